@@ -1,0 +1,33 @@
+"""The exceptions that bittrue raises on purpose.
+
+Every message is one sentence that names the file, layer or site and says what to do about it. The command line prints
+the sentence alone and exits with code 2.
+"""
+
+
+class BittrueError(Exception):
+    """Something the user can put right; the message says how."""
+
+
+class FormatError(BittrueError):
+    """A fixed-point format, rounding or overflow mode that doesn't exist or can't be used here."""
+
+
+class ModelError(BittrueError):
+    """A model file or object that can't be read, or an operator that is not supported."""
+
+
+class DataError(BittrueError):
+    """A data set that can't be read or doesn't fit the model."""
+
+
+class PlanError(BittrueError):
+    """A plan that can't be read, or that doesn't fit the network."""
+
+
+class CarrierError(BittrueError):
+    """A computation whose exactness can't be proven on any carrier at hand."""
+
+
+class StoreError(BittrueError):
+    """A results store that is damaged, locked, or belongs to another study."""

@@ -1,0 +1,16 @@
+"""The network as trained, whichever front end it came from."""
+
+from bittrue.network.builder import NetworkBuilder, shape_of
+from bittrue.network.graph import Network, Node, Operator, Parameter, Shape, check_parameters, format_shape
+
+__all__ = [
+    "Network",
+    "NetworkBuilder",
+    "Node",
+    "Operator",
+    "Parameter",
+    "Shape",
+    "check_parameters",
+    "format_shape",
+    "shape_of",
+]

@@ -1,0 +1,134 @@
+"""The network as trained: frozen nodes, edges and shapes, its text form and its hash.
+
+Tensors are channels last everywhere ((height, width, channels) for images) and the batch axis is left out. Every parameter
+has its output channel on the last axis. Nothing here knows which front end a network came from.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+
+from bittrue.errors import ModelError
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """A trained array that hardware stores; layers that share it share its name (`conv1.weight`) and so its site."""
+
+    name: str
+    value: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"{self.name}[{format_shape(self.value.shape)}]"
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """Base of all operators; the fields of a subclass are the operator's attributes and its parameters."""
+
+    def parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Pairs (role, parameter), in the order of the fields."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Parameter):
+                yield field.name, value
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One operator in its place: `inputs` are names of earlier nodes, `shape` is the output's, without the batch axis."""
+
+    name: str
+    operator: Operator
+    inputs: tuple[str, ...]
+    shape: Shape
+
+    def __str__(self) -> str:
+        attributes = [
+            f"{field.name}={getattr(self.operator, field.name)!r}"
+            for field in fields(self.operator)
+            if getattr(self.operator, field.name) is not None
+        ]
+        arguments = ", ".join((*self.inputs, *attributes))
+        return f"{self.name} = {type(self.operator).__name__}({arguments}) -> {format_shape(self.shape)}"
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A trained network with one input (its first node) and one output.
+
+    `nodes` are in an order in which each node comes after its inputs; names are unique.
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    output: str
+
+    @cached_property
+    def by_name(self) -> dict[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    @property
+    def input(self) -> Node:
+        return self.nodes[0]
+
+    @cached_property
+    def consumers(self) -> dict[str, tuple[str, ...]]:
+        """For each node the names of the nodes that read its output, once per reading."""
+        readers: dict[str, list[str]] = {node.name: [] for node in self.nodes}
+        for node in self.nodes:
+            for name in node.inputs:
+                readers[name].append(node.name)
+        return {name: tuple(found) for name, found in readers.items()}
+
+    @cached_property
+    def parameters(self) -> dict[str, Parameter]:
+        """All parameters by name, each once however many layers share it."""
+        return {parameter.name: parameter for node in self.nodes for _, parameter in node.operator.parameters()}
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(parameter.value.size for parameter in self.parameters.values())
+
+    @cached_property
+    def text(self) -> str:
+        """The text form: a line a node, then the output."""
+        return "\n".join([*(str(node) for node in self.nodes), f"return {self.output}"]) + "\n"
+
+    @cached_property
+    def hash(self) -> str:
+        """`sha256:…` over the text form and every parameter's bytes."""
+        digest = hashlib.sha256(self.text.encode())
+        for name, parameter in self.parameters.items():
+            value = np.ascontiguousarray(parameter.value)
+            digest.update(f"{name}:{value.dtype.str}:{value.shape}".encode())
+            digest.update(value.data)
+        return f"sha256:{digest.hexdigest()}"
+
+    def __repr__(self) -> str:
+        return (
+            f"Network {self.name}: {len(self.nodes)} nodes, {self.parameter_count:,} parameters, "
+            f"{format_shape(self.input.shape)} -> {format_shape(self.by_name[self.output].shape)}"
+        )
+
+
+def format_shape(shape: Shape) -> str:
+    """`55×55×96`; `scalar` for no axes at all."""
+    return "×".join(str(size) for size in shape) or "scalar"
+
+
+def check_parameters(network: Network, source: str) -> None:
+    """Refuse NaN and infinity at the door (B4): `source` names the file or object that the parameters came from."""
+    for parameter in network.parameters.values():
+        finite = np.isfinite(parameter.value)
+        if not finite.all():
+            bad = int(parameter.value.size - np.count_nonzero(finite))
+            raise ModelError(
+                f"{source}: {parameter.name} holds {bad} values that are NaN or infinite out of {parameter.value.size}; "
+                "train or export the model again so that every parameter is finite."
+            )

@@ -1,0 +1,70 @@
+"""FixedNetwork: the network in integers, a list of steps that hardware, the simulation and the definition all follow."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from bittrue.fixed import Quantizer
+from bittrue.program.instructions import Instruction
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class CodeType:
+    """What a step's result is: shape (batch axis left out), fraction bits, and the codes that can occur.
+
+    fraction_bits: None for FLOAT values, which are float32 and have no codes.
+    low, high: inclusive bounds that hold for every input, or None where nothing bounds the codes (UNBOUNDED sites).
+    """
+
+    shape: Shape
+    fraction_bits: int | None
+    low: int | None = None
+    high: int | None = None
+
+    @property
+    def is_float(self) -> bool:
+        return self.fraction_bits is None
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One instruction in its place.
+
+    name: of the value it makes. Node outputs carry the node's name; what a node needs in between is `node.1`, `node.2`, ….
+    site: the site whose quantizer this is (`conv1.output`), under which its overflows are counted; None in between.
+    exact: the exact result's type before the quantizer; its fraction_bits is None where the result is no dyadic number
+    (Lookup, Softmax, an average over 49) or is FLOAT.
+    quantizer: rounds the exact result; None passes the exact code on.
+    guard: the quantizer is a GUARD's (B5).
+    """
+
+    name: str
+    site: str | None
+    instruction: Instruction
+    inputs: tuple[str, ...]
+    exact: CodeType
+    quantizer: Quantizer | None
+    type: CodeType
+    guard: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class FixedNetwork:
+    """A network lowered under a plan.
+
+    network, plan: the hashes of what it was made from. steps: inputs come before their readers; the first is the Quantize
+    of the input. output: the step whose value is the network's. parameter_overflows: for each parameter site, how many of its
+    values overflowed when they were rounded. probabilities: whether the network ends in a softmax or sigmoid (B13).
+    """
+
+    network: str
+    plan: str
+    steps: tuple[Step, ...]
+    output: str
+    parameter_overflows: dict[str, int]
+    probabilities: bool
+
+    @cached_property
+    def by_name(self) -> dict[str, Step]:
+        return {step.name: step for step in self.steps}

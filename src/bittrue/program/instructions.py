@@ -1,0 +1,208 @@
+"""The instructions of a FixedNetwork: what fixed-point hardware does, in integers.
+
+A *code* c with F fraction bits stands for the value c·2^(−F). Each instruction computes an exact result from the codes of
+its inputs; where the step that holds it has a quantizer, that result is rounded once and its overflow handled (B3, B4);
+without one the exact code is passed on (EXACT). Tensors are channels last, (height, width, channels), batch axis left out;
+parameters have their output channel on the last axis.
+
+All arrays of codes are NumPy integer arrays. `F_x` below is the input's number of fraction bits.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from bittrue.fixed import Quantizer
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Instruction:
+    """Base of all instructions."""
+
+
+@dataclass(frozen=True, eq=False)
+class Quantize(Instruction):
+    """The network's input: a float32 value, which is an exact number, becomes a code by the step's quantizer (B11)."""
+
+
+@dataclass(frozen=True, eq=False)
+class MultiplyAccumulate(Instruction):
+    """Sum of products with constant weights, plus bias (B6): convolutions of any rank and dense layers.
+
+    y[p, c] = Σ_k x[p·stride + k·dilation − padding_low, group(c), i] · w[k, i, c] + b[c], an exact sum, in the order kernel rows, kernel columns,
+    input channels innermost; positions in the padding count as zero.
+
+    weight: codes, shape (*kernel, in_channels / groups, out_channels); kernel is () for a dense layer, which acts on the last axis of
+    an input of any rank. weight_fraction_bits: one a tensor (length 1) or one an output channel.
+    bias: codes, shape (out_channels,), or None; Python ints or NumPy int64. bias_fraction_bits: its F.
+    The exact result is aligned to `fraction_bits` = max(F_x + max weight_fraction_bits, bias_fraction_bits).
+    accumulator: None for an exact sum. Else a₀ = Q(bias), aᵢ = Q(aᵢ₋₁ + pᵢ) in the stated order; the result has the accumulator's F.
+    quantized_products: with an accumulator, aᵢ = Q(aᵢ₋₁ + Q(pᵢ)) instead (as hls4ml stores products).
+    """
+
+    weight: np.ndarray
+    weight_fraction_bits: tuple[int, ...]
+    bias: np.ndarray | None
+    bias_fraction_bits: int
+    strides: tuple[int, ...]
+    padding: Pairs
+    dilation: tuple[int, ...]
+    groups: int
+    accumulator: Quantizer | None = None
+    quantized_products: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Add(Instruction):
+    """y = x₁ + x₂ + …: operands of one shape, aligned to the largest of their fraction bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScaleOffset(Instruction):
+    """y[…, c] = scale[c]·x + offset[c] where x ≥ threshold, else scale_below[c]·x + offset_below[c].
+
+    scale, offset: codes of shape (channels,) or (1,) with `scale_fraction_bits` and `offset_fraction_bits`.
+    `below` is None where one branch serves all. The exact result has F = max(F_x + largest scale F, largest offset F).
+    Batch normalization in `affine` form has one branch; LeakyReLU and PReLU have two (scale 1 above zero).
+    """
+
+    scale: np.ndarray
+    scale_fraction_bits: int
+    offset: np.ndarray
+    offset_fraction_bits: int
+    below: "Below | None" = None
+
+
+@dataclass(frozen=True, eq=False)
+class Below:
+    """The branch of a ScaleOffset for x < threshold (an exact number); the same fraction bits as the upper branch."""
+
+    threshold: Fraction
+    scale: np.ndarray
+    offset: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Clip(Instruction):
+    """y = min(max(x, low), high), bounds being exact dyadic numbers or None. ReLU is low = 0.
+
+    The exact result has F = max(F_x, the bounds' own F), so a bound off the input's grid is met exactly.
+    """
+
+    low: Fraction | None
+    high: Fraction | None
+
+
+@dataclass(frozen=True, eq=False)
+class WindowMaximum(Instruction):
+    """y[p, c] = max over the window at p of x[…, c]; padded positions take no part (B10). F = F_x."""
+
+    window: tuple[int, ...]
+    strides: tuple[int, ...]
+    padding: Pairs
+
+
+@dataclass(frozen=True, eq=False)
+class WindowAverage(Instruction):
+    """y[p, c] = Σ over the window at p of x[…, c] / divisor[p]: an exact rational number (B10).
+
+    divisor: positive integers, one an output position, shape = the output's spatial shape. The exact result is dyadic
+    only where every divisor is a power of two: then F = F_x + log2 of the largest; else the step must have a quantizer.
+    """
+
+    window: tuple[int, ...]
+    strides: tuple[int, ...]
+    padding: Pairs
+    divisor: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup(Instruction):
+    """y = the real function of the input code, correctly rounded by the step's quantizer, which must be there (B8)."""
+
+    function: "Function"
+
+
+@dataclass(frozen=True, eq=False)
+class Softmax(Instruction):
+    """y_i = exp(x_i) / Σ_j exp(x_j) over the last axis, correctly rounded per output (B9): rational only where all x are equal."""
+
+
+@dataclass(frozen=True, eq=False)
+class SoftmaxTable(Instruction):
+    """Softmax as hardware computes it (B9), over the last axis, each part rounded by its own quantizer:
+
+    d_i = Q_difference(max x − x_i), e_i = Q_exp(exp(−d_i)), s = Q_sum(Σ e_j), r = Q_reciprocal(1/s), y_i = Q(e_i · r).
+    Lowering refuses formats under which the code of s can reach 0.
+    """
+
+    difference: Quantizer
+    exp: Quantizer
+    sum: Quantizer
+    reciprocal: Quantizer
+
+
+@dataclass(frozen=True, eq=False)
+class Reshape(Instruction):
+    """The same codes in another shape (row-major order), which is the step's; also the identity."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pad(Instruction):
+    """Zeros around the spatial axes: `padding` holds (before, after) for each spatial axis."""
+
+    padding: Pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Concatenate(Instruction):
+    """The operands one after the other along `axis` (batch axis left out), each aligned to the largest F, then the quantizer."""
+
+    axis: int
+
+
+@dataclass(frozen=True, eq=False)
+class Bypass(Instruction):
+    """FLOAT (B5): the operator in float32, on inputs converted to float32; a quantizer of the step takes that float32 as exact.
+
+    operator: the float operator with its quantized parameters put in; the simulation evaluates it by the operators'
+    float values. From there on nothing is called exact.
+    """
+
+    operator: object
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """Base of the functions of one code that a Lookup evaluates. A field may differ by channel (the last axis)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sigmoid(Function):
+    """1 / (1 + exp(−x)); rational only at 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tanh(Function):
+    """tanh x; rational only at 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class BatchNorm(Function):
+    """gamma·(x − mean) / √(variance + epsilon) + beta per channel, of rounded parameters (B7, `raw`).
+
+    Codes of shape (channels,) with their fraction bits; gamma and beta may be None (1 and 0). epsilon: the stored number, exactly.
+    """
+
+    gamma: np.ndarray | None
+    gamma_fraction_bits: int
+    beta: np.ndarray | None
+    beta_fraction_bits: int
+    mean: np.ndarray
+    mean_fraction_bits: int
+    variance: np.ndarray
+    variance_fraction_bits: int
+    epsilon: Fraction

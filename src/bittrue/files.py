@@ -1,0 +1,127 @@
+"""The one way in which bittrue writes a file: under a temporary name, then renamed; and how it reads and writes JSON.
+
+A file that bittrue writes is either whole or not there. The temporary file lies in the target's own folder (a rename
+across file systems is a copy) and starts with `.part-`, which is all that a killed process can leave behind.
+"""
+
+import contextlib
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from bittrue.errors import BittrueError
+
+TEMPORARY_PREFIX = ".part-"
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it becomes `path`, on any failure it is removed.
+
+    The temporary name ends like the target's, because some writers choose their format by the suffix. The contents
+    reach the disk before the name does, so that a power failure leaves the old file or the new one.
+
+    Raises: BittrueError where the folder is missing or closed, the target is no ordinary file, or the disk is full.
+    """
+    target = Path(os.path.realpath(path))  # a link keeps pointing where it did
+    _check_target(path, target)
+    temporary = target.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{target.name}")
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, target)
+        _flush(target.parent)
+    except OSError as error:
+        # An error about some other file is the caller's; one without a name (a full disk) came from writing this one.
+        if error.filename is not None and error.filename not in (str(temporary), temporary):
+            raise
+        raise BittrueError(f"{path} can't be written ({error.strerror}): free or choose another place.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, contents: bytes) -> None:
+    """Write `contents` to `path` as one step: see `replacing`."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(contents)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` to `path` in UTF-8, with the line ends that it has, as one step: see `replacing`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def dump_json(value: object) -> str:
+    """`value` as JSON: keys in their order, two spaces a level, ASCII, a newline at the end; the same bytes every time.
+
+    Raises: ValueError for NaN and infinity, which JSON doesn't have.
+    """
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
+
+
+def read_json(path: str | Path, what: str) -> object:
+    """The contents of the JSON file at `path`; `what` names it in errors, as in "plan".
+
+    Raises: BittrueError where the file is missing or unreadable, isn't JSON, repeats a key (of which a reader would see
+    only the last), or holds a number that isn't finite.
+    """
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise BittrueError(f"The {what} {path} doesn't exist: check the path.") from None
+    except OSError as error:
+        raise BittrueError(f"The {what} {path} can't be read ({error.strerror}): check the path.") from error
+    except UnicodeDecodeError:
+        raise BittrueError(f"The {what} {path} isn't text in UTF-8: it is damaged or another kind of file.") from None
+    try:
+        return json.loads(
+            text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_float=_finite_float
+        )
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise BittrueError(f"The {what} {path} isn't whole JSON ({error.msg} at {place}): make it again.") from None
+    except (ValueError, RecursionError) as error:
+        raise BittrueError(f"The {what} {path} can't be used ({error}): correct it or make it again.") from None
+
+
+def _check_target(path: str | Path, target: Path) -> None:
+    if target.is_dir():
+        raise BittrueError(f"{path} is a folder, and a file is to be written: name a file in it.")
+    if target.exists() and not target.is_file():
+        raise BittrueError(f"{path} is not an ordinary file: name one.")
+    if not target.parent.is_dir():
+        raise BittrueError(f"{path} can't be written because there is no folder {Path(path).parent}: make it first.")
+    if not os.access(target.parent, os.W_OK | os.X_OK) or (target.exists() and not os.access(target, os.W_OK)):
+        raise BittrueError(f"{path} can't be written for lack of permission: choose another place.")
+
+
+def _flush(path: Path) -> None:
+    """Wait until the file or folder at `path` is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    contents = dict(pairs)
+    if len(contents) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} is there twice")
+    return contents
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
+
+
+def _finite_float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large a number")
+    return number

@@ -1,0 +1,55 @@
+"""Plans: which sites a network has, and what format each gets."""
+
+from bittrue.plan.build import (
+    STUDY_OPTIONS,
+    STUDY_WORD_LENGTH,
+    Override,
+    build_plan,
+    plan_from_ranges,
+    study_plan,
+    uniform_plan,
+)
+from bittrue.plan.options import CHOICES, PlanOptions
+from bittrue.plan.plan import Plan, check_plan
+from bittrue.plan.ranges import Ranges, SiteRange, fraction_bits_for, integer_bits
+from bittrue.plan.sites import (
+    Grouping,
+    Site,
+    group_inner_nodes,
+    grouping,
+    output_site,
+    parameter_site,
+    sites,
+    sites_of,
+)
+from bittrue.plan.spec import Guard, Spec, Word, describe_spec
+
+__all__ = [
+    "CHOICES",
+    "STUDY_OPTIONS",
+    "STUDY_WORD_LENGTH",
+    "Grouping",
+    "Guard",
+    "Override",
+    "Plan",
+    "PlanOptions",
+    "Ranges",
+    "Site",
+    "SiteRange",
+    "Spec",
+    "Word",
+    "build_plan",
+    "check_plan",
+    "describe_spec",
+    "fraction_bits_for",
+    "group_inner_nodes",
+    "grouping",
+    "integer_bits",
+    "output_site",
+    "parameter_site",
+    "plan_from_ranges",
+    "sites",
+    "sites_of",
+    "study_plan",
+    "uniform_plan",
+]

@@ -1,0 +1,102 @@
+"""Plan: for every site of a network a quantizer, or a word that says why it has none."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from bittrue.errors import PlanError
+from bittrue.fixed import Quantizer
+from bittrue.network import Network
+from bittrue.plan.options import PlanOptions
+from bittrue.plan.sites import Site, sites_of
+from bittrue.plan.spec import Spec, Word, spec_from_json, spec_to_json
+
+
+@dataclass(frozen=True)
+class Plan:
+    """network: the hash of the network it was made for. sites: a Spec for every site, by name."""
+
+    network: str
+    options: PlanOptions
+    sites: Mapping[str, Spec]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "bittrue": 1,
+            "network": self.network,
+            "options": self.options.to_json(),
+            "sites": {name: spec_to_json(spec) for name, spec in self.sites.items()},
+        }
+
+    @classmethod
+    def from_json(cls, content: Any, source: str) -> "Plan":
+        """Read plan.json's object; raises PlanError that names `source` and the site."""
+        if not isinstance(content, dict) or not isinstance(content.get("sites"), dict) or "network" not in content:
+            raise PlanError(f"{source}: not a plan; make one with `bittrue plan`.")
+        if content.get("bittrue") != 1:
+            raise PlanError(f"{source}: version {content.get('bittrue')!r} of the file is not known; make the plan again.")
+        options = content.get("options", {})
+        if not isinstance(options, dict):
+            raise PlanError(f"{source}: its options are no object; make the plan again.")
+        try:
+            sites = {name: spec_from_json(value, name) for name, value in content["sites"].items()}
+        except PlanError as error:
+            raise PlanError(f"{source}: {error}") from None
+        return cls(str(content["network"]), PlanOptions.from_json(options, source), sites)
+
+    @cached_property
+    def hash(self) -> str:
+        """`sha256:…` over the canonical JSON."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+    def __repr__(self) -> str:
+        return f"Plan of {len(self.sites)} sites, {', '.join(self.options.to_json().values())}, {self.hash[:18]}…"
+
+
+def check_plan(plan: Plan, network: Network) -> dict[str, Site]:
+    """Refuse a plan that is not this network's; returns the network's sites under the plan's options."""
+    if plan.network != network.hash:
+        raise PlanError(
+            f"the plan was made for another network ({plan.network[:18]}…, and {network.name} is {network.hash[:18]}…); "
+            "make a plan for this one with `bittrue plan`."
+        )
+    found = sites_of(network, plan.options)
+    for name in plan.sites:
+        if name not in found:
+            raise unknown_site(name, found)
+    for name, site in found.items():
+        if name not in plan.sites:
+            raise PlanError(f"the plan says nothing of the site {name}; make it again with `bittrue plan`.")
+        check_spec(site, plan.sites[name])
+    return found
+
+
+def check_spec(site: Site, spec: Spec) -> None:
+    """Refuse what a site can't have: EXACT without a finite code, or formats by channel where there are none."""
+    if spec is Word.EXACT and not site.finite:
+        raise PlanError(
+            f"site {site.name}: EXACT is impossible, because the result has no finite code; use GUARD, FLOAT or a format."
+        )
+    if isinstance(spec, tuple):
+        if site.channels is None:
+            raise PlanError(f"site {site.name}: only weights take one format an output channel; give a single format.")
+        if len(spec) != site.channels:
+            raise PlanError(
+                f"site {site.name}: {len(spec)} formats for {site.channels} output channels; give one a channel."
+            )
+        if len({(quantizer.rounding, quantizer.overflow) for quantizer in spec}) > 1:
+            raise PlanError(f"site {site.name}: rounding and overflow differ between channels; use one of each.")
+    if site.role == "accumulator" and isinstance(spec, tuple | Quantizer) is False and spec is not Word.EXACT:
+        raise PlanError(f"site {site.name}: an accumulator is EXACT or has a format.")
+
+
+def unknown_site(name: str, known: Iterable[str]) -> PlanError:
+    """The error for a site that doesn't exist, with the nearest names."""
+    near = difflib.get_close_matches(name, list(known), n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else "`bittrue inspect` lists the sites."
+    return PlanError(f"there is no site {name}; {hint}")

@@ -1,0 +1,132 @@
+"""Ranges: what each site's values were in the float network, and the integer bits that follow."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from bittrue.errors import PlanError
+
+PERCENTILES = (0.1, 1.0, 50.0, 99.0, 99.9)
+
+
+@dataclass(frozen=True)
+class SiteRange:
+    """The values of one site. count: how many were seen; zeros: how many were 0.
+
+    percentiles: (percent, value) pairs, read off the histogram (so to within one bin). histogram: counts in equal bins from `low` to `high`.
+    """
+
+    low: float
+    high: float
+    count: int
+    zeros: int
+    percentiles: tuple[tuple[float, float], ...]
+    histogram: tuple[int, ...]
+
+    @property
+    def signed(self) -> bool:
+        return self.low < 0
+
+    @property
+    def integer_bits(self) -> int:
+        """The fewest integer bits (the sign counted, as in ap_fixed) whose reach covers the range before rounding."""
+        return integer_bits(self.low, self.high)
+
+    @property
+    def reason(self) -> str:
+        """Why these integer bits, in words."""
+        if self.low == self.high == 0:
+            return "always 0"
+        bits = self.integer_bits
+        magnitude = max(abs(self.low), abs(self.high))
+        if not self.signed:
+            return f"never below 0, so unsigned; {magnitude:.6g} < 2^{bits}"
+        if -self.low > self.high and not math.log2(-self.low).is_integer():
+            return f"smallest value {self.low:.6g} ≥ −2^{bits - 1}"
+        if -self.low > self.high:
+            return f"smallest value {self.low:.6g} = −2^{bits - 1}, which two's complement holds"
+        return f"largest value {self.high:.6g} < 2^{bits - 1}, and a sign bit"
+
+
+def integer_bits(low: float, high: float) -> int:
+    """The fewest integer bits I, sign counted if low < 0, with low ≥ −2^(I−1) and high < 2^(I−1) (unsigned: high < 2^I).
+
+    May be negative for small numbers; 0 for a range that is only zero.
+    """
+    bits = 0
+    if high > 0:
+        bits = math.frexp(high)[1] + (1 if low < 0 else 0)
+    if low < 0:
+        mantissa, exponent = math.frexp(-low)
+        need = (exponent - 1 if mantissa == 0.5 else exponent) + 1
+        bits = max(bits, need) if high > 0 else need
+    return bits
+
+
+def fraction_bits_for(low: float, high: float, word_length: int, signed: bool) -> int:
+    """The most fraction bits with which a word holds the range after rounding to nearest, so that nothing in it overflows."""
+    bits = integer_bits(low, high) if signed == (low < 0) else integer_bits(low, high) + 1
+    fraction_bits = word_length - bits
+    limit = (1 << (word_length - 1 if signed else word_length)) - 1
+    if high > 0 and Fraction(high) * Fraction(2) ** fraction_bits > limit + Fraction(1, 2):
+        fraction_bits -= 1
+    return fraction_bits
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Ranges of every data site (parameters' ranges are their own values), measured in float.
+
+    network: its hash. data: name, sha256 and images of what was measured. sites: by name.
+    """
+
+    network: str
+    data: Mapping[str, Any]
+    sites: Mapping[str, SiteRange]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "bittrue": 1,
+            "network": self.network,
+            "data": dict(self.data),
+            "sites": {
+                name: {
+                    "min": site.low,
+                    "max": site.high,
+                    "count": site.count,
+                    "zeros": site.zeros,
+                    "percentiles": {f"{percent:g}": value for percent, value in site.percentiles},
+                    "histogram": list(site.histogram),
+                    "signed": site.signed,
+                    "integer_bits": site.integer_bits,
+                    "reason": site.reason,
+                }
+                for name, site in self.sites.items()
+            },
+        }
+
+    @classmethod
+    def from_json(cls, content: Any, source: str) -> "Ranges":
+        """Read back to_json's object; raises PlanError that names `source`."""
+        try:
+            if content["bittrue"] != 1:
+                raise PlanError(f"{source}: version {content['bittrue']} of the file is not known; measure the ranges again.")
+            return cls(
+                content["network"],
+                content["data"],
+                {
+                    name: SiteRange(
+                        float(site["min"]),
+                        float(site["max"]),
+                        int(site["count"]),
+                        int(site["zeros"]),
+                        tuple((float(percent), float(value)) for percent, value in site["percentiles"].items()),
+                        tuple(int(count) for count in site["histogram"]),
+                    )
+                    for name, site in content["sites"].items()
+                },
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise PlanError(f"{source}: not a ranges file ({error!r}); make one with `bittrue ranges`.") from None

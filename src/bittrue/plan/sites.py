@@ -1,0 +1,86 @@
+"""Sites: the numbers that hardware stores or passes on (B5), found per operator by the rules of the `sites` table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from bittrue.network import Network, Node, Parameter
+from bittrue.plan.options import PlanOptions
+from bittrue.rules import RuleTable
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """One number, or array of numbers, that gets a format.
+
+    name: `node.role`; layers that share a parameter share the site. values: a parameter's values as trained (float64 where
+    they are computed, like a batch norm's scale); None for data. channels: the output channels of a weight, which may each
+    have a binary point of their own; None elsewhere. finite: whether the number always has a finite code, so that EXACT is
+    allowed. bounds: what the number can't exceed whatever the data (a softmax: 0 to 1). span_of: a site whose largest minus
+    smallest value bounds this one.
+    """
+
+    name: str
+    node: str
+    role: str
+    values: np.ndarray | None = None
+    channels: int | None = None
+    finite: bool = True
+    bounds: tuple[float, float] | None = None
+    span_of: str | None = None
+
+
+sites: RuleTable[Callable[..., tuple[Site, ...]]] = RuleTable("sites")
+"""Rules `(operator, node, options) -> sites`, the output's first."""
+
+
+class Grouping(Enum):
+    """What a node does at fused rounding points (B12).
+
+    START: convolution, dense, add. FOLLOW: batch norm and exact activations, which join a group. PASS: the result's codes are
+    the input's own (maxima, movement), so no rounding is due. END: always rounds (averages, tables, concatenation, the input).
+    """
+
+    START = "start"
+    FOLLOW = "follow"
+    PASS = "pass"
+    END = "end"
+
+
+grouping: RuleTable[Callable[..., Grouping]] = RuleTable("grouping")
+"""Rules `(operator) -> Grouping`."""
+
+
+def output_site(node: Node, *, finite: bool = True, bounds: tuple[float, float] | None = None) -> Site:
+    return Site(f"{node.name}.output", node.name, "output", finite=finite, bounds=bounds)
+
+
+def parameter_site(node: Node, role: str, parameter: Parameter, channels: int | None = None) -> Site:
+    return Site(parameter.name, node.name, role, values=parameter.value, channels=channels)
+
+
+def sites_of(network: Network, options: PlanOptions) -> dict[str, Site]:
+    """All sites of a network under `options`, by name, in the order of the nodes; a shared parameter's once."""
+    found: dict[str, Site] = {}
+    for node in network.nodes:
+        for site in sites[type(node.operator)](node.operator, node, options):
+            found.setdefault(site.name, site)
+    return found
+
+
+def group_inner_nodes(network: Network) -> frozenset[str]:
+    """Nodes inside a fused group, whose output is no rounding point (B12): those with one reader, which joins their group."""
+    in_group: set[str] = set()
+    inner: set[str] = set()
+    for node in network.nodes:
+        kind = grouping[type(node.operator)](node.operator)
+        if kind is Grouping.START or (kind is Grouping.FOLLOW and node.inputs[0] in inner):
+            in_group.add(node.name)
+        readers = network.consumers[node.name]
+        if node.name in in_group and len(readers) == 1 and node.name != network.output:
+            reader = network.by_name[readers[0]].operator
+            if grouping[type(reader)](reader) is Grouping.FOLLOW:
+                inner.add(node.name)
+    return frozenset(inner)

@@ -1,0 +1,17 @@
+"""Data sets as streams: fixed order, float32 batches with channels last, a content hash, memory that doesn't grow."""
+
+from bittrue.data.dataset import Batch, Dataset
+from bittrue.data.load import load_dataset
+from bittrue.data.prefetch import prefetch
+from bittrue.data.preprocess import Preprocessing, parse_resize, parse_scale, parse_values
+
+__all__ = [
+    "Batch",
+    "Dataset",
+    "Preprocessing",
+    "load_dataset",
+    "parse_resize",
+    "parse_scale",
+    "parse_values",
+    "prefetch",
+]

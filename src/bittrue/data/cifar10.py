@@ -1,0 +1,153 @@
+"""CIFAR-10 from its official files: binary batches, python batches, or the archive of either, in a folder.
+
+Binary: per image 1 label byte, then 3,072 bytes red, green, blue, each row-major. Python: pickles with `data`, uint8
+(N, 3072) in the same order, and `labels`. Source: Krizhevsky, Learning Multiple Layers of Features from Tiny Images,
+2009.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bittrue.data.archive import download, unpack
+from bittrue.data.pickles import load_plain_pickle
+from bittrue.data.source import Labels, Raw, Source, split_error
+from bittrue.errors import DataError
+
+CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_PIXELS = 3 * 32 * 32
+_RECORD = 1 + _PIXELS
+
+
+Batches = tuple[Labels, NDArray[np.uint8]]  # labels (N,) and pixels (N, 3072)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One of the two official forms: its folder, its archive, the files of each split, and how a file is read."""
+
+    folder: str
+    archive: str
+    patterns: dict[str, str]
+    read: Callable[[Path], Batches]
+
+    def files(self, folder: Path) -> dict[str, list[Path]]:
+        """Each split's files in `folder`, in order; splits without files are left out."""
+        found = {split: sorted(folder.glob(pattern)) for split, pattern in self.patterns.items()}
+        return {split: files for split, files in found.items() if files}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Cifar10Source(Source):
+    """The batch files of one split, uint8 (n, 32, 32, 3), and how many images each holds; one is open at a time."""
+
+    kind: Kind
+    files: tuple[Path, ...]
+    counts: tuple[int, ...]
+
+    def chunks(self, start: int, stop: int, size: int) -> Iterator[Raw]:
+        offset = 0
+        for file, count in zip(self.files, self.counts, strict=True):
+            first, last = max(start - offset, 0), min(stop - offset, count)
+            if first < last:
+                _, pixels = self.kind.read(file)
+                if len(pixels) != count:
+                    raise DataError(f"{file} changed while it was in use: start again.")
+                while first < last:
+                    # Up to the next multiple of `size`, counted over all files.
+                    until = min(last, first + size - (offset + first - start) % size)
+                    yield pixels[first:until].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+                    first = until
+            offset += count
+
+
+def cifar10_source(folder: Path, split: str) -> Cifar10Source:
+    """The `test` or `train` split of the CIFAR-10 in `folder`.
+
+    Batches are looked for in `folder` and in the official subfolders, binary ones first; then an official archive in
+    `folder` is unpacked beside itself; where `folder` is missing or empty the binary archive is downloaded into it and
+    its sha256 checked. A split consists of those of its official batch files that are there. Raises DataError.
+    """
+    kind, found = _locate(folder)
+    if split not in found:
+        raise split_error(f"{folder}", split, tuple(found))
+    labels = [kind.read(file)[0] for file in found[split]]
+    return Cifar10Source(
+        where=str(found[split][0].parent),
+        splits=tuple(found),
+        images=sum(map(len, labels)),
+        shape=(32, 32, 3),
+        labels=np.concatenate(labels),
+        classes=10,
+        class_names=CLASS_NAMES,
+        kind=kind,
+        files=tuple(found[split]),
+        counts=tuple(map(len, labels)),
+    )
+
+
+def _locate(folder: Path) -> tuple[Kind, dict[str, list[Path]]]:
+    """The kind of the batches in `folder`, and each split's files; unpacks or downloads where there are none yet."""
+    for kind in KINDS:
+        for place in (folder, folder / kind.folder):
+            if found := kind.files(place):
+                return kind, found
+    for kind in KINDS:
+        if (folder / kind.archive).is_file():
+            unpack(folder / kind.archive, kind.folder)
+            return kind, kind.files(folder / kind.folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(
+            f"{folder} holds no CIFAR-10: name the folder of its official batches or of {BINARY.archive}, or "
+            "an empty one to download into."
+        )
+    download(folder)
+    return _locate(folder)
+
+
+def _read_binary(path: Path) -> Batches:
+    """A binary batch, memory-mapped; its size and labels are checked."""
+    try:
+        size = path.stat().st_size
+        if size == 0 or size % _RECORD:
+            raise DataError(
+                f"{path} is damaged or cut off: its {size:,} bytes are no multiple of a record's {_RECORD:,}, "
+                "so unpack it again."
+            )
+        records = np.memmap(path, np.uint8, mode="r").reshape(-1, _RECORD)
+    except OSError as error:
+        raise DataError(f"{path} can't be read ({error.strerror}).") from error
+    return records[:, 0].astype(np.int64), records[:, 1:]
+
+
+def _read_python(path: Path) -> Batches:
+    """A python batch, read whole (30 MB) and without running anything that the pickle names."""
+    content = load_plain_pickle(path)
+    if not isinstance(content, dict):
+        raise DataError(f"{path} is no CIFAR-10 batch: it holds no dictionary.")
+    pixels, labels = content.get(b"data"), content.get(b"labels")
+    if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != _PIXELS:
+        raise DataError(f"{path} is no CIFAR-10 batch: its 'data' is no uint8 array of shape (N, {_PIXELS}).")
+    if not isinstance(labels, list) or not all(type(label) is int and 0 <= label < 10 for label in labels):
+        raise DataError(f"{path} is no CIFAR-10 batch: its 'labels' are no list of classes 0 to 9.")
+    if len(labels) != len(pixels):
+        raise DataError(f"{path} holds {len(pixels):,} images but {len(labels):,} labels: unpack it again.")
+    return np.array(labels, np.int64), pixels
+
+
+BINARY = Kind(
+    folder="cifar-10-batches-bin",
+    archive="cifar-10-binary.tar.gz",
+    patterns={"test": "test_batch.bin", "train": "data_batch_[1-5].bin"},
+    read=_read_binary,
+)
+PYTHON = Kind(
+    folder="cifar-10-batches-py",
+    archive="cifar-10-python.tar.gz",
+    patterns={"test": "test_batch", "train": "data_batch_[1-5]"},
+    read=_read_python,
+)
+KINDS = (BINARY, PYTHON)

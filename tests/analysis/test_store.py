@@ -244,7 +244,7 @@ def test_a_store_of_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_damage_is_told(tmp_path: Path) -> None:
-    """A cut file and flipped bits anywhere in the pages: a sentence, or at worst a batch to do again; no wrong number."""
+    """A cut file and flipped bits anywhere: a sentence, or at worst a batch to do again; never a wrong number."""
     whole = filled(tmp_path / "x").read_bytes()
     expected = {ours.start: ours for ours in read_all(tmp_path / "x")}
     told = []

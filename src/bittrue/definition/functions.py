@@ -1,0 +1,193 @@
+"""Functions of one code and softmax, as the real numbers that they are (B7, B8, B9).
+
+A rule gives exact numbers: fractions where the value is known to be rational, else bounds of any precision
+(`enclosure`), from which the one correct rounding is proven. By Lindemann and Weierstrass, exp, tanh and sigmoid of a
+rational number are rational at 0 only, and a softmax of rational numbers only where all are equal.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+from functools import cache
+from math import isqrt
+from typing import Any
+
+from bittrue.definition.enclosure import Bounds, Real, exp_negative, exponential, round_number
+from bittrue.definition.meaning import Codes, Numbers, meaning
+from bittrue.errors import BittrueError
+from bittrue.fixed.format import Quantizer
+from bittrue.fixed.reference import decode, overflow_code, quantize, requantize
+from bittrue.program import BatchNorm, Lookup, Sigmoid, Softmax, SoftmaxTable, Step, Tanh
+from bittrue.rules import RuleTable
+
+FunctionMeaning = Callable[[Any, Step, Codes], list[Fraction | Real]]
+"""(function, the step of its Lookup, the input's codes) → the function's value at each code."""
+
+function_meaning: RuleTable[FunctionMeaning] = RuleTable("definition of functions")
+
+
+@meaning.rule(Lookup)
+def _(instruction: Lookup, step: Step, inputs: tuple[Codes, ...]) -> Numbers:
+    (x,) = inputs
+    return Numbers(x.shape, function_meaning[type(instruction.function)](instruction.function, step, x))
+
+
+@function_meaning.rule(Sigmoid)
+def _(function: Sigmoid, step: Step, x: Codes) -> list[Fraction | Real]:
+    values = {code: sigmoid(decode(code, x.binary_point)) for code in set(x.codes)}
+    return [values[code] for code in x.codes]
+
+
+@function_meaning.rule(Tanh)
+def _(function: Tanh, step: Step, x: Codes) -> list[Fraction | Real]:
+    values = {code: tanh(decode(code, x.binary_point)) for code in set(x.codes)}
+    return [values[code] for code in x.codes]
+
+
+@function_meaning.rule(BatchNorm)
+def _(function: BatchNorm, step: Step, x: Codes) -> list[Fraction | Real]:
+    mean = function.mean.tolist()
+    channels = len(mean)
+    gamma = [Fraction(1)] * channels
+    if function.gamma is not None:
+        gamma = [decode(code, function.gamma_fraction_bits) for code in function.gamma.tolist()]
+    beta, beta_bits = [0] * channels, 0
+    if function.beta is not None:
+        beta, beta_bits = function.beta.tolist(), function.beta_fraction_bits
+    spread = [decode(code, function.variance_fraction_bits) + function.epsilon for code in function.variance.tolist()]
+    for channel, under_root in enumerate(spread):
+        if under_root <= 0:
+            raise BittrueError(
+                f"The batch normalization '{step.name}' takes the root of {float(under_root):g}, its variance plus "
+                f"epsilon in channel {channel}; give the site of its variance more fraction bits or EXACT."
+            )
+
+    @cache
+    def value(channel: int, code: int) -> Real:
+        slope = gamma[channel] * (decode(code, x.binary_point) - decode(mean[channel], function.mean_fraction_bits))
+        return offset_root(beta[channel], beta_bits, slope * slope / spread[channel], negative=slope < 0)
+
+    return [value(index % channels, code) for index, code in enumerate(x.codes)]
+
+
+def offset_root(offset: int, offset_bits: int, square: Fraction, *, negative: bool) -> Real:
+    """offset·2^(−offset_bits) ± √square, whose bounds are equal wherever it is a multiple of 2^(−precision)."""
+
+    def bounds(precision: int) -> Bounds:
+        work = max(precision, offset_bits)  # the offset is an integer at this precision
+        scaled = square * 4**work
+        whole = scaled.numerator // scaled.denominator
+        root = isqrt(whole)  # ⌊√scaled⌋, since ⌊√z⌋ = ⌊√⌊z⌋⌋
+        exact = root * root == scaled
+        if negative:
+            root = -root if exact else -root - 1  # ⌊−√scaled⌋
+        below = (offset << work - offset_bits) + root
+        low = below >> work - precision
+        exact = exact and low << work - precision == below
+        return low, low if exact else low + 1
+
+    return bounds
+
+
+def sigmoid(x: Fraction) -> Fraction | Real:
+    """1 / (1 + exp(−x))."""
+    if x == 0:
+        return Fraction(1, 2)
+
+    def bounds(precision: int) -> Bounds:
+        work = precision + 4
+        one = 1 << work
+        low_exp, high_exp = exp_negative(abs(x), work)
+        low, high = _quotient(one, one, one + low_exp, one + high_exp, precision)
+        return (low, high) if x > 0 else ((1 << precision) - high, (1 << precision) - low)
+
+    return bounds
+
+
+def tanh(x: Fraction) -> Fraction | Real:
+    """(1 − exp(−2x)) / (1 + exp(−2x))."""
+    if x == 0:
+        return Fraction(0)
+
+    def bounds(precision: int) -> Bounds:
+        work = precision + 4
+        one = 1 << work
+        low_exp, high_exp = exp_negative(2 * abs(x), work)
+        low, high = _quotient(one - high_exp, one - low_exp, one + low_exp, one + high_exp, precision)
+        return (low, high) if x > 0 else (-high, -low)
+
+    return bounds
+
+
+@meaning.rule(Softmax)
+def _(instruction: Softmax, step: Step, inputs: tuple[Codes, ...]) -> Numbers:
+    (x,) = inputs
+    values = [value for row in _rows(x) for value in softmax([decode(code, x.binary_point) for code in row])]
+    return Numbers(x.shape, values)
+
+
+def softmax(row: list[Fraction]) -> list[Fraction | Real]:
+    """exp(x_i) / Σ_j exp(x_j)."""
+    if len(set(row)) == 1:
+        return [Fraction(1, len(row)) for _ in row]
+    largest = max(row)
+
+    @cache
+    def parts(work: int) -> dict[Fraction, Bounds]:
+        """exp(x − largest) by x; exactly 1 for the largest."""
+        one = 1 << work
+        return {x: exp_negative(largest - x, work) if x < largest else (one, one) for x in row}
+
+    @cache
+    def total(work: int) -> Bounds:
+        return sum(parts(work)[x][0] for x in row), sum(parts(work)[x][1] for x in row)
+
+    def value(x: Fraction) -> Real:
+        def bounds(precision: int) -> Bounds:
+            work = precision + 4
+            low, high = _quotient(*parts(work)[x], *total(work), precision)
+            return low, min(high, 1 << precision)
+
+        return bounds
+
+    values = {x: value(x) for x in row}
+    return [values[x] for x in row]
+
+
+@meaning.rule(SoftmaxTable)
+def _(instruction: SoftmaxTable, step: Step, inputs: tuple[Codes, ...]) -> Codes:
+    (x,) = inputs
+
+    @cache
+    def exp_code(difference: int) -> int:
+        exponent = -decode(difference, instruction.difference.format.fraction_bits)
+        return _code(exponential(exponent), instruction.exp)
+
+    codes: list[int] = []
+    for row in _rows(x):
+        largest = max(row)
+        differences = [requantize(largest - code, x.binary_point, instruction.difference) for code in row]
+        exps = [exp_code(difference) for difference in differences]
+        total = requantize(sum(exps), instruction.exp.format.fraction_bits, instruction.sum)
+        if total == 0:
+            raise BittrueError(
+                f"The sum of exponentials in '{step.name}' is rounded to zero, which has no reciprocal; "
+                "give its sum and exp table formats with more bits."
+            )
+        reciprocal = quantize(1 / decode(total, instruction.sum.format.fraction_bits), instruction.reciprocal)
+        codes.extend(exp * reciprocal for exp in exps)
+    return Codes(x.shape, instruction.exp.format.fraction_bits + instruction.reciprocal.format.fraction_bits, codes)
+
+
+def _code(number: Fraction | Real, quantizer: Quantizer) -> int:
+    return overflow_code(round_number(number, quantizer.format.fraction_bits, quantizer.rounding), quantizer)
+
+
+def _rows(x: Codes) -> list[list[int]]:
+    """The codes along the last axis, row by row."""
+    length = x.shape[-1]
+    return [x.codes[start : start + length] for start in range(0, len(x.codes), length)]
+
+
+def _quotient(low: int, high: int, low_divisor: int, high_divisor: int, precision: int) -> Bounds:
+    """Bounds at `precision` of a quotient whose dividend and positive divisor lie within bounds of one common unit."""
+    return (low << precision) // high_divisor, -(-(high << precision) // low_divisor)

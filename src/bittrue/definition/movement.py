@@ -1,0 +1,95 @@
+"""Movement and comparison: what passes codes on, chooses among them, or takes them from outside (B5, B10)."""
+
+from fractions import Fraction
+from itertools import product
+from math import prod
+
+from bittrue.definition.meaning import Codes, meaning
+from bittrue.definition.windows import slide
+from bittrue.errors import BittrueError
+from bittrue.program import Bypass, Clip, Concatenate, Pad, Quantize, Reshape, Step, WindowMaximum
+
+
+@meaning.rule(Quantize, Bypass)
+def _(instruction: Quantize | Bypass, step: Step, inputs: tuple[Codes, ...]) -> None:
+    """float32 values come from outside, and are exact numbers only there."""
+
+
+@meaning.rule(Reshape)
+def _(instruction: Reshape, step: Step, inputs: tuple[Codes, ...]) -> Codes:
+    (x,) = inputs
+    return Codes(step.type.shape, x.fraction_bits, x.codes)
+
+
+@meaning.rule(Clip)
+def _(instruction: Clip, step: Step, inputs: tuple[Codes, ...]) -> Codes:
+    (x,) = inputs
+    low, high = instruction.low, instruction.high
+    bounds = [bound for bound in (low, high) if bound is not None]
+    # A dyadic number has the denominator 2^F, and F + 1 bits in it.
+    bits = max([x.binary_point, *(bound.denominator.bit_length() - 1 for bound in bounds)])
+    codes = [code << bits - x.binary_point for code in x.codes]
+    if low is not None:
+        low_code = _code(low, bits, step)
+        codes = [max(code, low_code) for code in codes]
+    if high is not None:
+        high_code = _code(high, bits, step)
+        codes = [min(code, high_code) for code in codes]
+    return Codes(x.shape, bits, codes)
+
+
+def _code(bound: Fraction, fraction_bits: int, step: Step) -> int:
+    scaled = bound * Fraction(2) ** fraction_bits
+    if scaled.denominator != 1:
+        raise BittrueError(f"Step '{step.name}' clips at {bound}, which has no code; give its bound site a format.")
+    return scaled.numerator
+
+
+@meaning.rule(WindowMaximum)
+def _(instruction: WindowMaximum, step: Step, inputs: tuple[Codes, ...]) -> Codes:
+    (x,) = inputs
+    *leading, channels = x.shape
+    no_dilation = [1] * len(leading)
+    spatial, taps = slide(leading, instruction.window, instruction.strides, instruction.padding, no_dilation)
+    codes: list[int] = []
+    for position in taps:
+        inside = [tap for tap in position if tap is not None]
+        if not inside:
+            raise BittrueError(
+                f"Step '{step.name}' takes a maximum over padding alone; give the pooling less padding than its window."
+            )
+        codes.extend(max(x.codes[tap * channels + channel] for tap in inside) for channel in range(channels))
+    return Codes((*spatial, channels), x.fraction_bits, codes)
+
+
+@meaning.rule(Pad)
+def _(instruction: Pad, step: Step, inputs: tuple[Codes, ...]) -> Codes:
+    (x,) = inputs
+    *leading, channels = x.shape
+    ranges = [range(-before, size + after) for size, (before, after) in zip(leading, instruction.padding, strict=True)]
+    codes: list[int] = []
+    for position in product(*ranges):
+        flat, inside = 0, True
+        for index, size in zip(position, leading, strict=True):
+            flat, inside = flat * size + index, inside and 0 <= index < size
+        codes.extend(x.codes[flat * channels : (flat + 1) * channels] if inside else [0] * channels)
+    return Codes((*(len(axis) for axis in ranges), channels), x.fraction_bits, codes)
+
+
+@meaning.rule(Concatenate)
+def _(instruction: Concatenate, step: Step, inputs: tuple[Codes, ...]) -> Codes:
+    first = inputs[0].shape
+    axis = instruction.axis % len(first)
+    around = {operand.shape[:axis] + operand.shape[axis + 1 :] for operand in inputs}
+    if len(around) > 1:
+        shapes = " and ".join(str(operand.shape) for operand in inputs)
+        raise BittrueError(f"Step '{step.name}' joins shapes {shapes} along axis {axis}; lower the network again.")
+    bits = max(operand.binary_point for operand in inputs)
+    codes: list[int] = []
+    for outer in range(prod(first[:axis])):
+        for operand in inputs:
+            run = prod(operand.shape[axis:])
+            part = operand.codes[outer * run : (outer + 1) * run]
+            codes.extend(code << bits - operand.binary_point for code in part)
+    joined = sum(operand.shape[axis] for operand in inputs)
+    return Codes((*first[:axis], joined, *first[axis + 1 :]), bits, codes)

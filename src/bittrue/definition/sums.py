@@ -1,0 +1,158 @@
+"""Sums and products: convolutions, dense layers, additions, per-channel scales, averages (B6, B7, B10)."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import chain
+from math import ceil, prod
+from operator import mul
+from typing import TypeVar
+
+from bittrue.definition.meaning import Codes, Numbers, meaning
+from bittrue.definition.windows import Taps, slide
+from bittrue.errors import BittrueError
+from bittrue.fixed.format import Quantizer
+from bittrue.fixed.reference import decode, quantize, requantize
+from bittrue.program import Add, MultiplyAccumulate, ScaleOffset, Step, WindowAverage
+
+T = TypeVar("T")
+
+_BLOCK = 256
+"""Output positions whose windows are held at a time while the weights stream by, one output channel after the other."""
+
+
+@meaning.rule(MultiplyAccumulate)
+def _(instruction: MultiplyAccumulate, step: Step, inputs: tuple[Codes, ...]) -> Codes:
+    (x,) = inputs
+    *kernel, group_channels, out_channels = instruction.weight.shape
+    channels = x.shape[-1]
+    if channels != group_channels * instruction.groups:
+        raise BittrueError(
+            f"Step '{step.name}' has weights for {group_channels * instruction.groups} channels and an input of "
+            f"{channels}; lower the network again."
+        )
+    spatial, taps = _positions(instruction, x.shape[:-1], len(kernel))
+    pixels = [x.codes[start : start + channels] for start in range(0, len(x.codes), channels)]
+    # One row an output channel: kernel rows, kernel columns, input channels innermost.
+    weights = instruction.weight.reshape(-1, out_channels).T
+    biases = [0] * out_channels if instruction.bias is None else instruction.bias.tolist()
+    group_outputs = out_channels // instruction.groups
+    codes: list[int] = []
+    for block in _blocks(taps):
+        results = [[0] * out_channels for _ in block]
+        for group in range(instruction.groups):
+            windows = [_window(pixels, group * group_channels, group_channels, position) for position in block]
+            for channel in range(group * group_outputs, (group + 1) * group_outputs):
+                of_channel = weights[channel].tolist()
+                for result, window in zip(results, windows, strict=True):
+                    result[channel] = _dot(instruction, x.binary_point, channel, window, of_channel, biases[channel])
+        codes.extend(chain.from_iterable(results))
+    return Codes((*spatial, out_channels), _sum_fraction_bits(instruction, x.binary_point), codes)
+
+
+def _positions(
+    instruction: MultiplyAccumulate, leading: tuple[int, ...], rank: int
+) -> tuple[tuple[int, ...], list[Taps]]:
+    if rank == 0:  # dense: every position by itself, whatever the leading axes
+        return leading, [[position] for position in range(prod(leading))]
+    kernel = instruction.weight.shape[:rank]
+    return slide(leading, kernel, instruction.strides, instruction.padding, instruction.dilation)
+
+
+def _window(pixels: list[list[int]], first: int, channels: int, position: Taps) -> list[int]:
+    """The input codes under one window and of one group, in the order of the weights; zero in the padding."""
+    zeros = [0] * channels
+    return [code for tap in position for code in (zeros if tap is None else pixels[tap][first : first + channels])]
+
+
+def _blocks(taps: list[Taps]) -> Iterator[list[Taps]]:
+    return (taps[start : start + _BLOCK] for start in range(0, len(taps), _BLOCK))
+
+
+def _sum_fraction_bits(instruction: MultiplyAccumulate, input_fraction_bits: int) -> int:
+    if instruction.accumulator is not None:
+        return instruction.accumulator.format.fraction_bits
+    return max(input_fraction_bits + max(instruction.weight_fraction_bits), instruction.bias_fraction_bits)
+
+
+def _dot(
+    instruction: MultiplyAccumulate, input_bits: int, channel: int, window: list[int], weights: list[int], bias: int
+) -> int:
+    product_bits = input_bits + _of_channel(instruction.weight_fraction_bits, channel)
+    if instruction.accumulator is not None:
+        return _accumulate(instruction, instruction.accumulator, product_bits, window, weights, bias)
+    bits = _sum_fraction_bits(instruction, input_bits)
+    products: int = sum(map(mul, window, weights))
+    return (products << bits - product_bits) + (bias << bits - instruction.bias_fraction_bits)
+
+
+def _accumulate(
+    instruction: MultiplyAccumulate,
+    accumulator: Quantizer,
+    product_bits: int,
+    window: list[int],
+    weights: list[int],
+    bias: int,
+) -> int:
+    """a₀ = Q(bias), aᵢ = Q(aᵢ₋₁ + pᵢ), where pᵢ itself is Q(pᵢ) if products are quantized."""
+    total_bits = accumulator.format.fraction_bits
+    total = requantize(bias, instruction.bias_fraction_bits, accumulator)
+    for code, weight in zip(window, weights, strict=True):
+        product = decode(code * weight, product_bits)
+        if instruction.quantized_products:
+            product = decode(requantize(code * weight, product_bits, accumulator), total_bits)
+        total = quantize(decode(total, total_bits) + product, accumulator)
+    return total
+
+
+@meaning.rule(Add)
+def _(instruction: Add, step: Step, inputs: tuple[Codes, ...]) -> Codes:
+    if any(operand.shape != inputs[0].shape for operand in inputs):
+        shapes = " and ".join(str(operand.shape) for operand in inputs)
+        raise BittrueError(f"Step '{step.name}' adds shapes {shapes}, which differ; lower the network again.")
+    bits = max(operand.binary_point for operand in inputs)
+    aligned = [[code << bits - operand.binary_point for code in operand.codes] for operand in inputs]
+    return Codes(inputs[0].shape, bits, [sum(operands) for operands in zip(*aligned, strict=True)])
+
+
+@meaning.rule(ScaleOffset)
+def _(instruction: ScaleOffset, step: Step, inputs: tuple[Codes, ...]) -> Codes:
+    (x,) = inputs
+    channels = x.shape[-1]
+    product_bits = x.binary_point + instruction.scale_fraction_bits
+    bits = max(product_bits, instruction.offset_fraction_bits)
+    upper = instruction.scale.tolist(), instruction.offset.tolist()
+    below = instruction.below
+    # Without a lower branch, it is the upper one and any threshold will do.
+    lower = (below.scale.tolist(), below.offset.tolist()) if below else upper
+    threshold = ceil(below.threshold * Fraction(2) ** x.binary_point) if below else 0
+    codes = []
+    for index, code in enumerate(x.codes):
+        scale, offset = upper if code >= threshold else lower
+        product = code * _of_channel(scale, index % channels)
+        aligned_offset = _of_channel(offset, index % channels) << bits - instruction.offset_fraction_bits
+        codes.append((product << bits - product_bits) + aligned_offset)
+    return Codes(x.shape, bits, codes)
+
+
+@meaning.rule(WindowAverage)
+def _(instruction: WindowAverage, step: Step, inputs: tuple[Codes, ...]) -> Numbers:
+    (x,) = inputs
+    *leading, channels = x.shape
+    no_dilation = [1] * len(leading)
+    spatial, taps = slide(leading, instruction.window, instruction.strides, instruction.padding, no_dilation)
+    if instruction.divisor.shape != spatial:
+        raise BittrueError(
+            f"Step '{step.name}' has {spatial} windows and divisors of shape {instruction.divisor.shape}; "
+            "lower the network again."
+        )
+    values: list[Fraction] = []
+    for position, divisor in zip(taps, instruction.divisor.reshape(-1).tolist(), strict=True):
+        for channel in range(channels):
+            total = sum(x.codes[tap * channels + channel] for tap in position if tap is not None)
+            values.append(decode(total, x.binary_point) / divisor)
+    return Numbers((*spatial, channels), list(values))
+
+
+def _of_channel(values: Sequence[T], channel: int) -> T:
+    """The entry of a channel, or the only one that serves all."""
+    return values[0] if len(values) == 1 else values[channel]

@@ -7,7 +7,6 @@ from bittrue.errors import ModelError
 from bittrue.network.graph import Network, Node, Operator, Shape
 from bittrue.rules import RuleTable
 
-
 shape_of: RuleTable[Callable[..., Shape]] = RuleTable("shape")
 """Rules `(operator, input shapes) -> output shape`; a rule raises ModelError where the shapes don't fit."""
 

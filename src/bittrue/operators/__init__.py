@@ -1,6 +1,6 @@
 """The operators of a Network. Importing this package registers every operator's rules in the passes' tables."""
 
-from bittrue.operators.activation import ReLU, Sigmoid, Softmax, Tanh
+from bittrue.operators.activation import ReLU, Sigmoid, Softmax, Tanh, ends_in_probabilities
 from bittrue.operators.arithmetic import Add
 from bittrue.operators.convolution import Convolution, Dense
 from bittrue.operators.movement import Concatenate, Flatten, Identity, Input, Reshape, ZeroPadding
@@ -26,4 +26,5 @@ __all__ = [
     "Softmax",
     "Tanh",
     "ZeroPadding",
+    "ends_in_probabilities",
 ]

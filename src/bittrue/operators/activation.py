@@ -1,8 +1,19 @@
 """Activations: the ReLU family, sigmoid, tanh, softmax."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
-from bittrue.network import Operator
+import numpy as np
+import torch
+
+from bittrue import fixed, program
+from bittrue.errors import ModelError, PlanError
+from bittrue.fixed import FixedFormat, Overflow, Quantizer
+from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
+from bittrue.network import Network, Node, Operator, Shape, shape_of
+from bittrue.operators.float_value import FloatFunction, float_value
+from bittrue.operators.movement import Flatten, Identity, Reshape
+from bittrue.plan import Grouping, PlanOptions, Site, Word, grouping, output_site, sites
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,3 +41,251 @@ class Tanh(Operator):
 @dataclass(frozen=True, eq=False)
 class Softmax(Operator):
     """exp(x_i) / Σ exp(x_j) over the last axis."""
+
+
+TABLE_ROLES = ("difference", "exp", "sum", "reciprocal")
+
+
+@shape_of.rule(ReLU, Sigmoid, Tanh)
+def _(operator: Operator, shapes: tuple[Shape, ...]) -> Shape:
+    return shapes[0]
+
+
+@shape_of.rule(Softmax)
+def _(operator: Softmax, shapes: tuple[Shape, ...]) -> Shape:
+    if not shapes[0]:
+        raise ModelError("softmax needs an axis to sum over.")
+    return shapes[0]
+
+
+# Sites and groups
+
+
+@sites.rule(ReLU)
+def _(operator: ReLU, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+    numbers = []
+    if operator.negative_slope != 0:
+        numbers.append(("slope", operator.negative_slope))
+    if operator.max_value is not None:
+        numbers.append(("bound", operator.max_value))
+    if operator.threshold != 0:
+        numbers.append(("threshold", operator.threshold))
+    return (
+        output_site(node),
+        *(Site(f"{node.name}.{role}", node.name, role, values=np.array([number])) for role, number in numbers),
+    )
+
+
+@sites.rule(Sigmoid)
+def _(operator: Sigmoid, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+    return (output_site(node, finite=False, bounds=(0.0, 1.0)),)
+
+
+@sites.rule(Tanh)
+def _(operator: Tanh, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+    return (output_site(node, finite=False, bounds=(-1.0, 1.0)),)
+
+
+@sites.rule(Softmax)
+def _(operator: Softmax, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+    output = output_site(node, finite=False, bounds=(0.0, 1.0))
+    if options.softmax == "exact":
+        return (output,)
+    parts = {
+        "difference": Site(f"{node.name}.difference", node.name, "difference", span_of=f"{node.inputs[0]}.output"),
+        "exp": Site(f"{node.name}.exp", node.name, "exp", finite=False, bounds=(0.0, 1.0)),
+        "sum": Site(f"{node.name}.sum", node.name, "sum", bounds=(0.0, float(node.shape[-1]))),
+        "reciprocal": Site(f"{node.name}.reciprocal", node.name, "reciprocal", finite=False, bounds=(0.0, 1.0)),
+    }
+    return (output, *parts.values())
+
+
+@grouping.rule(ReLU)
+def _(operator: Operator) -> Grouping:
+    return Grouping.FOLLOW
+
+
+@grouping.rule(Sigmoid, Tanh, Softmax)
+def _(operator: Operator) -> Grouping:
+    return Grouping.END
+
+
+# Float values
+
+
+@float_value.rule(ReLU)
+def _(operator: ReLU) -> FloatFunction:
+    slope, threshold, most = operator.negative_slope, operator.threshold, operator.max_value
+
+    def relu(x: torch.Tensor) -> torch.Tensor:
+        if threshold == 0:
+            y = torch.relu(x) if slope == 0 else torch.where(x >= 0, x, x * slope)
+        else:
+            y = torch.where(x >= threshold, x, (x - threshold) * slope)
+        return y if most is None else torch.clamp(y, max=most)
+
+    return relu
+
+
+@float_value.rule(Sigmoid)
+def _(operator: Sigmoid) -> FloatFunction:
+    return torch.sigmoid
+
+
+@float_value.rule(Tanh)
+def _(operator: Tanh) -> FloatFunction:
+    return torch.tanh
+
+
+@float_value.rule(Softmax)
+def _(operator: Softmax) -> FloatFunction:
+    return lambda x: torch.softmax(x, -1)
+
+
+# Lowering
+
+
+def _numbers(operator: ReLU, context: LoweringContext) -> tuple[Fraction | None, Fraction, Fraction]:
+    """(max_value, negative_slope, threshold) as their sites round them."""
+    most = None if operator.max_value is None else context.number("bound", operator.max_value)
+    slope = context.number("slope", operator.negative_slope) if operator.negative_slope != 0 else Fraction(0)
+    threshold = context.number("threshold", operator.threshold) if operator.threshold != 0 else Fraction(0)
+    return most, slope, threshold
+
+
+@lower.rule(ReLU)
+def _(operator: ReLU, context: LoweringContext) -> None:
+    (kind,) = context.input_types
+    assert kind.fraction_bits is not None
+    most, slope, threshold = _numbers(operator, context)
+    low, high = value_bounds(kind)
+    source, bits = context.node.inputs[0], kind.fraction_bits
+    if slope == 0 and threshold == 0:
+        clip = program.Clip(Fraction(0), most)
+    else:
+        below = program.Below(threshold, *_single(slope, -slope * threshold))
+        one, zero = np.ones(1, np.int64), np.zeros(1, np.int64)
+        scale_bits = _fraction_bits(slope)
+        offset_bits = _fraction_bits(slope * threshold)
+        branches = program.ScaleOffset(one << scale_bits, scale_bits, zero, offset_bits, below)
+        bits = max(bits + scale_bits, offset_bits)
+        low, high = _branch_bounds(low, high, slope, threshold)
+        if most is None:
+            context.finish(branches, (source,), bits, low, high)
+            return
+        source = context.emit(branches, (source,), bits, low, high)
+        clip = program.Clip(None, most)
+    bits = max([bits, *(_fraction_bits(bound) for bound in (clip.low, clip.high) if bound is not None)])
+    context.finish(clip, (source,), bits, *_clipped(low, high, clip))
+
+
+def _branch_bounds(
+    low: Fraction | None, high: Fraction | None, slope: Fraction, threshold: Fraction
+) -> tuple[Fraction | None, Fraction | None]:
+    """Bounds of x above the threshold and slope·(x − threshold) below it."""
+    if low is None or high is None:
+        return None, None
+    ends = [low, high, Fraction(0), threshold, slope * (low - threshold)]
+    return min(ends), max(ends)
+
+
+def _clipped(
+    low: Fraction | None, high: Fraction | None, clip: program.Clip
+) -> tuple[Fraction | None, Fraction | None]:
+    def clipped(end: Fraction | None) -> Fraction | None:
+        if end is not None and clip.low is not None:
+            end = max(end, clip.low)
+        if end is not None and clip.high is not None:
+            end = min(end, clip.high)
+        return end
+
+    least = clipped(low) if low is not None else clip.low
+    most = clipped(high) if high is not None else clip.high
+    return least, most
+
+
+def _fraction_bits(number: Fraction) -> int:
+    """The fewest fraction bits ≥ 0 that hold a dyadic number."""
+    return number.denominator.bit_length() - 1
+
+
+def _single(*numbers: Fraction) -> list[np.ndarray]:
+    return [np.array([int(number * 2 ** _fraction_bits(number))], np.int64) for number in numbers]
+
+
+@lower.rule(Sigmoid)
+def _(operator: Sigmoid, context: LoweringContext) -> None:
+    function = program.Lookup(program.Sigmoid())
+    context.finish(function, context.node.inputs, None, Fraction(0), Fraction(1))
+
+
+@lower.rule(Tanh)
+def _(operator: Tanh, context: LoweringContext) -> None:
+    function = program.Lookup(program.Tanh())
+    context.finish(function, context.node.inputs, None, Fraction(-1), Fraction(1))
+
+
+@lower.rule(Softmax)
+def _(operator: Softmax, context: LoweringContext) -> None:
+    if context.options.softmax == "exact":
+        context.finish(program.Softmax(), context.node.inputs, None, Fraction(0), Fraction(1))
+        return
+    (kind,) = context.input_types
+    assert kind.fraction_bits is not None
+    exp, reciprocal = context.quantizer("exp"), context.quantizer("reciprocal")
+    difference = _part(context, "difference", kind.fraction_bits)
+    total = _part(context, "sum", exp.format.fraction_bits)
+    _check_sum(context, difference, exp, total)
+    instruction = program.SoftmaxTable(difference, exp, total, reciprocal)
+    bits = exp.format.fraction_bits + reciprocal.format.fraction_bits
+    context.finish(instruction, context.node.inputs, bits, None, None)
+
+
+def _part(context: LoweringContext, role: str, exact_fraction_bits: int) -> Quantizer:
+    """The quantizer of a part of the table form; EXACT keeps every bit of a difference or a sum."""
+    if context.spec(role) is Word.EXACT:
+        return Quantizer(FixedFormat(True, 62, exact_fraction_bits), overflow=Overflow.UNBOUNDED)
+    return context.quantizer(role)
+
+
+def _check_sum(context: LoweringContext, difference: Quantizer, exp: Quantizer, total: Quantizer) -> None:
+    """Refuse formats under which the sum's code can reach 0 (B9)."""
+    name = context.node.name
+    folding = (Overflow.WRAP, Overflow.SATURATE_ZERO)
+    if difference.overflow in folding:
+        raise PlanError(
+            f"site {name}.difference: {difference.overflow.value} can make a small difference of a large one; use SATURATE."
+        )
+    # The largest input's difference is 0, so its exponential is 1, and each of the others lies between 0 and that.
+    one = fixed.quantize(Fraction(1), exp)
+    unit = Fraction(2) ** -exp.format.fraction_bits
+    largest = fixed.round_to_code(one * context.node.shape[-1] * unit, total.format.fraction_bits, total.rounding)
+    if fixed.quantize(one * unit, total) <= 0 or (total.overflow in folding and fixed.overflows(largest, total)):
+        raise PlanError(
+            f"site {name}.sum: the sum's code can reach 0, which has no reciprocal; give {name}.exp and {name}.sum more bits, "
+            "or SATURATE."
+        )
+
+
+@bypass.rule(ReLU)
+def _(operator: ReLU, context: LoweringContext) -> Operator:
+    most, slope, threshold = _numbers(operator, context)
+    return replace(
+        operator,
+        max_value=None if most is None else float(most),
+        negative_slope=float(slope),
+        threshold=float(threshold),
+    )
+
+
+@bypass.rule(Sigmoid, Tanh, Softmax)
+def _(operator: Operator, context: LoweringContext) -> Operator:
+    return operator
+
+
+def ends_in_probabilities(network: Network) -> bool:
+    """Whether the network's output is a softmax's or a sigmoid's (B13), seen through operators that only move values."""
+    node = network.by_name[network.output]
+    while isinstance(node.operator, Identity | Flatten | Reshape):
+        node = network.by_name[node.inputs[0]]
+    return isinstance(node.operator, Softmax | Sigmoid)

@@ -1,10 +1,19 @@
 """Sums of products with trained weights: convolutions and dense layers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
-from bittrue.network import Operator, Parameter
+import numpy as np
+import torch
 
-Padding = tuple[tuple[int, int], ...]
+from bittrue import program
+from bittrue.errors import ModelError
+from bittrue.fixed import Quantizer
+from bittrue.lowering import LoweringContext, ParameterCodes, bypass, lower, value_bounds
+from bittrue.network import Node, Operator, Parameter, Shape, format_shape, shape_of
+from bittrue.operators.float_value import FloatFunction, float_value
+from bittrue.operators.windows import Padding, convolution_weight, convolve, window_shape
+from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, parameter_site, sites
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,3 +38,151 @@ class Dense(Operator):
 
     weight: Parameter
     bias: Parameter | None
+
+
+@shape_of.rule(Convolution)
+def _(operator: Convolution, shapes: tuple[Shape, ...]) -> Shape:
+    *spatial, channels = shapes[0]
+    *kernel, per_group, out = operator.weight.value.shape
+    if channels != per_group * operator.groups or out % operator.groups:
+        raise ModelError(
+            f"a weight of {format_shape(operator.weight.value.shape)} in {operator.groups} groups doesn't fit "
+            f"an input of {format_shape(shapes[0])}."
+        )
+    return (
+        *window_shape(tuple(spatial), tuple(kernel), operator.strides, operator.padding, operator.dilation),
+        out,
+    )
+
+
+@shape_of.rule(Dense)
+def _(operator: Dense, shapes: tuple[Shape, ...]) -> Shape:
+    *leading, features = shapes[0]
+    if features != operator.weight.value.shape[0]:
+        raise ModelError(
+            f"a weight of {format_shape(operator.weight.value.shape)} doesn't fit an input of {format_shape(shapes[0])}."
+        )
+    return (*leading, operator.weight.value.shape[1])
+
+
+@sites.rule(Convolution, Dense)
+def _(operator: Convolution | Dense, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+    weight = parameter_site(node, "weight", operator.weight, channels=operator.weight.value.shape[-1])
+    bias = () if operator.bias is None else (parameter_site(node, "bias", operator.bias),)
+    return (output_site(node), weight, *bias, Site(f"{node.name}.accumulator", node.name, "accumulator"))
+
+
+@grouping.rule(Convolution, Dense)
+def _(operator: Operator) -> Grouping:
+    return Grouping.START
+
+
+@float_value.rule(Convolution)
+def _(operator: Convolution) -> FloatFunction:
+    weight = convolution_weight(_tensor(operator.weight))
+    bias = None if operator.bias is None else _tensor(operator.bias)
+    geometry = (operator.strides, operator.padding, operator.dilation, operator.groups)
+    return lambda x: convolve(x, weight, bias, *geometry)
+
+
+@float_value.rule(Dense)
+def _(operator: Dense) -> FloatFunction:
+    weight = _tensor(operator.weight).T
+    bias = None if operator.bias is None else _tensor(operator.bias)
+    return lambda x: torch.nn.functional.linear(x, weight, bias)
+
+
+def _tensor(parameter: Parameter) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(parameter.value, np.float32))
+
+
+@lower.rule(Convolution)
+def _(operator: Convolution, context: LoweringContext) -> None:
+    _lower(operator, context, operator.strides, operator.padding, operator.dilation, operator.groups)
+
+
+@lower.rule(Dense)
+def _(operator: Dense, context: LoweringContext) -> None:
+    _lower(operator, context, (), (), (), 1)
+
+
+def _lower(
+    operator: Convolution | Dense,
+    context: LoweringContext,
+    strides: tuple[int, ...],
+    padding: Padding,
+    dilation: tuple[int, ...],
+    groups: int,
+) -> None:
+    (kind,) = context.input_types
+    assert kind.fraction_bits is not None
+    weight = context.parameter(operator.weight)
+    bias = None if operator.bias is None else context.parameter(operator.bias)
+    accumulator = context.spec("accumulator")
+    instruction = program.MultiplyAccumulate(
+        weight.codes,
+        weight.fraction_bits,
+        None if bias is None else bias.codes,
+        0 if bias is None else bias.fraction_bits[0],
+        strides,
+        padding,
+        dilation,
+        groups,
+        accumulator if isinstance(accumulator, Quantizer) else None,
+        context.options.product == "quantized",
+    )
+    if instruction.accumulator is not None:
+        accumulated = instruction.accumulator
+        bits = accumulated.format.fraction_bits
+        unit = Fraction(2) ** -bits
+        bounded = accumulated.overflow.value != "UNBOUNDED"
+        low = accumulated.min_code * unit if bounded else None
+        high = accumulated.max_code * unit if bounded else None
+        context.finish(instruction, context.node.inputs, bits, low, high)
+        return
+    finest = kind.fraction_bits + max(weight.fraction_bits)
+    if bias is not None:
+        finest = max(finest, bias.fraction_bits[0])
+    context.finish(instruction, context.node.inputs, finest, *_sum_bounds(weight, bias, *value_bounds(kind)))
+
+
+def _sum_bounds(
+    weight: ParameterCodes, bias: ParameterCodes | None, low: Fraction | None, high: Fraction | None
+) -> tuple[Fraction | None, Fraction | None]:
+    """Bounds on the sums over all output channels for inputs between `low` and `high` (and 0, for padding)."""
+    if low is None or high is None:
+        return None, None
+    low, high = min(low, Fraction(0)), max(high, Fraction(0))
+    columns = weight.codes.reshape(-1, weight.codes.shape[-1])
+    positive = _column_sums(columns, np.greater)
+    negative = _column_sums(columns, np.less)
+    channels = len(positive)
+    units = [Fraction(2) ** -bits for bits in weight.fraction_bits] * (
+        channels if len(weight.fraction_bits) == 1 else 1
+    )
+    biases = [Fraction(0)] * channels
+    if bias is not None:
+        biases = [code * Fraction(2) ** -bias.fraction_bits[0] for code in bias.codes.tolist()]
+    triples = list(zip(positive, negative, units, biases, strict=True))
+    return (
+        min((plus * low + minus * high) * unit + offset for plus, minus, unit, offset in triples),
+        max((plus * high + minus * low) * unit + offset for plus, minus, unit, offset in triples),
+    )
+
+
+def _column_sums(columns: np.ndarray, compare: np.ufunc) -> list[int]:
+    """For each column the exact sum of the entries on one side of 0, as Python integers."""
+    largest = max(abs(int(columns.max(initial=0))), abs(int(columns.min(initial=0))))
+    if largest * max(len(columns), 1) < 1 << 62:
+        sums: list[int] = columns.sum(axis=0, where=compare(columns, 0), dtype=np.int64).tolist()
+        return sums
+    return [sum(code for code in column if compare(code, 0)) for column in columns.T.tolist()]
+
+
+@bypass.rule(Convolution, Dense)
+def _(operator: Convolution | Dense, context: LoweringContext) -> Operator:
+    return replace(
+        operator,
+        weight=context.rounded_parameter(operator.weight),
+        bias=context.rounded_parameter(operator.bias),
+    )

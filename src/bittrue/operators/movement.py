@@ -1,12 +1,19 @@
 """Operators that move values about without computing: input, flatten, reshape, pad, concatenate, identity."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import prod
 
-from bittrue.errors import ModelError
-from bittrue.network import Operator, Shape, format_shape, shape_of
+import torch
 
-Padding = tuple[tuple[int, int], ...]
+from bittrue import program
+from bittrue.errors import ModelError, PlanError
+from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
+from bittrue.network import Node, Operator, Shape, format_shape, shape_of
+from bittrue.operators.float_value import FloatFunction, float_value
+from bittrue.operators.windows import Padding, channels_first, channels_last, pad_spatial
+from bittrue.plan import Grouping, PlanOptions, Site, Word, grouping, output_site, sites
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,3 +52,144 @@ class Concatenate(Operator):
     """Inputs one after the other along `axis`, counted without the batch axis, from 0."""
 
     axis: int
+
+
+# Shapes
+
+
+@shape_of.rule(Input)
+def _(operator: Input, shapes: tuple[Shape, ...]) -> Shape:
+    return operator.shape
+
+
+@shape_of.rule(Identity)
+def _(operator: Identity, shapes: tuple[Shape, ...]) -> Shape:
+    return shapes[0]
+
+
+@shape_of.rule(Flatten)
+def _(operator: Flatten, shapes: tuple[Shape, ...]) -> Shape:
+    return (prod(shapes[0]),)
+
+
+@shape_of.rule(Reshape)
+def _(operator: Reshape, shapes: tuple[Shape, ...]) -> Shape:
+    if prod(operator.shape) != prod(shapes[0]):
+        raise ModelError(f"{format_shape(shapes[0])} can't be reshaped to {format_shape(operator.shape)}.")
+    return operator.shape
+
+
+@shape_of.rule(ZeroPadding)
+def _(operator: ZeroPadding, shapes: tuple[Shape, ...]) -> Shape:
+    *spatial, channels = shapes[0]
+    if len(spatial) != len(operator.padding):
+        raise ModelError(f"padding of {len(operator.padding)} axes doesn't fit an input of {format_shape(shapes[0])}.")
+    padded = (size + before + after for size, (before, after) in zip(spatial, operator.padding, strict=True))
+    return (*padded, channels)
+
+
+@shape_of.rule(Concatenate)
+def _(operator: Concatenate, shapes: tuple[Shape, ...]) -> Shape:
+    axis = operator.axis
+    others = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
+    if len(others) != 1 or not all(0 <= axis < len(shape) for shape in shapes):
+        raise ModelError(f"{' and '.join(map(format_shape, shapes))} can't be concatenated along axis {axis}.")
+    joined = sum(shape[axis] for shape in shapes)
+    return (*shapes[0][:axis], joined, *shapes[0][axis + 1 :])
+
+
+# Sites and groups
+
+
+@sites.rule(Input, Identity, Flatten, Reshape, ZeroPadding, Concatenate)
+def _(operator: Operator, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+    return (output_site(node, finite=not isinstance(operator, Input)),)
+
+
+@grouping.rule(Input, Concatenate)
+def _(operator: Operator) -> Grouping:
+    return Grouping.END
+
+
+@grouping.rule(Identity, Flatten, Reshape, ZeroPadding)
+def _(operator: Operator) -> Grouping:
+    return Grouping.PASS
+
+
+# Float values
+
+
+@float_value.rule(Input, Identity)
+def _(operator: Operator) -> FloatFunction:
+    return lambda x: x
+
+
+@float_value.rule(Flatten)
+def _(operator: Flatten) -> FloatFunction:
+    return lambda x: x.reshape(x.shape[0], -1)
+
+
+@float_value.rule(Reshape)
+def _(operator: Reshape) -> FloatFunction:
+    return lambda x: x.reshape(x.shape[0], *operator.shape)
+
+
+@float_value.rule(ZeroPadding)
+def _(operator: ZeroPadding) -> FloatFunction:
+    return lambda x: channels_last(pad_spatial(channels_first(x), operator.padding))
+
+
+@float_value.rule(Concatenate)
+def _(operator: Concatenate) -> FloatFunction:
+    return lambda *xs: torch.cat(xs, operator.axis + 1)
+
+
+# Lowering
+
+
+@lower.rule(Input)
+def _(operator: Input, context: LoweringContext) -> None:
+    if context.spec("output") is Word.FLOAT:
+        context.finish_float(program.Quantize())
+    elif context.spec("output") is Word.EXACT:
+        raise PlanError(
+            f"site {context.node.name}.output: EXACT is impossible for an input, whose float32 values need up to 277 bits; "
+            "give it a format, or FLOAT."
+        )
+    else:
+        context.finish(program.Quantize(), (), None, None, None)
+
+
+@lower.rule(Identity, Flatten, Reshape)
+def _(operator: Operator, context: LoweringContext) -> None:
+    (kind,) = context.input_types
+    context.finish(program.Reshape(), context.node.inputs, kind.fraction_bits, *value_bounds(kind))
+
+
+@lower.rule(ZeroPadding)
+def _(operator: ZeroPadding, context: LoweringContext) -> None:
+    (kind,) = context.input_types
+    bounds = _hull([value_bounds(kind), (Fraction(0), Fraction(0))])
+    context.finish(program.Pad(operator.padding), context.node.inputs, kind.fraction_bits, *bounds)
+
+
+@lower.rule(Concatenate)
+def _(operator: Concatenate, context: LoweringContext) -> None:
+    kinds = context.input_types
+    finest = max(kind.fraction_bits for kind in kinds if kind.fraction_bits is not None)
+    bounds = _hull([value_bounds(kind) for kind in kinds])
+    context.finish(program.Concatenate(operator.axis), context.node.inputs, finest, *bounds)
+
+
+@bypass.rule(Input, Identity, Flatten, Reshape, ZeroPadding, Concatenate)
+def _(operator: Operator, context: LoweringContext) -> Operator:
+    return operator
+
+
+def _hull(bounds: Sequence[tuple[Fraction | None, Fraction | None]]) -> tuple[Fraction | None, Fraction | None]:
+    """The least interval that holds all of `bounds`; None is no bound."""
+    lows, highs = zip(*bounds, strict=True)
+    return (
+        None if None in lows else min(low for low in lows if low is not None),
+        None if None in highs else max(high for high in highs if high is not None),
+    )

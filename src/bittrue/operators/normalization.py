@@ -1,8 +1,17 @@
 """Batch normalization."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
-from bittrue.network import Operator, Parameter
+import numpy as np
+import torch
+
+from bittrue import program
+from bittrue.errors import ModelError
+from bittrue.lowering import LoweringContext, ParameterCodes, Surd, bypass, lower, value_bounds
+from bittrue.network import Node, Operator, Parameter, Shape, format_shape, shape_of
+from bittrue.operators.float_value import FloatFunction, float_value
+from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, parameter_site, sites
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,3 +26,148 @@ class BatchNormalization(Operator):
     mean: Parameter
     variance: Parameter
     epsilon: float
+
+
+@shape_of.rule(BatchNormalization)
+def _(operator: BatchNormalization, shapes: tuple[Shape, ...]) -> Shape:
+    channels = operator.mean.value.shape
+    if any(parameter.value.shape != channels for _, parameter in operator.parameters()) or channels != shapes[0][-1:]:
+        raise ModelError(f"parameters of {format_shape(channels)} don't fit an input of {format_shape(shapes[0])}.")
+    return shapes[0]
+
+
+@sites.rule(BatchNormalization)
+def _(operator: BatchNormalization, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+    if options.batch_norm == "raw":
+        parameters = tuple(parameter_site(node, role, parameter) for role, parameter in operator.parameters())
+        return (output_site(node, finite=False), *parameters)
+    scale, offset = _affine(operator, node.name)
+    return (
+        output_site(node),
+        *(
+            Site(f"{node.name}.{role}", node.name, role, values=_approximate(surds), finite=False)
+            for role, surds in (("scale", scale), ("offset", offset))
+        ),
+    )
+
+
+@grouping.rule(BatchNormalization)
+def _(operator: Operator) -> Grouping:
+    return Grouping.FOLLOW
+
+
+@float_value.rule(BatchNormalization)
+def _(operator: BatchNormalization) -> FloatFunction:
+    mean, variance, gamma, beta = (
+        None if parameter is None else torch.from_numpy(np.ascontiguousarray(parameter.value, np.float32))
+        for parameter in (operator.mean, operator.variance, operator.gamma, operator.beta)
+    )
+
+    def normalize(x: torch.Tensor) -> torch.Tensor:
+        rows = x.reshape(-1, x.shape[-1])
+        return torch.nn.functional.batch_norm(rows, mean, variance, gamma, beta, eps=operator.epsilon).reshape(x.shape)
+
+    return normalize
+
+
+@lower.rule(BatchNormalization)
+def _(operator: BatchNormalization, context: LoweringContext) -> None:
+    (kind,) = context.input_types
+    assert kind.fraction_bits is not None
+    if context.options.batch_norm == "raw":
+        context.finish(program.Lookup(_function(operator, context)), context.node.inputs, None, None, None)
+        return
+    scale_surds, offset_surds = _affine(operator, context.node.name)
+    scale, offset = context.derived("scale", scale_surds), context.derived("offset", offset_surds)
+    instruction = program.ScaleOffset(scale.codes, scale.fraction_bits[0], offset.codes, offset.fraction_bits[0])
+    bits = max(kind.fraction_bits + scale.fraction_bits[0], offset.fraction_bits[0])
+    context.finish(instruction, context.node.inputs, bits, *_affine_bounds(scale, offset, *value_bounds(kind)))
+
+
+def _affine_bounds(
+    scale: ParameterCodes, offset: ParameterCodes, low: Fraction | None, high: Fraction | None
+) -> tuple[Fraction | None, Fraction | None]:
+    if low is None or high is None:
+        return None, None
+    ends = [
+        Fraction(slope) * end * Fraction(2) ** -scale.fraction_bits[0]
+        + Fraction(start) * Fraction(2) ** -offset.fraction_bits[0]
+        for slope, start in zip(scale.codes.tolist(), offset.codes.tolist(), strict=True)
+        for end in (low, high)
+    ]
+    return min(ends), max(ends)
+
+
+def _affine(operator: BatchNormalization, name: str) -> tuple[list[Surd], list[Surd]]:
+    """scale = γ/√(σ²+ε) and offset = β − γμ/√(σ²+ε), for each channel (B7, `affine`)."""
+    gammas, betas, means, variances = _exact_parameters(operator)
+    radicands = [_radicand(variance, operator.epsilon, f"{name}.variance") for variance in variances]
+    zero = Fraction(0)
+    scale = [(zero, gamma, radicand) for gamma, radicand in zip(gammas, radicands, strict=True)]
+    offset = [
+        (beta, -gamma * mean, radicand)
+        for beta, gamma, mean, radicand in zip(betas, gammas, means, radicands, strict=True)
+    ]
+    return scale, offset
+
+
+def _exact_parameters(operator: BatchNormalization) -> tuple[list[Fraction], ...]:
+    channels = operator.mean.value.shape[0]
+
+    def exact(parameter: Parameter | None, absent: int) -> list[Fraction]:
+        if parameter is None:
+            return [Fraction(absent)] * channels
+        return [Fraction(float(value)) for value in parameter.value]
+
+    return exact(operator.gamma, 1), exact(operator.beta, 0), exact(operator.mean, 0), exact(operator.variance, 0)
+
+
+def _radicand(variance: Fraction, epsilon: float, site: str) -> Fraction:
+    radicand = variance + Fraction(epsilon)
+    if radicand <= 0:
+        raise ModelError(
+            f"site {site}: variance + epsilon is {float(radicand):g}, which has no square root; give it more fraction bits "
+            "or a format without sign, or train the model again."
+        )
+    return radicand
+
+
+def _approximate(surds: list[Surd]) -> np.ndarray:
+    return np.array([float(a) + float(b) / float(v) ** 0.5 for a, b, v in surds])
+
+
+def _function(operator: BatchNormalization, context: LoweringContext) -> program.BatchNorm:
+    gamma, beta = (
+        None if parameter is None else context.parameter(parameter) for parameter in (operator.gamma, operator.beta)
+    )
+    mean, variance = context.parameter(operator.mean), context.parameter(operator.variance)
+    unit = Fraction(2) ** -variance.fraction_bits[0]
+    for code in variance.codes.tolist():
+        _radicand(code * unit, operator.epsilon, f"{context.node.name}.variance")
+    return program.BatchNorm(
+        None if gamma is None else gamma.codes,
+        0 if gamma is None else gamma.fraction_bits[0],
+        None if beta is None else beta.codes,
+        0 if beta is None else beta.fraction_bits[0],
+        mean.codes,
+        mean.fraction_bits[0],
+        variance.codes,
+        variance.fraction_bits[0],
+        Fraction(operator.epsilon),
+    )
+
+
+@bypass.rule(BatchNormalization)
+def _(operator: BatchNormalization, context: LoweringContext) -> Operator:
+    if context.options.batch_norm == "raw":
+        roles = {role: context.rounded_parameter(parameter) for role, parameter in operator.parameters()}
+        return replace(operator, **roles)
+    scale_surds, offset_surds = _affine(operator, context.node.name)
+    ones = np.ones(len(scale_surds), np.float32)
+    return BatchNormalization(
+        Parameter(f"{context.node.name}.scale", context.derived_values("scale", scale_surds)),
+        Parameter(f"{context.node.name}.offset", context.derived_values("offset", offset_surds)),
+        Parameter(f"{context.node.name}.zero", 0 * ones),
+        Parameter(f"{context.node.name}.one", ones),
+        0.0,
+    )

@@ -35,7 +35,9 @@ class Override:
     def parse(cls, text: str) -> "Override":
         pattern, separator, spec = text.partition("=")
         if not separator or not pattern.strip() or not spec.strip():
-            raise PlanError(f"--site {text!r}: write NAME=SPEC, for example conv1.weight='ap_fixed<8,1>' or softmax.output=FLOAT.")
+            raise PlanError(
+                f"--site {text!r}: write NAME=SPEC, for example conv1.weight='ap_fixed<8,1>' or softmax.output=FLOAT."
+            )
         return cls(pattern.strip(), spec.strip())
 
 

@@ -38,7 +38,9 @@ class Plan:
         if not isinstance(content, dict) or not isinstance(content.get("sites"), dict) or "network" not in content:
             raise PlanError(f"{source}: not a plan; make one with `bittrue plan`.")
         if content.get("bittrue") != 1:
-            raise PlanError(f"{source}: version {content.get('bittrue')!r} of the file is not known; make the plan again.")
+            raise PlanError(
+                f"{source}: version {content.get('bittrue')!r} of the file is not known; make the plan again."
+            )
         options = content.get("options", {})
         if not isinstance(options, dict):
             raise PlanError(f"{source}: its options are no object; make the plan again.")

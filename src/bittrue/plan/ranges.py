@@ -112,7 +112,9 @@ class Ranges:
         """Read back to_json's object; raises PlanError that names `source`."""
         try:
             if content["bittrue"] != 1:
-                raise PlanError(f"{source}: version {content['bittrue']} of the file is not known; measure the ranges again.")
+                raise PlanError(
+                    f"{source}: version {content['bittrue']} of the file is not known; measure the ranges again."
+                )
             return cls(
                 content["network"],
                 content["data"],

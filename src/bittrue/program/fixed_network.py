@@ -55,7 +55,7 @@ class FixedNetwork:
 
     network, plan: the hashes of what it was made from. steps: inputs come before their readers; the first is the Quantize
     of the input. output: the step whose value is the network's. parameter_overflows: for each parameter site, how many of its
-    values overflowed when they were rounded. probabilities: whether the network ends in a softmax or sigmoid (B13).
+    values overflowed when they were rounded.
     """
 
     network: str
@@ -63,7 +63,6 @@ class FixedNetwork:
     steps: tuple[Step, ...]
     output: str
     parameter_overflows: dict[str, int]
-    probabilities: bool
 
     @cached_property
     def by_name(self) -> dict[str, Step]:

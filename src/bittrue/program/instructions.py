@@ -98,7 +98,10 @@ class Clip(Instruction):
 
 @dataclass(frozen=True, eq=False)
 class WindowMaximum(Instruction):
-    """y[p, c] = max over the window at p of x[…, c]; padded positions take no part (B10). F = F_x."""
+    """y[p, c] = max over the window at p of x[…, c]; padded positions take no part (B10). F = F_x.
+
+    The result takes the step's shape, which leaves out the spatial axes of a global pooling.
+    """
 
     window: tuple[int, ...]
     strides: tuple[int, ...]
@@ -111,6 +114,7 @@ class WindowAverage(Instruction):
 
     divisor: positive integers, one an output position, shape = the output's spatial shape. The exact result is dyadic
     only where every divisor is a power of two: then F = F_x + log2 of the largest; else the step must have a quantizer.
+    The result takes the step's shape, which leaves out the spatial axes of a global pooling.
     """
 
     window: tuple[int, ...]

@@ -1,0 +1,279 @@
+"""Network + Plan → FixedNetwork: an engine and its tables; it names no operator.
+
+An operator's rule in the `lower` table emits instructions and finishes with the exact result of the node; the engine adds
+the quantizer of the node's output site. Where a site of the node, or one of its inputs, is FLOAT, the `bypass` table gives
+the operator with its rounded parameters instead, to be computed in float32 (B5).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import ceil, floor
+
+import numpy as np
+
+from bittrue import fixed
+from bittrue.errors import CarrierError, FormatError, PlanError
+from bittrue.fixed import Overflow, Quantizer
+from bittrue.fixed.arrays import quantize_array
+from bittrue.fixed.dyadic import CODE_BITS, exact_codes, narrow
+from bittrue.fixed.surd import round_surd
+from bittrue.network import Network, Node, Operator, Parameter, Shape
+from bittrue.plan import Guard, Plan, PlanOptions, Spec, Word, check_plan
+from bittrue.program import Bypass, CodeType, FixedNetwork, Instruction, Step
+from bittrue.rules import RuleTable
+
+Surd = tuple[Fraction, Fraction, Fraction]
+"""(a, b, v) stands for the real number a + b/√v."""
+
+lower: RuleTable[Callable[..., None]] = RuleTable("lower")
+"""Rules `(operator, context) -> None`, which end with `context.finish`."""
+
+bypass: RuleTable[Callable[..., Operator]] = RuleTable("bypass")
+"""Rules `(operator, context) -> operator` with its parameters rounded as the plan says, for FLOAT."""
+
+
+@dataclass(frozen=True, eq=False)
+class ParameterCodes:
+    """A parameter's codes in the parameter's shape; fraction_bits: one in all, or one an output channel."""
+
+    codes: np.ndarray
+    fraction_bits: tuple[int, ...]
+
+    @property
+    def values(self) -> np.ndarray:
+        """What the codes stand for, as float64."""
+        return np.ldexp(self.codes.astype(np.float64), -np.array(self.fraction_bits))
+
+
+class LoweringContext:
+    """What a rule sees of the program being made, for one node at a time."""
+
+    def __init__(self, network: Network, plan: Plan) -> None:
+        self._network = network
+        self._plan = plan
+        self._steps: list[Step] = []
+        self._types: dict[str, CodeType] = {}
+        self._parameters: dict[str, ParameterCodes] = {}
+        self.parameter_overflows: dict[str, int] = {}
+        self.node: Node = network.input
+        self._emitted = 0
+
+    @property
+    def options(self) -> PlanOptions:
+        return self._plan.options
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(self._steps)
+
+    def begin(self, node: Node) -> None:
+        self.node = node
+        self._emitted = 0
+
+    def type_of(self, name: str) -> CodeType:
+        return self._types[name]
+
+    @property
+    def input_types(self) -> tuple[CodeType, ...]:
+        return tuple(self._types[name] for name in self.node.inputs)
+
+    def spec(self, role: str) -> Spec:
+        return self._plan.sites[f"{self.node.name}.{role}"]
+
+    def quantizer(self, role: str) -> Quantizer:
+        """The quantizer of a site that must have one."""
+        spec = self.spec(role)
+        if isinstance(spec, Guard):
+            return spec.quantizer
+        if isinstance(spec, Quantizer):
+            return spec
+        raise PlanError(f"site {self.node.name}.{role}: it needs a format here, not {spec}.")
+
+    def uses_float(self) -> bool:
+        """Whether FLOAT at one of the node's sites, or in one of its inputs, takes the node out of the integers."""
+        if any(kind.is_float for kind in self.input_types):
+            return True
+        prefix = f"{self.node.name}."
+        own = [spec for name, spec in self._plan.sites.items() if name.startswith(prefix)]
+        shared = [self._plan.sites.get(parameter.name) for _, parameter in self.node.operator.parameters()]
+        return any(spec is Word.FLOAT for spec in (*own, *shared))
+
+    def parameter(self, parameter: Parameter) -> ParameterCodes:
+        """The codes of a parameter under its site's spec; layers that share it get the same."""
+        if parameter.name not in self._parameters:
+            self._parameters[parameter.name] = self._round_parameter(parameter)
+        return self._parameters[parameter.name]
+
+    def rounded_parameter(self, parameter: Parameter | None) -> Parameter | None:
+        """A parameter with the values that its codes stand for, as FLOAT computation uses them."""
+        if parameter is None or self._plan.sites.get(parameter.name) in (Word.FLOAT, None):
+            return parameter
+        return replace(parameter, value=self.parameter(parameter).values.astype(np.float32))
+
+    def _round_parameter(self, parameter: Parameter) -> ParameterCodes:
+        spec = self._plan.sites[parameter.name]
+        if spec is Word.EXACT:
+            codes, fraction_bits = exact_codes(parameter.value, parameter.name)
+            self.parameter_overflows[parameter.name] = 0
+            return ParameterCodes(narrow(codes), (fraction_bits,))
+        if isinstance(spec, Guard):
+            spec = spec.quantizer
+        if isinstance(spec, Word):
+            raise PlanError(f"site {parameter.name}: {spec.value} can't be lowered to integers.")
+        quantizers = (spec,) if isinstance(spec, Quantizer) else spec
+        try:
+            codes, overflows = quantize_array(parameter.value, quantizers)
+        except (FormatError, CarrierError) as error:
+            raise type(error)(f"site {parameter.name}: {error}") from None
+        self.parameter_overflows[parameter.name] = overflows
+        return ParameterCodes(codes, tuple(quantizer.format.fraction_bits for quantizer in quantizers))
+
+    def derived(self, role: str, surds: Sequence[Surd]) -> ParameterCodes:
+        """The codes of computed parameters, each correctly rounded from its real value (B7)."""
+        quantizer = self.quantizer(role)
+        rounded = [round_surd(*surd, quantizer.format.fraction_bits, quantizer.rounding) for surd in surds]
+        site = f"{self.node.name}.{role}"
+        self.parameter_overflows[site] = sum(fixed.overflows(code, quantizer) for code in rounded)
+        codes = [fixed.overflow_code(code, quantizer) for code in rounded]
+        if any(abs(code) >> CODE_BITS for code in codes):
+            raise CarrierError(f"site {site}: its codes need more than {CODE_BITS} bits; give it fewer fraction bits.")
+        return ParameterCodes(np.array(codes, np.int64), (quantizer.format.fraction_bits,))
+
+    def derived_values(self, role: str, surds: Sequence[Surd]) -> np.ndarray:
+        """Computed parameters as float32, for FLOAT computation: rounded by their site unless it is FLOAT itself."""
+        if self.spec(role) is Word.FLOAT:
+            return np.array([float(a) + float(b) / float(v) ** 0.5 for a, b, v in surds], np.float32)
+        return self.derived(role, surds).values.astype(np.float32)
+
+    def number(self, role: str, value: float) -> Fraction:
+        """A single number (a bound, a slope), rounded by its site's quantizer; the exact number where it has none."""
+        exact = Fraction(value)
+        spec = self.spec(role)
+        if isinstance(spec, Word):
+            return exact
+        quantizer = self.quantizer(role)
+        code = fixed.round_to_code(exact, quantizer.format.fraction_bits, quantizer.rounding)
+        site = f"{self.node.name}.{role}"
+        self.parameter_overflows[site] = int(fixed.overflows(code, quantizer))
+        return fixed.decode(fixed.overflow_code(code, quantizer), quantizer.format.fraction_bits)
+
+    def emit(
+        self,
+        instruction: Instruction,
+        inputs: Sequence[str],
+        fraction_bits: int,
+        low: Fraction | None,
+        high: Fraction | None,
+        shape: Shape | None = None,
+    ) -> str:
+        """Add a step in between, whose exact code is passed on; returns its name. `low`, `high`: bounds on the value."""
+        self._emitted += 1
+        name = f"{self.node.name}.{self._emitted}"
+        exact = self._code_type(shape or self.node.shape, fraction_bits, low, high)
+        self._append(Step(name, None, instruction, tuple(inputs), exact, None, exact))
+        return name
+
+    def finish(
+        self,
+        instruction: Instruction,
+        inputs: Sequence[str],
+        fraction_bits: int | None,
+        low: Fraction | None,
+        high: Fraction | None,
+    ) -> None:
+        """Add the node's last step, with the quantizer of its output site.
+
+        fraction_bits: of the exact result, None where it is no dyadic number. low, high: bounds on its value, if any hold.
+        """
+        site = f"{self.node.name}.output"
+        spec = self.spec("output")
+        exact = self._code_type(self.node.shape, fraction_bits, low, high)
+        if spec is Word.EXACT:
+            if fraction_bits is None:
+                raise PlanError(
+                    f"site {site}: EXACT is impossible, because the result has no finite code; use GUARD, FLOAT or a format."
+                )
+            self._append(Step(self.node.name, site, instruction, tuple(inputs), exact, None, exact))
+            return
+        quantizer = self.quantizer("output")
+        rounded = quantized_type(self.node.shape, quantizer, low, high)
+        self._append(
+            Step(self.node.name, site, instruction, tuple(inputs), exact, quantizer, rounded, isinstance(spec, Guard))
+        )
+
+    def finish_float(self, instruction: Instruction) -> None:
+        """Add the node's step in float32; a quantizer of its output takes that float32 as an exact number."""
+        site = f"{self.node.name}.output"
+        spec = self.spec("output")
+        exact = CodeType(self.node.shape, None)
+        if isinstance(spec, Word):
+            self._append(Step(self.node.name, site, instruction, self.node.inputs, exact, None, exact))
+            return
+        quantizer = self.quantizer("output")
+        rounded = quantized_type(self.node.shape, quantizer, None, None)
+        guard = isinstance(spec, Guard)
+        self._append(Step(self.node.name, site, instruction, self.node.inputs, exact, quantizer, rounded, guard))
+
+    def _code_type(
+        self, shape: Shape, fraction_bits: int | None, low: Fraction | None, high: Fraction | None
+    ) -> CodeType:
+        if fraction_bits is None:
+            return CodeType(shape, None)
+        unit = Fraction(2) ** fraction_bits
+        lowest = None if low is None else floor(low * unit)
+        highest = None if high is None else ceil(high * unit)
+        widest = max(abs(lowest or 0), abs(highest or 0))
+        if widest >> CODE_BITS:
+            raise CarrierError(
+                f"site {self.node.name}.output: its exact result can need {widest.bit_length() + 1} bits, more than the "
+                f"{CODE_BITS} that can be carried; give a site before it fewer bits."
+            )
+        return CodeType(shape, fraction_bits, lowest, highest)
+
+    def _append(self, step: Step) -> None:
+        self._steps.append(step)
+        self._types[step.name] = step.type
+
+
+def quantized_type(shape: Shape, quantizer: Quantizer, low: Fraction | None, high: Fraction | None) -> CodeType:
+    """The codes that a quantizer can make of values between `low` and `high` (None: unbounded on that side)."""
+    bits = quantizer.format.fraction_bits
+    rounded = [None if bound is None else fixed.round_to_code(bound, bits, quantizer.rounding) for bound in (low, high)]
+    if quantizer.overflow is Overflow.UNBOUNDED:
+        return CodeType(shape, bits, rounded[0], rounded[1])
+    least, most = quantizer.min_code, quantizer.max_code
+    fits = all(code is not None and least <= code <= most for code in rounded)
+    if not fits and quantizer.overflow in (Overflow.WRAP, Overflow.SATURATE_ZERO):
+        return CodeType(shape, bits, least, most)
+    clipped = [
+        end if code is None else min(max(code, least), most) for code, end in zip(rounded, (least, most), strict=True)
+    ]
+    return CodeType(shape, bits, clipped[0], clipped[1])
+
+
+def value_bounds(kind: CodeType) -> tuple[Fraction | None, Fraction | None]:
+    """The bounds of a type's codes, as values."""
+    if kind.fraction_bits is None:
+        return None, None
+    unit = Fraction(2) ** -kind.fraction_bits
+    return (
+        None if kind.low is None else kind.low * unit,
+        None if kind.high is None else kind.high * unit,
+    )
+
+
+def lower_network(network: Network, plan: Plan) -> FixedNetwork:
+    """The FixedNetwork of a network under a plan.
+
+    Raises PlanError for a plan that isn't the network's, CarrierError where an exact result would be too wide.
+    """
+    check_plan(plan, network)
+    context = LoweringContext(network, plan)
+    for node in network.nodes:
+        context.begin(node)
+        if node.inputs and context.uses_float():
+            context.finish_float(Bypass(bypass[type(node.operator)](node.operator, context)))
+        else:
+            lower[type(node.operator)](node.operator, context)
+    return FixedNetwork(network.hash, plan.hash, context.steps, network.output, context.parameter_overflows)

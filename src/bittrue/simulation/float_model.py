@@ -1,0 +1,38 @@
+"""The float yardstick: the network as trained, in float32 on torch."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from bittrue.network import Network
+from bittrue.operators.float_value import float_value
+
+Observer = Callable[[str, torch.Tensor], None]
+"""Called with a node's name and its output (batch, *shape), channels last; it may not keep or change the tensor."""
+
+
+class FloatModel:
+    """A Network ready to run in float32; parameters are laid out once, here."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self._functions = {node.name: float_value[type(node.operator)](node.operator) for node in network.nodes}
+        self._last_reader = {name: node.name for node in network.nodes for name in node.inputs}
+
+    @torch.inference_mode()
+    def run(self, x: np.ndarray, observe: Observer | None = None) -> np.ndarray:
+        """The network's output for a batch x of float32, shape (batch, *input shape), channels last; float32 likewise."""
+        values: dict[str, torch.Tensor] = {
+            self.network.input.name: torch.from_numpy(np.ascontiguousarray(x, np.float32))
+        }
+        for node in self.network.nodes:
+            inputs = [values[name] for name in node.inputs] if node.inputs else [values[node.name]]
+            values[node.name] = self._functions[node.name](*inputs)
+            if observe is not None:
+                observe(node.name, values[node.name])
+            for name in set(node.inputs):
+                if self._last_reader[name] == node.name and name != self.network.output:
+                    del values[name]
+        result: np.ndarray = values[self.network.output].numpy()
+        return result

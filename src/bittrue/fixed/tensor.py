@@ -37,9 +37,16 @@ def round_shift_(codes: Tensor, shift: int, rounding: Rounding) -> Tensor:
     if shift < 0:
         # Only zeros may be shifted this far; the clamp keeps them from becoming 0 · ∞.
         return _multiply_by_power_(codes, min(-shift, _LARGEST_EXPONENT[codes.dtype]))
+    bits = limits[1].bit_length() - 1
+    if shift <= bits and rounding in (Rounding.NEAREST_UP, Rounding.NEAREST_DOWN):
+        # Of these codes ⌊x + ½⌋ is exact. Where the carrier rounds the sum, code + 2^(shift−1) lies between 2^bits and
+        # its double and goes to an even neighbour. That is wrong only from one below a multiple of 2^shift; and the
+        # first such number beyond 2^bits would come from a code beyond 2^bits. Past `bits` shifts it is not exact.
+        codes.mul_(2.0**-shift)
+        return codes.add_(0.5).floor_() if rounding is Rounding.NEAREST_UP else codes.sub_(0.5).ceil_()
     # Two bits past the carrier's last, every value is less than one half away from zero and rounds as it would farther
     # on; without the clamp 2^(−shift) could vanish.
-    return _scale_and_round_(codes, -min(shift, limits[1].bit_length() + 1), rounding)
+    return _scale_and_round_(codes, -min(shift, bits + 2), rounding)
 
 
 def apply_overflow_(codes: Tensor, quantizer: Quantizer) -> Tensor:
@@ -156,8 +163,8 @@ def _multiply_by_power_(values: Tensor, exponent: int) -> Tensor:
 def _scale_and_round_(values: Tensor, exponent: int, rounding: Rounding) -> Tensor:
     """values · 2^exponent rounded to integers, in as few passes as are exact for every real value in a float tensor.
 
-    ⌊x + ½⌋ is not: the sum is rounded itself where x has all the bits that the carrier has. Doubling is exact, and the
-    integers next to 2x decide every tie: with k = ⌊2x⌋, ⌈k/2⌉ is x rounded with ties up.
+    ⌊x + ½⌋ is not: the sum is rounded itself where x has all the bits that a float has, as for the number just below
+    one half. Doubling is exact, and the integers next to 2x decide every tie: ⌈⌊2x⌋/2⌉ is x rounded with ties up.
     """
     match rounding:
         case Rounding.NEAREST_EVEN:

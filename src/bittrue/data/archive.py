@@ -5,10 +5,12 @@ import logging
 import shutil
 import tempfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from bittrue.errors import DataError
+from bittrue.files import replacing
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT = 30  # seconds without an answer
@@ -36,39 +38,50 @@ CIFAR10 = Download(
 def download(folder: Path) -> Path:
     """Download CIFAR-10's binary archive into `folder`, made where it is missing, and return its path.
 
-    The file appears under its name only when its sha256 is right; nothing is left behind otherwise. Raises DataError.
+    The file is there only if its sha256 is right; nothing is left behind otherwise. Raises DataError, and BittrueError
+    where it can't be written.
     """
-    from urllib.request import urlopen
-
     made = not folder.exists()
     target = folder / CIFAR10.name
-    part = folder / f"part-{CIFAR10.name}"
     _LOG.warning("Downloading CIFAR-10 (%d MB) from %s.", CIFAR10.size // 10**6, CIFAR10.url)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"The folder {folder} can't be made ({error.strerror}): choose another place.") from error
+    try:
         digest = hashlib.sha256()
-        received = 0
-        with urlopen(CIFAR10.url, timeout=_TIMEOUT) as answer, part.open("wb") as file:
+        with replacing(target) as part:
+            with part.open("wb") as file:
+                for content in _received(folder):
+                    digest.update(content)
+                    file.write(content)
+            if digest.hexdigest() != CIFAR10.sha256:
+                raise DataError(
+                    f"The download of {CIFAR10.url} is damaged (its sha256 is {digest.hexdigest()}): try again, or put "
+                    f"{CIFAR10.name} into {folder} by hand."
+                )
+    finally:
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
+    return target
+
+
+def _received(folder: Path) -> Iterator[bytes]:
+    """What the network sends, in pieces, and no more than one piece beyond what is expected."""
+    from http.client import HTTPException
+    from urllib.request import urlopen
+
+    received = 0
+    try:
+        with urlopen(CIFAR10.url, timeout=_TIMEOUT) as answer:
             while received <= CIFAR10.size and (content := answer.read(_CHUNK)):
                 received += len(content)
-                digest.update(content)
-                file.write(content)
-        if digest.hexdigest() != CIFAR10.sha256:
-            raise DataError(
-                f"The download of {CIFAR10.url} is damaged (its sha256 is {digest.hexdigest()}): try again, or put "
-                f"{CIFAR10.name} into {folder} by hand."
-            )
-        part.replace(target)
-    except OSError as error:  # urllib's errors are among these
+                yield content
+    except (OSError, HTTPException) as error:
         raise DataError(
             f"CIFAR-10 is not in {folder} and can't be downloaded from {CIFAR10.url} ({error}): "
             "get the file elsewhere and put it there."
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
-        if made and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-    return target
 
 
 def unpack(archive: Path, folder: str) -> None:
@@ -77,6 +90,7 @@ def unpack(archive: Path, folder: str) -> None:
     Only plain files directly in `folder` are taken, by their own names, so that no member can reach elsewhere. Raises
     DataError.
     """
+    import gzip
     import tarfile
 
     target = archive.parent / folder
@@ -84,13 +98,17 @@ def unpack(archive: Path, folder: str) -> None:
         with tempfile.TemporaryDirectory(prefix="part-", dir=archive.parent) as made:
             part = Path(made) / folder
             part.mkdir()
-            with tarfile.open(archive, "r:gz") as members:
-                for member in members:
-                    place = PurePosixPath(member.name)
-                    content = members.extractfile(member) if member.isfile() and place.parent.name == folder else None
-                    if content is not None:
-                        with content, (part / place.name).open("wb") as file:
-                            shutil.copyfileobj(content, file)
+            with gzip.open(archive) as stream:
+                with tarfile.open(fileobj=stream, mode="r|") as members:
+                    for member in members:
+                        place = PurePosixPath(member.name)
+                        wanted = member.isfile() and place.parent.name == folder
+                        content = members.extractfile(member) if wanted else None
+                        if content is not None:
+                            with content, (part / place.name).open("wb") as file:
+                                shutil.copyfileobj(content, file)
+                while stream.read(_CHUNK):  # to its end, where gzip checks the CRC; a tar file ends before
+                    pass
             if not any("batch" in file.name for file in part.iterdir()):
                 raise DataError(f"{archive} holds no batch files under {folder}: it is not the official archive.")
             part.replace(target)

@@ -5,12 +5,10 @@ from fractions import Fraction
 from math import prod
 from pathlib import Path
 
-from bittrue.data.cifar10 import cifar10_source
 from bittrue.data.dataset import Dataset
 from bittrue.data.digits import SCALE as DIGITS_SCALE
 from bittrue.data.digits import digits_source
 from bittrue.data.folders import folder_source
-from bittrue.data.npz import npz_source
 from bittrue.data.preprocess import Preprocessing, as_values
 from bittrue.data.source import Source
 from bittrue.errors import DataError
@@ -73,11 +71,15 @@ def _open(
     if kind == "cifar10":
         if not folder:
             raise DataError("The data set cifar10 lives in a folder: write cifar10:DIR.")
-        return kind, cifar10_source(Path(folder), split), scale
+        from bittrue.data.cifar10 import cifar10_source  # archives, pickles: not before they are needed
+
+        return kind, cifar10_source(Path(folder).expanduser(), split), scale
     try:
         if is_npz and path.is_file():
+            from bittrue.data.npz import npz_source  # zip archives: not before they are needed
+
             return path.name, npz_source(path, split, layout=layout), scale
-        if path.is_dir():
+        if spec and path.is_dir():
             return path.resolve().name, folder_source(path, split, sizes_may_differ=sizes_may_differ), scale
     except OSError as error:
         raise DataError(f"{spec} can't be read ({error.strerror}).") from error

@@ -22,6 +22,7 @@ from bittrue.errors import DataError
 
 SPLITS = ("test",)  # an archive is one set of arrays
 _LABEL_CHUNK = 2**20  # bytes of labels read at a time
+_SKIP = 2**18  # bytes read past at a time
 _DAMAGE = (  # what zipfile, its decompressors and NumPy's header reader raise on damaged files
     EOFError,
     OSError,
@@ -54,9 +55,10 @@ class Member:
             zipfile.ZipFile(self.path) as archive,
             archive.open(f"{self.name}.npy") as stream,
         ):
-            stream.read(self.offset)  # not seek(), which would give up the check of the CRC
-            if start:
-                stream.seek(self.offset + start * row_bytes)
+            # Read past what comes before: seek() would hold 16 MB at a time, and may give up the check of the CRC.
+            before = self.offset + start * row_bytes
+            while skipped := stream.read(min(before, _SKIP)):
+                before -= len(skipped)
             for first in range(start, stop, size):
                 count = min(size, stop - first)
                 content = stream.read(count * row_bytes)

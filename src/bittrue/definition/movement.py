@@ -5,7 +5,7 @@ from itertools import product
 from math import prod
 
 from bittrue.definition.meaning import Codes, meaning
-from bittrue.definition.windows import slide
+from bittrue.definition.windows import pooled_shape, slide
 from bittrue.errors import BittrueError
 from bittrue.program import Bypass, Clip, Concatenate, Pad, Quantize, Reshape, Step, WindowMaximum
 
@@ -18,6 +18,10 @@ def _(instruction: Quantize | Bypass, step: Step, inputs: tuple[Codes, ...]) -> 
 @meaning.rule(Reshape)
 def _(instruction: Reshape, step: Step, inputs: tuple[Codes, ...]) -> Codes:
     (x,) = inputs
+    if len(x.codes) != prod(step.type.shape):
+        raise BittrueError(
+            f"Step '{step.name}' puts {len(x.codes)} codes into the shape {step.type.shape}; lower the network again."
+        )
     return Codes(step.type.shape, x.fraction_bits, x.codes)
 
 
@@ -59,7 +63,7 @@ def _(instruction: WindowMaximum, step: Step, inputs: tuple[Codes, ...]) -> Code
                 f"Step '{step.name}' takes a maximum over padding alone; give the pooling less padding than its window."
             )
         codes.extend(max(x.codes[tap * channels + channel] for tap in inside) for channel in range(channels))
-    return Codes((*spatial, channels), x.fraction_bits, codes)
+    return Codes(pooled_shape(spatial, channels, step.type.shape), x.fraction_bits, codes)
 
 
 @meaning.rule(Pad)

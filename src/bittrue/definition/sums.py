@@ -8,7 +8,7 @@ from operator import mul
 from typing import TypeVar
 
 from bittrue.definition.meaning import Codes, Numbers, meaning
-from bittrue.definition.windows import Taps, slide
+from bittrue.definition.windows import Taps, pooled_shape, slide
 from bittrue.errors import BittrueError
 from bittrue.fixed.format import Quantizer
 from bittrue.fixed.reference import decode, quantize, requantize
@@ -150,7 +150,7 @@ def _(instruction: WindowAverage, step: Step, inputs: tuple[Codes, ...]) -> Numb
         for channel in range(channels):
             total = sum(x.codes[tap * channels + channel] for tap in position if tap is not None)
             values.append(decode(total, x.binary_point) / divisor)
-    return Numbers((*spatial, channels), list(values))
+    return Numbers(pooled_shape(spatial, channels, step.type.shape), list(values))
 
 
 def _of_channel(values: Sequence[T], channel: int) -> T:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
+from math import prod
 
 Taps = list[int | None]
 """The flat spatial positions under one window in row-major order; None where it covers padding."""
@@ -21,6 +22,11 @@ def slide(
     axes = [_slide_axis(*axis) for axis in zip(spatial, window, strides, padding, dilation, strict=True)]
     taps = [[_flat(tap, spatial) for tap in product(*position)] for position in product(*axes)]
     return tuple(len(axis) for axis in axes), taps
+
+
+def pooled_shape(spatial: tuple[int, ...], channels: int, claimed: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a pooling's result; one that pools everything may leave out the spatial axes, as `claimed` does."""
+    return claimed if claimed == (channels,) and prod(spatial) == 1 else (*spatial, channels)
 
 
 def _slide_axis(size: int, window: int, stride: int, padding: tuple[int, int], dilation: int) -> list[Taps]:

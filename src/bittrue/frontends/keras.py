@@ -1,0 +1,300 @@
+"""Keras 3 models into Networks: `.keras` files, and model objects under any backend.
+
+Both are read from their configuration and their arrays. A file is read without Keras, so that nothing in it can be
+executed; a model object is asked for what its file would hold, by Keras's `get_config` and `save_own_variables`.
+"""
+
+import contextlib
+import graphlib
+import heapq
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bittrue.errors import ModelError
+from bittrue.frontends.keras_archive import open_archive
+from bittrue.frontends.keras_config import (
+    FLOAT_POLICIES,
+    KerasLayer,
+    KerasModel,
+    Settings,
+    TensorReference,
+    is_from_keras,
+    read_model,
+)
+from bittrue.frontends.keras_layers import LAYERS, MERGING, WITH_ACTIVATION, LayerUse, activation
+from bittrue.frontends.keras_weights import StoredArray, Weights, exact_value
+from bittrue.network import (
+    Network,
+    NetworkBuilder,
+    Operator,
+    Parameter,
+    Shape,
+    check_parameters,
+    format_shape,
+)
+from bittrue.operators import Input
+
+MAXIMUM_NODES = 20_000
+"""Models nested in models nested in models can describe more nodes than any memory holds; none that is trained does."""
+
+MAXIMUM_VALUES = 1 << 28
+"""A layer's outputs for one image: 1 GiB in float32, beyond which a description is damaged or hostile."""
+
+
+def from_keras(source: str | os.PathLike[str] | object) -> Network:
+    """The Network of a Keras 3 model: the path of a `.keras` file, or a functional or sequential model object.
+
+    Shapes are channels last without the batch axis; a fused `activation=` is a node of its own; a nested model's layers
+    bear its name before theirs. Parameters are exact: float32, or float64 where float32 can't hold them.
+
+    Raises: ModelError, in one sentence that names the file or the model, and the layer.
+    """
+    if isinstance(source, str | os.PathLike):
+        where = os.fspath(source)
+        with _naming(where), open_archive(Path(where)) as (description, weights):
+            network = _network(description, weights)
+    else:
+        where = f"the Keras model {getattr(source, 'name', type(source).__name__)}"
+        with _naming(where):
+            network = _network(_describe(source), LayerWeights(source))
+    check_parameters(network, where)
+    return network
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """The arrays of a layer of a model object: what Keras would write to a file."""
+
+    layer: Any
+
+    @property
+    def key(self) -> object:
+        """Equal for two uses of one layer."""
+        return id(self.layer)
+
+    def child(self, layer: str, stored_name: str) -> "LayerWeights":
+        return LayerWeights(next((inner for inner in self.layer.layers if inner.name == layer), None))
+
+    def arrays(self) -> list[StoredArray]:
+        stored: dict[str, Any] = {}
+        self.layer.save_own_variables(stored)
+        to_numpy = sys.modules["keras"].ops.convert_to_numpy
+        return [StoredArray(tuple(value.shape), partial(_copied, to_numpy, value)) for value in stored.values()]
+
+
+def _copied(to_numpy: Any, value: Any) -> np.ndarray:
+    """A copy, since the torch backend's arrays share the model's memory, and the model may be trained on."""
+    return np.array(to_numpy(value))
+
+
+def _describe(model: Any) -> Mapping[str, object]:
+    """A model object's configuration in the form that `config.json` has."""
+    if not str(getattr(sys.modules.get("keras"), "__version__", "")).startswith("3."):
+        raise ModelError("it is a Keras 2 model: load it in Keras 3 (keras.saving.load_model) and pass that one")
+    kind = type(model)
+    if kind.__name__ in ("Functional", "Sequential") and is_from_keras(kind.__module__):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras warns of Python code in a layer; the conversion refuses it by name
+            config = json.loads(json.dumps(model.get_config(), default=repr))
+        return {"class_name": kind.__name__, "module": kind.__module__, "config": config}
+    return {"class_name": kind.__name__, "module": kind.__module__, "config": {}}
+
+
+def _network(description: Mapping[str, object], weights: Weights) -> Network:
+    class_name, module, config = description.get("class_name"), description.get("module"), description.get("config")
+    if class_name not in ("Functional", "Sequential") or not isinstance(module, str) or not is_from_keras(module):
+        raise ModelError(
+            f"its class {class_name} is not keras.Model(inputs, outputs) or keras.Sequential, and what it computes is "
+            "Python code: build the model from layers in one of these two ways and copy the weights"
+        )
+    if not isinstance(config, dict):
+        raise ModelError("its configuration is damaged: save the model in Keras again")
+    model = read_model(str(class_name), Settings(config))
+    _refuse_several(model.inputs, "inputs")
+    _refuse_several(model.outputs, "outputs")
+    builder = NetworkBuilder(model.name)
+    [output] = _Conversion(builder).add_model(model, weights, None, "")
+    return builder.finish(output)
+
+
+class _Conversion:
+    """Adds a model's nodes to a builder; a nested model's too, under its name."""
+
+    def __init__(self, builder: NetworkBuilder) -> None:
+        self._builder = builder
+        self._nodes = 0
+        self._parameters: dict[object, dict[str, Parameter]] = {}
+
+    def add_model(self, model: KerasModel, weights: Weights, inputs: list[str] | None, prefix: str) -> list[str]:
+        """Add the model's nodes, reading the nodes `inputs` (None: its own input, a new node); returns its outputs."""
+        layers = {layer.name: layer for layer in model.layers}
+        # A layer's first use has its name, whatever the names that second uses and fused activations ask for.
+        names = {
+            layer.name: self._builder.unique_name(prefix + layer.name)
+            for layer in model.layers
+            if not layer.is_model and (layer.class_name != "InputLayer" or inputs is None)
+        }
+        values = self._inputs(model, layers, names, inputs)
+        for layer, call in _in_order(model.layers):
+            sources = [_value(values, reference) for reference in layer.calls[call]]
+            layer_weights = weights.child(layer.name, layer.stored_name)
+            if layer.is_model:
+                inner = read_model(layer.class_name, layer.settings)
+                values[layer.name, call] = self.add_model(inner, layer_weights, sources, f"{prefix}{layer.name}_")
+            else:
+                name = names[layer.name] if call == 0 else self._builder.unique_name(prefix + layer.name)
+                values[layer.name, call] = [self._add_layer(layer, name, layer_weights, sources)]
+        return [_value(values, reference) for reference in model.outputs]
+
+    def _inputs(
+        self, model: KerasModel, layers: Mapping[str, KerasLayer], names: Mapping[str, str], given: list[str] | None
+    ) -> dict[tuple[str, int], list[str]]:
+        if given is None:
+            [(name, _, _)] = model.inputs
+            given = [self._add(names[name], Input(_input_shape(layers, name)))] if name in layers else []
+        if len(given) != len(model.inputs):
+            raise ModelError(f"the model {model.name} reads {len(model.inputs)} tensors and is given {len(given)}")
+        return {(name, call): [source] for (name, call, _), source in zip(model.inputs, given, strict=True)}
+
+    def _add_layer(self, layer: KerasLayer, name: str, weights: Weights, sources: list[str]) -> str:
+        shapes = tuple(self._builder.shape(source) for source in sources)
+        fused: tuple[str, Operator] | None = None
+        with _naming(f"layer {name} ({layer.class_name})"):
+            _check_layer(layer, len(sources))
+            use = LayerUse(layer.settings, shapes, partial(self._read, weights, name))
+            operator = LAYERS[layer.class_name](use)
+            if layer.class_name in WITH_ACTIVATION:
+                fused = activation(layer.settings, shapes[0])
+        node = self._add(name, operator, *sources)
+        if fused is None or fused[0] == "linear":
+            return node
+        return self._add(self._builder.unique_name(f"{name}_{fused[0]}"), fused[1], node)
+
+    def _add(self, name: str, operator: Operator, *sources: str) -> str:
+        self._builder.add(name, operator, *sources)
+        self._nodes += 1
+        if self._nodes > MAXIMUM_NODES:
+            raise ModelError(f"it describes more than {MAXIMUM_NODES:,} nodes: give the models in it fewer layers")
+        if prod(self._builder.shape(name)) > MAXIMUM_VALUES:
+            shape = format_shape(self._builder.shape(name))
+            raise ModelError(f"layer {name}: {shape} is more than one image's values can be: correct its arguments")
+        return name
+
+    def _read(self, weights: Weights, name: str, shapes: dict[str, Shape | None]) -> dict[str, Parameter]:
+        """The parameters for these roles; a layer's second use gets those of its first, names included."""
+        if weights.key not in self._parameters:
+            wanted = {role: shape for role, shape in shapes.items() if shape is not None}
+            stored = weights.arrays()
+            if [array.shape for array in stored] != list(wanted.values()):
+                raise ModelError(
+                    f"its arguments ask for weights of {_listed(wanted.values())} and "
+                    f"{_listed(array.shape for array in stored)} are stored: build the model and save it in Keras again"
+                )
+            self._parameters[weights.key] = {
+                role: Parameter(f"{name}.{role}", exact_value(array.read()))
+                for role, array in zip(wanted, stored, strict=True)
+            }
+        return self._parameters[weights.key]
+
+
+def _check_layer(layer: KerasLayer, sources: int) -> None:
+    """Refuse what bittrue doesn't read, before the layer's arguments or weights are looked at."""
+    if layer.class_name == "Lambda":
+        raise ModelError(
+            "a Lambda holds Python code, which bittrue never executes from a file (it could do anything to your "
+            "machine) and can't turn into hardware: replace it by layers that bittrue knows"
+        )
+    if layer.class_name not in LAYERS or not is_from_keras(layer.module):
+        origin = "" if is_from_keras(layer.module) else f" from {layer.module or 'the model itself'}"
+        raise ModelError(
+            f"the class {layer.class_name}{origin} is not supported: "
+            f"build the model from keras.layers' {', '.join(LAYERS)}"
+        )
+    if layer.settings.values.get("data_format") == "channels_first":
+        raise ModelError(
+            "data_format='channels_first' is not supported: build the model with data_format='channels_last' and copy "
+            "the weights with set_weights, which need no change"
+        )
+    policy = layer.settings.values.get("dtype")
+    if isinstance(policy, dict):
+        settings = policy.get("config")
+        policy = settings.get("name") if isinstance(settings, dict) else policy.get("class_name")
+    if policy is not None and policy not in FLOAT_POLICIES:
+        raise ModelError(f"its dtype policy {policy!r} is not supported: give the model as trained, in floating point")
+    if layer.class_name not in MERGING and sources != 1:
+        raise ModelError(f"it reads {sources} tensors, expected one")
+
+
+def _input_shape(layers: Mapping[str, KerasLayer], name: str) -> Shape:
+    with _naming(f"layer {name}"):
+        _, *sizes = layers[name].settings.shape("batch_shape")
+        known = tuple(size for size in sizes if size is not None)
+        if not known or len(known) < len(sizes):
+            raise ModelError(
+                f"the input's shape {tuple(sizes)} leaves sizes open, and hardware has fixed ones: "
+                "build the model on keras.Input with every size given"
+            )
+        return known
+
+
+def _in_order(layers: tuple[KerasLayer, ...]) -> Iterator[tuple[KerasLayer, int]]:
+    """Each (layer, call) after those whose outputs it reads, otherwise in the layers' order."""
+    calls = [(layer, call) for layer in layers for call in range(len(layer.calls))]
+    numbers = {(layer.name, call): number for number, (layer, call) in enumerate(calls)}
+    sorter: graphlib.TopologicalSorter[int] = graphlib.TopologicalSorter()
+    for number, (layer, call) in enumerate(calls):
+        sources = [(name, source_call) for name, source_call, _ in layer.calls[call]]
+        sorter.add(number, *(numbers[source] for source in sources if source in numbers))
+    try:
+        sorter.prepare()
+    except graphlib.CycleError:
+        raise ModelError("its layers read each other in a circle: save the model in Keras again") from None
+    ready: list[int] = []
+    while sorter.is_active():
+        for number in sorter.get_ready():
+            heapq.heappush(ready, number)
+        number = heapq.heappop(ready)
+        sorter.done(number)
+        yield calls[number]
+
+
+def _value(values: Mapping[tuple[str, int], list[str]], reference: TensorReference) -> str:
+    layer, call, output = reference
+    found = values.get((layer, call), [])
+    if output >= len(found):
+        raise ModelError(f"it reads output {output} of layer {layer}, which isn't there: save the model in Keras again")
+    return found[output]
+
+
+def _refuse_several(references: tuple[TensorReference, ...], what: str) -> None:
+    if len(references) != 1:
+        found = ", ".join(name for name, _, _ in references)
+        raise ModelError(
+            f"it has {len(references)} {what} ({found}) and bittrue takes one: build "
+            "keras.Model(inputs, outputs) on the one input and the one output that the hardware computes"
+        )
+
+
+def _listed(shapes: Iterable[Shape]) -> str:
+    return ", ".join(format_shape(shape) for shape in shapes) or "none"
+
+
+@contextlib.contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """Put the file or the layer before an error's sentence, and a full stop after it."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"{where}: {str(error).rstrip('.')}.") from error
+    except RecursionError:
+        raise ModelError(f"{where}: its models are nested too deeply: give it fewer levels.") from None

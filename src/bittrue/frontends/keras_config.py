@@ -1,0 +1,273 @@
+"""A Keras 3 model's configuration, read without Keras: layers, their arguments, and which tensor goes where.
+
+The configuration comes from a file that may be damaged or hostile: every value is checked for its type as it is read,
+and nothing in it is ever imported, called or executed. The layout is that of Keras's `get_config` and `config.json`:
+https://keras.io/api/models/model_saving_apis/serialization_utils.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from bittrue.errors import ModelError
+
+TensorReference = tuple[str, int, int]
+"""(layer, which of its calls, which of the call's outputs), as Keras's `keras_history`."""
+
+Calls = tuple[tuple[TensorReference, ...], ...]
+"""For each use of a layer, the tensors that it reads."""
+
+FLOAT_POLICIES = ("float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A layer's stored arguments; each reader raises ModelError where the value is missing or of another type."""
+
+    values: Mapping[str, object]
+
+    def integer(self, key: str, minimum: int = 1) -> int:
+        return _integer(key, self._value(key), minimum)
+
+    def integers(self, key: str, count: int, minimum: int = 1) -> tuple[int, ...]:
+        return tuple(_integer(key, value, minimum) for value in _list(key, self._value(key), count))
+
+    def integer_pairs(self, key: str, count: int, minimum: int = 0) -> tuple[tuple[int, int], ...]:
+        """`count` pairs, as ZeroPadding2D's ((top, bottom), (left, right))."""
+        pairs = (_list(key, pair, 2) for pair in _list(key, self._value(key), count))
+        return tuple((_integer(key, first, minimum), _integer(key, second, minimum)) for first, second in pairs)
+
+    def number(self, key: str) -> float:
+        value = self._value(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ModelError(f"{key} is {_shown(value)}, expected a number")
+        return float(value)
+
+    def optional_number(self, key: str) -> float | None:
+        return None if self.values.get(key) is None else self.number(key)
+
+    def flag(self, key: str) -> bool:
+        value = self._value(key)
+        if not isinstance(value, bool):
+            raise ModelError(f"{key} is {_shown(value)}, expected true or false")
+        return value
+
+    def choice(self, key: str, *choices: str) -> str:
+        value = self._value(key)
+        if not isinstance(value, str) or value not in choices:
+            raise ModelError(f"{key} is {_shown(value)}, expected {' or '.join(choices)}")
+        return value
+
+    def axis(self, key: str, rank: int) -> int:
+        """An axis that Keras counts with the batch axis, or from the end, counted without it: from 0."""
+        value = self._value(key)
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        axis = _integer(key, value, -rank)
+        if axis == 0 or axis > rank:
+            raise ModelError(f"{key} is {axis}, which is no axis of one image's {rank} (the batch axis is axis 0)")
+        return axis + rank if axis < 0 else axis - 1
+
+    def shape(self, key: str) -> tuple[int | None, ...]:
+        """A shape with the batch axis left out; None where a size is open, and for Reshape's −1."""
+        sizes = _list(key, self._value(key))
+        return tuple(None if size is None or size == -1 else _integer(key, size, 1) for size in sizes)
+
+    def _value(self, key: str) -> object:
+        if key not in self.values:
+            raise ModelError(f"the argument {key} is missing")
+        return self.values[key]
+
+
+@dataclass(frozen=True)
+class KerasLayer:
+    """A layer as its configuration describes it.
+
+    stored_name: the name of its group in a weights file: the class's name, numbered among the model's layers.
+    """
+
+    name: str
+    class_name: str
+    module: str
+    settings: Settings
+    calls: Calls
+    stored_name: str
+
+    @property
+    def is_model(self) -> bool:
+        return self.class_name in ("Functional", "Sequential") and is_from_keras(self.module)
+
+
+@dataclass(frozen=True)
+class KerasModel:
+    """A functional or sequential model's graph: its layers in Keras's order, and its input and output tensors."""
+
+    name: str
+    layers: tuple[KerasLayer, ...]
+    inputs: tuple[TensorReference, ...]
+    outputs: tuple[TensorReference, ...]
+
+
+def is_from_keras(module: str) -> bool:
+    """Whether a stored module is Keras's own, and holds layers or models (not `keras.ops`, whose names clash)."""
+    parts = module.split(".")
+    return parts[0] == "keras" and "ops" not in parts
+
+
+def read_model(class_name: str, settings: Settings) -> KerasModel:
+    """The graph of a model of class `Functional` or `Sequential` from its settings (Keras's `get_config()`)."""
+    descriptions = [_mapping("a layer", layer) for layer in _list("layers", settings.values.get("layers"))]
+    name = _text("the model's name", settings.values.get("name"))
+    if class_name == "Sequential":
+        return _read_sequential(name, descriptions)
+    layers = tuple(_read_layers(descriptions, [_read_calls(layer) for layer in descriptions]))
+    return KerasModel(
+        name,
+        layers,
+        tuple(_references(settings.values.get("input_layers"))),
+        tuple(_without_first_call(layers, _references(settings.values.get("output_layers")))),
+    )
+
+
+def _read_sequential(name: str, descriptions: list[Mapping[str, object]]) -> KerasModel:
+    """Each layer reads the one before it; Keras puts an InputLayer first as soon as the input's shape is known."""
+    if not descriptions or descriptions[0].get("class_name") != "InputLayer":
+        raise ModelError(
+            f"the model {name} has no input shape: put keras.Input((height, width, channels)) first, "
+            "or call model.build with the input's shape, before you save or pass it"
+        )
+    references = [(_layer_name(layer), 0, 0) for layer in descriptions]
+    calls: list[Calls] = [(), *(((reference,),) for reference in references[:-1])]
+    return KerasModel(name, tuple(_read_layers(descriptions, calls)), (references[0],), (references[-1],))
+
+
+def _read_layers(descriptions: list[Mapping[str, object]], calls: list[Calls]) -> Iterator[KerasLayer]:
+    taken: dict[str, int] = {}
+    names: set[str] = set()
+    for description, layer_calls in zip(descriptions, calls, strict=True):
+        name = _layer_name(description)
+        if name in names:
+            raise ModelError(f"two layers of one model are named {name}")
+        names.add(name)
+        class_name = _text(f"layer {name}'s class", description.get("class_name"))
+        module = description.get("module")
+        registered = description.get("registered_name")
+        stored_name = _snake_case(class_name)
+        count = taken[stored_name] = taken.get(stored_name, -1) + 1
+        yield KerasLayer(
+            name=name,
+            class_name=class_name,
+            # A class that the model's author registered may bear the name of one of Keras's own.
+            module=module if isinstance(module, str) and registered in (None, class_name) else "",
+            settings=Settings(_mapping(f"layer {name}'s config", description.get("config"))),
+            calls=layer_calls,
+            stored_name=f"{stored_name}_{count}" if count else stored_name,
+        )
+
+
+def _read_calls(description: Mapping[str, object]) -> Calls:
+    """The tensors of each of a layer's calls.
+
+    Raises: ModelError for an argument that would change what the layer computes, as `training=True`.
+    """
+    name = _layer_name(description)
+    calls = []
+    for node in _list(f"layer {name}'s inbound_nodes", description.get("inbound_nodes")):
+        if not isinstance(node, dict):
+            raise ModelError(
+                f"layer {name} is described as Keras 2 did it: load the model in Keras 3 and save it again"
+            )
+        arguments = _mapping(f"layer {name}'s kwargs", node.get("kwargs", {}))
+        tensors = list(_tensors(name, [node.get("args", []), arguments.get("inputs")]))
+        for key, value in arguments.items():
+            if key != "inputs" and value not in (None, False):
+                raise ModelError(
+                    f"layer {name} is called with {key}={_shown(value)}, which changes what it computes: "
+                    "call it on its inputs alone"
+                )
+        calls.append(tuple(tensors))
+    return tuple(calls)
+
+
+def _tensors(name: str, argument: object) -> Iterator[TensorReference]:
+    """The tensors in a call's positional arguments, lists of tensors included."""
+    if isinstance(argument, list):
+        for item in argument:
+            yield from _tensors(name, item)
+    elif isinstance(argument, dict) and argument.get("class_name") == "__keras_tensor__":
+        yield _reference(_mapping("a tensor", argument.get("config")).get("keras_history"))
+    elif argument is not None:
+        raise ModelError(f"layer {name} is called on {_shown(argument)}, which is no tensor: use layers for arithmetic")
+
+
+def _references(value: object) -> Iterator[TensorReference]:
+    """A model's inputs or outputs: one tensor, a list or a dictionary of them."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    items = _list("the model's inputs or outputs", value)
+    if items and isinstance(items[0], str):
+        yield _reference(items)
+    else:
+        for item in items:
+            yield from _references(item)
+
+
+def _reference(value: object) -> TensorReference:
+    layer, call, output = _list("a tensor's origin", value, 3)
+    return (
+        _text("a tensor's layer", layer),
+        _integer("a tensor's call", call, 0),
+        _integer("a tensor's index", output, 0),
+    )
+
+
+def _without_first_call(
+    layers: tuple[KerasLayer, ...], references: Iterator[TensorReference]
+) -> Iterator[TensorReference]:
+    """Keras counts a nested functional model's own inputs as its call 0 among the outputs, but nowhere else."""
+    functional = {layer.name for layer in layers if layer.class_name == "Functional"}
+    for layer, call, output in references:
+        yield layer, call - 1 if layer in functional else call, output
+
+
+def _layer_name(description: Mapping[str, object]) -> str:
+    config = _mapping("a layer's config", description.get("config"))
+    return _text("a layer's name", description.get("name", config.get("name")))
+
+
+def _snake_case(class_name: str) -> str:
+    """The name that Keras's weights files derive from a class (`keras.src.utils.naming.to_snake_case`)."""
+    name = re.sub(r"\W+", "", class_name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _mapping(what: str, value: object) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise ModelError(f"{what} is {_shown(value)}, expected an object with named values")
+    return value
+
+
+def _list(what: str, value: object, count: int | None = None) -> list[object]:
+    if not isinstance(value, list) or (count is not None and len(value) != count):
+        raise ModelError(f"{what} is {_shown(value)}, expected a list" + (f" of {count}" if count is not None else ""))
+    return value
+
+
+def _text(what: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ModelError(f"{what} is {_shown(value)}, expected a text")
+    return value
+
+
+def _integer(what: str, value: object, minimum: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise ModelError(f"{what} is {_shown(value)}, expected a whole number from {minimum}")
+    return value
+
+
+def _shown(value: object) -> str:
+    """A value in an error's sentence, short however long it is."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

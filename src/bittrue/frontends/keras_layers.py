@@ -1,0 +1,283 @@
+"""What each Keras layer means: a table from its class's name to the function that makes the operator.
+
+A function sees the layer's settings, the shapes that it reads (channels last, no batch axis) and its trained arrays.
+The semantics are those of Keras 3.15's layers; there is no default rule.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+
+from bittrue.errors import ModelError
+from bittrue.frontends.keras_config import Settings, is_from_keras
+from bittrue.network import Operator, Parameter, Shape, format_shape
+from bittrue.operators import (
+    Add,
+    AveragePooling,
+    BatchNormalization,
+    Concatenate,
+    Convolution,
+    Dense,
+    Flatten,
+    GlobalAveragePooling,
+    GlobalMaxPooling,
+    Identity,
+    MaxPooling,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Tanh,
+    ZeroPadding,
+)
+
+Padding = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class LayerUse:
+    """One use of a layer: its settings, the shapes that it reads, and its trained arrays.
+
+    parameters: takes each role with the shape that Keras stores, in Keras's order, None where the layer goes without;
+    returns those that are there.
+    """
+
+    settings: Settings
+    shapes: tuple[Shape, ...]
+    parameters: Callable[[dict[str, Shape | None]], dict[str, Parameter]]
+
+    @property
+    def shape(self) -> Shape:
+        return self.shapes[0]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        if len(self.shape) != 3:
+            raise ModelError(f"it needs an input of height×width×channels and reads {format_shape(self.shape)}")
+        height, width, channels = self.shape
+        return height, width, channels
+
+    def padding(self, window: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...] = (1, 1)) -> Padding:
+        """Zeros before and after on each spatial axis; `same` puts an odd one at the end, as TensorFlow does."""
+        if self.settings.choice("padding", "valid", "same") == "valid":
+            return ((0, 0), (0, 0))
+        axes = zip(self.image_shape[:2], window, strides, dilation, strict=True)
+        totals = [_same_padding(*axis) for axis in axes]
+        return tuple((total // 2, total - total // 2) for total in totals)
+
+
+def _conv2d(use: LayerUse) -> Operator:
+    settings, channels = use.settings, use.image_shape[2]
+    kernel, filters, groups = (
+        settings.integers("kernel_size", 2),
+        settings.integer("filters"),
+        settings.integer("groups"),
+    )
+    if channels % groups or filters % groups:
+        raise ModelError(f"{groups} groups divide neither {channels} input channels nor {filters} filters evenly")
+    shapes = {"weight": (*kernel, channels // groups, filters), "bias": _if_used(settings, "use_bias", filters)}
+    parameters = use.parameters(shapes)
+    return _convolution(use, kernel, parameters["weight"], parameters.get("bias"), groups)
+
+
+def _depthwise_conv2d(use: LayerUse) -> Operator:
+    settings, channels = use.settings, use.image_shape[2]
+    kernel, multiplier = settings.integers("kernel_size", 2), settings.integer("depth_multiplier")
+    filters = channels * multiplier
+    shapes = {"weight": (*kernel, channels, multiplier), "bias": _if_used(settings, "use_bias", filters)}
+    parameters = use.parameters(shapes)
+    stored = parameters["weight"]
+    weight = Parameter(stored.name, stored.value.reshape(*kernel, 1, filters))
+    return _convolution(use, kernel, weight, parameters.get("bias"), channels)
+
+
+def _convolution(
+    use: LayerUse, kernel: tuple[int, ...], weight: Parameter, bias: Parameter | None, groups: int
+) -> Operator:
+    strides, dilation = use.settings.integers("strides", 2), use.settings.integers("dilation_rate", 2)
+    return Convolution(weight, bias, strides, use.padding(kernel, strides, dilation), dilation, groups)
+
+
+def _dense(use: LayerUse) -> Operator:
+    units = use.settings.integer("units")
+    shapes = {"weight": (use.shape[-1], units), "bias": _if_used(use.settings, "use_bias", units)}
+    parameters = use.parameters(shapes)
+    return Dense(parameters["weight"], parameters.get("bias"))
+
+
+def _batch_normalization(use: LayerUse) -> Operator:
+    settings = use.settings
+    _refuse_other_axis(use, "batch normalization")
+    channels = (use.shape[-1],)
+    # With batch renormalization Keras stores three arrays more, which only training reads.
+    training_only = {f"renorm {index}": channels for index in range(3 if settings.values.get("renorm") else 0)}
+    parameters = use.parameters(
+        {
+            "gamma": _if_used(settings, "scale", *channels),
+            "beta": _if_used(settings, "center", *channels),
+            "mean": channels,
+            "variance": channels,
+            **training_only,
+        }
+    )
+    return BatchNormalization(
+        parameters.get("gamma"),
+        parameters.get("beta"),
+        parameters["mean"],
+        parameters["variance"],
+        settings.number("epsilon"),
+    )
+
+
+def _relu(use: LayerUse) -> Operator:
+    settings = use.settings
+    return ReLU(
+        settings.optional_number("max_value"),
+        settings.optional_number("negative_slope") or 0.0,
+        settings.optional_number("threshold") or 0.0,
+    )
+
+
+def _leaky_relu(use: LayerUse) -> Operator:
+    return ReLU(negative_slope=use.settings.number("negative_slope"))
+
+
+def _softmax(use: LayerUse) -> Operator:
+    _refuse_other_axis(use, "softmax")
+    return Softmax()
+
+
+def _max_pooling_2d(use: LayerUse) -> Operator:
+    window, strides = use.settings.integers("pool_size", 2), use.settings.integers("strides", 2)
+    return MaxPooling(window, strides, use.padding(window, strides))
+
+
+def _average_pooling_2d(use: LayerUse) -> Operator:
+    window, strides = use.settings.integers("pool_size", 2), use.settings.integers("strides", 2)
+    return AveragePooling(window, strides, use.padding(window, strides))
+
+
+def _global_max_pooling_2d(use: LayerUse) -> Operator:
+    return GlobalMaxPooling(use.settings.flag("keepdims"))
+
+
+def _global_average_pooling_2d(use: LayerUse) -> Operator:
+    return GlobalAveragePooling(use.settings.flag("keepdims"))
+
+
+def _add(use: LayerUse) -> Operator:
+    return Add()
+
+
+def _concatenate(use: LayerUse) -> Operator:
+    return Concatenate(use.settings.axis("axis", len(use.shape)))
+
+
+def _flatten(use: LayerUse) -> Operator:
+    return Flatten()
+
+
+def _reshape(use: LayerUse) -> Operator:
+    target = use.settings.shape("target_shape")
+    values, known = prod(use.shape), prod(size for size in target if size is not None)
+    if target.count(None) > 1 or values % known or (None not in target and values != known):
+        raise ModelError(f"{format_shape(use.shape)} can't be reshaped to {target}")
+    return Reshape(tuple(values // known if size is None else size for size in target))
+
+
+def _zero_padding_2d(use: LayerUse) -> Operator:
+    return ZeroPadding(use.settings.integer_pairs("padding", 2))
+
+
+def _dropout(use: LayerUse) -> Operator:
+    return Identity()
+
+
+def _activation(use: LayerUse) -> Operator:
+    return activation(use.settings, use.shape)[1]
+
+
+LAYERS: dict[str, Callable[[LayerUse], Operator]] = {
+    "Activation": _activation,
+    "Add": _add,
+    "AveragePooling2D": _average_pooling_2d,
+    "BatchNormalization": _batch_normalization,
+    "Concatenate": _concatenate,
+    "Conv2D": _conv2d,
+    "Dense": _dense,
+    "DepthwiseConv2D": _depthwise_conv2d,
+    "Dropout": _dropout,
+    "Flatten": _flatten,
+    "GlobalAveragePooling2D": _global_average_pooling_2d,
+    "GlobalMaxPooling2D": _global_max_pooling_2d,
+    "LeakyReLU": _leaky_relu,
+    "MaxPooling2D": _max_pooling_2d,
+    "ReLU": _relu,
+    "Reshape": _reshape,
+    "Softmax": _softmax,
+    "ZeroPadding2D": _zero_padding_2d,
+}
+
+MERGING = ("Add", "Concatenate")
+"""The layers that read several tensors; all others read one."""
+
+WITH_ACTIVATION = ("Conv2D", "Dense", "DepthwiseConv2D")
+"""The layers whose `activation` argument becomes a node of its own."""
+
+ACTIVATIONS: dict[str, Operator] = {
+    "leaky_relu": ReLU(negative_slope=0.2),  # the function's slope; the layer LeakyReLU has 0.3
+    "linear": Identity(),
+    "relu": ReLU(),
+    "relu6": ReLU(max_value=6.0),
+    "sigmoid": Sigmoid(),
+    "softmax": Softmax(),
+    "tanh": Tanh(),
+}
+"""Keras's activation functions by name, with their default arguments."""
+
+ACTIVATION_LAYERS = {"LeakyReLU": "leaky_relu", "ReLU": "relu", "Softmax": "softmax"}
+"""Layers that may stand as another layer's `activation`, with the name that the node gets."""
+
+
+def activation(settings: Settings, shape: Shape) -> tuple[str, Operator]:
+    """The name and the operator of an `activation` argument, for a value of `shape`.
+
+    Raises: ModelError for a function that bittrue doesn't know; one written in Python is never executed.
+    """
+    value = settings.values.get("activation")
+    if value is None:
+        return "linear", ACTIVATIONS["linear"]
+    if isinstance(value, str) and value in ACTIVATIONS:
+        return value, ACTIVATIONS[value]
+    if not isinstance(value, dict):
+        raise ModelError(f"the activation {value!r} is not supported: use one of {', '.join(ACTIVATIONS)}")
+    class_name, module, config = value.get("class_name"), value.get("module"), value.get("config")
+    if (
+        class_name in ACTIVATION_LAYERS
+        and isinstance(module, str)
+        and is_from_keras(module)
+        and isinstance(config, dict)
+    ):
+        use = LayerUse(Settings(config), (shape,), lambda _: {})
+        return ACTIVATION_LAYERS[class_name], LAYERS[class_name](use)
+    raise ModelError(
+        "its activation is Python code or a class of the author's, which bittrue neither executes nor translates: "
+        f"use one of {', '.join(ACTIVATIONS)}"
+    )
+
+
+def _same_padding(size: int, window: int, stride: int, dilation: int) -> int:
+    """The zeros that make ⌈size / stride⌉ windows fit."""
+    last_start = (-(-size // stride) - 1) * stride
+    return max(last_start + (window - 1) * dilation + 1 - size, 0)
+
+
+def _if_used(settings: Settings, flag: str, *shape: int) -> Shape | None:
+    return shape if settings.flag(flag) else None
+
+
+def _refuse_other_axis(use: LayerUse, what: str) -> None:
+    """Softmax and batch normalization work over the last axis alone."""
+    if use.settings.axis("axis", len(use.shape)) != len(use.shape) - 1:
+        raise ModelError(f"{what} over another axis than the last is not supported: put the channels last")

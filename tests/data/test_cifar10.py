@@ -108,17 +108,28 @@ def test_an_archive_is_unpacked_once_and_leaves_no_parts(tmp_path: Path) -> None
     assert load_dataset(f"cifar10:{packed}").images == 7
 
 
-def test_an_archive_reaches_nowhere_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../escaped_batch",
+        "../../cifar-10-batches-bin/../escaped_batch",
+        "/tmp/escaped_batch",
+        "cifar-10-batches-bin/..",
+        "cifar-10-batches-bin/below/test_batch.bin",
+        "elsewhere/test_batch.bin",
+        "link",
+    ],
+)
+def test_an_archive_reaches_nowhere_else(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "packed"
     folder.mkdir()
+    member = tarfile.TarInfo(name)
+    member.size = 3073
+    if name == "link":
+        member = tarfile.TarInfo("cifar-10-batches-bin/test_batch.bin")
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc/hostname"
     with tarfile.open(folder / "cifar-10-binary.tar.gz", "w:gz") as members:
-        for name in ("../cifar-10-batches-bin/../../escaped_batch", "/tmp/escaped_batch", "cifar-10-batches-bin/.."):
-            member = tarfile.TarInfo(name)
-            member.size = 3
-            members.addfile(member, BytesIO(b"abc"))
-        link = tarfile.TarInfo("cifar-10-batches-bin/test_batch.bin")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
-        members.addfile(link)
+        members.addfile(member, BytesIO(bytes(3073)))
     with pytest.raises(DataError, match="no batch files|can't be unpacked"):
         load_dataset(f"cifar10:{folder}")
     assert [entry.name for entry in folder.iterdir()] == ["cifar-10-binary.tar.gz"]
@@ -232,7 +243,19 @@ def test_every_cut_of_a_python_batch_is_refused(tmp_path: Path) -> None:
             load_dataset(f"cifar10:{folder}")
 
 
+class ArrayWithState:
+    """Pickles as NumPy pickles an array, with any state."""
+
+    def __init__(self, *state: object) -> None:
+        self.state = state
+
+    def __reduce__(self) -> tuple[object, ...]:
+        reconstruct = PIXELS.__reduce__()[0]
+        return reconstruct, (np.ndarray, (0,), b"b"), self.state
+
+
 PIXELS, CLASSES = BATCHES["test_batch"]
+UINT8 = np.dtype(np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -245,6 +268,15 @@ PIXELS, CLASSES = BATCHES["test_batch"]
         ({b"data": np.array([None]), b"labels": CLASSES}, "'data' is no uint8 array"),
         ({b"data": PIXELS[:, 1:].copy(), b"labels": CLASSES}, "'data' is no uint8 array"),
         ({b"data": np.asfortranarray(PIXELS), b"labels": CLASSES}, "'data' is no uint8 array"),
+        (
+            {b"data": ArrayWithState(1, (7, 3072), UINT8, False, b"short"), b"labels": CLASSES},
+            "'data' is no uint8 array",
+        ),
+        (
+            {b"data": ArrayWithState(1, (-1, 3072), UINT8, False, b"short"), b"labels": CLASSES},
+            "'data' is no uint8 array",
+        ),
+        ({b"data": ArrayWithState(1, "shape", UINT8), b"labels": CLASSES}, "'data' is no uint8 array"),
         ({b"data": PIXELS}, "no list of classes"),
         ({b"data": PIXELS, b"labels": [10] * 7}, "no list of classes"),
         ({b"data": PIXELS, b"labels": [0.0] * 7}, "no list of classes"),
@@ -296,6 +328,13 @@ def test_a_changed_download_is_refused_and_leaves_nothing(
         load_dataset(f"cifar10:{target}")
     assert target.exists() == exists
     assert not exists or not any(target.iterdir())
+
+
+def test_an_endless_answer_is_cut_off(tmp_path: Path, mirror: Path) -> None:
+    expected = mirror.stat().st_size
+    with mirror.open("ab") as file:
+        file.truncate(2**24)
+    assert expected < sum(map(len, archive._received(tmp_path))) <= expected + 2**20
 
 
 def test_offline_is_one_sentence(tmp_path: Path, mirror: Path) -> None:

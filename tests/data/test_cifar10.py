@@ -234,6 +234,14 @@ def test_no_other_name_is_known(tmp_path: Path, name: str) -> None:
         load_plain_pickle(tmp_path / "batch")
 
 
+@pytest.mark.parametrize("text", [b"Pname\n.", b"F1\x1b[2Jx\n.", b"cos\x1b[2J\nsystem\n."])
+def test_the_sentence_is_one_printable_line(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "batch").write_bytes(text)
+    with pytest.raises(DataError) as caught:
+        load_plain_pickle(tmp_path / "batch")
+    assert str(caught.value).isprintable()
+
+
 def test_every_cut_of_a_python_batch_is_refused(tmp_path: Path) -> None:
     folder = write_python(tmp_path / "c")
     whole = (folder / "test_batch").read_bytes()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from bittrue.data.source import reason
 from bittrue.errors import DataError
 from bittrue.files import replacing
 
@@ -79,7 +80,7 @@ def _received(folder: Path) -> Iterator[bytes]:
                 yield content
     except (OSError, HTTPException) as error:
         raise DataError(
-            f"CIFAR-10 is not in {folder} and can't be downloaded from {CIFAR10.url} ({error}): "
+            f"CIFAR-10 is not in {folder} and can't be downloaded from {CIFAR10.url} ({reason(error)}): "
             "get the file elsewhere and put it there."
         ) from error
 
@@ -113,4 +114,6 @@ def unpack(archive: Path, folder: str) -> None:
                 raise DataError(f"{archive} holds no batch files under {folder}: it is not the official archive.")
             part.replace(target)
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{archive} can't be unpacked ({error}): get it again, or unpack it by hand.") from error
+        raise DataError(
+            f"{archive} can't be unpacked ({reason(error)}): get it again, or unpack it by hand."
+        ) from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bittrue.data.source import Raw, Source, split_error
+from bittrue.data.source import Raw, Source, reason, split_error
 from bittrue.errors import DataError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def read_image(file: Path, *, channels: int | None) -> NDArray[np.uint8]:
                 )
             pixels = np.asarray(image.convert("RGB" if channels == 3 else mode), np.uint8)
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise DataError(f"{file} can't be read as an image ({error}): replace or remove it.") from error
+        raise DataError(f"{file} can't be read as an image ({reason(error)}): replace or remove it.") from error
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bittrue.data.source import Labels, Raw, Source, split_error
+from bittrue.data.source import Labels, Raw, Source, reason, split_error
 from bittrue.errors import DataError
 
 SPLITS = ("test",)  # an archive is one set of arrays
@@ -184,4 +184,6 @@ def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise DataError(f"{path} can't be read as an .npz file ({error}): it is damaged, or no .npz file.") from error
+        raise DataError(
+            f"{path} can't be read as an .npz file ({reason(error)}): it is damaged, or no .npz file."
+        ) from error

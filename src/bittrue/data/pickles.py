@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bittrue.data.source import reason
 from bittrue.errors import DataError
 
 
@@ -79,7 +80,7 @@ def load_plain_pickle(path: Path) -> object:
     # A hostile or damaged pickle can make the unpickler raise nearly anything.
     except Exception as error:
         raise DataError(
-            f"{path} can't be read ({error}): it is damaged, or no plain CIFAR-10 batch, so it is refused."
+            f"{path} can't be read ({reason(error)}): it is damaged, or no plain CIFAR-10 batch, so it is refused."
         ) from error
     if isinstance(content, dict):
         return {key: value.pixels() if isinstance(value, _Array) else value for key, value in content.items()}

@@ -61,3 +61,9 @@ class Source(ABC):
 def split_error(where: str, split: str, splits: tuple[str, ...]) -> DataError:
     """The error for a split that the data doesn't have."""
     return DataError(f"{where} has no split {split!r}: write --split {' or '.join(splits)}.")
+
+
+def reason(error: Exception) -> str:
+    """What a library says in `error`, on one line and without control characters, to be quoted in a sentence of ours."""
+    printable = "".join(character if character.isprintable() else " " for character in str(error))
+    return " ".join(printable.split()) or type(error).__name__

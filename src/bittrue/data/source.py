@@ -64,6 +64,6 @@ def split_error(where: str, split: str, splits: tuple[str, ...]) -> DataError:
 
 
 def reason(error: Exception) -> str:
-    """What a library says in `error`, on one line and without control characters, to be quoted in a sentence of ours."""
+    """What a library says in `error`, on one line without control characters, to be quoted in a sentence of ours."""
     printable = "".join(character if character.isprintable() else " " for character in str(error))
     return " ".join(printable.split()) or type(error).__name__

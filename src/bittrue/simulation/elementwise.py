@@ -1,0 +1,137 @@
+"""Kernels that compute each code by itself: add, clip, scale and offset."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import ceil
+
+import numpy as np
+import torch
+
+from bittrue.fixed import Rounding
+from bittrue.program import Add, Clip, CodeType, ScaleOffset, Step
+from bittrue.simulation.carrier import Carrier, carrier_for
+from bittrue.simulation.kernel import Kernel, kernel
+from bittrue.simulation.rounding import round_certain
+from bittrue.simulation.values import Codes, Result, alignment, shifted
+
+_PIECE = 1 << 16
+"""Numbers computed at once in float64: half a megabyte, which stays in a core's cache."""
+
+
+@kernel.rule(Add)
+def _(instruction: Add, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    shifts = alignment(step, types)
+
+    def add(inputs: tuple[Codes, ...]) -> Result:
+        operands = list(zip(inputs, shifts, strict=True))
+        # Every partial sum stays within the sum of the absolute bounds.
+        carrier = carrier_for(sum(x.bound << shift for x, shift in operands), step.name)
+        first, *others = [shifted(x, shift, carrier) for x, shift in operands]
+        total = first + others[0] if others else first
+        for other in others[1:]:
+            total += other
+        return Result(total, sum(x.low << shift for x, shift in operands), sum(x.high << shift for x, shift in operands))
+
+    return add
+
+
+@kernel.rule(Clip)
+def _(instruction: Clip, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    (shift,) = alignment(step, types)
+    assert step.exact.fraction_bits is not None
+    unit = Fraction(2) ** step.exact.fraction_bits
+    least = None if instruction.low is None else int(instruction.low * unit)
+    most = None if instruction.high is None else int(instruction.high * unit)
+
+    def limited(code: int) -> int:
+        code = code if least is None else max(code, least)
+        return code if most is None else min(code, most)
+
+    def clip(inputs: tuple[Codes, ...]) -> Result:
+        (x,) = inputs
+        low, high = x.low << shift, x.high << shift
+        # A bound beyond every code of this batch changes nothing, and need not fit the carrier.
+        lower = least if least is not None and least > low else None
+        upper = most if most is not None and most < high else None
+        reach = max(abs(low), abs(high), abs(lower or 0), abs(upper or 0))
+        y = shifted(x, shift, carrier_for(reach, step.name))
+        if lower is not None or upper is not None:
+            y = y.clamp_(lower, upper) if y is not x.tensor or x.reusable else y.clamp(lower, upper)
+        return Result(y, limited(low), limited(high))
+
+    return clip
+
+
+@kernel.rule(ScaleOffset)
+def _(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    source, finest = types[0].fraction_bits, step.exact.fraction_bits
+    assert source is not None
+    assert finest is not None
+    scale_shift = finest - source - instruction.scale_fraction_bits
+    offset_shift = finest - instruction.offset_fraction_bits
+    branches = [(_integers(instruction.scale, scale_shift), _integers(instruction.offset, offset_shift))]
+    first_above = None
+    if instruction.below is not None:
+        below = instruction.below
+        branches.append((_integers(below.scale, scale_shift), _integers(below.offset, offset_shift)))
+        first_above = ceil(below.threshold * Fraction(2) ** source)
+
+    def scale_offset(inputs: tuple[Codes, ...]) -> Result:
+        (x,) = inputs
+        bound = max(
+            abs(scale) * x.bound + abs(offset)
+            for scales, offsets in branches
+            for scale, offset in zip(*_broadcast(scales, offsets), strict=True)
+        )
+        carrier = carrier_for(bound, step.name)
+        if first_above is None and carrier is Carrier.FLOAT64 and _folds(step):
+            return _folded(x, branches[0], step, finest, bound)
+        codes = x.tensor.to(carrier.dtype)
+        scaled = [codes * _tensor(scales, carrier) + _tensor(offsets, carrier) for scales, offsets in branches]
+        result = scaled[0] if first_above is None else torch.where(x.tensor >= first_above, scaled[0], scaled[1])
+        return Result(result, -bound, bound)
+
+    return scale_offset
+
+
+def _folds(step: Step) -> bool:
+    return step.quantizer is not None and step.quantizer.rounding is Rounding.NEAREST_EVEN
+
+
+def _folded(x: Codes, branch: tuple[list[int], list[int]], step: Step, finest: int, bound: int) -> Result:
+    """The map and its rounding in one go: a power of two in the constants leaves them, and the result, exact in float64."""
+    assert step.quantizer is not None
+    shift = finest - step.quantizer.format.fraction_bits
+    limit = (bound >> shift) + 1 if shift >= 0 else bound << -shift
+    scales, offsets = (_tensor(numbers, Carrier.FLOAT64) * 2.0**-shift for numbers in branch)
+    rounded = affine_rounded(x.tensor, scales, offsets, step.quantizer.rounding, carrier_for(limit, step.name))
+    return Result(rounded, -limit, limit, rounded=True)
+
+
+def affine_rounded(
+    x: torch.Tensor, scale: torch.Tensor, offset: torch.Tensor, rounding: Rounding, carrier: Carrier
+) -> torch.Tensor:
+    """scale·x + offset per channel in float64, rounded to integers on `carrier`, in pieces that stay in the cache.
+
+    The caller has proven that the rounding of the computed number is that of the exact one.
+    """
+    rows = x.reshape(-1, x.shape[-1])
+    result = torch.empty(rows.shape, dtype=carrier.dtype)
+    height = max(_PIECE // max(rows.shape[1], 1), 1)
+    for start in range(0, rows.shape[0], height):
+        piece = rows[start : start + height].to(torch.float64, copy=True)
+        result[start : start + height] = round_certain(piece.mul_(scale).add_(offset), rounding)
+    return result.reshape(x.shape)
+
+
+def _integers(codes: np.ndarray, shift: int) -> list[int]:
+    return [code << shift for code in codes.tolist()]
+
+
+def _broadcast(first: Sequence[int], second: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+    length = max(len(first), len(second))
+    return list(first) * (length // len(first)), list(second) * (length // len(second))
+
+
+def _tensor(numbers: list[int], carrier: Carrier) -> torch.Tensor:
+    return torch.tensor(numbers, dtype=carrier.dtype)

@@ -1,0 +1,312 @@
+"""Kernels of real functions: batch normalization, sigmoid, tanh, softmax, each result correctly rounded.
+
+float64 gives the result to within a stated error; wherever another code lies within that error of it, an exact decision
+is made: by signs and squares for batch normalization, by interval arithmetic of growing precision for the rest, whose
+results are irrational but for the points listed. The error of float64's exp and tanh is taken as 2^-36 of the result,
+tens of thousands of times what the mathematical libraries state.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+from functools import cache
+from math import ceil, floor
+
+import mpmath
+import torch
+
+from bittrue.errors import CarrierError
+from bittrue.fixed import Quantizer, Rounding, round_to_code
+from bittrue.fixed.surd import round_surd
+from bittrue.fixed.tensor import apply_overflow_, round_shift_
+from bittrue.program import BatchNorm, CodeType, Lookup, Sigmoid, Softmax, SoftmaxTable, Step, Tanh
+from bittrue.rules import RuleTable
+from bittrue.simulation.carrier import carrier_for
+from bittrue.simulation.elementwise import affine_rounded
+from bittrue.simulation.kernel import Kernel, kernel
+from bittrue.simulation.rounding import divide_rounded, doubtful, round_resolved
+from bittrue.simulation.values import Codes, Result
+
+_ERROR = 2.0**-36
+_MOST_PRECISION = 1 << 14
+_MOST_TABLE = 1 << 24
+
+function_kernel: RuleTable[Callable[..., Kernel]] = RuleTable("function kernel")
+"""Rules `(function, step, input fraction bits) -> Kernel` for Lookup."""
+
+
+@kernel.rule(Lookup)
+def _(instruction: Lookup, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    return function_kernel[type(instruction.function)](instruction.function, step, types[0].fraction_bits)
+
+
+# Functions of one code
+
+
+def _sigmoid_interval(x: mpmath.mpi) -> mpmath.mpi:
+    return 1 / (1 + mpmath.iv.exp(-x))
+
+
+def _tanh_interval(x: mpmath.mpi) -> mpmath.mpi:
+    return 1 - 2 / (1 + mpmath.iv.exp(2 * x))
+
+
+def _exp_interval(x: mpmath.mpi) -> mpmath.mpi:
+    return mpmath.iv.exp(x)
+
+
+Interval = Callable[[mpmath.mpi], mpmath.mpi]
+
+
+@function_kernel.rule(Sigmoid)
+def _(function: Sigmoid, step: Step, fraction_bits: int) -> Kernel:
+    return _per_code(step, fraction_bits, torch.sigmoid, _sigmoid_interval, Fraction(1, 2), (0, 1))
+
+
+@function_kernel.rule(Tanh)
+def _(function: Tanh, step: Step, fraction_bits: int) -> Kernel:
+    return _per_code(step, fraction_bits, torch.tanh, _tanh_interval, Fraction(0), (-1, 1))
+
+
+def _per_code(
+    step: Step,
+    fraction_bits: int,
+    approximate: Callable[[torch.Tensor], torch.Tensor],
+    interval: Interval,
+    at_zero: Fraction,
+    reach: tuple[int, int],
+) -> Kernel:
+    """A function evaluated once for each code that occurs. reach: integers that the function stays between."""
+    assert step.quantizer is not None
+    quantizer = step.quantizer
+    bounds = [round_to_code(Fraction(end), quantizer.format.fraction_bits, quantizer.rounding) for end in reach]
+
+    def look_up(inputs: tuple[Codes, ...]) -> Result:
+        (x,) = inputs
+        carrier = carrier_for(max(map(abs, bounds)), step.name)
+        codes, place = torch.unique(x.tensor, return_inverse=True)
+        table = _rounded_function(codes, fraction_bits, quantizer, approximate, interval, at_zero, step.name)
+        return Result(table.to(carrier.dtype)[place], bounds[0], bounds[1], rounded=True)
+
+    return look_up
+
+
+def _rounded_function(
+    codes: torch.Tensor,
+    fraction_bits: int,
+    quantizer: Quantizer,
+    approximate: Callable[[torch.Tensor], torch.Tensor],
+    interval: Interval,
+    at_zero: Fraction,
+    what: str,
+) -> torch.Tensor:
+    """The rounded codes, in float64, of a function of codes; rational at 0 alone."""
+    bits, rounding = quantizer.format.fraction_bits, quantizer.rounding
+    reals = approximate(codes.to(torch.float64) * 2.0**-fraction_bits) * 2.0**bits
+
+    def resolve(open_cases: torch.Tensor) -> list[int]:
+        return [decide(int(codes[index])) for index in open_cases.tolist()]
+
+    def decide(code: int) -> int:
+        if code == 0:
+            return round_to_code(at_zero, bits, rounding)
+        return _round_interval(lambda: interval(_exact(code, fraction_bits)), bits, rounding, what)
+
+    # An absolute part covers results that float64 can't tell from an end of the function's range.
+    return round_resolved(reals, reals.abs() * _ERROR + 2.0 ** (bits - 60), rounding, resolve, what)
+
+
+def _exact(code: int, fraction_bits: int) -> mpmath.mpi:
+    return mpmath.iv.mpf(code) * mpmath.iv.mpf(2) ** -fraction_bits
+
+
+def _round_interval(evaluate: Callable[[], mpmath.mpi], bits: int, rounding: Rounding, what: str) -> int:
+    """The rounded code of an irrational number given by ever narrower intervals.
+
+    The number lies strictly inside each interval, so it is decided once both ends fall into one half-step.
+    """
+    precision = 80 + max(bits, 0)
+    while precision <= _MOST_PRECISION:
+        mpmath.iv.prec = precision
+        doubled = evaluate() * mpmath.iv.mpf(2) ** (bits + 1)
+        with mpmath.workprec(precision + 64):
+            below = floor(Fraction(*mpmath.mpf(doubled.a).as_integer_ratio()))
+            above = ceil(Fraction(*mpmath.mpf(doubled.b).as_integer_ratio())) - 1
+        if below == above:
+            return round_to_code(Fraction(2 * below + 1, 4), 0, rounding)
+        precision *= 2
+    raise CarrierError(f"{what}: a result can't be told from a tie within {_MOST_PRECISION} bits; give the site fewer.")
+
+
+# Batch normalization
+
+
+@function_kernel.rule(BatchNorm)
+def _(function: BatchNorm, step: Step, fraction_bits: int) -> Kernel:
+    assert step.quantizer is not None
+    return _BatchNormKernel(function, step.quantizer, fraction_bits, step.name)
+
+
+class _BatchNormKernel:
+    """γ(x − μ)/√(σ²+ε) + β by a multiplication and an addition in float64, per channel.
+
+    For each range of codes that occurs it is proven once, code by code and channel by channel, that the float64 result
+    rounds as the exact one does. Where that fails, or the range is too large to go through, each element is checked.
+    """
+
+    def __init__(self, function: BatchNorm, quantizer: Quantizer, fraction_bits: int, what: str) -> None:
+        self._quantizer, self._fraction_bits, self._what = quantizer, fraction_bits, what
+        unit = Fraction(2) ** -fraction_bits
+        channels = len(function.mean)
+        means = [code * Fraction(2) ** -function.mean_fraction_bits for code in function.mean.tolist()]
+        gammas, betas = [Fraction(1)] * channels, [Fraction(0)] * channels
+        if function.gamma is not None:
+            gammas = [code * Fraction(2) ** -function.gamma_fraction_bits for code in function.gamma.tolist()]
+        if function.beta is not None:
+            betas = [code * Fraction(2) ** -function.beta_fraction_bits for code in function.beta.tolist()]
+        variances = [code * Fraction(2) ** -function.variance_fraction_bits for code in function.variance.tolist()]
+        self._exact = [
+            (beta, gamma * unit, mean / unit, variance + function.epsilon)
+            for beta, gamma, mean, variance in zip(betas, gammas, means, variances, strict=True)
+        ]
+        step = 2.0**quantizer.format.fraction_bits
+        scale = [float(gamma) / float(v) ** 0.5 * step for _, gamma, _, v in self._exact]
+        self._scale = torch.tensor(scale, dtype=torch.float64)
+        self._mean = torch.tensor([float(mean) for _, _, mean, _ in self._exact], dtype=torch.float64)
+        beta = torch.tensor([float(beta) * step for beta, _, _, _ in self._exact], dtype=torch.float64)
+        self._offset = beta - self._scale * self._mean
+        self._constant_error = (beta.abs() + (self._scale * self._mean).abs()) * 2.0**-47
+        self._proven: tuple[int, int] | None = None
+        self._refuted: tuple[int, int] | None = None
+
+    def __call__(self, inputs: tuple[Codes, ...]) -> Result:
+        (x,) = inputs
+        limit = int((self._scale.abs() * float(x.bound) + self._offset.abs()).max()) + 2
+        carrier = carrier_for(limit, self._what)
+        if self._covers(x.low, x.high):
+            rounded = affine_rounded(x.tensor, self._scale, self._offset, self._quantizer.rounding, carrier)
+        else:
+            rounded = self._checked(x).to(carrier.dtype)
+        return Result(rounded, -limit, limit, rounded=True)
+
+    def _error(self, largest: float) -> torch.Tensor:
+        return self._scale.abs() * largest * 2.0**-47 + self._constant_error
+
+    def _covers(self, low: int, high: int) -> bool:
+        """Whether the float64 result rounds correctly for all codes from low to high; proves it where that isn't known."""
+        if self._proven is not None and self._proven[0] <= low and high <= self._proven[1]:
+            return True
+        if self._refuted is not None and low <= self._refuted[0] and self._refuted[1] <= high:
+            return False
+        # The next powers of two, so that a slightly larger batch finds its proof made.
+        low = -(1 << (-low - 1).bit_length()) if low < 0 else 0
+        high = (1 << high.bit_length()) - 1 if high > 0 else 0
+        if (high - low + 1) * len(self._exact) > _MOST_TABLE:
+            return False
+        codes = torch.arange(low, high + 1, dtype=torch.float64)
+        error = self._error(float(max(-low, high)))
+        for scale, offset, bound in zip(self._scale, self._offset, error, strict=True):
+            if bool(doubtful(codes * scale + offset, float(bound), self._quantizer.rounding).any()):
+                self._refuted = (low, high)
+                return False
+        self._proven = (low, high)
+        return True
+
+    def _checked(self, x: Codes) -> torch.Tensor:
+        """Each element checked by itself; the doubtful ones decided exactly."""
+        codes = x.tensor.to(torch.float64)
+        channels = len(self._exact)
+        flat = x.tensor.reshape(-1)
+
+        def resolve(open_cases: torch.Tensor) -> list[int]:
+            return [self._decide(index % channels, int(flat[index])) for index in open_cases.tolist()]
+
+        reals = codes * self._scale + self._offset
+        return round_resolved(reals, self._error(float(x.bound)), self._quantizer.rounding, resolve, self._what)
+
+    @cache  # noqa: B019 (the kernel lives as long as its network)
+    def _decide(self, channel: int, code: int) -> int:
+        beta, gamma, mean, radicand = self._exact[channel]
+        bits, rounding = self._quantizer.format.fraction_bits, self._quantizer.rounding
+        return round_surd(beta, gamma * (code - mean), radicand, bits, rounding)
+
+
+# Softmax
+
+
+@kernel.rule(Softmax)
+def _(instruction: Softmax, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    assert step.quantizer is not None
+    quantizer, source = step.quantizer, types[0].fraction_bits
+    assert source is not None
+    bits = quantizer.format.fraction_bits
+    one = round_to_code(Fraction(1), bits, quantizer.rounding)
+
+    def softmax(inputs: tuple[Codes, ...]) -> Result:
+        (x,) = inputs
+        rows = x.tensor.reshape(-1, x.tensor.shape[-1])
+        # Differences of codes are exact, and their size decides how much float64's exp can be off.
+        differences = (rows.to(torch.float64) - rows.amax(-1, keepdim=True).to(torch.float64)) * 2.0**-source
+        reals = torch.softmax(differences, -1) * 2.0**bits
+        width = rows.shape[-1]
+
+        def resolve(open_cases: torch.Tensor) -> list[int]:
+            return [decide([int(code) for code in rows[i // width].tolist()], i % width) for i in open_cases.tolist()]
+
+        def decide(codes: list[int], index: int) -> int:
+            if len(set(codes)) == 1:
+                return round_to_code(Fraction(1, len(codes)), bits, quantizer.rounding)
+
+            def value() -> mpmath.mpi:
+                terms = [mpmath.iv.exp(_exact(code - codes[index], source)) for code in codes]
+                return 1 / sum(terms[1:], terms[0])
+
+            return _round_interval(value, bits, quantizer.rounding, step.name)
+
+        rounded = round_resolved(
+            reals, reals.abs() * _ERROR + 2.0 ** (bits - 60), quantizer.rounding, resolve, step.name
+        )
+        carrier = carrier_for(one, step.name)
+        return Result(rounded.to(carrier.dtype).reshape(x.tensor.shape), 0, one, rounded=True)
+
+    return softmax
+
+
+@kernel.rule(SoftmaxTable)
+def _(instruction: SoftmaxTable, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    source = types[0].fraction_bits
+    assert source is not None
+    total_bits, reciprocal = instruction.sum.format.fraction_bits, instruction.reciprocal
+    numerator_bits = total_bits + reciprocal.format.fraction_bits
+
+    def softmax(inputs: tuple[Codes, ...]) -> Result:
+        (x,) = inputs
+        codes = x.tensor.to(torch.int64)
+        carrier_for(2 * x.bound << 1, step.name)
+        difference = _requantized(codes.amax(-1, keepdim=True) - codes, source, instruction.difference)
+        distinct, place = torch.unique(-difference, return_inverse=True)
+        table = _rounded_function(
+            distinct,
+            instruction.difference.format.fraction_bits,
+            instruction.exp,
+            torch.exp,
+            _exp_interval,
+            Fraction(1),
+            step.name,
+        )
+        exp = apply_overflow_(table.to(torch.int64), instruction.exp)[place]
+        total = _requantized(exp.sum(-1, keepdim=True), instruction.exp.format.fraction_bits, instruction.sum)
+        carrier_for(2 * (1 << max(numerator_bits, 0)), step.name)
+        inverse = divide_rounded(
+            torch.tensor(1 << max(numerator_bits, 0)), total << max(-numerator_bits, 0), reciprocal.rounding
+        )
+        inverse = apply_overflow_(inverse, reciprocal)
+        largest = int(exp.abs().max()) * int(inverse.abs().max())
+        carrier = carrier_for(largest, step.name)
+        return Result((exp * inverse).to(carrier.dtype), -largest, largest)
+
+    return softmax
+
+
+def _requantized(codes: torch.Tensor, fraction_bits: int, quantizer: Quantizer) -> torch.Tensor:
+    rounded = round_shift_(codes, fraction_bits - quantizer.format.fraction_bits, quantizer.rounding)
+    return apply_overflow_(rounded, quantizer)

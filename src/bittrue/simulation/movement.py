@@ -1,0 +1,42 @@
+"""Kernels that move codes: reshape, pad, concatenate."""
+
+import torch
+
+from bittrue.operators.windows import channels_first, channels_last, pad_spatial
+from bittrue.program import CodeType, Concatenate, Pad, Reshape, Step
+from bittrue.simulation.carrier import carrier_for
+from bittrue.simulation.kernel import Kernel, kernel
+from bittrue.simulation.values import Codes, Result, alignment, shifted
+
+
+@kernel.rule(Reshape)
+def _(instruction: Reshape, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    def reshape(inputs: tuple[Codes, ...]) -> Result:
+        (x,) = inputs
+        return Result(x.tensor.reshape(x.tensor.shape[0], *step.type.shape), x.low, x.high)
+
+    return reshape
+
+
+@kernel.rule(Pad)
+def _(instruction: Pad, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    def pad(inputs: tuple[Codes, ...]) -> Result:
+        (x,) = inputs
+        padded = channels_last(pad_spatial(channels_first(x.tensor), instruction.padding))
+        return Result(padded, min(x.low, 0), max(x.high, 0))
+
+    return pad
+
+
+@kernel.rule(Concatenate)
+def _(instruction: Concatenate, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    shifts = alignment(step, types)
+
+    def concatenate(inputs: tuple[Codes, ...]) -> Result:
+        low = min(x.low << shift for x, shift in zip(inputs, shifts, strict=True))
+        high = max(x.high << shift for x, shift in zip(inputs, shifts, strict=True))
+        carrier = carrier_for(max(abs(low), abs(high)), step.name)
+        parts = [shifted(x, shift, carrier) for x, shift in zip(inputs, shifts, strict=True)]
+        return Result(torch.cat(parts, instruction.axis + 1), low, high)
+
+    return concatenate

@@ -1,0 +1,187 @@
+"""The simulator: a FixedNetwork on torch, with the bits of the definition, batch by batch."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from bittrue.fixed import Overflow, Quantizer
+from bittrue.fixed.tensor import apply_overflow_, count_overflows, quantize, round_shift_
+from bittrue.operators.float_value import float_value
+from bittrue.program import Bypass, CodeType, FixedNetwork, Quantize, Step
+from bittrue.simulation import elementwise, functions, movement, pooling, products
+from bittrue.simulation.carrier import carrier_for
+from bittrue.simulation.kernel import Kernel, kernel
+from bittrue.simulation.values import Codes, Result
+
+KERNEL_MODULES = (elementwise, functions, movement, pooling, products)
+"""Imported for the rules that they register."""
+
+Observer = Callable[[Step, Codes], None]
+"""Called with each step and its codes; it may not keep or change the tensor."""
+
+torch.backends.nnpack.set_flags(False)  # its convolutions are Winograd's and not exact on integers (B14)
+
+
+@dataclass(frozen=True, eq=False)
+class BatchResult:
+    """outputs: the network's output as float64 values, (batch, *shape). overflows: per output site, how many codes lay
+    outside its quantizer's limits after rounding. peaks: per step that no format bounds, the largest absolute code seen."""
+
+    outputs: np.ndarray
+    overflows: dict[str, int]
+    peaks: dict[str, int]
+
+
+class Simulator:
+    """A FixedNetwork ready to run on torch.
+
+    Kernels lay their weights out at the first batch that needs them. An instance isn't safe to use from several threads.
+    """
+
+    def __init__(self, program: FixedNetwork) -> None:
+        self.program = program
+        self._kernels: dict[str, Kernel] = {}
+        for step in program.steps:
+            if not isinstance(step.instruction, Quantize):
+                types = tuple(program.by_name[name].type for name in step.inputs)
+                self._kernels[step.name] = kernel[type(step.instruction)](step.instruction, step, types)
+
+    @torch.inference_mode()
+    def run(self, x: np.ndarray, observe: Observer | None = None) -> BatchResult:
+        """Simulate a batch x of float32, shape (batch, *input shape), channels last.
+
+        Raises CarrierError where a result can't be proven exact on any carrier, FormatError for NaN or infinity in x.
+        """
+        values: dict[str, Codes] = {}
+        readers = Counter(name for step in self.program.steps for name in set(step.inputs))
+        readers[self.program.output] += 1
+        overflows: dict[str, int] = {}
+        peaks: dict[str, int] = {}
+        for step in self.program.steps:
+            codes, outside = self._compute(step, x, values, readers)
+            values[step.name] = codes
+            if step.site is not None and step.quantizer is not None:
+                overflows[step.site] = outside
+            if codes.fraction_bits is not None and (step.type.low is None or step.type.high is None):
+                peaks[step.name] = codes.bound
+            if observe is not None:
+                observe(step, codes)
+            for name in set(step.inputs):
+                readers[name] -= 1
+                if not readers[name]:
+                    del values[name]
+        return BatchResult(_output_values(values[self.program.output]), overflows, peaks)
+
+    def _compute(
+        self, step: Step, x: np.ndarray, values: dict[str, Codes], readers: Counter[str]
+    ) -> tuple[Codes, int]:
+        if isinstance(step.instruction, Quantize):
+            return _quantize_input(torch.from_numpy(np.ascontiguousarray(x, np.float32)), step.type, step.quantizer)
+        storages = Counter(_storage(codes.tensor) for codes in values.values())
+        inputs = tuple(
+            Codes(codes.tensor, codes.fraction_bits, codes.low, codes.high, reusable)
+            for codes, reusable in (
+                (values[name], readers[name] == 1 and storages[_storage(values[name].tensor)] == 1)
+                for name in step.inputs
+            )
+        )
+        result = self._kernels[step.name](inputs)
+        if step.exact.is_float and isinstance(step.instruction, Bypass):
+            return _finish_float(result.tensor, step)
+        kept = {_storage(values[name].tensor) for name in values if name not in step.inputs or readers[name] > 1}
+        for name in step.inputs:
+            if storages[_storage(values[name].tensor)] > 1:
+                kept.add(_storage(values[name].tensor))
+        return _finish(result, step, may_overwrite=_storage(result.tensor) not in kept)
+
+
+@kernel.rule(Bypass)
+def _(instruction: Bypass, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    compute = float_value[type(instruction.operator)](instruction.operator)
+    return lambda inputs: Result(compute(*(codes.values() for codes in inputs)), 0, 0)
+
+
+@kernel.rule(Quantize)
+def _(instruction: Quantize, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    raise AssertionError("the simulator quantizes the input itself")
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+def _quantize_input(x: torch.Tensor, kind: CodeType, quantizer: Quantizer | None) -> tuple[Codes, int]:
+    if quantizer is None:
+        return Codes(x, None, 0, 0), 0
+    unlimited = quantize(x, Quantizer(quantizer.format, quantizer.rounding, Overflow.UNBOUNDED))
+    outside = count_overflows(unlimited, quantizer)
+    codes = quantize(x, quantizer) if outside else unlimited
+    low, high = _extremes(codes)
+    carrier = carrier_for(max(abs(low), abs(high)), "the input")
+    return Codes(codes.to(carrier.dtype), kind.fraction_bits, low, high), outside
+
+
+def _finish_float(values: torch.Tensor, step: Step) -> tuple[Codes, int]:
+    if step.quantizer is None:
+        return Codes(values, None, 0, 0), 0
+    return _quantize_input(values, step.type, step.quantizer)
+
+
+def _finish(result: Result, step: Step, *, may_overwrite: bool) -> tuple[Codes, int]:
+    """The step's quantizer on a kernel's result; codes that the bounds show to be in place are left alone."""
+    quantizer = step.quantizer
+    if quantizer is None:
+        return _on_carrier(result.tensor, step, result.low, result.high), 0
+    tensor, low, high = result.tensor, result.low, result.high
+    assert result.rounded or step.exact.fraction_bits is not None
+    shift = 0 if result.rounded else (step.exact.fraction_bits or 0) - quantizer.format.fraction_bits
+    if shift < 0:
+        low, high = low << -shift, high << -shift
+        carrier = carrier_for(max(abs(low), abs(high)), step.name)
+        if carrier.dtype != tensor.dtype and carrier.bits > _bits(tensor):
+            tensor, may_overwrite = tensor.to(carrier.dtype), True
+    if shift:
+        tensor = round_shift_(tensor if may_overwrite else tensor.clone(), shift, quantizer.rounding)
+        may_overwrite = True
+        if shift > 0:
+            low, high = low >> shift, -(-high >> shift)
+    unlimited = quantizer.overflow is Overflow.UNBOUNDED
+    if not unlimited and quantizer.min_code <= low and high <= quantizer.max_code:
+        return _on_carrier(tensor, step, low, high), 0
+    least, most = _extremes(tensor)
+    outside = 0
+    if least < quantizer.min_code or most > quantizer.max_code:
+        outside = count_overflows(tensor, quantizer)
+        if not unlimited:
+            tensor = apply_overflow_(tensor if may_overwrite else tensor.clone(), quantizer)
+            least, most = quantizer.min_code, quantizer.max_code
+    return _on_carrier(tensor, step, least, most), outside
+
+
+def _bits(tensor: torch.Tensor) -> int:
+    return {torch.float32: 24, torch.float64: 53, torch.int64: 62}[tensor.dtype]
+
+
+def _on_carrier(tensor: torch.Tensor, step: Step, low: int, high: int) -> Codes:
+    """The codes on the narrowest carrier that their bounds allow."""
+    carrier = carrier_for(max(abs(low), abs(high)), step.name)
+    return Codes(tensor.to(carrier.dtype), step.type.fraction_bits, low, high)
+
+
+def _extremes(codes: torch.Tensor) -> tuple[int, int]:
+    if not codes.numel():
+        return 0, 0
+    low, high = torch.aminmax(codes)
+    return int(low), int(high)
+
+
+def _output_values(codes: Codes) -> np.ndarray:
+    """The exact values of the output in float64 (rounded to it where a code has more than 53 bits)."""
+    values = codes.tensor.to(torch.float64)
+    if codes.fraction_bits is not None:
+        values = torch.ldexp(values, torch.tensor(-codes.fraction_bits))
+    array: np.ndarray = values.numpy()
+    return array

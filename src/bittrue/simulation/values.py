@@ -1,0 +1,62 @@
+"""Values as they travel between steps."""
+
+from dataclasses import dataclass
+
+import torch
+
+from bittrue.program import CodeType, Step
+from bittrue.simulation.carrier import Carrier
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """One batch of a step's codes.
+
+    tensor: (batch, *shape), channels last, on a carrier. low, high: bounds that hold for every code in it.
+    fraction_bits: None where the values are FLOAT (then tensor holds values in float32, and the bounds are 0).
+    reusable: whether the reader may overwrite the tensor.
+    """
+
+    tensor: torch.Tensor
+    fraction_bits: int | None
+    low: int
+    high: int
+    reusable: bool = False
+
+    @property
+    def bound(self) -> int:
+        """The largest absolute value that a code can have."""
+        return max(abs(self.low), abs(self.high))
+
+    def values(self) -> torch.Tensor:
+        """The values in float32, as FLOAT computation takes them."""
+        if self.fraction_bits is None:
+            return self.tensor
+        return (self.tensor.to(torch.float64) * 2.0**-self.fraction_bits).to(torch.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a kernel returns.
+
+    tensor: the exact codes, or, where `rounded`, codes that the step's quantizer has rounded but not yet limited.
+    low, high: bounds that hold for the codes in it.
+    """
+
+    tensor: torch.Tensor
+    low: int
+    high: int
+    rounded: bool = False
+
+
+def shifted(codes: Codes, shift: int, carrier: Carrier) -> torch.Tensor:
+    """codes · 2^shift for shift ≥ 0 on a carrier that holds them: the same tensor where nothing changes, else a new one."""
+    moved = codes.tensor.to(carrier.dtype)
+    return moved * (1 << shift) if shift else moved
+
+
+def alignment(step: Step, types: tuple[CodeType, ...]) -> list[int]:
+    """How far each input's codes are shifted left to reach the exact result's fraction bits."""
+    finest = step.exact.fraction_bits
+    assert finest is not None
+    return [finest - kind.fraction_bits for kind in types if kind.fraction_bits is not None]

@@ -1,0 +1,1 @@
+"""What is measured on a network and its data: ranges, simulations, sweeps, and the check against the definition."""

@@ -1,0 +1,158 @@
+"""Ranges: what every node's output was in the float network, in one pass that holds no more than a batch.
+
+Integer bits follow from the smallest and largest value; percentiles and the histogram tell whether these are outliers.
+The float network's last bits may depend on the batch size and the machine, and so may those of the ranges.
+"""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+from bittrue.analysis.batches import chosen_images, default_batch_size, reading
+from bittrue.analysis.progress import Progress, showing
+from bittrue.data import Dataset
+from bittrue.errors import BittrueError, DataError
+from bittrue.network import Network
+from bittrue.plan import Ranges, SiteRange
+from bittrue.plan.ranges import PERCENTILES
+from bittrue.simulation.float_model import FloatModel
+
+HISTOGRAM_BINS = 64
+"""Bins of the histogram that is kept, between the smallest and the largest value."""
+
+_FINE_BINS = 8192  # between −reach and +reach while values come in: 32 or more to each bin that is kept
+_SMALLEST_REACH = -100  # as a power of two; below it float32's own range gets in the way
+CALIBRATION_IMAGES = 512
+
+
+class StreamingHistogram:
+    """Counts of the values of one site, between −2^k and 2^k, with k doubling the reach whenever a value lies beyond.
+
+    The bins' edges are multiples of a power of two, so doubling merges neighbours exactly: the counts are the same
+    whatever the order in which the values came.
+    """
+
+    def __init__(self) -> None:
+        self.low, self.high = math.inf, -math.inf
+        self.count = self.zeros = 0
+        self._exponent = _SMALLEST_REACH
+        self._bins = np.zeros(_FINE_BINS, np.int64)
+
+    def add(self, values: torch.Tensor) -> None:
+        """Count float32 values of any shape. Raises: ValueError for NaN and infinity."""
+        low, high = (float(end) for end in torch.aminmax(values))
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise ValueError("a value is not a finite number")
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self.count += values.numel()
+        self.zeros += values.numel() - int(torch.count_nonzero(values))
+        self._reach(math.frexp(max(-low, high))[1])
+        # A product with a power of two is exact, and so is floor.
+        places = (values.flatten() * (_FINE_BINS / 2 * 2.0**-self._exponent)).floor_().to(torch.int32)
+        places += _FINE_BINS // 2
+        self._bins += torch.bincount(places, minlength=_FINE_BINS).numpy()
+
+    def site_range(self) -> SiteRange:
+        """What is kept of the site."""
+        return SiteRange(
+            low=self.low,
+            high=self.high,
+            count=self.count,
+            zeros=self.zeros,
+            percentiles=tuple((percent, self._percentile(percent)) for percent in PERCENTILES),
+            histogram=self._kept(),
+        )
+
+    def _reach(self, exponent: int) -> None:
+        """Double the reach until values below 2^exponent have their bin."""
+        while self._exponent < exponent:
+            pairs = self._bins.reshape(-1, 2).sum(axis=1)
+            quarter = np.zeros(_FINE_BINS // 4, np.int64)
+            self._bins = np.concatenate([quarter, pairs, quarter])
+            self._exponent += 1
+
+    def _centre(self, place: int) -> float:
+        """The middle of a bin, moved inside the range."""
+        middle = (place + 0.5 - _FINE_BINS / 2) * 2.0**self._exponent / (_FINE_BINS / 2)
+        return min(max(middle, self.low), self.high)
+
+    def _percentile(self, percent: float) -> float:
+        """The smallest value with `percent` of all at or below it, to within a bin; 0 is exact."""
+        rank = math.ceil(Fraction(str(percent)) / 100 * self.count)
+        place = int(np.searchsorted(np.cumsum(self._bins), rank))
+        before = int(self._bins[:place].sum())
+        if place == _FINE_BINS // 2 and rank - before <= self.zeros:  # its smallest values are the zeros
+            return 0.0
+        return self._centre(place)
+
+    def _kept(self) -> tuple[int, ...]:
+        """The counts in equal bins from the smallest to the largest value, each fine bin counted where its middle lies."""
+        kept = [0] * HISTOGRAM_BINS
+        width = (self.high - self.low) / HISTOGRAM_BINS
+        for place in np.flatnonzero(self._bins).tolist():
+            target = int((self._centre(place) - self.low) / width) if width > 0 else 0
+            kept[min(target, HISTOGRAM_BINS - 1)] += int(self._bins[place])
+        return tuple(kept)
+
+
+def measure_ranges(
+    network: Network,
+    dataset: Dataset,
+    *,
+    images: int | None = None,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> Ranges:
+    """The ranges of every node's output, the input's among them, over the first `images` examples (None: all).
+
+    Raises: DataError where the data doesn't fit the network; BittrueError for a node whose output is not finite.
+    """
+    chosen = chosen_images(network, dataset, images)
+    model = FloatModel(network)
+    histograms = {node.name: StreamingHistogram() for node in network.nodes}
+
+    def observe(node: str, values: torch.Tensor) -> None:
+        try:
+            histograms[node].add(values)
+        except ValueError:
+            raise BittrueError(
+                f"The output of {node} in the float network is not finite for some image: look for what overflows "
+                "there, or leave the image out."
+            ) from None
+
+    size = default_batch_size(network) if batch_size is None else batch_size
+    with showing(progress, "ranges", chosen.images) as advance, reading(chosen, size) as batches:
+        for batch in batches:
+            model.run(batch.x, observe)
+            advance(len(batch.x))
+    return Ranges(
+        network=network.hash,
+        data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images, "split": chosen.split},
+        sites={f"{name}.output": histogram.site_range() for name, histogram in histograms.items()},
+    )
+
+
+def calibration_images(
+    dataset: Dataset, images: int | None = None, *, train: Dataset | None = None
+) -> tuple[Dataset, Dataset]:
+    """Which examples to measure the ranges on, and which are then left to test on.
+
+    `dataset`: what is tested on. `train`: the training split, where there is one and it isn't what is tested on; then
+    the first `images` of it are measured (never more than there are) and `dataset` is left whole. Else the first
+    `images` of `dataset` are measured and left out of the test. None: 512, or half of `dataset` where that is less.
+
+    Raises: DataError where nothing would be left to test on, or for fewer images than one.
+    """
+    if images is not None and images < 1:
+        raise DataError(f"Calibration on {images} images is impossible: take at least one.")
+    if train is not None:
+        return train.take(min(images or CALIBRATION_IMAGES, train.images)), dataset
+    wanted = min(CALIBRATION_IMAGES, dataset.images // 2) if images is None else images
+    if not 0 < wanted < dataset.images:
+        raise DataError(
+            f"{dataset.name} has no training split to calibrate on, and of its {dataset.images:,} images none would be "
+            f"left to test on after {max(wanted, 1):,} for calibration: take fewer, or more data."
+        )
+    return dataset.take(wanted), dataset.skip(wanted)

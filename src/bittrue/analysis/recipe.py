@@ -1,0 +1,145 @@
+"""Recipes: from word lengths or fraction bits, and the options that override a recipe's parts, to plans."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from bittrue.errors import PlanError
+from bittrue.fixed import Overflow, Rounding
+from bittrue.network import Network
+from bittrue.plan import (
+    STUDY_OPTIONS,
+    STUDY_WORD_LENGTH,
+    Override,
+    Plan,
+    PlanOptions,
+    Ranges,
+    plan_from_ranges,
+    study_plan,
+    uniform_plan,
+)
+
+RecipeName = Literal["study", "hardware", "uniform"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How plans are made from numbers of bits.
+
+    name: "study": the same fraction bits at every site, the word length (16 where none is given) only a yardstick.
+    "hardware": word lengths, the binary points from ranges. "uniform": one format at every site.
+    per_channel: a binary point for each output channel of a weight (hardware only).
+    """
+
+    name: RecipeName
+    options: PlanOptions
+    rounding: Rounding
+    overflow: Overflow
+    per_channel: bool = False
+    overrides: tuple[Override, ...] = ()
+
+    @property
+    def needs_ranges(self) -> bool:
+        return self.name == "hardware"
+
+    def plan_for(
+        self,
+        network: Network,
+        ranges: Ranges | None = None,
+        *,
+        word_length: int | None = None,
+        fraction_bits: int | None = None,
+    ) -> Plan:
+        """The plan for these numbers of bits.
+
+        Raises: PlanError where the recipe lacks one of them, or the ranges, or has no use for one; FormatError for a
+        word length below 1.
+        """
+        _check_bits(self.name, word_length is not None, fraction_bits is not None)
+        if self.name == "hardware":
+            if ranges is None:
+                raise PlanError("the recipe hardware takes its binary points from ranges: measure them first.")
+            assert word_length is not None
+            return plan_from_ranges(
+                network,
+                ranges,
+                word_length,
+                rounding=self.rounding,
+                overflow=self.overflow,
+                options=self.options,
+                per_channel=self.per_channel,
+                overrides=self.overrides,
+            )
+        assert fraction_bits is not None
+        make = study_plan if self.name == "study" else uniform_plan
+        return make(
+            network,
+            fraction_bits=fraction_bits,
+            word_length=STUDY_WORD_LENGTH if word_length is None else word_length,
+            rounding=self.rounding,
+            overflow=self.overflow,
+            options=self.options,
+            overrides=self.overrides,
+        )
+
+
+STUDY = Recipe("study", STUDY_OPTIONS, Rounding.NEAREST_EVEN, Overflow.UNBOUNDED)
+HARDWARE = Recipe("hardware", PlanOptions(), Rounding.NEAREST_EVEN, Overflow.SATURATE)
+UNIFORM = Recipe("uniform", STUDY_OPTIONS, Rounding.NEAREST_EVEN, Overflow.SATURATE)
+RECIPES = {recipe.name: recipe for recipe in (STUDY, HARDWARE, UNIFORM)}
+
+
+def choose_recipe(
+    *,
+    word_length: bool,
+    fraction_bits: bool,
+    name: str | None = None,
+    rounding: Rounding | None = None,
+    overflow: Overflow | None = None,
+    batch_norm: str | None = None,
+    rounding_points: str | None = None,
+    softmax: str | None = None,
+    product: str | None = None,
+    per_channel: bool = False,
+    overrides: Sequence[Override] = (),
+) -> Recipe:
+    """The recipe that fits what is given, with every option that is not None in its place.
+
+    word_length, fraction_bits: whether there is one. Fraction bits alone mean study, a word length alone means
+    hardware, both mean uniform; `name` wins over that where the recipe can do with what is given.
+
+    Raises: PlanError for an unknown name, for bits that the recipe lacks or has no use for, and for an unknown choice.
+    """
+    if not (word_length or fraction_bits):
+        raise PlanError("a plan needs numbers of bits: give --fraction-bits, --word-length, or both.")
+    if name is None:
+        name = "uniform" if word_length and fraction_bits else "hardware" if word_length else "study"
+    recipe = next((recipe for known, recipe in RECIPES.items() if known == name), None)
+    if recipe is None:
+        raise PlanError(f"there is no recipe {name!r}: choose one of {', '.join(RECIPES)}.")
+    _check_bits(recipe.name, word_length, fraction_bits)
+    if per_channel and recipe is not HARDWARE:
+        raise PlanError(f"--per-channel takes its binary points from ranges, and the recipe {name} doesn't: leave it out.")
+    options = recipe.options
+    return replace(
+        recipe,
+        options=PlanOptions(
+            batch_norm=batch_norm or options.batch_norm,
+            rounding_points=rounding_points or options.rounding_points,
+            softmax=softmax or options.softmax,
+            product=product or options.product,
+        ),
+        rounding=rounding or recipe.rounding,
+        overflow=overflow or recipe.overflow,
+        per_channel=per_channel,
+        overrides=tuple(overrides),
+    )
+
+
+def _check_bits(name: str, word_length: bool, fraction_bits: bool) -> None:
+    if name == "hardware" and fraction_bits:
+        raise PlanError("the recipe hardware finds the fraction bits by itself: give --word-length alone.")
+    if name in ("hardware", "uniform") and not word_length:
+        raise PlanError(f"the recipe {name} needs --word-length.")
+    if name in ("study", "uniform") and not fraction_bits:
+        raise PlanError(f"the recipe {name} needs --fraction-bits.")

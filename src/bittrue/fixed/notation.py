@@ -175,7 +175,7 @@ def _read_format(text: str) -> _Reading:
 
 def _read_ap_fixed(text: str, unsigned: bool, arguments: list[str]) -> _Reading:
     if not 2 <= len(arguments) <= 5:
-        raise FormatError(f"'{text}' has {len(arguments)} arguments; write ap_fixed<W,I> or ap_fixed<W,I,Q,O>.")
+        raise FormatError(f"'{text}' doesn't have 2 to 4 arguments; write ap_fixed<W,I> or ap_fixed<W,I,Q,O>.")
     if len(arguments) == 5 and arguments[4] != "0":
         raise FormatError(
             f"'{text}' keeps {arguments[4]} saturated bits while wrapping, which bittrue doesn't model; "

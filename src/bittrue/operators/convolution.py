@@ -153,9 +153,8 @@ def _sum_bounds(
     if low is None or high is None:
         return None, None
     low, high = min(low, Fraction(0)), max(high, Fraction(0))
-    columns = weight.codes.reshape(-1, weight.codes.shape[-1])
-    positive = _column_sums(columns, np.greater)
-    negative = _column_sums(columns, np.less)
+    columns = torch.from_numpy(weight.codes).reshape(-1, weight.codes.shape[-1])
+    positive, negative = _column_sums(columns)
     channels = len(positive)
     units = [Fraction(2) ** -bits for bits in weight.fraction_bits] * (
         channels if len(weight.fraction_bits) == 1 else 1
@@ -170,13 +169,16 @@ def _sum_bounds(
     )
 
 
-def _column_sums(columns: np.ndarray, compare: np.ufunc) -> list[int]:
-    """For each column the exact sum of the entries on one side of 0, as Python integers."""
-    largest = max(abs(int(columns.max(initial=0))), abs(int(columns.min(initial=0))))
-    if largest * max(len(columns), 1) < 1 << 62:
-        sums: list[int] = columns.sum(axis=0, where=compare(columns, 0), dtype=np.int64).tolist()
-        return sums
-    return [sum(code for code in column if compare(code, 0)) for column in columns.T.tolist()]
+def _column_sums(columns: torch.Tensor) -> tuple[list[int], list[int]]:
+    """For each column the exact sums of its positive and of its negative entries, as Python integers."""
+    largest = max(-int(columns.min()), int(columns.max()))
+    if largest * len(columns) < 1 << 62:
+        wide = columns.to(torch.int64)
+        total = wide.sum(0)
+        positive = wide.clamp_(min=0).sum(0)
+        return positive.tolist(), (total - positive).tolist()
+    rows = columns.T.tolist()
+    return [sum(code for code in row if code > 0) for row in rows], [sum(code for code in row if code < 0) for row in rows]
 
 
 @bypass.rule(Convolution, Dense)

@@ -14,8 +14,8 @@ from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.rounding import round_certain
 from bittrue.simulation.values import Codes, Result, alignment, shifted
 
-_PIECE = 1 << 16
-"""Numbers computed at once in float64: half a megabyte, which stays in a core's cache."""
+_PIECE = 1 << 17
+"""Numbers computed at once in float64: a megabyte, which stays in the cores' caches."""
 
 
 @kernel.rule(Add)
@@ -104,24 +104,28 @@ def _folded(x: Codes, branch: tuple[list[int], list[int]], step: Step, finest: i
     shift = finest - step.quantizer.format.fraction_bits
     limit = (bound >> shift) + 1 if shift >= 0 else bound << -shift
     scales, offsets = (_tensor(numbers, Carrier.FLOAT64) * 2.0**-shift for numbers in branch)
-    rounded = affine_rounded(x.tensor, scales, offsets, step.quantizer.rounding, carrier_for(limit, step.name))
+    rounded = affine_rounded(x, scales, offsets, step.quantizer.rounding, carrier_for(limit, step.name))
     return Result(rounded, -limit, limit, rounded=True)
 
 
 def affine_rounded(
-    x: torch.Tensor, scale: torch.Tensor, offset: torch.Tensor, rounding: Rounding, carrier: Carrier
+    x: Codes, scale: torch.Tensor, offset: torch.Tensor, rounding: Rounding, carrier: Carrier
 ) -> torch.Tensor:
     """scale·x + offset per channel in float64, rounded to integers on `carrier`, in pieces that stay in the cache.
 
-    The caller has proven that the rounding of the computed number is that of the exact one.
+    The caller has proven that the rounding of the computed number is that of the exact one. Written over x where that is
+    allowed: fresh memory costs more than the arithmetic.
     """
-    rows = x.reshape(-1, x.shape[-1])
-    result = torch.empty(rows.shape, dtype=carrier.dtype)
+    rows = x.tensor.reshape(-1, x.tensor.shape[-1])
+    in_place = x.reusable and x.tensor.dtype == carrier.dtype
+    result = rows if in_place else torch.empty(rows.shape, dtype=carrier.dtype)
     height = max(_PIECE // max(rows.shape[1], 1), 1)
+    buffer = torch.empty((min(height, rows.shape[0]), rows.shape[1]), dtype=torch.float64)
     for start in range(0, rows.shape[0], height):
-        piece = rows[start : start + height].to(torch.float64, copy=True)
+        source = rows[start : start + height]
+        piece = buffer[: len(source)].copy_(source)
         result[start : start + height] = round_certain(piece.mul_(scale).add_(offset), rounding)
-    return result.reshape(x.shape)
+    return result.reshape(x.tensor.shape)
 
 
 def _integers(codes: np.ndarray, shift: int) -> list[int]:

@@ -6,13 +6,16 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from bittrue.fixed import Overflow, Quantizer
-from bittrue.fixed.tensor import apply_overflow_, count_overflows, round_shift_
+from bittrue.fixed import Overflow, Quantizer, Rounding
+from bittrue.fixed.tensor import apply_overflow_, round_shift_
 from bittrue.operators.windows import convolution_weight, convolve, window_shape
 from bittrue.program import CodeType, MultiplyAccumulate, Step
 from bittrue.simulation.carrier import Carrier, carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.values import Codes, Result
+
+_MOST_FOLDED = 64
+"""How far a shift may move into the weights: no product or sum can leave float32's range by it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,7 @@ class ProductSums:
 
     instruction: MultiplyAccumulate
     input_fraction_bits: int
-    _weights: dict[Carrier, torch.Tensor] = field(default_factory=dict)
+    _weights: dict[tuple[Carrier, int], torch.Tensor] = field(default_factory=dict)
 
     @cached_property
     def fraction_bits(self) -> int:
@@ -40,12 +43,11 @@ class ProductSums:
     @cached_property
     def magnitudes(self) -> list[int]:
         """For each output channel c: 2^shift · Σ|w|, so that a sum's bound is this times max|x|, plus the bias."""
-        columns = self.instruction.weight.reshape(-1, self.instruction.weight.shape[-1])
-        largest = max(abs(int(columns.max(initial=0))), abs(int(columns.min(initial=0))))
+        columns = torch.from_numpy(self.instruction.weight).reshape(-1, self.instruction.weight.shape[-1])
+        largest = max(-int(columns.min()), int(columns.max()))
         sums: list[int]
-        if largest * max(len(columns), 1) < 1 << 62:
-            positive = columns.sum(axis=0, where=columns > 0, dtype=np.int64)
-            sums = (2 * positive - columns.sum(axis=0, dtype=np.int64)).tolist()
+        if largest * len(columns) < 1 << 62:
+            sums = columns.to(torch.int64).abs_().sum(0).tolist()
         else:
             sums = [sum(abs(code) for code in column) for column in columns.T.tolist()]
         shifts = self.shifts * (len(sums) // len(self.shifts))
@@ -66,32 +68,50 @@ class ProductSums:
             default=0,
         )
 
-    def weight(self, carrier: Carrier) -> torch.Tensor:
-        """The aligned weights as the carrier's kernel wants them, laid out once."""
-        if carrier not in self._weights:
+    def weight(self, carrier: Carrier, shift: int = 0) -> torch.Tensor:
+        """The aligned weights times 2^(−shift), as the carrier's kernel wants them, laid out once."""
+        if (carrier, shift) not in self._weights:
             aligned = torch.from_numpy(self.instruction.weight).to(carrier.dtype)
             if any(self.shifts):
-                aligned = aligned * torch.tensor([1 << shift for shift in self.shifts], dtype=carrier.dtype)
-            self._weights[carrier] = convolution_weight(aligned) if self.instruction.strides else aligned.T.contiguous()
-        return self._weights[carrier]
+                aligned = aligned * torch.tensor([1 << left for left in self.shifts], dtype=carrier.dtype)
+            laid_out = convolution_weight(aligned) if self.instruction.strides else aligned.T.contiguous()
+            self._weights[carrier, shift] = laid_out.mul_(2.0**-shift) if shift else laid_out
+        return self._weights[carrier, shift]
 
-    def bias(self, carrier: Carrier) -> torch.Tensor | None:
-        return None if self.instruction.bias is None else torch.tensor(self.biases, dtype=carrier.dtype)
+    def bias(self, carrier: Carrier, shift: int = 0) -> torch.Tensor | None:
+        if self.instruction.bias is None:
+            return None
+        bias = torch.tensor(self.biases, dtype=carrier.dtype)
+        return bias.mul_(2.0**-shift) if shift else bias
 
     def exact_sum(self, codes: Codes, what: str) -> Result:
         """The exact sums at G, on the narrowest carrier that the inputs' bounds allow."""
         bound = self.bound(codes.bound)
+        return Result(self._compute(codes, carrier_for(bound, what), 0), -bound, bound)
+
+    def rounded_sum(self, codes: Codes, quantizer: Quantizer, what: str) -> Result:
+        """The sums, rounded by a quantizer that rounds to nearest even.
+
+        A power of two in the weights takes the place of the shift: a float carrier holds the scaled sums as exactly.
+        """
+        shift = self.fraction_bits - quantizer.format.fraction_bits
+        bound = self.bound(codes.bound)
         carrier = carrier_for(bound, what)
+        if carrier is Carrier.INT64 or not 0 < shift <= _MOST_FOLDED:
+            return Result(self._compute(codes, carrier, 0), -bound, bound)
+        limit = (bound >> shift) + 1
+        return Result(self._compute(codes, carrier, shift).round_(), -limit, limit, rounded=True)
+
+    def _compute(self, codes: Codes, carrier: Carrier, shift: int) -> torch.Tensor:
         x = codes.tensor.to(carrier.dtype)
         instruction = self.instruction
         if carrier is Carrier.INT64:
-            sums = integer_sums(x, self)
-        elif not instruction.strides:
-            sums = torch.nn.functional.linear(x, self.weight(carrier), self.bias(carrier))
-        else:
-            geometry = (instruction.strides, instruction.padding, instruction.dilation, instruction.groups)
-            sums = convolve(x, self.weight(carrier), self.bias(carrier), *geometry)
-        return Result(sums, -bound, bound)
+            return integer_sums(x, self)
+        weight, bias = self.weight(carrier, shift), self.bias(carrier, shift)
+        if not instruction.strides:
+            return torch.nn.functional.linear(x, weight, bias)
+        geometry = (instruction.strides, instruction.padding, instruction.dilation, instruction.groups)
+        return convolve(x, weight, bias, *geometry)
 
 
 def integer_sums(x: torch.Tensor, sums: ProductSums) -> torch.Tensor:
@@ -144,6 +164,9 @@ def wraps_once(accumulator: Quantizer, fraction_bits: int) -> bool:
 def _(instruction: MultiplyAccumulate, step: Step, types: tuple[CodeType, ...]) -> Kernel:
     assert types[0].fraction_bits is not None
     sums = ProductSums(instruction, types[0].fraction_bits)
+    quantizer = step.quantizer
+    if instruction.accumulator is None and quantizer is not None and quantizer.rounding is Rounding.NEAREST_EVEN:
+        return lambda inputs: sums.rounded_sum(inputs[0], quantizer, step.name)
     if instruction.accumulator is None:
         return lambda inputs: sums.exact_sum(inputs[0], step.name)
     if wraps_once(instruction.accumulator, sums.fraction_bits):

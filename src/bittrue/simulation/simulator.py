@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from bittrue.fixed import Overflow, Quantizer
+from bittrue.fixed import Overflow, Quantizer, Rounding
 from bittrue.fixed.tensor import apply_overflow_, count_overflows, quantize, round_shift_
 from bittrue.operators.float_value import float_value
 from bittrue.program import Bypass, CodeType, FixedNetwork, Quantize, Step
@@ -18,6 +18,9 @@ from bittrue.simulation.values import Codes, Result
 
 KERNEL_MODULES = (elementwise, functions, movement, pooling, products)
 """Imported for the rules that they register."""
+
+_MOST_SCALED = 60
+"""Numbers and scales below 2^60 leave float32 room to hold their product."""
 
 Observer = Callable[[Step, Codes], None]
 """Called with each step and its codes; it may not keep or change the tensor."""
@@ -116,12 +119,26 @@ def _storage(tensor: torch.Tensor) -> int:
 def _quantize_input(x: torch.Tensor, kind: CodeType, quantizer: Quantizer | None) -> tuple[Codes, int]:
     if quantizer is None:
         return Codes(x, None, 0, 0), 0
-    unlimited = quantize(x, Quantizer(quantizer.format, quantizer.rounding, Overflow.UNBOUNDED))
-    outside = count_overflows(unlimited, quantizer)
-    codes = quantize(x, quantizer) if outside else unlimited
+    codes = _rounded_reals(x, quantizer)
     low, high = _extremes(codes)
+    outside = 0
+    if low < quantizer.min_code or high > quantizer.max_code:
+        outside = count_overflows(codes, quantizer)
+        codes = quantize(x, quantizer)
+        low, high = _extremes(codes)
     carrier = carrier_for(max(abs(low), abs(high)), "the input")
     return Codes(codes.to(carrier.dtype), kind.fraction_bits, low, high), outside
+
+
+def _rounded_reals(x: torch.Tensor, quantizer: Quantizer) -> torch.Tensor:
+    """float32 numbers as rounded codes, not yet limited."""
+    bits = quantizer.format.fraction_bits
+    if quantizer.rounding is Rounding.NEAREST_EVEN and abs(bits) <= _MOST_SCALED:
+        least, most = (float(end) for end in torch.aminmax(x)) if x.numel() else (0.0, 0.0)
+        if max(-least, most) < 2.0**_MOST_SCALED:  # false for NaN, which aminmax passes on
+            # Scaling by a power of two is exact here, or leaves a number far below one half, which rounds to 0 all the same.
+            return torch.mul(x, 2.0**bits).round_()
+    return quantize(x, Quantizer(quantizer.format, quantizer.rounding, Overflow.UNBOUNDED))
 
 
 def _finish_float(values: torch.Tensor, step: Step) -> tuple[Codes, int]:

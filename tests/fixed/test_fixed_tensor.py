@@ -154,6 +154,16 @@ def test_every_small_word_overflows_as_defined(overflow: Overflow, carrier: torc
         assert tensor.count_overflows(torch.tensor(codes, dtype=carrier), quantizer) == expected
 
 
+@pytest.mark.parametrize(("carrier", "bits"), [(torch.float32, 24), (torch.float64, 53), (torch.int64, 63)])
+@pytest.mark.parametrize("overflow", Overflow)
+def test_words_as_long_as_the_carrier_overflow_as_defined(overflow: Overflow, carrier: torch.dtype, bits: int) -> None:
+    for signed, word_length in product((True, False), range(bits - 2, bits + 4)):
+        quantizer = Quantizer(FixedFormat(signed, word_length, 0), Rounding.FLOOR, overflow)
+        wraps_out_of_reach = overflow is Overflow.WRAP and quantizer.max_code > LARGEST[carrier]
+        codes = [code for code in hostile_codes(carrier, bits - 2) if code >= 0 or signed or not wraps_out_of_reach]
+        check_overflow(tensor.apply_overflow_, codes, quantizer, carrier)
+
+
 @settings(deadline=None, max_examples=300)
 @given(st.data(), st.sampled_from(CARRIERS), overflows, signednesses, st.integers(1, 70))
 def test_any_code_overflows_as_defined(
@@ -210,6 +220,7 @@ EXTREME_FLOATS = (
     0.5 - 2.0**52,
     2.0**53 - 1,
     2.0**53,
+    2.0**53 + 2,
     -(2.0**53) - 2,
     2.0**63,
     2.0**64 - 2.0**11,
@@ -250,8 +261,9 @@ FRACTION_BITS = (-1100, -1000, -53, -3, 0, 1, 8, 60, 970, 1000, 1030, 1080, 1130
 @pytest.mark.parametrize("rounding", Rounding)
 def test_extreme_floats_quantize_as_defined(rounding: Rounding, overflow: Overflow) -> None:
     for fraction_bits, word_length, value in product(FRACTION_BITS, (1, 8, 53, 54, 55, 64, 1100), EXTREME_FLOATS):
-        quantizer = Quantizer(FixedFormat(True, word_length, fraction_bits), rounding, overflow)
-        check_quantize([value], torch.float64, quantizer)
+        for signed in (True, False):
+            quantizer = Quantizer(FixedFormat(signed, word_length, fraction_bits), rounding, overflow)
+            check_quantize([value], torch.float64, quantizer)
 
 
 @settings(deadline=None, max_examples=400)
@@ -305,6 +317,8 @@ def test_values_of_other_types_are_refused() -> None:
 @example([1], 1075)
 @example([2], 1075)
 @example([1], -1024)
+@example([2**53], -971)
+@example([2**53], -970)
 def test_decoding_is_exact_or_refused(codes: list[int], fraction_bits: int) -> None:
     values = [reference.decode(code, fraction_bits) for code in codes]
     for carrier in (torch.float64, torch.int64):

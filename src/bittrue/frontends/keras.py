@@ -24,14 +24,16 @@ from bittrue.errors import ModelError
 from bittrue.frontends.keras_archive import open_archive
 from bittrue.frontends.keras_config import (
     FLOAT_POLICIES,
+    MODELS,
     KerasLayer,
     KerasModel,
     Settings,
     TensorReference,
     is_from_keras,
     read_model,
+    shown,
 )
-from bittrue.frontends.keras_layers import LAYERS, MERGING, WITH_ACTIVATION, LayerUse, activation
+from bittrue.frontends.keras_layers import LAYERS, MERGING, WITH_ACTIVATION, LayerUse, ParameterReader, activation
 from bittrue.frontends.keras_weights import StoredArray, Weights, exact_value
 from bittrue.network import (
     Network,
@@ -44,7 +46,7 @@ from bittrue.network import (
 )
 from bittrue.operators import Input
 
-MAXIMUM_NODES = 20_000
+MAXIMUM_NODES = 5_000
 """Models nested in models nested in models can describe more nodes than any memory holds; none that is trained does."""
 
 MAXIMUM_VALUES = 1 << 28
@@ -88,31 +90,40 @@ class LayerWeights:
     def arrays(self) -> list[StoredArray]:
         stored: dict[str, Any] = {}
         self.layer.save_own_variables(stored)
-        to_numpy = sys.modules["keras"].ops.convert_to_numpy
-        return [StoredArray(tuple(value.shape), partial(_copied, to_numpy, value)) for value in stored.values()]
+        return [StoredArray(tuple(value.shape), partial(_copied, value)) for value in stored.values()]
 
 
-def _copied(to_numpy: Any, value: Any) -> np.ndarray:
-    """A copy, since the torch backend's arrays share the model's memory, and the model may be trained on."""
-    return np.array(to_numpy(value))
+def _copied(value: Any) -> np.ndarray:
+    """A copy of a variable, which may share its memory with the array that Keras gives, and may be trained on."""
+    ops = sys.modules["keras"].ops
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Keras's torch backend and NumPy 2 between themselves
+        return np.array(ops.convert_to_numpy(ops.convert_to_tensor(value)))
 
 
 def _describe(model: Any) -> Mapping[str, object]:
     """A model object's configuration in the form that `config.json` has."""
-    if not str(getattr(sys.modules.get("keras"), "__version__", "")).startswith("3."):
-        raise ModelError("it is a Keras 2 model: load it in Keras 3 (keras.saving.load_model) and pass that one")
     kind = type(model)
-    if kind.__name__ in ("Functional", "Sequential") and is_from_keras(kind.__module__):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Keras warns of Python code in a layer; the conversion refuses it by name
-            config = json.loads(json.dumps(model.get_config(), default=repr))
-        return {"class_name": kind.__name__, "module": kind.__module__, "config": config}
-    return {"class_name": kind.__name__, "module": kind.__module__, "config": {}}
+    version = str(getattr(sys.modules.get("keras"), "__version__", ""))
+    if any(cls.__module__.startswith("tf_keras") for cls in kind.__mro__) or not version.startswith("3."):
+        raise ModelError("it is a Keras 2 model: load it in Keras 3 (keras.saving.load_model) and pass that one")
+    description: dict[str, object] = {"class_name": kind.__name__, "module": kind.__module__, "config": {}}
+    if kind.__name__ in MODELS and is_from_keras(kind.__module__):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Keras warns of Python code in a layer, which is refused by name below
+                description["config"] = json.loads(json.dumps(model.get_config(), default=repr))
+        except Exception as error:  # the get_config of an author's layer raises what it likes
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise ModelError(
+                f"Keras can't describe one of its layers ({reason}): use layers of keras.layers"
+            ) from error
+    return description
 
 
 def _network(description: Mapping[str, object], weights: Weights) -> Network:
     class_name, module, config = description.get("class_name"), description.get("module"), description.get("config")
-    if class_name not in ("Functional", "Sequential") or not isinstance(module, str) or not is_from_keras(module):
+    if class_name not in MODELS or not isinstance(module, str) or not is_from_keras(module):
         raise ModelError(
             f"its class {class_name} is not keras.Model(inputs, outputs) or keras.Sequential, and what it computes is "
             "Python code: build the model from layers in one of these two ways and copy the weights"
@@ -153,7 +164,9 @@ class _Conversion:
                 values[layer.name, call] = self.add_model(inner, layer_weights, sources, f"{prefix}{layer.name}_")
             else:
                 name = names[layer.name] if call == 0 else self._builder.unique_name(prefix + layer.name)
-                values[layer.name, call] = [self._add_layer(layer, name, layer_weights, sources)]
+                # Parameters bear the first use's name, whichever use comes first in the graph.
+                read = partial(self._read, layer_weights, names[layer.name])
+                values[layer.name, call] = [self._add_layer(layer, name, read, sources)]
         return [_value(values, reference) for reference in model.outputs]
 
     def _inputs(
@@ -161,18 +174,17 @@ class _Conversion:
     ) -> dict[tuple[str, int], list[str]]:
         if given is None:
             [(name, _, _)] = model.inputs
-            given = [self._add(names[name], Input(_input_shape(layers, name)))] if name in layers else []
+            given = [self._add(names.get(name, name), Input(_input_shape(layers, name)))]
         if len(given) != len(model.inputs):
             raise ModelError(f"the model {model.name} reads {len(model.inputs)} tensors and is given {len(given)}")
         return {(name, call): [source] for (name, call, _), source in zip(model.inputs, given, strict=True)}
 
-    def _add_layer(self, layer: KerasLayer, name: str, weights: Weights, sources: list[str]) -> str:
+    def _add_layer(self, layer: KerasLayer, name: str, read: ParameterReader, sources: list[str]) -> str:
         shapes = tuple(self._builder.shape(source) for source in sources)
         fused: tuple[str, Operator] | None = None
         with _naming(f"layer {name} ({layer.class_name})"):
             _check_layer(layer, len(sources))
-            use = LayerUse(layer.settings, shapes, partial(self._read, weights, name))
-            operator = LAYERS[layer.class_name](use)
+            operator = LAYERS[layer.class_name](LayerUse(layer.settings, shapes, read))
             if layer.class_name in WITH_ACTIVATION:
                 fused = activation(layer.settings, shapes[0])
         node = self._add(name, operator, *sources)
@@ -225,23 +237,27 @@ def _check_layer(layer: KerasLayer, sources: int) -> None:
             "data_format='channels_first' is not supported: build the model with data_format='channels_last' and copy "
             "the weights with set_weights, which need no change"
         )
-    policy = layer.settings.values.get("dtype")
-    if isinstance(policy, dict):
-        settings = policy.get("config")
-        policy = settings.get("name") if isinstance(settings, dict) else policy.get("class_name")
-    if policy is not None and policy not in FLOAT_POLICIES:
-        raise ModelError(f"its dtype policy {policy!r} is not supported: give the model as trained, in floating point")
-    if layer.class_name not in MERGING and sources != 1:
-        raise ModelError(f"it reads {sources} tensors, expected one")
+    policy = layer.settings.values.get("dtype", "float32")
+    if isinstance(policy, dict) and policy.get("class_name") in ("DTypePolicy", "FloatDTypePolicy"):
+        policy = Settings(policy).mapping("config").get("name")
+    if policy not in FLOAT_POLICIES:
+        policy = policy.get("class_name") if isinstance(policy, dict) else policy
+        raise ModelError(
+            f"its dtype {shown(policy)} is not supported: give the model in floating point, as it was trained"
+        )
+    if sources == 0 or (sources > 1 and layer.class_name not in MERGING):
+        raise ModelError(f"it reads {sources} tensors, expected one: save the model in Keras again")
 
 
 def _input_shape(layers: Mapping[str, KerasLayer], name: str) -> Shape:
     with _naming(f"layer {name}"):
-        _, *sizes = layers[name].settings.shape("batch_shape")
+        if name not in layers or layers[name].class_name != "InputLayer":
+            raise ModelError("the model's input is no InputLayer: save the model in Keras again")
+        sizes = layers[name].settings.shape("batch_shape")[1:]
         known = tuple(size for size in sizes if size is not None)
         if not known or len(known) < len(sizes):
             raise ModelError(
-                f"the input's shape {tuple(sizes)} leaves sizes open, and hardware has fixed ones: "
+                f"the input's shape {sizes} leaves sizes open, and hardware has fixed ones: "
                 "build the model on keras.Input with every size given"
             )
         return known

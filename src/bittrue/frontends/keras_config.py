@@ -5,8 +5,8 @@ and nothing in it is ever imported, called or executed. The layout is that of Ke
 https://keras.io/api/models/model_saving_apis/serialization_utils.
 """
 
-import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +17,12 @@ TensorReference = tuple[str, int, int]
 
 Calls = tuple[tuple[TensorReference, ...], ...]
 """For each use of a layer, the tensors that it reads."""
+
+MODELS = ("Functional", "Sequential")
+"""The classes of models whose graph is data; a subclass's is Python code."""
+
+MAXIMUM_INTEGER = 2**31 - 1
+"""No size, count or index of a network that runs is larger; products of sizes are bounded where they are used."""
 
 FLOAT_POLICIES = ("float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 
@@ -40,8 +46,8 @@ class Settings:
 
     def number(self, key: str) -> float:
         value = self._value(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise ModelError(f"{key} is {_shown(value)}, expected a number")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+            raise ModelError(f"{key} is {shown(value)}, expected a finite number")
         return float(value)
 
     def optional_number(self, key: str) -> float | None:
@@ -50,13 +56,13 @@ class Settings:
     def flag(self, key: str) -> bool:
         value = self._value(key)
         if not isinstance(value, bool):
-            raise ModelError(f"{key} is {_shown(value)}, expected true or false")
+            raise ModelError(f"{key} is {shown(value)}, expected true or false")
         return value
 
     def choice(self, key: str, *choices: str) -> str:
         value = self._value(key)
         if not isinstance(value, str) or value not in choices:
-            raise ModelError(f"{key} is {_shown(value)}, expected {' or '.join(choices)}")
+            raise ModelError(f"{key} is {shown(value)}, expected {' or '.join(choices)}")
         return value
 
     def axis(self, key: str, rank: int) -> int:
@@ -73,6 +79,9 @@ class Settings:
         """A shape with the batch axis left out; None where a size is open, and for Reshape's −1."""
         sizes = _list(key, self._value(key))
         return tuple(None if size is None or size == -1 else _integer(key, size, 1) for size in sizes)
+
+    def mapping(self, key: str) -> Mapping[str, object]:
+        return _mapping(key, self._value(key))
 
     def _value(self, key: str) -> object:
         if key not in self.values:
@@ -96,7 +105,7 @@ class KerasLayer:
 
     @property
     def is_model(self) -> bool:
-        return self.class_name in ("Functional", "Sequential") and is_from_keras(self.module)
+        return self.class_name in MODELS and is_from_keras(self.module)
 
 
 @dataclass(frozen=True)
@@ -181,9 +190,9 @@ def _read_calls(description: Mapping[str, object]) -> Calls:
         arguments = _mapping(f"layer {name}'s kwargs", node.get("kwargs", {}))
         tensors = list(_tensors(name, [node.get("args", []), arguments.get("inputs")]))
         for key, value in arguments.items():
-            if key != "inputs" and value not in (None, False):
+            if key != "inputs" and not _is_nothing(value):
                 raise ModelError(
-                    f"layer {name} is called with {key}={_shown(value)}, which changes what it computes: "
+                    f"layer {name} is called with {key}={shown(value)}, which changes what it computes: "
                     "call it on its inputs alone"
                 )
         calls.append(tuple(tensors))
@@ -198,7 +207,12 @@ def _tensors(name: str, argument: object) -> Iterator[TensorReference]:
     elif isinstance(argument, dict) and argument.get("class_name") == "__keras_tensor__":
         yield _reference(_mapping("a tensor", argument.get("config")).get("keras_history"))
     elif argument is not None:
-        raise ModelError(f"layer {name} is called on {_shown(argument)}, which is no tensor: use layers for arithmetic")
+        raise ModelError(f"layer {name} is called on {shown(argument)}, which is no tensor: use layers for arithmetic")
+
+
+def _is_nothing(value: object) -> bool:
+    """An argument left out: None, `training=False`, or a list of absent masks, one a tensor."""
+    return value in (None, False) if not isinstance(value, list) else all(_is_nothing(item) for item in value)
 
 
 def _references(value: object) -> Iterator[TensorReference]:
@@ -233,7 +247,8 @@ def _without_first_call(
 
 def _layer_name(description: Mapping[str, object]) -> str:
     config = _mapping("a layer's config", description.get("config"))
-    return _text("a layer's name", description.get("name", config.get("name")))
+    # A layer that its author wrote without get_config has no name there; its class is what its refusal names.
+    return _text("a layer's name", description.get("name", config.get("name", description.get("class_name"))))
 
 
 def _snake_case(class_name: str) -> str:
@@ -245,29 +260,29 @@ def _snake_case(class_name: str) -> str:
 
 def _mapping(what: str, value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise ModelError(f"{what} is {_shown(value)}, expected an object with named values")
+        raise ModelError(f"{what} is {shown(value)}, expected an object with named values")
     return value
 
 
 def _list(what: str, value: object, count: int | None = None) -> list[object]:
     if not isinstance(value, list) or (count is not None and len(value) != count):
-        raise ModelError(f"{what} is {_shown(value)}, expected a list" + (f" of {count}" if count is not None else ""))
+        raise ModelError(f"{what} is {shown(value)}, expected a list" + (f" of {count}" if count is not None else ""))
     return value
 
 
 def _text(what: str, value: object) -> str:
     if not isinstance(value, str):
-        raise ModelError(f"{what} is {_shown(value)}, expected a text")
+        raise ModelError(f"{what} is {shown(value)}, expected a text")
     return value
 
 
 def _integer(what: str, value: object, minimum: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise ModelError(f"{what} is {_shown(value)}, expected a whole number from {minimum}")
+    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= MAXIMUM_INTEGER:
+        raise ModelError(f"{what} is {shown(value)}, expected a whole number from {minimum} to {MAXIMUM_INTEGER}")
     return value
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value in an error's sentence, short however long it is."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import prod
 
 from bittrue.errors import ModelError
-from bittrue.frontends.keras_config import Settings, is_from_keras
+from bittrue.frontends.keras_config import Settings, is_from_keras, shown
 from bittrue.network import Operator, Parameter, Shape, format_shape
 from bittrue.operators import (
     Add,
@@ -34,17 +34,18 @@ from bittrue.operators import (
 Padding = tuple[tuple[int, int], ...]
 
 
+ParameterReader = Callable[[dict[str, Shape | None]], dict[str, Parameter]]
+"""Takes each role with the shape that Keras stores, in Keras's order, None where the layer goes without; returns those
+that are there."""
+
+
 @dataclass(frozen=True)
 class LayerUse:
-    """One use of a layer: its settings, the shapes that it reads, and its trained arrays.
-
-    parameters: takes each role with the shape that Keras stores, in Keras's order, None where the layer goes without;
-    returns those that are there.
-    """
+    """One use of a layer: its settings, the shapes that it reads, and its trained arrays."""
 
     settings: Settings
     shapes: tuple[Shape, ...]
-    parameters: Callable[[dict[str, Shape | None]], dict[str, Parameter]]
+    parameters: ParameterReader
 
     @property
     def shape(self) -> Shape:
@@ -181,7 +182,7 @@ def _flatten(use: LayerUse) -> Operator:
 def _reshape(use: LayerUse) -> Operator:
     target = use.settings.shape("target_shape")
     values, known = prod(use.shape), prod(size for size in target if size is not None)
-    if target.count(None) > 1 or values % known or (None not in target and values != known):
+    if not target or target.count(None) > 1 or values % known or (None not in target and values != known):
         raise ModelError(f"{format_shape(use.shape)} can't be reshaped to {target}")
     return Reshape(tuple(values // known if size is None else size for size in target))
 
@@ -236,7 +237,11 @@ ACTIVATIONS: dict[str, Operator] = {
 }
 """Keras's activation functions by name, with their default arguments."""
 
-ACTIVATION_LAYERS = {"LeakyReLU": "leaky_relu", "ReLU": "relu", "Softmax": "softmax"}
+ACTIVATION_LAYERS = {
+    "LeakyReLU": ("leaky_relu", _leaky_relu),
+    "ReLU": ("relu", _relu),
+    "Softmax": ("softmax", _softmax),
+}
 """Layers that may stand as another layer's `activation`, with the name that the node gets."""
 
 
@@ -251,16 +256,12 @@ def activation(settings: Settings, shape: Shape) -> tuple[str, Operator]:
     if isinstance(value, str) and value in ACTIVATIONS:
         return value, ACTIVATIONS[value]
     if not isinstance(value, dict):
-        raise ModelError(f"the activation {value!r} is not supported: use one of {', '.join(ACTIVATIONS)}")
+        raise ModelError(f"the activation {shown(value)} is not supported: use one of {', '.join(ACTIVATIONS)}")
     class_name, module, config = value.get("class_name"), value.get("module"), value.get("config")
-    if (
-        class_name in ACTIVATION_LAYERS
-        and isinstance(module, str)
-        and is_from_keras(module)
-        and isinstance(config, dict)
-    ):
-        use = LayerUse(Settings(config), (shape,), lambda _: {})
-        return ACTIVATION_LAYERS[class_name], LAYERS[class_name](use)
+    layer = ACTIVATION_LAYERS.get(class_name) if isinstance(class_name, str) else None
+    if layer is not None and isinstance(module, str) and is_from_keras(module) and isinstance(config, dict):
+        name, rule = layer
+        return name, rule(LayerUse(Settings(config), (shape,), lambda _: {}))
     raise ModelError(
         "its activation is Python code or a class of the author's, which bittrue neither executes nor translates: "
         f"use one of {', '.join(ACTIVATIONS)}"

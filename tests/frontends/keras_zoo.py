@@ -1,0 +1,223 @@
+"""Small Keras models, one row a case: each layer that bittrue reads, and each of its arguments."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import layers
+
+Tensor = keras.KerasTensor
+IMAGE = (9, 8, 4)
+
+
+@dataclass(frozen=True)
+class Case:
+    """`build` makes the model; `operators` are the classes of its nodes after the input, in order.
+
+    expected: the output in NumPy, where Keras's torch backend computes something else than Keras documents.
+    """
+
+    name: str
+    build: Callable[[], keras.Model]
+    operators: str
+    expected: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+def sequential(*stack: layers.Layer, shape: tuple[int, ...] = IMAGE) -> Callable[[], keras.Model]:
+    """A model of fresh copies of these layers, so that a case can be built more than once."""
+
+    def build() -> keras.Model:
+        copies = [type(layer).from_config(layer.get_config()) for layer in stack]
+        return keras.Sequential([keras.Input(shape), *copies])
+
+    return build
+
+
+def functional(join: Callable[[Tensor], Tensor], shape: tuple[int, ...] = IMAGE) -> Callable[[], keras.Model]:
+    """A model that applies `join` to its input."""
+
+    def build() -> keras.Model:
+        image = keras.Input(shape)
+        return keras.Model(image, join(image))
+
+    return build
+
+
+def residual(x: Tensor) -> Tensor:
+    y = layers.Conv2D(4, 3, padding="same", activation="relu", name="inner")(x)
+    y = layers.Conv2D(4, 3, padding="same", name="outer")(y)
+    return layers.ReLU()(layers.Add()([x, y, x]))
+
+
+def branches(axis: int) -> Callable[[Tensor], Tensor]:
+    def join(x: Tensor) -> Tensor:
+        return layers.Concatenate(axis=axis)([layers.Conv2D(4, 1)(x), layers.ReLU()(x), x])
+
+    return join
+
+
+def shared(x: Tensor) -> Tensor:
+    convolution = layers.Conv2D(4, 3, padding="same", activation="relu", name="conv")
+    # The name that a second use of `conv` would get is the model's own here.
+    return layers.ReLU(name="conv_2")(convolution(convolution(x)))
+
+
+def nested(x: Tensor) -> Tensor:
+    inner_input = keras.Input(IMAGE)
+    inner = keras.Model(inner_input, layers.Conv2D(4, 1, activation="tanh", name="mix")(inner_input), name="inner")
+    block = keras.Sequential(
+        [layers.Conv2D(4, 3, padding="same", name="conv"), inner, layers.ReLU(name="r")], name="block"
+    )
+    return block(block(x))
+
+
+def nested_with_two_inputs(x: Tensor) -> Tensor:
+    first, second = keras.Input(IMAGE), keras.Input(IMAGE)
+    total = layers.Add()([first, layers.Conv2D(4, 1)(second)])
+    pair = keras.Model([first, second], [total, layers.ReLU()(second)], name="pair")
+    sums, rectified = pair([x, layers.ReLU()(x)])
+    return layers.Concatenate()([rectified, sums])
+
+
+def average_pooling_same(window: tuple[int, int], strides: tuple[int, int]) -> Callable[[np.ndarray], np.ndarray]:
+    """B10: the mean over the window's positions inside the image; an odd padding has its larger half at the end."""
+
+    def pool(x: np.ndarray) -> np.ndarray:
+        rows, columns = (_windows(*axis) for axis in zip(x.shape[1:3], window, strides, strict=True))
+        means = [[x[:, row, column].mean(axis=(1, 2), dtype=np.float64) for column in columns] for row in rows]
+        return np.moveaxis(np.array(means), 2, 0)
+
+    return pool
+
+
+def _windows(size: int, window: int, stride: int) -> list[slice]:
+    positions = -(-size // stride)
+    before = max((positions - 1) * stride + window - size, 0) // 2
+    starts = [position * stride - before for position in range(positions)]
+    return [slice(max(start, 0), min(start + window, size)) for start in starts]
+
+
+def relu_of_threshold(x: np.ndarray) -> np.ndarray:
+    """As Keras documents it; its code gives 0 where x equals the threshold."""
+    return np.where(x >= 2.0, 2.0, np.where(x >= 0.5, x, 0.25 * (x - 0.5)))
+
+
+CASES = [
+    Case("conv valid", sequential(layers.Conv2D(5, (3, 2))), "Convolution"),
+    Case("conv same", sequential(layers.Conv2D(5, (3, 4), padding="same")), "Convolution"),
+    Case("conv same strided", sequential(layers.Conv2D(5, 3, strides=2, padding="same")), "Convolution"),
+    Case("conv same, strides above the kernel", sequential(layers.Conv2D(5, 2, (3, 4), "same")), "Convolution"),
+    Case("conv strides", sequential(layers.Conv2D(5, 3, strides=(2, 1))), "Convolution"),
+    Case("conv dilated", sequential(layers.Conv2D(5, 2, dilation_rate=(2, 3))), "Convolution"),
+    Case("conv same dilated", sequential(layers.Conv2D(5, (2, 3), dilation_rate=2, padding="same")), "Convolution"),
+    Case("conv groups", sequential(layers.Conv2D(6, 3, groups=2)), "Convolution"),
+    Case("conv no bias", sequential(layers.Conv2D(5, 3, use_bias=False)), "Convolution"),
+    Case("conv relu", sequential(layers.Conv2D(5, 3, activation="relu")), "Convolution ReLU"),
+    Case(
+        "conv layer activation", sequential(layers.Conv2D(5, 3, activation=layers.LeakyReLU(0.1))), "Convolution ReLU"
+    ),
+    Case("depthwise", sequential(layers.DepthwiseConv2D(3)), "Convolution"),
+    Case("depthwise multiplier", sequential(layers.DepthwiseConv2D(3, depth_multiplier=3)), "Convolution"),
+    Case(
+        "depthwise same", sequential(layers.DepthwiseConv2D((2, 3), 2, "same", activation="relu6")), "Convolution ReLU"
+    ),
+    Case("depthwise dilated", sequential(layers.DepthwiseConv2D(2, dilation_rate=2, use_bias=False)), "Convolution"),
+    Case("dense", sequential(layers.Dense(7), shape=(12,)), "Dense"),
+    Case(
+        "dense no bias", sequential(layers.Dense(7, use_bias=False, activation="sigmoid"), shape=(12,)), "Dense Sigmoid"
+    ),
+    Case("dense over images", sequential(layers.Dense(7)), "Dense"),
+    Case("dense softmax", sequential(layers.Dense(7, activation="softmax"), shape=(12,)), "Dense Softmax"),
+    Case("batch norm", sequential(layers.BatchNormalization(epsilon=0.02)), "BatchNormalization"),
+    Case("batch norm axis", sequential(layers.BatchNormalization(axis=3)), "BatchNormalization"),
+    Case("batch norm bare", sequential(layers.BatchNormalization(center=False, scale=False)), "BatchNormalization"),
+    Case("batch norm no gamma", sequential(layers.BatchNormalization(scale=False)), "BatchNormalization"),
+    Case("batch norm no beta", sequential(layers.BatchNormalization(center=False)), "BatchNormalization"),
+    Case("batch norm of vectors", sequential(layers.BatchNormalization(), shape=(12,)), "BatchNormalization"),
+    Case("batch renorm", sequential(layers.BatchNormalization(renorm=True)), "BatchNormalization"),
+    Case("relu", sequential(layers.ReLU()), "ReLU"),
+    Case("relu capped", sequential(layers.ReLU(max_value=0.75)), "ReLU"),
+    Case("relu sloped", sequential(layers.ReLU(negative_slope=0.3)), "ReLU"),
+    Case("relu threshold", sequential(layers.ReLU(2.0, 0.25, 0.5)), "ReLU", relu_of_threshold),
+    Case("leaky relu", sequential(layers.LeakyReLU()), "ReLU"),
+    Case("leaky relu slope", sequential(layers.LeakyReLU(0.125)), "ReLU"),
+    Case("softmax", sequential(layers.Softmax(), shape=(12,)), "Softmax"),
+    Case("softmax over images", sequential(layers.Softmax(axis=3)), "Softmax"),
+    *(
+        Case(f"activation {name}", sequential(layers.Activation(name)), operator)
+        for name, operator in [
+            ("relu", "ReLU"),
+            ("relu6", "ReLU"),
+            ("leaky_relu", "ReLU"),
+            ("sigmoid", "Sigmoid"),
+            ("tanh", "Tanh"),
+            ("softmax", "Softmax"),
+            ("linear", "Identity"),
+        ]
+    ),
+    Case("max pooling", sequential(layers.MaxPooling2D()), "MaxPooling"),
+    Case("max pooling overlapping", sequential(layers.MaxPooling2D(3, 2)), "MaxPooling"),
+    Case("max pooling same", sequential(layers.MaxPooling2D((3, 2), (2, 1), "same")), "MaxPooling"),
+    Case("average pooling", sequential(layers.AveragePooling2D((2, 3))), "AveragePooling"),
+    Case("average pooling same", sequential(layers.AveragePooling2D(3, 1, "same")), "AveragePooling"),
+    Case(
+        "average pooling same, asymmetric",
+        sequential(layers.AveragePooling2D((3, 2), (2, 3), "same")),
+        "AveragePooling",
+        average_pooling_same((3, 2), (2, 3)),
+    ),
+    Case(
+        "average pooling same, even window",
+        sequential(layers.AveragePooling2D(2, 1, "same")),
+        "AveragePooling",
+        average_pooling_same((2, 2), (1, 1)),
+    ),
+    Case("global average pooling", sequential(layers.GlobalAveragePooling2D()), "GlobalAveragePooling"),
+    Case("global average keepdims", sequential(layers.GlobalAveragePooling2D(keepdims=True)), "GlobalAveragePooling"),
+    Case("global max pooling", sequential(layers.GlobalMaxPooling2D()), "GlobalMaxPooling"),
+    Case("global max keepdims", sequential(layers.GlobalMaxPooling2D(keepdims=True)), "GlobalMaxPooling"),
+    Case("flatten", sequential(layers.Flatten()), "Flatten"),
+    Case("reshape", sequential(layers.Reshape((6, 12, 4))), "Reshape"),
+    Case("reshape open", sequential(layers.Reshape((-1, 16))), "Reshape"),
+    Case("zero padding", sequential(layers.ZeroPadding2D(1)), "ZeroPadding"),
+    Case("zero padding asymmetric", sequential(layers.ZeroPadding2D(((0, 1), (2, 3)))), "ZeroPadding"),
+    Case("dropout", sequential(layers.Dropout(0.5)), "Identity"),
+    Case("residual", functional(residual), "Convolution ReLU Convolution Add ReLU"),
+    Case("concatenate channels", functional(branches(-1)), "Convolution ReLU Concatenate"),
+    Case("concatenate rows", functional(branches(1)), "Convolution ReLU Concatenate"),
+    Case("concatenate columns", functional(branches(-2)), "Convolution ReLU Concatenate"),
+    Case("shared layer", functional(shared), "Convolution ReLU Convolution ReLU ReLU"),
+    Case("nested", functional(nested), "Convolution Convolution Tanh ReLU Convolution Convolution Tanh ReLU"),
+    Case("nested, two inputs", functional(nested_with_two_inputs), "ReLU Convolution Add ReLU Concatenate"),
+    Case(
+        "a small network",
+        sequential(
+            layers.Conv2D(6, 3, padding="same"),
+            layers.ReLU(),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(3, 2),
+            layers.Flatten(),
+            layers.Dense(10, activation="relu"),
+            layers.Dropout(0.5),
+            layers.Dense(5),
+            layers.Softmax(),
+        ),
+        "Convolution ReLU BatchNormalization MaxPooling Flatten Dense ReLU Identity Dense Softmax",
+    ),
+]
+
+
+def randomise(model: keras.Model) -> keras.Model:
+    """Give each weight values that no initializer gives, the same ones each time; variances stay positive."""
+    random = np.random.default_rng(7)
+    for weight in model.weights:
+        values = random.normal(0.0, 0.5, weight.shape)
+        weight.assign(np.abs(values) + 0.5 if "variance" in weight.path else values)
+    return model
+
+
+def images(model: keras.Model, count: int = 3) -> np.ndarray:
+    """A batch for the model, on a grid of eighths, so that ties and thresholds are met."""
+    random = np.random.default_rng(11)
+    return (np.round(random.normal(0.0, 1.0, (count, *model.input_shape[1:])) * 8) / 8).astype(np.float32)

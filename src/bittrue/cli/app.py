@@ -1,0 +1,65 @@
+"""The command line: `bittrue COMMAND`. Its modules import no more than Typer before a command runs."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from bittrue.cli.command import USER_ERROR
+from bittrue.cli.demo import demo
+from bittrue.cli.inspect import inspect
+from bittrue.cli.output import complain
+from bittrue.cli.plan import plan
+from bittrue.cli.ranges import ranges
+from bittrue.cli.report import report
+from bittrue.cli.simulate import simulate
+from bittrue.cli.sweep import sweep
+from bittrue.cli.verify import verify
+
+COMMANDS = (demo, inspect, ranges, plan, sweep, simulate, verify, report)
+
+
+class Commands(TyperGroup):
+    """The commands, with errors in their usage on one line, too."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and exit; `obj` of its context is the command line, for what says how it was made."""
+        given = list(sys.argv[1:] if args is None else args)
+        made_by = shlex.join(["bittrue", *given])
+        try:
+            code = super().main(given, prog_name, complete_var, False, windows_expand_args, obj=made_by, **extra)
+        except typer.TyperException as error:
+            if message := error.format_message().removesuffix("."):  # empty where help was printed instead
+                context = getattr(error, "ctx", None)
+                path = "bittrue" if context is None else context.command_path
+                complain(f"Error: {message}: see `{path} --help`")
+            code = USER_ERROR
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+app = typer.Typer(
+    name="bittrue",
+    cls=Commands,
+    help="How many bits a trained neural network needs, and exactly what its fixed-point hardware computes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for function in COMMANDS:
+    app.command(name=function.__name__)(function)
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    app(prog_name="bittrue")

@@ -1,0 +1,106 @@
+"""bittrue demo: the whole road on a small network that comes with bittrue, in under a minute, without a download."""
+
+import shlex
+import shutil
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bittrue.cli.command import ANSWER_IS_NO, command
+from bittrue.cli.options import CommonOptions
+from bittrue.cli.output import output_folder, say, say_json
+from bittrue.cli.progress import progress
+from bittrue.cli.ranges import print_ranges
+from bittrue.cli.sweep import STORE, print_sweep, sufficient, write_results
+from bittrue.cli.verify import print_verification
+
+FRACTION_BITS = range(3, 9)
+VERIFIED_IMAGES = 4
+
+
+def bundled_model() -> bytes:
+    """The digits network, as a `.keras` file."""
+    return (files("bittrue.cli") / "data" / "digits.keras").read_bytes()
+
+
+@command
+def demo(
+    context: typer.Context,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="A folder for the model, the results and the report.")
+    ],
+    common: CommonOptions,
+) -> None:
+    """Run it all on a small digits network: ranges, sweep, plan, check against the definition, report."""
+    from bittrue.analysis.ranges import calibration_images, measure_ranges
+    from bittrue.analysis.recipe import STUDY
+    from bittrue.analysis.sweep import sweep, sweep_rows
+    from bittrue.analysis.verify import verify
+    from bittrue.data import load_dataset
+    from bittrue.files import write_bytes
+    from bittrue.frontends import load
+
+    with output_folder(out) as folder, progress() as display:
+        write_bytes(folder / "model.keras", bundled_model())
+        network = load(folder / "model.keras")
+        test = load_dataset("digits", shape=network.input.shape)
+        training = load_dataset("digits", split="train", shape=network.input.shape)
+        calibration, test = calibration_images(test, train=training)
+        ranges = measure_ranges(network, calibration, progress=display)
+        rows = sweep_rows(network, STUDY, fraction_bits=FRACTION_BITS)
+        result = sweep(network, test, rows, store=folder / STORE, command=context.obj, progress=display)
+        plan = sufficient(rows, result).plan
+        verification = verify(network, plan, test, images=VERIFIED_IMAGES, progress=display)
+        write_results(folder, network, ranges, rows, result, verification)
+    if common.json:
+        say_json(
+            {
+                "bittrue": 1,
+                "folder": str(out),
+                "verdict": result.verdict,
+                "mismatches": verification.mismatches,
+                "next": next_commands(out),
+            }
+        )
+    else:
+        print_ranges(ranges)
+        print_sweep(result)
+        say()
+        print_verification(verification)
+        say(f"The report: {folder / 'report.html'}")
+        say()
+        say("Go on from here:")
+        for line in next_commands(out):
+            say(f"  {line}")
+    if verification.mismatches:
+        raise typer.Exit(ANSWER_IS_NO)
+
+
+def next_commands(folder: Path) -> list[str]:
+    """Commands that work as they are printed, from the folder in which the demo was called."""
+    call = _call()
+    model, ranges, plan, hardware = (
+        shlex.quote(str(folder / name)) for name in ("model.keras", "hardware.json", "plan8.json", "hardware")
+    )
+    return [
+        f"{call} inspect {model}",
+        f"{call} sweep {model} --data digits --word-length 4:10 --out {hardware}",
+        f"{call} ranges {model} --data digits --split train --out {ranges}",
+        f"{call} plan {model} --ranges {ranges} --word-length 8 --out {plan}",
+        f"{call} simulate {model} --plan {plan} --data digits",
+        f"{call} verify {model} --plan {plan} --data digits",
+    ]
+
+
+def _call() -> str:
+    """How bittrue was called: by a name that the shell finds, by its path, or as a module."""
+    program = Path(sys.argv[0])
+    found = shutil.which("bittrue")
+    if found is not None and program.exists() and program.samefile(found):
+        return "bittrue"
+    if program.name == "bittrue":
+        return shlex.quote(str(program))
+    return f"{shlex.quote(sys.executable)} -m bittrue"

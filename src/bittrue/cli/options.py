@@ -1,0 +1,281 @@
+"""The options that commands share, in groups, and how their text is read. The values' meaning is the public API's."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bittrue.errors import BittrueError
+
+if TYPE_CHECKING:
+    from bittrue.analysis.recipe import Recipe
+    from bittrue.data import Dataset
+    from bittrue.network import Network
+    from bittrue.plan import Plan
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+DATA = "Data"
+RECIPE = "Recipe"
+COMMON = "Every command"
+
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", show_default=False, help="A trained network: x.keras (Keras 3).")
+]
+Images = Annotated[
+    int | None,
+    typer.Option("--images", metavar="N", min=1, rich_help_panel=DATA, help="The first N images only (default: all)."),
+]
+FewImages = Annotated[
+    int, typer.Option("--images", metavar="N", min=1, rich_help_panel=DATA, help="The first N images.")
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        metavar="N",
+        min=1,
+        rich_help_panel=DATA,
+        help="Images at a time; changes time and memory, not the results.",
+    ),
+]
+PlanFile = Annotated[Path, typer.Option("--plan", metavar="plan.json", help="The plan, from `bittrue plan`.")]
+WordLength = Annotated[
+    str | None,
+    typer.Option("--word-length", metavar="W", help="Bits of a word, the sign counted: 8, or 4:10 in a sweep."),
+]
+FractionBits = Annotated[
+    str | None,
+    typer.Option("--fraction-bits", metavar="F", help="Bits behind the binary point: 5, or 3:8 in a sweep."),
+]
+
+
+@dataclass(frozen=True)
+class CommonOptions:
+    """What every command takes."""
+
+    json: Annotated[
+        bool,
+        typer.Option("--json", rich_help_panel=COMMON, help="Print one JSON object on standard output, nothing else."),
+    ] = False
+    seed: Annotated[
+        int,
+        typer.Option("--seed", metavar="N", rich_help_panel=COMMON, help="Seed of random choices, if any are made."),
+    ] = 0
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads",
+            metavar="N",
+            min=1,
+            rich_help_panel=COMMON,
+            help="Threads to compute with (default: one a core); changes the time, not the results.",
+        ),
+    ] = None
+    debug: Annotated[
+        bool, typer.Option("--debug", rich_help_panel=COMMON, help="Print the traceback of an error, too.")
+    ] = False
+
+    def __post_init__(self) -> None:
+        if self.threads is not None:
+            # The numeric libraries read these once, when they are imported, and no command imports them before this.
+            os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(self.threads)))
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which data, and what happens to it before the network sees it."""
+
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            metavar="DATA",
+            rich_help_panel=DATA,
+            help="digits, cifar10:DIR, x.npz (arrays x and y), or a folder of class folders.",
+        ),
+    ]
+    split: Annotated[str, typer.Option("--split", metavar="test|train", rich_help_panel=DATA, help="Which split.")] = (
+        "test"
+    )
+    resize: Annotated[
+        str | None,
+        typer.Option(
+            "--resize", metavar="HxW", rich_help_panel=DATA, help="Resize to HxW as TensorFlow does: 227x227."
+        ),
+    ] = None
+    scale: Annotated[
+        str | None,
+        typer.Option("--scale", metavar="P/Q", rich_help_panel=DATA, help="Multiply by P, divide by Q: 1/255."),
+    ] = None
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            "--mean", metavar="X,…", rich_help_panel=DATA, help="Subtract this then; one value or one a channel."
+        ),
+    ] = None
+    std: Annotated[
+        str | None,
+        typer.Option(
+            "--std", metavar="X,…", rich_help_panel=DATA, help="Divide by this then; one value or one a channel."
+        ),
+    ] = None
+    layout: Annotated[
+        str,
+        typer.Option("--layout", metavar="nhwc|nchw", rich_help_panel=DATA, help="The order of an npz file's axes."),
+    ] = "nhwc"
+
+    def load(self, network: "Network", *, split: str | None = None) -> "Dataset":
+        """The data set in the shape that `network` wants; `split`: another than the user's."""
+        from bittrue.data import load_dataset, parse_resize, parse_scale, parse_values
+
+        return load_dataset(
+            self.data,
+            split=self.split if split is None else split,
+            resize=None if self.resize is None else parse_resize(self.resize),
+            scale=None if self.scale is None else parse_scale(self.scale),
+            mean=None if self.mean is None else parse_values(self.mean),
+            std=None if self.std is None else parse_values(self.std),
+            layout=self.layout,
+            shape=network.input.shape,
+        )
+
+    def load_with_calibration(self, network: "Network", images: int | None) -> "tuple[Dataset, Dataset]":
+        """What to measure ranges on, and the data set: see `calibration_images`."""
+        from bittrue.analysis.ranges import calibration_images
+
+        dataset = self.load(network)
+        has_other_training = self.split != "train" and "train" in dataset.splits
+        train = self.load(network, split="train") if has_other_training else None
+        return calibration_images(dataset, images, train=train)
+
+
+@dataclass(frozen=True)
+class RecipeOptions:
+    """How a plan is made from numbers of bits; each option overrides its part of the recipe."""
+
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            metavar="NAME",
+            rich_help_panel=RECIPE,
+            help="study (F at every site, no word limit), hardware (W bits, binary points from ranges) or uniform (W "
+            "and F at every site); default: the one that the bits given mean.",
+        ),
+    ] = None
+    rounding: Annotated[
+        str | None,
+        typer.Option(
+            "--rounding", metavar="MODE", rich_help_panel=RECIPE, help="A rounding mode by bittrue's or AMD's name."
+        ),
+    ] = None
+    overflow: Annotated[
+        str | None,
+        typer.Option(
+            "--overflow", metavar="MODE", rich_help_panel=RECIPE, help="An overflow mode by bittrue's or AMD's name."
+        ),
+    ] = None
+    batch_norm: Annotated[
+        str | None,
+        typer.Option(
+            "--batch-norm",
+            metavar="raw|affine",
+            rich_help_panel=RECIPE,
+            help="Batch norm by its four parameters, or folded to a scale and an offset.",
+        ),
+    ] = None
+    rounding_points: Annotated[
+        str | None,
+        typer.Option(
+            "--rounding-points",
+            metavar="every-node|fused",
+            rich_help_panel=RECIPE,
+            help="Round after every node, or once after a convolution with its batch norm and activation.",
+        ),
+    ] = None
+    softmax: Annotated[
+        str | None,
+        typer.Option(
+            "--softmax",
+            metavar="exact|table",
+            rich_help_panel=RECIPE,
+            help="Softmax correctly rounded, or by tables as in hardware.",
+        ),
+    ] = None
+    product: Annotated[
+        str | None,
+        typer.Option(
+            "--product",
+            metavar="exact|quantized",
+            rich_help_panel=RECIPE,
+            help="Products into an accumulator with a format: as they are, or rounded to it first.",
+        ),
+    ] = None
+    site: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--site",
+            metavar="NAME=SPEC",
+            rich_help_panel=RECIPE,
+            help="A site's own format, such as 'conv1.weight=ap_fixed<8,1>', or EXACT, GUARD or FLOAT; * matches in "
+            "NAME. Repeatable.",
+        ),
+    ] = None
+    per_channel: Annotated[
+        bool,
+        typer.Option(
+            "--per-channel", rich_help_panel=RECIPE, help="A binary point for each output channel of a weight."
+        ),
+    ] = False
+
+    def choose(self, *, word_length: bool, fraction_bits: bool) -> "Recipe":
+        """The recipe that fits the bits that are given, with these options in their places."""
+        from bittrue.analysis.recipe import choose_recipe
+        from bittrue.fixed import parse_overflow, parse_rounding
+        from bittrue.plan import Override
+
+        return choose_recipe(
+            word_length=word_length,
+            fraction_bits=fraction_bits,
+            name=self.recipe,
+            rounding=None if self.rounding is None else parse_rounding(self.rounding),
+            overflow=None if self.overflow is None else parse_overflow(self.overflow),
+            batch_norm=self.batch_norm,
+            rounding_points=self.rounding_points,
+            softmax=self.softmax,
+            product=self.product,
+            per_channel=self.per_channel,
+            overrides=[Override.parse(text) for text in self.site or ()],
+        )
+
+
+def parse_bits(text: str, option: str) -> range:
+    """`5`, or an inclusive range `3:8`, as given to `option`. Raises BittrueError."""
+    found = re.fullmatch(r"\s*([+-]?\d{1,5})\s*(?::\s*([+-]?\d{1,5})\s*)?", text)
+    if not found:
+        raise BittrueError(f"{option} {text!r} is neither a number nor a range: write it like 5 or 3:8.")
+    first = int(found[1])
+    last = first if found[2] is None else int(found[2])
+    if last < first:
+        raise BittrueError(f"{option} {text} runs downwards: write {last}:{first}.")
+    return range(first, last + 1)
+
+
+def parse_number(text: str, option: str) -> int:
+    """One number as given to `option`, where a range has no meaning. Raises BittrueError."""
+    bits = parse_bits(text, option)
+    if len(bits) > 1:
+        raise BittrueError(f"{option} {text} is a range, which only `bittrue sweep` takes: write one number.")
+    return bits[0]
+
+
+def load_plan(path: Path) -> "Plan":
+    """The plan in the file at `path`. Raises BittrueError where it isn't one."""
+    from bittrue.files import read_json
+    from bittrue.plan import Plan
+
+    return Plan.from_json(read_json(path, "plan"), str(path))

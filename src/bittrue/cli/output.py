@@ -1,0 +1,78 @@
+"""What a command writes: text and JSON to standard output, messages to standard error, and its folder of results."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bittrue.errors import BittrueError
+from bittrue.files import dump_json, replacing
+
+
+def printable(text: str) -> str:
+    """`text` on one line, with control characters written out: a file's name may hold what a terminal would obey."""
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in " ".join(text.split())
+    )
+
+
+def sentence(text: str) -> str:
+    """`text` as one printable line that ends like a sentence."""
+    line = printable(text)
+    return line if line.endswith((".", "?", "!")) else f"{line}."
+
+
+def say(text: str = "") -> None:
+    """A line of results, to standard output."""
+    print(text)
+
+
+def say_json(value: object) -> None:
+    """The one object that a command prints under --json."""
+    sys.stdout.write(dump_json(value))
+
+
+def complain(text: str) -> None:
+    """A message to standard error, on one line."""
+    print(sentence(text), file=sys.stderr)
+
+
+@contextlib.contextmanager
+def output_folder(path: Path) -> Iterator[Path]:
+    """Make the folder `path`, parents too; where the block fails, the folders made here go again if nothing is in them.
+
+    Raises: BittrueError where a folder can't be made there or takes no files.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BittrueError(f"The folder {path} can't be made ({error.strerror}): choose another place.") from error
+    try:
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise BittrueError(f"The folder {path} takes no files for lack of permission: choose another place.")
+        yield path
+    except BaseException:
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+@contextlib.contextmanager
+def output_file(path: Path | None) -> Iterator[Path | None]:
+    """Where to write what becomes the file `path` if the block succeeds; None for None.
+
+    Whether it can be written is looked at first, so that nothing is computed in vain; see `files.replacing`.
+    """
+    if path is None:
+        yield None
+        return
+    with replacing(path) as temporary:
+        yield temporary
+
+
+def optional_folder(path: Path | None) -> contextlib.AbstractContextManager[Path | None]:
+    """`output_folder`, or None for None."""
+    return contextlib.nullcontext() if path is None else output_folder(path)

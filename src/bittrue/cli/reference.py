@@ -1,0 +1,70 @@
+"""`python -m bittrue.cli.reference FILE`: the reference of all commands, from the commands themselves."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from bittrue.cli.app import app
+from bittrue.files import write_text
+
+HEAD = """# Commands
+
+Made by `python -m bittrue.cli.reference docs/commands.md`; a test keeps it fresh.
+
+Results go to standard output, progress and messages to standard error. Exit codes: 0 done; 1 done, and the answer is no
+(a mismatch); 2 an error that you can put right, in one line; 70 a bug in bittrue; 130 interrupted.
+"""
+
+
+def reference() -> str:
+    """The reference in Markdown."""
+    group: Any = typer.main.get_command(app)
+    return "\n".join([HEAD, *(line for command in group.commands.values() for line in _command(command))])
+
+
+def _command(command: Any) -> Iterator[str]:
+    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
+    required = "".join(f" {option.opts[0]} {option.metavar}" for option in options if option.required)
+    yield f"## {command.name}\n"
+    yield f"{command.help}\n"
+    yield f"    bittrue {command.name} {' '.join(argument.metavar for argument in arguments)}{required} …\n".replace(
+        "  -", " -"
+    )
+    panels = dict.fromkeys(option.rich_help_panel for option in options)
+    yield from _table("Argument", [(argument.metavar, argument.help) for argument in arguments])
+    for panel in panels:
+        rows = [(_spelling(option), _meaning(option)) for option in options if option.rich_help_panel == panel]
+        yield from _table(f"Option: {panel.lower()}" if panel else "Option", rows)
+
+
+def _spelling(option: Any) -> str:
+    return option.opts[0] if option.is_flag else f"{option.opts[0]} {option.metavar}"
+
+
+def _meaning(option: Any) -> str:
+    if option.required:
+        return f"{option.help} Required."
+    if option.is_flag or option.default in (None, ()):
+        return str(option.help)
+    return f"{option.help} [default: {option.default}]"
+
+
+def _table(heading: str, rows: list[tuple[str, str]]) -> Iterator[str]:
+    if not rows:
+        return
+    yield f"| {heading} | |"
+    yield "|---|---|"
+    for spelling, meaning in rows:
+        yield f"| `{_cell(spelling)}` | {_cell(meaning)} |"
+    yield ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    write_text(sys.argv[1], reference())

@@ -1,0 +1,204 @@
+"""bittrue sweep: the network at several numbers of bits beside float, and how few suffice."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bittrue.cli.command import command
+from bittrue.cli.options import (
+    BatchSize,
+    CommonOptions,
+    DataOptions,
+    FractionBits,
+    Images,
+    Model,
+    RecipeOptions,
+    WordLength,
+    parse_bits,
+)
+from bittrue.cli.output import optional_folder, say, say_json
+from bittrue.cli.progress import progress
+from bittrue.cli.tables import Column, print_table
+
+if TYPE_CHECKING:
+    from bittrue.analysis.sweep import SweepRow
+    from bittrue.analysis.sweep_result import Row, Sweep
+    from bittrue.analysis.verify import Verification
+    from bittrue.network import Network
+    from bittrue.plan import Ranges
+
+RANGES_IMAGES = 256
+"""The report shows the ranges of the first images where the recipe needs none."""
+
+STORE = "results.sqlite"
+
+
+@command
+def sweep(
+    context: typer.Context,
+    model: Model,
+    data: DataOptions,
+    recipe: RecipeOptions,
+    common: CommonOptions,
+    word_length: WordLength = None,
+    fraction_bits: FractionBits = None,
+    calibrate: Annotated[
+        int | None,
+        typer.Option(
+            "--calibrate",
+            metavar="N",
+            min=1,
+            rich_help_panel="Data",
+            help="Images to measure the hardware recipe's ranges on: of the training split, else left out of the test.",
+        ),
+    ] = None,
+    images: Images = None,
+    batch_size: BatchSize = None,
+    metric: Annotated[
+        str,
+        typer.Option(
+            "--metric", metavar="accuracy|binary|mse|sqnr", help="What is measured; the last two beside float."
+        ),
+    ] = "accuracy",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="A folder for the results and the report; a killed sweep resumes there."
+        ),
+    ] = None,
+) -> None:
+    """Evaluate the network at several numbers of bits beside float, and say how few suffice."""
+    from bittrue.analysis.ranges import measure_ranges
+    from bittrue.analysis.sweep import sweep as evaluate
+    from bittrue.analysis.sweep import sweep_rows
+    from bittrue.frontends import load
+
+    words = () if word_length is None else parse_bits(word_length, "--word-length")
+    fractions = () if fraction_bits is None else parse_bits(fraction_bits, "--fraction-bits")
+    chosen = recipe.choose(word_length=bool(words), fraction_bits=bool(fractions))
+    network = load(model)
+    if chosen.needs_ranges:
+        calibration, dataset = data.load_with_calibration(network, calibrate)
+    else:
+        dataset = data.load(network)
+        calibration = dataset.take(min(RANGES_IMAGES, dataset.images))
+    with optional_folder(out) as folder, progress() as display:
+        measured = None
+        if chosen.needs_ranges or folder is not None:
+            measured = measure_ranges(network, calibration, batch_size=batch_size, progress=display)
+        rows = sweep_rows(network, chosen, word_lengths=words, fraction_bits=fractions, ranges=measured)
+        try:
+            result = evaluate(
+                network,
+                dataset,
+                rows,
+                store=None if folder is None else folder / STORE,
+                images=images,
+                batch_size=batch_size,
+                metric=metric,
+                calibration=measured.data if measured is not None and chosen.needs_ranges else None,
+                command=context.obj,
+                progress=display,
+            )
+        except KeyboardInterrupt:
+            if folder is None:
+                raise
+            raise KeyboardInterrupt(f"the same command goes on from what is in {folder / STORE}") from None
+        if folder is not None:
+            write_results(folder, network, measured, rows, result)
+    if common.json:
+        say_json(result.to_json())
+        return
+    print_sweep(result)
+    if folder is not None:
+        say(f"The report: {folder / 'report.html'}")
+
+
+def write_results(
+    folder: Path,
+    network: "Network",
+    ranges: "Ranges | None",
+    rows: "Sequence[SweepRow]",
+    result: "Sweep",
+    verification: "Verification | None" = None,
+) -> None:
+    """Everything that a sweep leaves in its folder beside its store, the report last."""
+    from bittrue.files import dump_json, write_text
+    from bittrue.report.page import build_report
+
+    plan = sufficient(rows, result).plan
+    parts = {"ranges": ranges, "plan": plan, "sweep": result, "verify": verification}
+    write_text(folder / "network.txt", network.text)
+    for name, part in parts.items():
+        if part is not None:
+            write_text(folder / f"{name}.json", dump_json(part.to_json()))
+    build_report(folder)
+
+
+def sufficient(rows: "Sequence[SweepRow]", result: "Sweep") -> "SweepRow":
+    """The first of the rows, which come with rising bits, from which on none is worse than float; else the last."""
+    from bittrue.analysis.sweep_result import SIGNIFICANCE
+
+    enough = len(rows)
+    for row in reversed(result.rows[1:]):
+        if row.p_value is None or row.lost is None or row.gained is None:
+            break
+        if row.p_value < SIGNIFICANCE and row.lost > row.gained:
+            break
+        enough -= 1
+    return rows[min(enough, len(rows) - 1)]
+
+
+def print_sweep(result: "Sweep") -> None:
+    """The sweep as a table, and its verdict."""
+    labelled = result.rows[0].accuracy is not None
+    columns = [Column("row")]
+    if labelled:
+        columns += [
+            Column("accuracy", number=True),
+            Column("95 % interval", number=True),
+            Column("over ties", number=True),
+            Column("loss", number=True),
+            Column("lost", number=True),
+            Column("gained", number=True),
+            Column("p", number=True),
+        ]
+    else:
+        columns += [Column("mean squared error", number=True), Column("SQNR", number=True)]
+    columns += [Column("overflows", number=True), Column("exact")]
+    cells = _accuracy_cells if labelled else _deviation_cells
+    rows = [
+        (
+            row.name,
+            *cells(row),
+            "" if row.plan is None else f"{sum(row.overflows.values()):,}",
+            "" if row.plan is None else "yes" if row.exact else "no",
+        )
+        for row in result.rows
+    ]
+    title = f"{result.network_name} on {result.data['images']:,} images of {result.data['name']}"
+    print_table(columns, rows, title)
+    say(result.verdict)
+
+
+def _accuracy_cells(row: "Row") -> tuple[str, ...]:
+    assert row.accuracy is not None
+    assert row.accuracy_interval is not None
+    assert row.accuracy_over_ties is not None
+    low, high = row.accuracy_interval
+    worst, best = row.accuracy_over_ties
+    return (
+        f"{row.accuracy:.2%}",
+        f"{low:.2%} … {high:.2%}",
+        f"{worst:.2%} … {best:.2%}" if row.tied else "no ties",
+        f"{row.loss:.4f}",
+        "" if row.lost is None else f"{row.lost:,}",
+        "" if row.gained is None else f"{row.gained:,}",
+        "" if row.p_value is None else f"{row.p_value:.2g}",
+    )
+
+
+def _deviation_cells(row: "Row") -> tuple[str, ...]:
+    return (f"{row.mse:.6g}", "" if row.sqnr is None else f"{row.sqnr:.2f} dB")

@@ -1,3 +1,111 @@
-"""bittrue: how many bits a trained network needs, and exactly what its fixed-point hardware computes."""
+"""bittrue: how many bits a trained network needs, and exactly what its fixed-point hardware computes.
+
+The command line's twin, for notebooks; a name is imported at its first use, so that `import bittrue` alone is light.
+
+    network = bittrue.load("model.keras")
+    digits = bittrue.load_dataset("digits", shape=network.input.shape)
+    plan = bittrue.study_plan(network, 8)
+    bittrue.simulate(network, plan, digits)
+    bittrue.verify(network, plan, digits)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bittrue.analysis.ranges import calibration_images, measure_ranges
+    from bittrue.analysis.recipe import Recipe, choose_recipe
+    from bittrue.analysis.simulate import Simulation, simulate
+    from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
+    from bittrue.analysis.sweep_result import Row, Sweep
+    from bittrue.analysis.verify import Verification, verify
+    from bittrue.data import Dataset, load_dataset
+    from bittrue.errors import BittrueError
+    from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
+    from bittrue.frontends import load
+    from bittrue.lowering import lower_network as lower
+    from bittrue.network import Network
+    from bittrue.plan import Override, Plan, PlanOptions, Ranges, plan_from_ranges, study_plan, uniform_plan
+    from bittrue.program import FixedNetwork
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "BittrueError": "bittrue.errors",
+    "Dataset": "bittrue.data",
+    "FixedFormat": "bittrue.fixed",
+    "FixedNetwork": "bittrue.program",
+    "Network": "bittrue.network",
+    "Overflow": "bittrue.fixed",
+    "Override": "bittrue.plan",
+    "Plan": "bittrue.plan",
+    "PlanOptions": "bittrue.plan",
+    "Quantizer": "bittrue.fixed",
+    "Ranges": "bittrue.plan",
+    "Recipe": "bittrue.analysis.recipe",
+    "Rounding": "bittrue.fixed",
+    "Row": "bittrue.analysis.sweep_result",
+    "Simulation": "bittrue.analysis.simulate",
+    "Sweep": "bittrue.analysis.sweep_result",
+    "SweepRow": "bittrue.analysis.sweep",
+    "Verification": "bittrue.analysis.verify",
+    "calibration_images": "bittrue.analysis.ranges",
+    "choose_recipe": "bittrue.analysis.recipe",
+    "load": "bittrue.frontends",
+    "load_dataset": "bittrue.data",
+    "lower": "bittrue.lowering:lower_network",
+    "measure_ranges": "bittrue.analysis.ranges",
+    "plan_from_ranges": "bittrue.plan",
+    "simulate": "bittrue.analysis.simulate",
+    "study_plan": "bittrue.plan",
+    "sweep": "bittrue.analysis.sweep",
+    "sweep_rows": "bittrue.analysis.sweep",
+    "uniform_plan": "bittrue.plan",
+    "verify": "bittrue.analysis.verify",
+}
+"""Where each public name lives, with the name that it has there where that is another."""
+
+__all__ = [
+    "BittrueError",
+    "Dataset",
+    "FixedFormat",
+    "FixedNetwork",
+    "Network",
+    "Overflow",
+    "Override",
+    "Plan",
+    "PlanOptions",
+    "Quantizer",
+    "Ranges",
+    "Recipe",
+    "Rounding",
+    "Row",
+    "Simulation",
+    "Sweep",
+    "SweepRow",
+    "Verification",
+    "calibration_images",
+    "choose_recipe",
+    "load",
+    "load_dataset",
+    "lower",
+    "measure_ranges",
+    "plan_from_ranges",
+    "simulate",
+    "study_plan",
+    "sweep",
+    "sweep_rows",
+    "uniform_plan",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, there = _HOMES[name].partition(":")
+    return globals().setdefault(name, getattr(import_module(module), there or name))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

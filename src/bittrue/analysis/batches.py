@@ -44,7 +44,7 @@ def _can_resize(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
 def reading(
     dataset: Dataset, batch_size: int, *, start: int = 0, images: int | None = None
 ) -> Iterator[Iterator[Batch]]:
-    """The batches of some images, decoded and resized in a thread while the caller computes; the thread ends with the block."""
+    """The batches of some images, decoded and resized in a thread while the caller computes on the ones before."""
     batches = prefetch(dataset.batches(batch_size, start=start, images=images))
     with contextlib.closing(batches):  # type: ignore[type-var]  # a generator
         yield batches

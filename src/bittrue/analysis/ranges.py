@@ -88,7 +88,7 @@ class StreamingHistogram:
         return self._centre(place)
 
     def _kept(self) -> tuple[int, ...]:
-        """The counts in equal bins from the smallest to the largest value, each fine bin counted where its middle lies."""
+        """The counts in equal bins from the smallest to the largest value; a fine bin counts where its middle lies."""
         kept = [0] * HISTOGRAM_BINS
         width = (self.high - self.low) / HISTOGRAM_BINS
         for place in np.flatnonzero(self._bins).tolist():

@@ -119,7 +119,9 @@ def choose_recipe(
         raise PlanError(f"there is no recipe {name!r}: choose one of {', '.join(RECIPES)}.")
     _check_bits(recipe.name, word_length, fraction_bits)
     if per_channel and recipe is not HARDWARE:
-        raise PlanError(f"--per-channel takes its binary points from ranges, and the recipe {name} doesn't: leave it out.")
+        raise PlanError(
+            f"--per-channel takes its binary points from ranges, and the recipe {name} doesn't: leave it out."
+        )
     options = recipe.options
     return replace(
         recipe,

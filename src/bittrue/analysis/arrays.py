@@ -1,0 +1,52 @@
+"""Arrays that are written while they are made, a batch at a time, and appear as .npy files when all is there."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from bittrue.errors import BittrueError
+from bittrue.files import replacing
+
+
+class ArrayFile:
+    """A .npy file that is being written, rows one after the other."""
+
+    def __init__(self, file: BinaryIO, dtype: np.dtype[Any]) -> None:
+        self._file = file
+        self._dtype = dtype
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Add the rows (n, …), which the file's dtype must hold."""
+        self._file.write(np.ascontiguousarray(rows, self._dtype).data)
+
+
+@contextlib.contextmanager
+def growing_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> Iterator[ArrayFile]:
+    """The file at `path` of an array of `shape`, all of whose rows the block appends; on failure nothing is left.
+
+    Raises: BittrueError where it can't be written.
+    """
+    kind = np.dtype(dtype).newbyteorder("<")
+    header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_2_0(file, header)
+        yield ArrayFile(file, kind)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder where there is none yet. Raises: BittrueError where that can't be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BittrueError(f"{path} can't be made a folder ({error.strerror}): choose another place.") from error
+
+
+def smallest_integers(low: int | None, high: int | None) -> np.dtype[Any]:
+    """The smallest integer type that holds `low` to `high`; int64 where nothing bounds them on a side."""
+    if low is None or high is None:
+        return np.dtype(np.int64)
+    return np.result_type(np.min_scalar_type(low), np.min_scalar_type(high))

@@ -1,0 +1,180 @@
+"""A whole data set through the simulation of one plan."""
+
+import contextlib
+import operator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import DTypeLike
+
+from bittrue.analysis.arrays import ArrayFile, growing_array, make_folder, smallest_integers
+from bittrue.analysis.batches import chosen_images, default_batch_size, reading
+from bittrue.analysis.evaluation import combined, question_by_shape
+from bittrue.analysis.metrics import PerImage, join, summarise
+from bittrue.analysis.progress import Progress, showing
+from bittrue.data import Dataset
+from bittrue.errors import BittrueError
+from bittrue.files import dump_json, write_text
+from bittrue.lowering import lower_network
+from bittrue.network import Network
+from bittrue.plan import Plan
+from bittrue.program import FixedNetwork, Step
+from bittrue.simulation.simulator import LayerProof, Simulator, is_exact, prove
+from bittrue.simulation.values import Codes
+
+METRIC_FIELDS = ("accuracy", "interval", "over_ties", "loss", "correct", "tied")
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What the fixed-point network did on a data set.
+
+    network, plan: their hashes. data: name, sha256 and images. The metrics (B13) are None where the data has no labels
+    or the network is no classifier. exact: proven for every layer. overflows: for every site with a quantizer, how many
+    of its codes lay outside its limits.
+    """
+
+    network: str
+    plan: str
+    data: Mapping[str, Any]
+    images: int
+    accuracy: float | None
+    interval: tuple[float, float] | None
+    over_ties: tuple[float, float] | None
+    loss: float | None
+    correct: int | None
+    tied: int | None
+    exact: bool
+    layers: tuple[LayerProof, ...]
+    overflows: Mapping[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """simulate.json's object."""
+        return {
+            "bittrue": 1,
+            "network": self.network,
+            "plan": self.plan,
+            "data": dict(self.data),
+            "accuracy": self.accuracy,
+            "accuracy_interval": None if self.interval is None else list(self.interval),
+            "accuracy_over_ties": None if self.over_ties is None else list(self.over_ties),
+            "correct": self.correct,
+            "images": self.images,
+            "loss": self.loss,
+            "tied": self.tied,
+            "exact": self.exact,
+            "layers": [asdict(layer) for layer in self.layers],
+            "overflows": dict(self.overflows),
+        }
+
+    def __repr__(self) -> str:
+        accuracy = "" if self.accuracy is None else f"accuracy {self.accuracy:.2%}, loss {self.loss:.4f}, "
+        return (
+            f"Simulation of {self.images:,} images: {accuracy}{sum(self.overflows.values()):,} overflows, "
+            f"{'exact' if self.exact else 'not exact (FLOAT)'}"
+        )
+
+
+def simulate(
+    network: Network,
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    images: int | None = None,
+    batch_size: int | None = None,
+    out: str | Path | None = None,
+    nodes: bool = False,
+    progress: Progress | None = None,
+) -> Simulation:
+    """Simulate the first `images` examples (None: all).
+
+    out: a folder for `outputs.npy` (float64, the exact values, (images, *shape)) and, for a classifier,
+    `predictions.npy` (int32). nodes: there too `nodes/NAME.npy` with every node's codes, (images, *shape), in the
+    smallest integer type that holds whatever the site can (FLOAT: the values in float32), and `nodes.json` with their
+    fraction bits. The files appear together, when all images are through.
+
+    Raises: DataError where data and network don't fit; PlanError for another network's plan; CarrierError where no
+    exact result can be promised; BittrueError where `out` can't be written.
+    """
+    chosen = chosen_images(network, dataset, images)
+    asked = question_by_shape(network, chosen)
+    if nodes and out is None:
+        raise BittrueError("The nodes' codes need a folder to lie in: give one.")
+    program = lower_network(network, plan)
+    simulator = Simulator(program)
+    records: list[PerImage] = []
+    overflows: list[dict[str, int]] = []
+    peaks: list[dict[str, int]] = []
+    size = default_batch_size(network) if batch_size is None else batch_size
+    with contextlib.ExitStack() as stack:
+        files = None
+        if out is not None:
+            files = stack.enter_context(_writing(Path(out), program, chosen.images, asked is not None, nodes))
+        advance = stack.enter_context(showing(progress, "simulate", chosen.images))
+        for batch in stack.enter_context(reading(chosen, size)):
+            result = simulator.run(batch.x, None if files is None else files.observe)
+            overflows.append(result.overflows)
+            peaks.append(result.peaks)
+            if files is not None:
+                files.outputs.append(result.outputs)
+            if asked is not None:
+                judged = asked.per_image(result.outputs, batch, None)
+                assert isinstance(judged, PerImage)
+                records.append(judged)
+                if files is not None and files.predictions is not None:
+                    files.predictions.append(judged.prediction)
+            advance(len(batch.x))
+    metrics = summarise(join(records)) if records else None
+    return Simulation(
+        network=network.hash,
+        plan=plan.hash,
+        data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images},
+        images=chosen.images,
+        **{name: None if metrics is None else getattr(metrics, name) for name in METRIC_FIELDS},
+        exact=is_exact(program),
+        layers=prove(program, combined(peaks, max)),
+        overflows=program.parameter_overflows | combined(overflows, operator.add),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Files:
+    """What a simulation leaves behind; `nodes` by the name of the step."""
+
+    outputs: ArrayFile
+    predictions: ArrayFile | None
+    nodes: Mapping[str, ArrayFile]
+
+    def observe(self, step: Step, codes: Codes) -> None:
+        if step.name in self.nodes:
+            # Codes on a float carrier are integers that int64 holds.
+            integers = codes.tensor if codes.fraction_bits is None else codes.tensor.to(torch.int64)
+            self.nodes[step.name].append(integers.numpy())
+
+
+@contextlib.contextmanager
+def _writing(folder: Path, program: FixedNetwork, images: int, predictions: bool, nodes: bool) -> Iterator[_Files]:
+    """The files of a simulation, which appear when the block has ended well."""
+    make_folder(folder / "nodes" if nodes else folder)
+    steps = [step for step in program.steps if step.site is not None] if nodes else []
+    with contextlib.ExitStack() as stack:
+
+        def array(name: str, shape: tuple[int, ...], dtype: DTypeLike) -> ArrayFile:
+            return stack.enter_context(growing_array(folder / f"{name}.npy", (images, *shape), dtype))
+
+        yield _Files(
+            outputs=array("outputs", program.by_name[program.output].type.shape, np.float64),
+            predictions=array("predictions", (), np.int32) if predictions else None,
+            nodes={step.name: array(f"nodes/{step.name}", step.type.shape, _code_type(step)) for step in steps},
+        )
+        if nodes:
+            table = {step.name: {"fraction_bits": step.type.fraction_bits} for step in steps}
+            write_text(folder / "nodes.json", dump_json(table))
+
+
+def _code_type(step: Step) -> np.dtype[Any]:
+    return np.dtype(np.float32) if step.type.is_float else smallest_integers(step.type.low, step.type.high)

@@ -1,0 +1,183 @@
+"""What a sweep found: its rows, its verdict, and both as sweep.json."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from bittrue.errors import BittrueError
+from bittrue.simulation.simulator import LayerProof
+
+SIGNIFICANCE = 0.05
+"""A row differs from float where McNemar's exact test gives less than this."""
+
+PAIRS = ("accuracy_interval", "accuracy_over_ties")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network, in float or under a plan, on all images of the sweep.
+
+    name: "float", "F=5", "W=8", …. plan: its hash; None for the float row, which is never called exact. exact: proven
+    for every layer, and `layers` says how. overflows: for every site with a quantizer, how many of its codes, or of a
+    parameter's, lay outside its limits.
+
+    For the metrics accuracy and binary (B13): the accuracy, its Wilson interval, its lowest and highest value over
+    ties, the loss, and how many images are `correct`, `tied`, and without a probability above 0. lost, gained: images
+    that only the float row, or only this row, gets right; p_value: McNemar's for these. For mse and sqnr: both, against
+    the float outputs; an sqnr without a finite value is None. So is everything that the sweep's metric doesn't give.
+    """
+
+    name: str
+    plan: str | None
+    exact: bool
+    images: int
+    accuracy: float | None = None
+    accuracy_interval: tuple[float, float] | None = None
+    accuracy_over_ties: tuple[float, float] | None = None
+    loss: float | None = None
+    correct: int | None = None
+    tied: int | None = None
+    zero_sum: int | None = None
+    lost: int | None = None
+    gained: int | None = None
+    p_value: float | None = None
+    mse: float | None = None
+    sqnr: float | None = None
+    overflows: Mapping[str, int] = field(default_factory=dict)
+    layers: tuple[LayerProof, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The float row first, then one row a plan, all on the same images.
+
+    network: its hash. data: name, split, sha256 and images. metric: B13's name. calibration: on what the ranges behind
+    the plans were measured, if on anything. command: the command that made this, if one did. No times, so that the same
+    sweep is the same bytes.
+    """
+
+    network: str
+    network_name: str
+    data: Mapping[str, Any]
+    metric: str
+    rows: tuple[Row, ...]
+    verdict: str
+    calibration: Mapping[str, Any] | None = None
+    command: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """sweep.json's object."""
+        return {
+            "bittrue": 1,
+            "network": self.network,
+            "network_name": self.network_name,
+            "data": dict(self.data),
+            "metric": self.metric,
+            "calibration": None if self.calibration is None else dict(self.calibration),
+            "command": self.command,
+            "rows": [asdict(row) for row in self.rows],
+            "verdict": self.verdict,
+        }
+
+    @classmethod
+    def from_json(cls, content: Any, source: str) -> "Sweep":
+        """Read back to_json's object; keys that are not known are passed over.
+
+        Raises: BittrueError that names `source`.
+        """
+        try:
+            if content["bittrue"] != 1:
+                raise BittrueError(
+                    f"{source}: version {content['bittrue']!r} of the file is not known; run the sweep again."
+                )
+            values = {entry.name: content[entry.name] for entry in fields(cls)}
+            return cls(**values | {"rows": tuple(_row_from_json(row) for row in content["rows"])})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BittrueError(f"{source}: not a sweep ({error!r}); make one with `bittrue sweep`.") from None
+
+    def __repr__(self) -> str:
+        return (
+            f"Sweep of {len(self.rows)} rows on {self.data['images']:,} images of {self.data['name']}: {self.verdict}"
+        )
+
+
+def _row_from_json(content: Mapping[str, Any]) -> Row:
+    values = {entry.name: content[entry.name] for entry in fields(Row)}
+    pairs = {name: None if values[name] is None else tuple(values[name]) for name in PAIRS}
+    return Row(**values | pairs | {"layers": tuple(LayerProof(**layer) for layer in content["layers"])})
+
+
+def verdict(rows: Sequence[Row], metric: str) -> str:
+    """One sentence: how few bits suffice, and what the next fewer cost.
+
+    For rows named F=… or W=… it names the fewest bits from which on no row is worse than float (McNemar's exact test at
+    5 %), and says so where none is; for other names, what became of each. For mse and sqnr, which no test judges, it
+    gives the values at both ends.
+    """
+    float_row, *others = rows
+    by_bits = _sorted_by_bits(others)
+    if metric in ("mse", "sqnr"):
+        ends = by_bits or others
+        ends = [ends[0], ends[-1]] if len(ends) > 1 else ends
+        what = "Mean squared error against float" if metric == "mse" else "Signal to quantization noise against float"
+        return f"{what}: {', '.join(f'{_deviation(row, metric)} with {_label(row)}' for row in ends)}."
+    test = f"exact McNemar test, {1 - SIGNIFICANCE:.0%}, {float_row.images:,} images".replace("%", " %")
+    if not by_bits:
+        return f"{'; '.join(f'{row.name}: {_against_float(row, float_row)}' for row in others)} ({test})."
+    worse = [index for index, row in enumerate(by_bits) if _is_worse(row)]
+    enough = worse[-1] + 1 if worse else 0
+    if enough == len(by_bits):
+        most = by_bits[-1]
+        alone = "" if len(by_bits) == 1 else ", the most here"
+        return f"{_label(most)}{alone}: {_points(most, float_row)}, so none of these suffices ({test})."
+    found = _against_float(by_bits[enough], float_row)
+    if enough == 0:
+        alone = "" if len(by_bits) == 1 else ", the fewest here"
+        return f"{_label(by_bits[0])}{alone}: {found} ({test})."
+    fewer = by_bits[enough - 1]
+    return f"{_label(fewer)}: {_points(fewer, float_row)}; {_bits(by_bits[enough])}: {found} ({test})."
+
+
+def _sorted_by_bits(rows: Sequence[Row]) -> list[Row]:
+    """The rows by their numbers of bits, or none where a name holds no such number, or they count different bits."""
+    kinds = {row.name[:2] for row in rows}
+    if len(kinds) > 1 or not all(re.fullmatch(r"[FW]=-?\d+", row.name) for row in rows):
+        return []
+    return sorted(rows, key=lambda row: int(row.name[2:]))
+
+
+def _label(row: Row) -> str:
+    """`6 fraction bits`, `1 bit`, or the row's name."""
+    if not _sorted_by_bits([row]):
+        return row.name
+    unit = "fraction bit" if row.name.startswith("F") else "bit"
+    return f"{_bits(row)} {unit}{'' if _bits(row) == '1' else 's'}"
+
+
+def _bits(row: Row) -> str:
+    return row.name[2:].replace("-", "−")
+
+
+def _is_worse(row: Row) -> bool:
+    assert row.p_value is not None
+    return row.p_value < SIGNIFICANCE and (row.lost or 0) > (row.gained or 0)
+
+
+def _against_float(row: Row, float_row: Row) -> str:
+    assert row.p_value is not None
+    return _points(row, float_row) if row.p_value < SIGNIFICANCE else "not distinguishable from float"
+
+
+def _points(row: Row, float_row: Row) -> str:
+    assert row.accuracy is not None
+    assert float_row.accuracy is not None
+    points = 100 * (row.accuracy - float_row.accuracy)
+    text = f"{points:+.1f}" if abs(points) >= 1 else f"{points:+.2f}"
+    return f"{text.replace('-', '−')} points"
+
+
+def _deviation(row: Row, metric: str) -> str:
+    if metric == "mse":
+        return f"{row.mse:.3g}"
+    return "no finite value" if row.sqnr is None else f"{row.sqnr:.1f} dB"

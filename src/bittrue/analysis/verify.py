@@ -1,0 +1,215 @@
+"""The simulation against the definition: every node's codes on a few images, bit for bit (section 3 of the design)."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from math import ldexp
+from typing import Any
+
+import numpy as np
+
+from bittrue.analysis.batches import chosen_images
+from bittrue.analysis.progress import Progress, showing
+from bittrue.data import Dataset
+from bittrue.definition import Codes as DefinedCodes
+from bittrue.definition import interpret_step
+from bittrue.errors import BittrueError, PlanError
+from bittrue.lowering import lower_network
+from bittrue.network import Network
+from bittrue.plan import Plan
+from bittrue.program import Bypass, FixedNetwork, Step
+from bittrue.simulation.simulator import BatchResult, Simulator
+from bittrue.simulation.values import Codes
+
+BATCH_SIZE = 2  # as small as it can be while a kernel that mixes images up is still found out
+
+
+@dataclass(frozen=True)
+class FirstMismatch:
+    """Where the simulation first differs, in the order of the steps of the first batch that does.
+
+    site: the site, or the name of a step in between. what: "code", "value" (the network's output as float64), "fraction
+    bits" of all codes, or "overflows" of `image` and those that were simulated with it. index: the place in the image's
+    tensor, flat in row-major order; None for the latter two. expected: by the definition.
+    """
+
+    site: str
+    what: str
+    image: int
+    index: int | None
+    expected: int | float
+    got: int | float | None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was compared, and how it went.
+
+    values: codes that were compared. mismatches: how many differed, wrong overflow counts and output values included.
+    not_compared: steps that FLOAT has a part in, for which there is no definition.
+    """
+
+    network: str
+    plan: str
+    data: Mapping[str, Any]
+    against: str
+    images: int
+    values: int
+    mismatches: int
+    first: FirstMismatch | None
+    not_compared: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """verify.json's object."""
+        return {"bittrue": 1, **asdict(self)}
+
+    def __repr__(self) -> str:
+        if self.first is None:
+            return f"Verification of {self.values:,} values on {self.images:,} images: equal to the {self.against}"
+        return (
+            f"Verification of {self.values:,} values on {self.images:,} images: {self.mismatches:,} differ from the "
+            f"{self.against}, first {self.first.site} in image {self.first.image}"
+        )
+
+
+def verify(
+    network: Network,
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    against: str = "reference",
+    images: int | None = 2,
+    progress: Progress | None = None,
+) -> Verification:
+    """Compare the simulation of the first `images` examples (None: all) with the definition in Python integers.
+
+    Every step's codes and their binary point, every overflow count, and the network's output values. The definition
+    goes its own way through the network: it takes nothing from the simulation but the images.
+
+    Raises: DataError where the data doesn't fit; PlanError for another network's plan, or one with nothing to compare;
+    CarrierError where no exact result can be promised; BittrueError for another witness.
+    """
+    if against != "reference":
+        raise BittrueError(f"There is no witness {against!r} here: compare with reference, the definition.")
+    chosen = chosen_images(network, dataset, images)
+    comparison = _Comparison(lower_network(network, plan))
+    if comparison.program.steps[0].name in comparison.without_definition:
+        raise PlanError(
+            f"site {network.input.name}.output: it is FLOAT, so that no node has integers to compare; give it a format."
+        )
+    with showing(progress, "verify", chosen.images) as advance:
+        for batch in chosen.batches(BATCH_SIZE):
+            comparison.add(batch.x, batch.start, advance)
+    return Verification(
+        network=network.hash,
+        plan=plan.hash,
+        data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images},
+        against=against,
+        images=chosen.images,
+        values=comparison.values,
+        mismatches=comparison.mismatches,
+        first=comparison.first,
+        not_compared=tuple(sorted(comparison.without_definition, key=list(comparison.program.by_name).index)),
+    )
+
+
+class _Comparison:
+    """The comparison so far."""
+
+    def __init__(self, program: FixedNetwork) -> None:
+        self.program = program
+        self.without_definition = _reached_by_float(program)
+        self.values = self.mismatches = 0
+        self.first: FirstMismatch | None = None
+        self._simulator = Simulator(program)
+
+    def add(self, x: np.ndarray, start: int, advance: Callable[[int], None]) -> None:
+        """Compare a batch of images (batch, *shape), the first of which is the data set's number `start`."""
+        seen: dict[str, tuple[int | None, list[list[int | float]]]] = {}
+
+        def observe(step: Step, codes: Codes) -> None:
+            if step.name not in self.without_definition:
+                # Python's numbers, which compare exactly: an integer with a float too, should a code be no integer.
+                seen[step.name] = (codes.fraction_bits, codes.tensor.flatten(1).tolist())
+
+        result = self._simulator.run(x, observe)
+        overflows: Counter[str] = Counter()
+        for image in range(len(x)):
+            got = {name: (bits, rows[image]) for name, (bits, rows) in seen.items()}
+            outputs = result.outputs[image].ravel().tolist()
+            overflows.update(self._one_image(x[image], start + image, got, outputs))
+            advance(1)
+        self._overflows(result, overflows, start)
+
+    def _one_image(
+        self, x: np.ndarray, image: int, got: Mapping[str, tuple[int | None, list[int | float]]], outputs: list[float]
+    ) -> dict[str, int]:
+        """Interpret one image step by step, keeping what a later step reads; returns the overflows by site."""
+        readers = Counter(name for step in self.program.steps for name in step.inputs)
+        values: dict[str, DefinedCodes] = {}
+        overflows: dict[str, int] = {}
+        for step in self.program.steps:
+            if step.name in self.without_definition:
+                continue
+            given = x.ravel().tolist() if step is self.program.steps[0] else None
+            expected = interpret_step(step, [values[name] for name in step.inputs], given)
+            values[step.name] = expected
+            self._codes(step, image, expected, *got[step.name])
+            if step.name == self.program.output:
+                in_float = [ldexp(code, -expected.binary_point) for code in expected.codes]
+                self._compare(step, "value", image, in_float, outputs)
+            if step.site is not None and step.quantizer is not None:
+                overflows[step.site] = expected.overflows
+            for name in step.inputs:
+                readers[name] -= 1
+                if not readers[name]:
+                    del values[name]
+        return overflows
+
+    def _codes(
+        self, step: Step, image: int, expected: DefinedCodes, fraction_bits: int | None, got: list[int | float]
+    ) -> None:
+        self.values += len(expected.codes)
+        if fraction_bits == expected.fraction_bits:
+            self._compare(step, "code", image, expected.codes, got)
+            return
+        site, point = step.site or step.name, expected.binary_point
+        self._note(site, "fraction bits", image, None, point, fraction_bits, len(expected.codes))
+
+    def _compare(
+        self, step: Step, what: str, image: int, expected: list[int] | list[float], got: list[int | float] | list[float]
+    ) -> None:
+        differing = [index for index, (ours, theirs) in enumerate(zip(expected, got, strict=True)) if ours != theirs]
+        if differing:
+            index = differing[0]
+            self._note(step.site or step.name, what, image, index, expected[index], got[index], len(differing))
+
+    def _overflows(self, result: BatchResult, expected: Mapping[str, int], start: int) -> None:
+        for site, count in expected.items():
+            got = result.overflows.get(site)
+            if got != count:
+                self._note(site, "overflows", start, None, count, got, 1)
+
+    def _note(
+        self,
+        site: str,
+        what: str,
+        image: int,
+        index: int | None,
+        expected: int | float,
+        got: int | float | None,
+        count: int,
+    ) -> None:
+        self.mismatches += count
+        if self.first is None:
+            whole = int(got) if isinstance(got, float) and what == "code" and got.is_integer() else got
+            self.first = FirstMismatch(site, what, image, index, expected, whole)
+
+
+def _reached_by_float(program: FixedNetwork) -> frozenset[str]:
+    """The steps that are computed in float32, and those that read from them, directly or not."""
+    reached: set[str] = set()
+    for step in program.steps:
+        if isinstance(step.instruction, Bypass) or step.type.is_float or reached.intersection(step.inputs):
+            reached.add(step.name)
+    return frozenset(reached)

@@ -1,0 +1,83 @@
+"""A small convolutional classifier, and data that it can be asked about."""
+
+from pathlib import Path
+
+import numpy as np
+
+from bittrue.data import Dataset, load_dataset
+from bittrue.network import Network, NetworkBuilder, Operator, Parameter
+from bittrue.operators import BatchNormalization, Convolution, Dense, Flatten, Input, MaxPooling, ReLU, Sigmoid, Softmax
+
+Layers = list[tuple[str, Operator]]
+
+
+def chain(name: str, layers: Layers) -> Network:
+    """A network of one node after another."""
+    builder = NetworkBuilder(name)
+    last: tuple[str, ...] = ()
+    for wanted, operator in layers:
+        last = (builder.add(builder.unique_name(wanted), operator, *last),)
+    return builder.finish(*last)
+
+
+def parameter(generator: np.random.Generator, name: str, *shape: int, scale: float = 1.0) -> Parameter:
+    return Parameter(name, (scale * generator.standard_normal(shape)).astype(np.float32))
+
+
+def convolutional(seed: int = 0, *, classes: int = 4, ends: str = "softmax") -> Network:
+    """6×6×1 images, convolution, ReLU, batch norm, pooling, dense, and then softmax, sigmoid or nothing."""
+    generator = np.random.default_rng(seed)
+    variance = Parameter("norm.variance", generator.uniform(0.5, 2, 3).astype(np.float32))
+    layers: Layers = [
+        ("image", Input((6, 6, 1))),
+        (
+            "conv",
+            Convolution(
+                weight=parameter(generator, "conv.weight", 3, 3, 1, 3),
+                bias=parameter(generator, "conv.bias", 3),
+                strides=(1, 1),
+                padding=((1, 1), (1, 1)),
+                dilation=(1, 1),
+                groups=1,
+            ),
+        ),
+        ("relu", ReLU()),
+        (
+            "norm",
+            BatchNormalization(
+                gamma=parameter(generator, "norm.gamma", 3),
+                beta=parameter(generator, "norm.beta", 3),
+                mean=parameter(generator, "norm.mean", 3),
+                variance=variance,
+                epsilon=1e-3,
+            ),
+        ),
+        ("pool", MaxPooling((2, 2), (2, 2), ((0, 0), (0, 0)))),
+        ("flatten", Flatten()),
+        (
+            "dense",
+            Dense(
+                parameter(generator, "dense.weight", 27, classes, scale=0.5),
+                parameter(generator, "dense.bias", classes),
+            ),
+        ),
+    ]
+    last: dict[str, Layers] = {"softmax": [("softmax", Softmax())], "sigmoid": [("sigmoid", Sigmoid())], "logits": []}
+    return chain("small", layers + last[ends])
+
+
+def images_file(folder: Path, images: int = 40, *, classes: int | None = 4, shape: tuple[int, ...] = (6, 6, 1)) -> Path:
+    """An npz file of random images, with labels unless `classes` is None."""
+    generator = np.random.default_rng(1)
+    arrays = {"x": generator.standard_normal((images, *shape)).astype(np.float32)}
+    if classes is not None:
+        arrays["y"] = generator.integers(0, classes, images)
+    path = folder / "images.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def random_images(
+    folder: Path, images: int = 40, *, classes: int | None = 4, shape: tuple[int, ...] = (6, 6, 1)
+) -> Dataset:
+    return load_dataset(str(images_file(folder, images, classes=classes, shape=shape)))

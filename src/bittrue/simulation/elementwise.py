@@ -11,6 +11,7 @@ from bittrue.fixed import Rounding
 from bittrue.program import Add, Clip, CodeType, ScaleOffset, Step
 from bittrue.simulation.carrier import Carrier, carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
+from bittrue.simulation.proof import LayerProof, carried, prove_step
 from bittrue.simulation.rounding import round_certain
 from bittrue.simulation.values import Codes, Result, alignment, shifted
 
@@ -64,28 +65,18 @@ def _(instruction: Clip, step: Step, types: tuple[CodeType, ...]) -> Kernel:
 
 @kernel.rule(ScaleOffset)
 def _(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...]) -> Kernel:
-    source, finest = types[0].fraction_bits, step.exact.fraction_bits
-    assert source is not None
-    assert finest is not None
-    scale_shift = finest - source - instruction.scale_fraction_bits
-    offset_shift = finest - instruction.offset_fraction_bits
-    branches = [(_integers(instruction.scale, scale_shift), _integers(instruction.offset, offset_shift))]
+    branches = _branches(instruction, step, types)
     first_above = None
     if instruction.below is not None:
-        below = instruction.below
-        branches.append((_integers(below.scale, scale_shift), _integers(below.offset, offset_shift)))
-        first_above = ceil(below.threshold * Fraction(2) ** source)
+        assert types[0].fraction_bits is not None
+        first_above = ceil(instruction.below.threshold * Fraction(2) ** types[0].fraction_bits)
 
     def scale_offset(inputs: tuple[Codes, ...]) -> Result:
         (x,) = inputs
-        bound = max(
-            abs(scale) * x.bound + abs(offset)
-            for scales, offsets in branches
-            for scale, offset in zip(*_broadcast(scales, offsets), strict=True)
-        )
+        bound = _branch_bound(branches, x.bound)
         carrier = carrier_for(bound, step.name)
         if first_above is None and carrier is Carrier.FLOAT64 and _folds(step):
-            return _folded(x, branches[0], step, finest, bound)
+            return _folded(x, branches[0], step, bound)
         codes = x.tensor.to(carrier.dtype)
         scaled = [codes * _tensor(scales, carrier) + _tensor(offsets, carrier) for scales, offsets in branches]
         result = scaled[0] if first_above is None else torch.where(x.tensor >= first_above, scaled[0], scaled[1])
@@ -94,14 +85,39 @@ def _(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...]) -> Kern
     return scale_offset
 
 
+Branch = tuple[list[int], list[int]]
+"""Scales and offsets, aligned to the exact result's fraction bits."""
+
+
+def _branches(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...]) -> list[Branch]:
+    source, finest = types[0].fraction_bits, step.exact.fraction_bits
+    assert source is not None
+    assert finest is not None
+    scale_shift = finest - source - instruction.scale_fraction_bits
+    offset_shift = finest - instruction.offset_fraction_bits
+    pairs = [(instruction.scale, instruction.offset)]
+    if instruction.below is not None:
+        pairs.append((instruction.below.scale, instruction.below.offset))
+    return [(_integers(scale, scale_shift), _integers(offset, offset_shift)) for scale, offset in pairs]
+
+
+def _branch_bound(branches: list[Branch], bound: int) -> int:
+    return max(
+        abs(scale) * bound + abs(offset)
+        for scales, offsets in branches
+        for scale, offset in zip(*_broadcast(scales, offsets), strict=True)
+    )
+
+
 def _folds(step: Step) -> bool:
     return step.quantizer is not None and step.quantizer.rounding is Rounding.NEAREST_EVEN
 
 
-def _folded(x: Codes, branch: tuple[list[int], list[int]], step: Step, finest: int, bound: int) -> Result:
+def _folded(x: Codes, branch: Branch, step: Step, bound: int) -> Result:
     """The map and its rounding in one go: a power of two in the constants leaves them, and the result, exact in float64."""
     assert step.quantizer is not None
-    shift = finest - step.quantizer.format.fraction_bits
+    assert step.exact.fraction_bits is not None
+    shift = step.exact.fraction_bits - step.quantizer.format.fraction_bits
     limit = (bound >> shift) + 1 if shift >= 0 else bound << -shift
     scales, offsets = (_tensor(numbers, Carrier.FLOAT64) * 2.0**-shift for numbers in branch)
     rounded = affine_rounded(x, scales, offsets, step.quantizer.rounding, carrier_for(limit, step.name))
@@ -139,3 +155,18 @@ def _broadcast(first: Sequence[int], second: Sequence[int]) -> tuple[Sequence[in
 
 def _tensor(numbers: list[int], carrier: Carrier) -> torch.Tensor:
     return torch.tensor(numbers, dtype=carrier.dtype)
+
+
+@prove_step.rule(Add)
+def _(instruction: Add, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    return carried(step, sum(bound << shift for bound, shift in zip(bounds, alignment(step, types), strict=True)))
+
+
+@prove_step.rule(Clip)
+def _(instruction: Clip, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    return carried(step, bounds[0] << alignment(step, types)[0])
+
+
+@prove_step.rule(ScaleOffset)
+def _(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    return carried(step, _branch_bound(_branches(instruction, step, types), bounds[0]))

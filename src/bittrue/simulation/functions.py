@@ -18,11 +18,12 @@ from bittrue.errors import CarrierError
 from bittrue.fixed import Quantizer, Rounding, round_to_code
 from bittrue.fixed.surd import round_surd
 from bittrue.fixed.tensor import apply_overflow_, round_shift_
-from bittrue.program import BatchNorm, CodeType, Lookup, Sigmoid, Softmax, SoftmaxTable, Step, Tanh
+from bittrue.program import BatchNorm, CodeType, Instruction, Lookup, Sigmoid, Softmax, SoftmaxTable, Step, Tanh
 from bittrue.rules import RuleTable
-from bittrue.simulation.carrier import carrier_for
+from bittrue.simulation.carrier import bound_bits, carrier_for
 from bittrue.simulation.elementwise import affine_rounded
 from bittrue.simulation.kernel import Kernel, kernel
+from bittrue.simulation.proof import LayerProof, prove_step
 from bittrue.simulation.rounding import divide_rounded, doubtful, round_resolved
 from bittrue.simulation.values import Codes, Result
 
@@ -310,3 +311,10 @@ def _(instruction: SoftmaxTable, step: Step, types: tuple[CodeType, ...]) -> Ker
 def _requantized(codes: torch.Tensor, fraction_bits: int, quantizer: Quantizer) -> torch.Tensor:
     rounded = round_shift_(codes, fraction_bits - quantizer.format.fraction_bits, quantizer.rounding)
     return apply_overflow_(rounded, quantizer)
+
+
+@prove_step.rule(Lookup, Softmax, SoftmaxTable)
+def _(instruction: Instruction, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    carrier = carrier_for(bounds[0], step.name)
+    margin = carrier.bits - bound_bits(bounds[0])
+    return LayerProof(step.name, "correctly rounded, code by code", bound_bits(bounds[0]), margin)

@@ -3,9 +3,10 @@
 import torch
 
 from bittrue.operators.windows import channels_first, channels_last, pad_spatial
-from bittrue.program import CodeType, Concatenate, Pad, Reshape, Step
+from bittrue.program import CodeType, Concatenate, Instruction, Pad, Reshape, Step
 from bittrue.simulation.carrier import carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
+from bittrue.simulation.proof import LayerProof, carried, prove_step
 from bittrue.simulation.values import Codes, Result, alignment, shifted
 
 
@@ -40,3 +41,13 @@ def _(instruction: Concatenate, step: Step, types: tuple[CodeType, ...]) -> Kern
         return Result(torch.cat(parts, instruction.axis + 1), low, high)
 
     return concatenate
+
+
+@prove_step.rule(Reshape, Pad)
+def _(instruction: Instruction, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    return carried(step, bounds[0])
+
+
+@prove_step.rule(Concatenate)
+def _(instruction: Concatenate, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    return carried(step, max(bound << shift for bound, shift in zip(bounds, alignment(step, types), strict=True)))

@@ -9,6 +9,7 @@ from bittrue.operators.windows import channels_first, channels_last, pad_spatial
 from bittrue.program import CodeType, Step, WindowAverage, WindowMaximum
 from bittrue.simulation.carrier import carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
+from bittrue.simulation.proof import LayerProof, carried, prove_step
 from bittrue.simulation.rounding import divide_rounded
 from bittrue.simulation.values import Codes, Result
 
@@ -67,3 +68,13 @@ def _(instruction: WindowAverage, step: Step, types: tuple[CodeType, ...]) -> Ke
         return Result(rounded.to(carrier.dtype).reshape(len(rounded), *step.type.shape), *bounds, rounded=True)
 
     return average
+
+
+@prove_step.rule(WindowMaximum)
+def _(instruction: WindowMaximum, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    return carried(step, bounds[0])
+
+
+@prove_step.rule(WindowAverage)
+def _(instruction: WindowAverage, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    return carried(step, bounds[0] * prod(instruction.window))

@@ -1,36 +1,54 @@
-"""Kernels of MultiplyAccumulate: sums of products, exact on the carrier that the proof of B14 allows."""
+"""Exact sums of products: which carrier or split proves them (B14), and torch's kernels for it."""
 
-from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from bittrue.fixed import Overflow, Quantizer, Rounding
-from bittrue.fixed.tensor import apply_overflow_, round_shift_
+from bittrue.fixed import Quantizer
 from bittrue.operators.windows import convolution_weight, convolve, window_shape
-from bittrue.program import CodeType, MultiplyAccumulate, Step
+from bittrue.program import MultiplyAccumulate
 from bittrue.simulation.carrier import Carrier, carrier_for
-from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.values import Codes, Result
 
 _MOST_FOLDED = 64
 """How far a shift may move into the weights: no product or sum can leave float32's range by it."""
 
+_MOST_GROUPS = {True: 6, False: 3}
+"""Up to how many groups of input channels in float32 are faster than one sum in float64, for convolutions (True) and dense
+layers; measured by benchmarks/carriers.py."""
 
-@dataclass(frozen=True, eq=False)
+
+class Strategy(NamedTuple):
+    """How a sum is computed: on one carrier, or in groups of input channels (start, stop) in float32 added in float64."""
+
+    carrier: Carrier
+    groups: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def label(self) -> str:
+        return f"float32 in {len(self.groups)} channel groups" if self.groups else self.carrier.label
+
+
 class ProductSums:
     """A MultiplyAccumulate with its weights aligned to the finest binary point G, and the bounds that prove it.
 
-    shifts: for each output channel, how far its weights' products are shifted left to reach G (length 1: the same for all).
+    The weights are laid out for one strategy at a time: the one that the largest inputs seen so far ask for.
     """
 
-    instruction: MultiplyAccumulate
-    input_fraction_bits: int
-    _weights: dict[tuple[Carrier, int], torch.Tensor] = field(default_factory=dict)
+    def __init__(self, instruction: MultiplyAccumulate, input_fraction_bits: int, what: str) -> None:
+        self.instruction = instruction
+        self.input_fraction_bits = input_fraction_bits
+        self.what = what
+        self._largest_input = -1
+        self._strategy = Strategy(Carrier.FLOAT32)
+        self._weights: dict[tuple[int, tuple[int, int] | None], torch.Tensor] = {}
 
     @cached_property
     def fraction_bits(self) -> int:
+        """G: the fraction bits of the exact sums."""
         finest = self.input_fraction_bits + max(self.instruction.weight_fraction_bits)
         if self.instruction.bias is not None:
             finest = max(finest, self.instruction.bias_fraction_bits)
@@ -38,18 +56,35 @@ class ProductSums:
 
     @cached_property
     def shifts(self) -> list[int]:
+        """For each output channel, how far its products are shifted left to reach G (length 1: the same for all)."""
         return [self.fraction_bits - self.input_fraction_bits - bits for bits in self.instruction.weight_fraction_bits]
 
     @cached_property
+    def _edges(self) -> list[int]:
+        """Where the input channels are cut into at most 64 blocks, the units that groups are made of."""
+        channels = self.instruction.weight.shape[-2]
+        blocks = min(channels, 64)
+        return [channels * index // blocks for index in range(blocks + 1)]
+
+    @cached_property
+    def _block_sums(self) -> np.ndarray:
+        """Σ|w| over each block of input channels and the whole kernel, (blocks, out): int64, or Python integers."""
+        weight = self.instruction.weight
+        largest = max(-int(weight.min()), int(weight.max()))
+        wide = largest * weight.size >= 1 << 62
+        sums = []
+        for start, stop in pairwise(self._edges):
+            block = weight[..., start:stop, :].reshape(-1, weight.shape[-1])
+            if wide:
+                sums.append(np.abs(block.astype(object)).sum(axis=0))
+            else:
+                sums.append(torch.from_numpy(block).to(torch.int64).abs_().sum(0).numpy())
+        return np.stack(sums)
+
+    @cached_property
     def magnitudes(self) -> list[int]:
-        """For each output channel c: 2^shift · Σ|w|, so that a sum's bound is this times max|x|, plus the bias."""
-        columns = torch.from_numpy(self.instruction.weight).reshape(-1, self.instruction.weight.shape[-1])
-        largest = max(-int(columns.min()), int(columns.max()))
-        sums: list[int]
-        if largest * len(columns) < 1 << 62:
-            sums = columns.to(torch.int64).abs_().sum(0).tolist()
-        else:
-            sums = [sum(abs(code) for code in column) for column in columns.T.tolist()]
+        """For each output channel: 2^shift · Σ|w|, so that a sum's bound is this times max|x|, plus the bias."""
+        sums = self._block_sums.sum(axis=0).tolist()
         shifts = self.shifts * (len(sums) // len(self.shifts))
         return [total << shift for total, shift in zip(sums, shifts, strict=True)]
 
@@ -63,51 +98,106 @@ class ProductSums:
 
     def bound(self, largest_input: int) -> int:
         """What no partial sum, in any order and in any channel, can exceed for inputs of absolute value ≤ largest_input."""
-        return max(
-            (magnitude * largest_input + abs(bias) for magnitude, bias in zip(self.magnitudes, self.biases, strict=True)),
-            default=0,
-        )
+        pairs = zip(self.magnitudes, self.biases, strict=True)
+        return max((magnitude * largest_input + abs(bias) for magnitude, bias in pairs), default=0)
 
-    def weight(self, carrier: Carrier, shift: int = 0) -> torch.Tensor:
-        """The aligned weights times 2^(−shift), as the carrier's kernel wants them, laid out once."""
-        if (carrier, shift) not in self._weights:
-            aligned = torch.from_numpy(self.instruction.weight).to(carrier.dtype)
+    def strategy(self, largest_input: int) -> Strategy:
+        """The cheapest way that is proven for inputs of absolute value ≤ largest_input; CarrierError where there is none."""
+        carrier = carrier_for(self.bound(largest_input), self.what)
+        if carrier is not Carrier.FLOAT64 or self.instruction.groups != 1:
+            return Strategy(carrier)
+        groups = self._channel_groups(largest_input, _MOST_GROUPS[bool(self.instruction.strides)])
+        return Strategy(carrier) if groups is None else Strategy(Carrier.FLOAT32, groups)
+
+    def _channel_groups(self, largest_input: int, most: int) -> tuple[tuple[int, int], ...] | None:
+        """At most `most` runs of input channels whose sums each fit float32, or None."""
+        aligned = self._block_sums.astype(np.float64) * np.exp2(self.shifts)  # exact: the whole sum is below 2^53
+        groups: list[tuple[int, int]] = []
+        start = 0
+        while start < len(aligned):
+            reach = np.cumsum(aligned[start:], axis=0).max(axis=1) * largest_input
+            taken = int(np.searchsorted(reach, 1 << Carrier.FLOAT32.bits))
+            if not taken or len(groups) == most:
+                return None
+            groups.append((self._edges[start], self._edges[start + taken]))
+            start += taken
+        return tuple(groups)
+
+    def group_bound(self, strategy: Strategy, largest_input: int) -> int:
+        """The bound of the widest sum that one kernel computes: the whole one, or the widest channel group's."""
+        if not strategy.groups:
+            return self.bound(largest_input)
+        aligned = self._block_sums.astype(np.float64) * np.exp2(self.shifts)
+        edges = self._edges
+        widest = max(aligned[edges.index(start) : edges.index(stop)].sum(axis=0).max() for start, stop in strategy.groups)
+        return int(widest) * largest_input
+
+    def _strategy_for(self, bound: int) -> Strategy:
+        """The strategy for a batch; weights laid out for an earlier, narrower one are dropped."""
+        if bound > self._largest_input:
+            # The next number with four leading bits, so that slightly larger batches find their strategy chosen.
+            excess = max(bound.bit_length() - 4, 0)
+            rounded_up = -(-bound >> excess) << excess
+            self._largest_input = rounded_up if self.bound(rounded_up) < 1 << Carrier.FLOAT64.bits else bound
+            strategy = self.strategy(self._largest_input)
+            if strategy != self._strategy:
+                self._strategy = strategy
+                self._weights.clear()
+        return self._strategy
+
+    def _weight(self, shift: int, channels: tuple[int, int] | None = None) -> torch.Tensor:
+        """The aligned weights (of some input channels) times 2^(−shift), as the strategy's kernel wants them."""
+        if (shift, channels) not in self._weights:
+            dtype = self._strategy.carrier.dtype
+            codes = self.instruction.weight if channels is None else self.instruction.weight[..., slice(*channels), :]
+            aligned = torch.from_numpy(codes).to(dtype)
             if any(self.shifts):
-                aligned = aligned * torch.tensor([1 << left for left in self.shifts], dtype=carrier.dtype)
+                aligned = aligned * torch.tensor([1 << left for left in self.shifts], dtype=dtype)
             laid_out = convolution_weight(aligned) if self.instruction.strides else aligned.T.contiguous()
-            self._weights[carrier, shift] = laid_out.mul_(2.0**-shift) if shift else laid_out
-        return self._weights[carrier, shift]
+            self._weights[shift, channels] = laid_out.mul_(2.0**-shift) if shift else laid_out
+        return self._weights[shift, channels]
 
-    def bias(self, carrier: Carrier, shift: int = 0) -> torch.Tensor | None:
+    def _bias(self, carrier: Carrier, shift: int = 0) -> torch.Tensor | None:
         if self.instruction.bias is None:
             return None
         bias = torch.tensor(self.biases, dtype=carrier.dtype)
         return bias.mul_(2.0**-shift) if shift else bias
 
-    def exact_sum(self, codes: Codes, what: str) -> Result:
+    def exact_sum(self, codes: Codes) -> Result:
         """The exact sums at G, on the narrowest carrier that the inputs' bounds allow."""
         bound = self.bound(codes.bound)
-        return Result(self._compute(codes, carrier_for(bound, what), 0), -bound, bound)
+        return Result(self._compute(codes, self._strategy_for(codes.bound), 0), -bound, bound)
 
-    def rounded_sum(self, codes: Codes, quantizer: Quantizer, what: str) -> Result:
+    def rounded_sum(self, codes: Codes, quantizer: Quantizer) -> Result:
         """The sums, rounded by a quantizer that rounds to nearest even.
 
         A power of two in the weights takes the place of the shift: a float carrier holds the scaled sums as exactly.
         """
         shift = self.fraction_bits - quantizer.format.fraction_bits
         bound = self.bound(codes.bound)
-        carrier = carrier_for(bound, what)
-        if carrier is Carrier.INT64 or not 0 < shift <= _MOST_FOLDED:
-            return Result(self._compute(codes, carrier, 0), -bound, bound)
+        strategy = self._strategy_for(codes.bound)
+        if strategy.carrier is Carrier.INT64 or not 0 < shift <= _MOST_FOLDED:
+            return Result(self._compute(codes, strategy, 0), -bound, bound)
         limit = (bound >> shift) + 1
-        return Result(self._compute(codes, carrier, shift).round_(), -limit, limit, rounded=True)
+        return Result(self._compute(codes, strategy, shift).round_(), -limit, limit, rounded=True)
 
-    def _compute(self, codes: Codes, carrier: Carrier, shift: int) -> torch.Tensor:
-        x = codes.tensor.to(carrier.dtype)
-        instruction = self.instruction
-        if carrier is Carrier.INT64:
+    def _compute(self, codes: Codes, strategy: Strategy, shift: int) -> torch.Tensor:
+        x = codes.tensor.to(strategy.carrier.dtype)
+        if strategy.carrier is Carrier.INT64:
             return integer_sums(x, self)
-        weight, bias = self.weight(carrier, shift), self.bias(carrier, shift)
+        if not strategy.groups:
+            bias = self._bias(strategy.carrier, shift)
+            return self._linear(x, self._weight(shift), bias)
+        total: torch.Tensor | None = None
+        for group in strategy.groups:
+            part = self._linear(x[..., slice(*group)], self._weight(shift, group), None)
+            total = part.to(torch.float64) if total is None else total.add_(part)
+        assert total is not None
+        bias = self._bias(Carrier.FLOAT64, shift)
+        return total if bias is None else total.add_(bias)
+
+    def _linear(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        instruction = self.instruction
         if not instruction.strides:
             return torch.nn.functional.linear(x, weight, bias)
         geometry = (instruction.strides, instruction.padding, instruction.dilation, instruction.groups)
@@ -153,71 +243,3 @@ def gather_patches(x: torch.Tensor, instruction: MultiplyAccumulate) -> torch.Te
             view = view[(slice(None),) * axis + (slice(start, start + (count - 1) * stride + 1, stride),)]
         taps.append(view.unflatten(-1, (groups, -1)))
     return torch.cat(taps, -1)
-
-
-def wraps_once(accumulator: Quantizer, fraction_bits: int) -> bool:
-    """Whether the accumulator may wrap once at the end with the same bits (B6)."""
-    return accumulator.overflow is Overflow.WRAP and accumulator.format.fraction_bits >= fraction_bits
-
-
-@kernel.rule(MultiplyAccumulate)
-def _(instruction: MultiplyAccumulate, step: Step, types: tuple[CodeType, ...]) -> Kernel:
-    assert types[0].fraction_bits is not None
-    sums = ProductSums(instruction, types[0].fraction_bits)
-    quantizer = step.quantizer
-    if instruction.accumulator is None and quantizer is not None and quantizer.rounding is Rounding.NEAREST_EVEN:
-        return lambda inputs: sums.rounded_sum(inputs[0], quantizer, step.name)
-    if instruction.accumulator is None:
-        return lambda inputs: sums.exact_sum(inputs[0], step.name)
-    if wraps_once(instruction.accumulator, sums.fraction_bits):
-        return lambda inputs: _wrapped_sum(sums, inputs[0], step.name)
-    return lambda inputs: _ordered_sum(sums, inputs[0], step.name)
-
-
-def _wrapped_sum(sums: ProductSums, codes: Codes, what: str) -> Result:
-    accumulator = sums.instruction.accumulator
-    assert accumulator is not None
-    exact = sums.exact_sum(codes, what)
-    shift = accumulator.format.fraction_bits - sums.fraction_bits
-    carrier = carrier_for(max(max(-exact.low, exact.high) << shift, -accumulator.min_code), what)
-    total = exact.tensor.to(carrier.dtype)
-    total = apply_overflow_(total * (1 << shift) if shift else total, accumulator)
-    return Result(total, accumulator.min_code, accumulator.max_code)
-
-
-def _ordered_sum(sums: ProductSums, codes: Codes, what: str) -> Result:
-    """aᵢ = Q(aᵢ₋₁ + pᵢ) in the stated order, in int64: as many passes over the output as a sum has products."""
-    instruction, accumulator = sums.instruction, sums.instruction.accumulator
-    assert accumulator is not None
-    product_bits = [sums.input_fraction_bits + bits for bits in instruction.weight_fraction_bits]
-    finest = max(*product_bits, accumulator.format.fraction_bits)
-    patches = gather_patches(codes.tensor.to(torch.int64), instruction)
-    columns = torch.from_numpy(instruction.weight.reshape(-1, instruction.weight.shape[-1]).astype(np.int64))
-    per_group = columns.shape[-1] // instruction.groups
-    grouped = columns.unflatten(-1, (instruction.groups, per_group))
-    product_shift = torch.tensor([1 << (finest - bits) for bits in product_bits]).expand(columns.shape[-1])
-    product_shift = product_shift.reshape(instruction.groups, per_group)
-    largest = codes.bound * int(columns.abs().max()) * int(product_shift.max())
-    limit = max(accumulator.max_code, -accumulator.min_code) << (finest - accumulator.format.fraction_bits)
-    carrier_for(largest + limit, what)
-    bias = instruction.bias if instruction.bias is not None else np.zeros(columns.shape[-1], np.int64)
-    total = _quantized(torch.from_numpy(bias.astype(np.int64)), instruction.bias_fraction_bits, accumulator)
-    total = total.reshape(instruction.groups, per_group).expand(*patches.shape[:-1], per_group).clone()
-    for index in range(columns.shape[0]):
-        product = patches[..., index].unsqueeze(-1) * grouped[index] * product_shift
-        if instruction.quantized_products:
-            product = _quantized(product, finest, accumulator) << (finest - accumulator.format.fraction_bits)
-        total <<= finest - accumulator.format.fraction_bits
-        total = _quantized(total + product, finest, accumulator)
-    flat = total.flatten(-2)
-    bound = int(flat.abs().max()) if accumulator.overflow is Overflow.UNBOUNDED else None
-    return Result(
-        flat,
-        accumulator.min_code if bound is None else -bound,
-        accumulator.max_code if bound is None else bound,
-    )
-
-
-def _quantized(codes: torch.Tensor, fraction_bits: int, quantizer: Quantizer) -> torch.Tensor:
-    rounded = round_shift_(codes.clone(), fraction_bits - quantizer.format.fraction_bits, quantizer.rounding)
-    return apply_overflow_(rounded, quantizer)

@@ -11,16 +11,19 @@ from bittrue.fixed import Overflow, Quantizer, Rounding
 from bittrue.fixed.tensor import apply_overflow_, count_overflows, quantize, round_shift_
 from bittrue.operators.float_value import float_value
 from bittrue.program import Bypass, CodeType, FixedNetwork, Quantize, Step
-from bittrue.simulation import elementwise, functions, movement, pooling, products
+from bittrue.simulation import elementwise, functions, movement, multiply_accumulate, pooling
 from bittrue.simulation.carrier import carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
+from bittrue.simulation.proof import LayerProof, carried, prove, prove_step
 from bittrue.simulation.values import Codes, Result
 
-KERNEL_MODULES = (elementwise, functions, movement, pooling, products)
+KERNEL_MODULES = (elementwise, functions, movement, multiply_accumulate, pooling)
 """Imported for the rules that they register."""
 
 _MOST_SCALED = 60
 """Numbers and scales below 2^60 leave float32 room to hold their product."""
+
+__all__ = ["BatchResult", "LayerProof", "Observer", "Simulator", "is_exact", "prove"]
 
 Observer = Callable[[Step, Codes], None]
 """Called with each step and its codes; it may not keep or change the tensor."""
@@ -110,6 +113,24 @@ def _(instruction: Bypass, step: Step, types: tuple[CodeType, ...]) -> Kernel:
 @kernel.rule(Quantize)
 def _(instruction: Quantize, step: Step, types: tuple[CodeType, ...]) -> Kernel:
     raise AssertionError("the simulator quantizes the input itself")
+
+
+@prove_step.rule(Bypass)
+def _(instruction: Bypass, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    return LayerProof(step.name, "FLOAT: float32, not exact", 0.0, 0.0, exact=False)
+
+
+@prove_step.rule(Quantize)
+def _(instruction: Quantize, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    if step.type.is_float:
+        return LayerProof(step.name, "FLOAT: float32, not exact", 0.0, 0.0, exact=False)
+    low, high = step.type.low, step.type.high
+    return carried(step, 0 if low is None or high is None else max(abs(low), abs(high)))
+
+
+def is_exact(program: FixedNetwork) -> bool:
+    """Whether every value is a code, computed in integers: no FLOAT anywhere."""
+    return not any(step.type.is_float or isinstance(step.instruction, Bypass) for step in program.steps)
 
 
 def _storage(tensor: torch.Tensor) -> int:

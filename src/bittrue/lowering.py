@@ -1,8 +1,8 @@
 """Network + Plan → FixedNetwork: an engine and its tables; it names no operator.
 
-An operator's rule in the `lower` table emits instructions and finishes with the exact result of the node; the engine adds
-the quantizer of the node's output site. Where a site of the node, or one of its inputs, is FLOAT, the `bypass` table gives
-the operator with its rounded parameters instead, to be computed in float32 (B5).
+An operator's rule in the `lower` table emits instructions and finishes with the exact result of the node; the engine
+adds the quantizer of the node's output site. Where a site of the node, or one of its inputs, is FLOAT, the `bypass`
+table gives the operator with its rounded parameters instead, to be computed in float32 (B5).
 """
 
 from collections.abc import Callable, Sequence
@@ -43,7 +43,8 @@ class ParameterCodes:
     @property
     def values(self) -> np.ndarray:
         """What the codes stand for, as float64."""
-        return np.ldexp(self.codes.astype(np.float64), -np.array(self.fraction_bits))
+        values: np.ndarray = np.ldexp(self.codes.astype(np.float64), -np.array(self.fraction_bits))
+        return values
 
 
 class LoweringContext:
@@ -105,9 +106,9 @@ class LoweringContext:
             self._parameters[parameter.name] = self._round_parameter(parameter)
         return self._parameters[parameter.name]
 
-    def rounded_parameter(self, parameter: Parameter | None) -> Parameter | None:
+    def rounded_parameter(self, parameter: Parameter) -> Parameter:
         """A parameter with the values that its codes stand for, as FLOAT computation uses them."""
-        if parameter is None or self._plan.sites.get(parameter.name) in (Word.FLOAT, None):
+        if self._plan.sites.get(parameter.name) in (Word.FLOAT, None):
             return parameter
         return replace(parameter, value=self.parameter(parameter).values.astype(np.float32))
 
@@ -167,7 +168,8 @@ class LoweringContext:
         high: Fraction | None,
         shape: Shape | None = None,
     ) -> str:
-        """Add a step in between, whose exact code is passed on; returns its name. `low`, `high`: bounds on the value."""
+        """Add a step in between, whose exact code is passed on; returns its name. `low`, `high`: bounds on the
+        value."""
         self._emitted += 1
         name = f"{self.node.name}.{self._emitted}"
         exact = self._code_type(shape or self.node.shape, fraction_bits, low, high)
@@ -184,7 +186,8 @@ class LoweringContext:
     ) -> None:
         """Add the node's last step, with the quantizer of its output site.
 
-        fraction_bits: of the exact result, None where it is no dyadic number. low, high: bounds on its value, if any hold.
+        fraction_bits: of the exact result, None where it is no dyadic number. low, high: bounds on its value, if any
+        hold.
         """
         site = f"{self.node.name}.output"
         spec = self.spec("output")
@@ -192,7 +195,7 @@ class LoweringContext:
         if spec is Word.EXACT:
             if fraction_bits is None:
                 raise PlanError(
-                    f"site {site}: EXACT is impossible, because the result has no finite code; use GUARD, FLOAT or a format."
+                    f"site {site}: EXACT is impossible, as the result has no finite code; use GUARD, FLOAT or a format."
                 )
             self._append(Step(self.node.name, site, instruction, tuple(inputs), exact, None, exact))
             return
@@ -226,8 +229,8 @@ class LoweringContext:
         widest = max(abs(lowest or 0), abs(highest or 0))
         if widest >> CODE_BITS:
             raise CarrierError(
-                f"site {self.node.name}.output: its exact result can need {widest.bit_length() + 1} bits, more than the "
-                f"{CODE_BITS} that can be carried; give a site before it fewer bits."
+                f"site {self.node.name}.output: its exact result can need {widest.bit_length() + 1} bits, more than "
+                f"the {CODE_BITS} that can be carried; give a site before it fewer bits."
             )
         return CodeType(shape, fraction_bits, lowest, highest)
 

@@ -1,4 +1,5 @@
-"""Parameters as integer arrays: torch's quantizer applied piece by piece, so that large weights stay small in memory."""
+"""Parameters as integer arrays: torch's quantizer applied piece by piece, so that large weights stay small in
+memory."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
 """The network as trained: frozen nodes, edges and shapes, its text form and its hash.
 
-Tensors are channels last everywhere ((height, width, channels) for images) and the batch axis is left out. Every parameter
-has its output channel on the last axis. Nothing here knows which front end a network came from.
+Tensors are channels last everywhere ((height, width, channels) for images) and the batch axis is left out. Every
+parameter has its output channel on the last axis. Nothing here knows which front end a network came from.
 """
 
 import hashlib
@@ -41,7 +41,8 @@ class Operator:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One operator in its place: `inputs` are names of earlier nodes, `shape` is the output's, without the batch axis."""
+    """One operator in its place: `inputs` are names of earlier nodes, `shape` is the output's, without the batch
+    axis."""
 
     name: str
     operator: Operator
@@ -129,6 +130,6 @@ def check_parameters(network: Network, source: str) -> None:
         if not finite.all():
             bad = int(parameter.value.size - np.count_nonzero(finite))
             raise ModelError(
-                f"{source}: {parameter.name} holds {bad} values that are NaN or infinite out of {parameter.value.size}; "
+                f"{source}: {parameter.name} holds {bad} NaN or infinite values out of {parameter.value.size}; "
                 "train or export the model again so that every parameter is finite."
             )

@@ -18,7 +18,8 @@ from bittrue.plan import Grouping, PlanOptions, Site, Word, grouping, output_sit
 
 @dataclass(frozen=True, eq=False)
 class ReLU(Operator):
-    """max_value where x ≥ max_value; x where threshold ≤ x < max_value; negative_slope·(x − threshold) below (as in Keras).
+    """max_value where x ≥ max_value; x where threshold ≤ x < max_value; negative_slope·(x − threshold) below (as in
+    Keras).
 
     max_value: None for no upper bound. LeakyReLU is a negative_slope.
     """
@@ -254,7 +255,7 @@ def _check_sum(context: LoweringContext, difference: Quantizer, exp: Quantizer, 
     folding = (Overflow.WRAP, Overflow.SATURATE_ZERO)
     if difference.overflow in folding:
         raise PlanError(
-            f"site {name}.difference: {difference.overflow.value} can make a small difference of a large one; use SATURATE."
+            f"site {name}.difference: {difference.overflow.value} can make a small number of a large one; use SATURATE."
         )
     # The largest input's difference is 0, so its exponential is 1, and each of the others lies between 0 and that.
     one = fixed.quantize(Fraction(1), exp)
@@ -262,8 +263,8 @@ def _check_sum(context: LoweringContext, difference: Quantizer, exp: Quantizer, 
     largest = fixed.round_to_code(one * context.node.shape[-1] * unit, total.format.fraction_bits, total.rounding)
     if fixed.quantize(one * unit, total) <= 0 or (total.overflow in folding and fixed.overflows(largest, total)):
         raise PlanError(
-            f"site {name}.sum: the sum's code can reach 0, which has no reciprocal; give {name}.exp and {name}.sum more bits, "
-            "or SATURATE."
+            f"site {name}.sum: the sum's code can reach 0, which has no reciprocal; "
+            f"give {name}.exp and {name}.sum more bits, or SATURATE."
         )
 
 
@@ -284,7 +285,8 @@ def _(operator: Operator, context: LoweringContext) -> Operator:
 
 
 def ends_in_probabilities(network: Network) -> bool:
-    """Whether the network's output is a softmax's or a sigmoid's (B13), seen through operators that only move values."""
+    """Whether the network's output is a softmax's or a sigmoid's (B13), seen through operators that only move
+    values."""
     node = network.by_name[network.output]
     while isinstance(node.operator, Identity | Flatten | Reshape):
         node = network.by_name[node.inputs[0]]

@@ -20,8 +20,9 @@ from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, par
 class Convolution(Operator):
     """Convolution of one or two spatial axes, grouped and depthwise ones included.
 
-    weight: (*kernel, in_channels / groups, out_channels); group g computes output channels g·out/groups … (g+1)·out/groups − 1.
-    strides, dilation: one a spatial axis. padding: (before, after) for each spatial axis, in zeros.
+    weight: (*kernel, in_channels / groups, out_channels); group g computes output channels g·out/groups …
+    (g+1)·out/groups − 1. strides, dilation: one a spatial axis. padding: (before, after) for each spatial axis, in
+    zeros.
     """
 
     weight: Parameter
@@ -60,7 +61,8 @@ def _(operator: Dense, shapes: tuple[Shape, ...]) -> Shape:
     *leading, features = shapes[0]
     if features != operator.weight.value.shape[0]:
         raise ModelError(
-            f"a weight of {format_shape(operator.weight.value.shape)} doesn't fit an input of {format_shape(shapes[0])}."
+            f"a weight of {format_shape(operator.weight.value.shape)} doesn't fit an input "
+            f"of {format_shape(shapes[0])}."
         )
     return (*leading, operator.weight.value.shape[1])
 
@@ -177,8 +179,10 @@ def _column_sums(columns: torch.Tensor) -> tuple[list[int], list[int]]:
         total = wide.sum(0)
         positive = wide.clamp_(min=0).sum(0)
         return positive.tolist(), (total - positive).tolist()
-    rows = columns.T.tolist()
-    return [sum(code for code in row if code > 0) for row in rows], [sum(code for code in row if code < 0) for row in rows]
+    channels = columns.T.tolist()
+    above = [sum(code for code in codes if code > 0) for codes in channels]
+    below = [sum(code for code in codes if code < 0) for codes in channels]
+    return above, below
 
 
 @bypass.rule(Convolution, Dense)
@@ -186,5 +190,5 @@ def _(operator: Convolution | Dense, context: LoweringContext) -> Operator:
     return replace(
         operator,
         weight=context.rounded_parameter(operator.weight),
-        bias=context.rounded_parameter(operator.bias),
+        bias=None if operator.bias is None else context.rounded_parameter(operator.bias),
     )

@@ -153,8 +153,8 @@ def _(operator: Input, context: LoweringContext) -> None:
         context.finish_float(program.Quantize())
     elif context.spec("output") is Word.EXACT:
         raise PlanError(
-            f"site {context.node.name}.output: EXACT is impossible for an input, whose float32 values need up to 277 bits; "
-            "give it a format, or FLOAT."
+            f"site {context.node.name}.output: EXACT is impossible for an input, whose float32 values "
+            "need up to 277 bits; give it a format, or FLOAT."
         )
     else:
         context.finish(program.Quantize(), (), None, None, None)

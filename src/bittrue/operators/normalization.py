@@ -16,7 +16,8 @@ from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, par
 
 @dataclass(frozen=True, eq=False)
 class BatchNormalization(Operator):
-    """gamma·(x − mean) / √(variance + epsilon) + beta for each channel of the last axis; gamma and beta may be absent (1, 0).
+    """gamma·(x − mean) / √(variance + epsilon) + beta for each channel of the last axis; gamma and beta may be absent
+    (1, 0).
 
     epsilon: the stored number exactly (binary64 in Keras).
     """
@@ -126,8 +127,8 @@ def _radicand(variance: Fraction, epsilon: float, site: str) -> Fraction:
     radicand = variance + Fraction(epsilon)
     if radicand <= 0:
         raise ModelError(
-            f"site {site}: variance + epsilon is {float(radicand):g}, which has no square root; give it more fraction bits "
-            "or a format without sign, or train the model again."
+            f"site {site}: variance + epsilon is {float(radicand):g}, which has no square root; give it more fraction "
+            "bits or a format without sign, or train the model again."
         )
     return radicand
 
@@ -160,8 +161,13 @@ def _function(operator: BatchNormalization, context: LoweringContext) -> program
 @bypass.rule(BatchNormalization)
 def _(operator: BatchNormalization, context: LoweringContext) -> Operator:
     if context.options.batch_norm == "raw":
-        roles = {role: context.rounded_parameter(parameter) for role, parameter in operator.parameters()}
-        return replace(operator, **roles)
+        return replace(
+            operator,
+            gamma=None if operator.gamma is None else context.rounded_parameter(operator.gamma),
+            beta=None if operator.beta is None else context.rounded_parameter(operator.beta),
+            mean=context.rounded_parameter(operator.mean),
+            variance=context.rounded_parameter(operator.variance),
+        )
     scale_surds, offset_surds = _affine(operator, context.node.name)
     ones = np.ones(len(scale_surds), np.float32)
     return BatchNormalization(

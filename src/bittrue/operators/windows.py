@@ -92,7 +92,8 @@ def window_maximum(
 
 
 def window_sum(x: torch.Tensor, window: tuple[int, ...], strides: tuple[int, ...], padding: Padding) -> torch.Tensor:
-    """Sums over windows of a channels-last tensor, padded positions counting 0; every partial sum is one of the window's."""
+    """Sums over windows of a channels-last tensor, padded positions counting 0; every partial sum is one of the
+    window's."""
     padded = x
     for axis, (before, after) in enumerate(padding, start=1):
         if before or after:

@@ -66,7 +66,8 @@ def study_plan(
     options: PlanOptions = STUDY_OPTIONS,
     overrides: Sequence[Override] = (),
 ) -> Plan:
-    """The study's recipe: F = k at every site and no word limit; `word_length` is a yardstick for what would overflow."""
+    """The study's recipe: F = k at every site and no word limit; `word_length` is a yardstick for what would
+    overflow."""
     return uniform_plan(
         network, word_length, fraction_bits, rounding=rounding, overflow=overflow, options=options, overrides=overrides
     )
@@ -83,7 +84,8 @@ def plan_from_ranges(
     per_channel: bool = False,
     overrides: Sequence[Override] = (),
 ) -> Plan:
-    """The hardware recipe: `word_length` bits (twice that for biases and offsets), each binary point from the site's range.
+    """The hardware recipe: `word_length` bits (twice that for biases and offsets), each binary point from the site's
+    range.
 
     Unsigned where a range never goes below zero. per_channel: a binary point for each output channel of a weight.
     """
@@ -132,7 +134,8 @@ def _range(site: Site, ranges: Ranges) -> tuple[float, float]:
 def build_plan(
     network: Network, options: PlanOptions, choose: Choose, overrides: Sequence[Override], default: Quantizer
 ) -> Plan:
-    """A plan from `choose`, which gives a site's own quantizer; what the rounding points and the overrides say comes on top.
+    """A plan from `choose`, which gives a site's own quantizer; what the rounding points and the overrides say comes
+    on top.
 
     default: whose modes an override's notation takes where it leaves them out.
     """

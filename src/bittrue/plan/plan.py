@@ -64,8 +64,8 @@ def check_plan(plan: Plan, network: Network) -> dict[str, Site]:
     """Refuse a plan that is not this network's; returns the network's sites under the plan's options."""
     if plan.network != network.hash:
         raise PlanError(
-            f"the plan was made for another network ({plan.network[:18]}…, and {network.name} is {network.hash[:18]}…); "
-            "make a plan for this one with `bittrue plan`."
+            f"the plan was made for another network ({plan.network[:18]}…, and {network.name} is "
+            f"{network.hash[:18]}…); make a plan for this one with `bittrue plan`."
         )
     found = sites_of(network, plan.options)
     for name in plan.sites:
@@ -82,7 +82,7 @@ def check_spec(site: Site, spec: Spec) -> None:
     """Refuse what a site can't have: EXACT without a finite code, or formats by channel where there are none."""
     if spec is Word.EXACT and not site.finite:
         raise PlanError(
-            f"site {site.name}: EXACT is impossible, because the result has no finite code; use GUARD, FLOAT or a format."
+            f"site {site.name}: EXACT is impossible, as the result has no finite code; use GUARD, FLOAT or a format."
         )
     if isinstance(spec, tuple):
         if site.channels is None:

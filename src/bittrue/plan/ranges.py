@@ -15,7 +15,8 @@ PERCENTILES = (0.1, 1.0, 50.0, 99.0, 99.9)
 class SiteRange:
     """The values of one site. count: how many were seen; zeros: how many were 0.
 
-    percentiles: (percent, value) pairs, read off the histogram (so to within one bin). histogram: counts in equal bins from `low` to `high`.
+    percentiles: (percent, value) pairs, read off the histogram (so to within one bin). histogram: counts in equal bins
+    from `low` to `high`.
     """
 
     low: float
@@ -51,7 +52,8 @@ class SiteRange:
 
 
 def integer_bits(low: float, high: float) -> int:
-    """The fewest integer bits I, sign counted if low < 0, with low ≥ −2^(I−1) and high < 2^(I−1) (unsigned: high < 2^I).
+    """The fewest integer bits I, sign counted if low < 0, with low ≥ −2^(I−1) and high < 2^(I−1) (unsigned: high <
+    2^I).
 
     May be negative for small numbers; 0 for a range that is only zero.
     """
@@ -66,7 +68,8 @@ def integer_bits(low: float, high: float) -> int:
 
 
 def fraction_bits_for(low: float, high: float, word_length: int, signed: bool) -> int:
-    """The most fraction bits with which a word holds the range after rounding to nearest, so that nothing in it overflows."""
+    """The most fraction bits with which a word holds the range after rounding to nearest, so that nothing in it
+    overflows."""
     bits = integer_bits(low, high) if signed == (low < 0) else integer_bits(low, high) + 1
     fraction_bits = word_length - bits
     limit = (1 << (word_length - 1 if signed else word_length)) - 1

@@ -15,11 +15,11 @@ from bittrue.rules import RuleTable
 class Site:
     """One number, or array of numbers, that gets a format.
 
-    name: `node.role`; layers that share a parameter share the site. values: a parameter's values as trained (float64 where
-    they are computed, like a batch norm's scale); None for data. channels: the output channels of a weight, which may each
-    have a binary point of their own; None elsewhere. finite: whether the number always has a finite code, so that EXACT is
-    allowed. bounds: what the number can't exceed whatever the data (a softmax: 0 to 1). span_of: a site whose largest minus
-    smallest value bounds this one.
+    name: `node.role`; layers that share a parameter share the site. values: a parameter's values as trained (float64
+    where they are computed, like a batch norm's scale); None for data. channels: the output channels of a weight,
+    which may each have a binary point of their own; None elsewhere. finite: whether the number always has a finite
+    code, so that EXACT is allowed. bounds: what the number can't exceed whatever the data (a softmax: 0 to 1).
+    span_of: a site whose largest minus smallest value bounds this one.
     """
 
     name: str
@@ -39,8 +39,9 @@ sites: RuleTable[Callable[..., tuple[Site, ...]]] = RuleTable("sites")
 class Grouping(Enum):
     """What a node does at fused rounding points (B12).
 
-    START: convolution, dense, add. FOLLOW: batch norm and exact activations, which join a group. PASS: the result's codes are
-    the input's own (maxima, movement), so no rounding is due. END: always rounds (averages, tables, concatenation, the input).
+    START: convolution, dense, add. FOLLOW: batch norm and exact activations, which join a group. PASS: the result's
+    codes are the input's own (maxima, movement), so no rounding is due. END: always rounds (averages, tables,
+    concatenation, the input).
     """
 
     START = "start"
@@ -71,7 +72,8 @@ def sites_of(network: Network, options: PlanOptions) -> dict[str, Site]:
 
 
 def group_inner_nodes(network: Network) -> frozenset[str]:
-    """Nodes inside a fused group, whose output is no rounding point (B12): those with one reader, which joins their group."""
+    """Nodes inside a fused group, whose output is no rounding point (B12): those with one reader, which joins their
+    group."""
     in_group: set[str] = set()
     inner: set[str] = set()
     for node in network.nodes:

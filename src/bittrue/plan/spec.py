@@ -1,4 +1,5 @@
-"""What a plan says of a site: a quantizer (weights: one an output channel), or one of the words EXACT, GUARD, FLOAT (B5)."""
+"""What a plan says of a site: a quantizer (weights: one an output channel), or one of the words EXACT, GUARD, FLOAT
+(B5)."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -19,7 +20,8 @@ GUARD_BITS = 16
 
 
 class Word(Enum):
-    """EXACT: not rounded, every bit is passed on. FLOAT: computed in float32, and from there on nothing is called exact."""
+    """EXACT: not rounded, every bit is passed on. FLOAT: computed in float32, and from there on nothing is called
+    exact."""
 
     EXACT = "EXACT"
     FLOAT = "FLOAT"

@@ -1,4 +1,5 @@
-"""FixedNetwork: the network in integers, a list of steps that hardware, the simulation and the definition all follow."""
+"""FixedNetwork: the network in integers, a list of steps that hardware, the simulation and the definition all
+follow."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,10 +32,10 @@ class CodeType:
 class Step:
     """One instruction in its place.
 
-    name: of the value it makes. Node outputs carry the node's name; what a node needs in between is `node.1`, `node.2`, ….
-    site: the site whose quantizer this is (`conv1.output`), under which its overflows are counted; None in between.
-    exact: the exact result's type before the quantizer; its fraction_bits is None where the result is no dyadic number
-    (Lookup, Softmax, an average over 49) or is FLOAT.
+    name: of the value it makes. Node outputs carry the node's name; what a node needs in between is `node.1`,
+    `node.2`, …. site: the site whose quantizer this is (`conv1.output`), under which its overflows are counted; None
+    in between. exact: the exact result's type before the quantizer; its fraction_bits is None where the result is no
+    dyadic number (Lookup, Softmax, an average over 49) or is FLOAT.
     quantizer: rounds the exact result; None passes the exact code on.
     guard: the quantizer is a GUARD's (B5).
     """
@@ -53,9 +54,9 @@ class Step:
 class FixedNetwork:
     """A network lowered under a plan.
 
-    network, plan: the hashes of what it was made from. steps: inputs come before their readers; the first is the Quantize
-    of the input. output: the step whose value is the network's. parameter_overflows: for each parameter site, how many of its
-    values overflowed when they were rounded.
+    network, plan: the hashes of what it was made from. steps: inputs come before their readers; the first is the
+    Quantize of the input. output: the step whose value is the network's. parameter_overflows: for each parameter site,
+    how many of its values overflowed when they were rounded.
     """
 
     network: str

@@ -1,9 +1,9 @@
 """The instructions of a FixedNetwork: what fixed-point hardware does, in integers.
 
-A *code* c with F fraction bits stands for the value c·2^(−F). Each instruction computes an exact result from the codes of
-its inputs; where the step that holds it has a quantizer, that result is rounded once and its overflow handled (B3, B4);
-without one the exact code is passed on (EXACT). Tensors are channels last, (height, width, channels), batch axis left out;
-parameters have their output channel on the last axis.
+A *code* c with F fraction bits stands for the value c·2^(−F). Each instruction computes an exact result from the codes
+of its inputs; where the step that holds it has a quantizer, that result is rounded once and its overflow handled (B3,
+B4); without one the exact code is passed on (EXACT). Tensors are channels last, (height, width, channels), batch axis
+left out; parameters have their output channel on the last axis.
 
 All arrays of codes are NumPy integer arrays. `F_x` below is the input's number of fraction bits.
 """
@@ -32,15 +32,15 @@ class Quantize(Instruction):
 class MultiplyAccumulate(Instruction):
     """Sum of products with constant weights, plus bias (B6): convolutions of any rank and dense layers.
 
-    y[p, c] = Σ_k x[p·stride + k·dilation − padding_low, group(c), i] · w[k, i, c] + b[c], an exact sum, in the order kernel rows, kernel columns,
-    input channels innermost; positions in the padding count as zero.
+    y[p, c] = Σ_k x[p·stride + k·dilation − padding_low, group(c), i] · w[k, i, c] + b[c], an exact sum, in the order
+    kernel rows, kernel columns, input channels innermost; positions in the padding count as zero.
 
-    weight: codes, shape (*kernel, in_channels / groups, out_channels); kernel is () for a dense layer, which acts on the last axis of
-    an input of any rank. weight_fraction_bits: one a tensor (length 1) or one an output channel.
+    weight: codes, shape (*kernel, in_channels / groups, out_channels); kernel is () for a dense layer, which acts on
+    the last axis of an input of any rank. weight_fraction_bits: one a tensor (length 1) or one an output channel.
     bias: codes, shape (out_channels,), or None; Python ints or NumPy int64. bias_fraction_bits: its F.
     The exact result is aligned to `fraction_bits` = max(F_x + max weight_fraction_bits, bias_fraction_bits).
-    accumulator: None for an exact sum. Else a₀ = Q(bias), aᵢ = Q(aᵢ₋₁ + pᵢ) in the stated order; the result has the accumulator's F.
-    quantized_products: with an accumulator, aᵢ = Q(aᵢ₋₁ + Q(pᵢ)) instead (as hls4ml stores products).
+    accumulator: None for an exact sum. Else a₀ = Q(bias), aᵢ = Q(aᵢ₋₁ + pᵢ) in the stated order; the result has the
+    accumulator's F. quantized_products: with an accumulator, aᵢ = Q(aᵢ₋₁ + Q(pᵢ)) instead (as hls4ml stores products).
     """
 
     weight: np.ndarray
@@ -132,7 +132,8 @@ class Lookup(Instruction):
 
 @dataclass(frozen=True, eq=False)
 class Softmax(Instruction):
-    """y_i = exp(x_i) / Σ_j exp(x_j) over the last axis, correctly rounded per output (B9): rational only where all x are equal."""
+    """y_i = exp(x_i) / Σ_j exp(x_j) over the last axis, correctly rounded per output (B9): rational only where all x
+    are equal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,14 +164,16 @@ class Pad(Instruction):
 
 @dataclass(frozen=True, eq=False)
 class Concatenate(Instruction):
-    """The operands one after the other along `axis` (batch axis left out), each aligned to the largest F, then the quantizer."""
+    """The operands one after the other along `axis` (batch axis left out), each aligned to the largest F, then the
+    quantizer."""
 
     axis: int
 
 
 @dataclass(frozen=True, eq=False)
 class Bypass(Instruction):
-    """FLOAT (B5): the operator in float32, on inputs converted to float32; a quantizer of the step takes that float32 as exact.
+    """FLOAT (B5): the operator in float32, on inputs converted to float32; a quantizer of the step takes that float32
+    as exact.
 
     operator: the float operator with its quantized parameters put in; the simulation evaluates it by the operators'
     float values. From there on nothing is called exact.
@@ -198,7 +201,8 @@ class Tanh(Function):
 class BatchNorm(Function):
     """gamma·(x − mean) / √(variance + epsilon) + beta per channel, of rounded parameters (B7, `raw`).
 
-    Codes of shape (channels,) with their fraction bits; gamma and beta may be None (1 and 0). epsilon: the stored number, exactly.
+    Codes of shape (channels,) with their fraction bits; gamma and beta may be None (1 and 0). epsilon: the stored
+    number, exactly.
     """
 
     gamma: np.ndarray | None

@@ -1,4 +1,5 @@
-"""Accumulators with a quantizer of their own (B6): sums of products rounded and limited as they grow, in the stated order."""
+"""Accumulators with a quantizer of their own (B6): sums of products rounded and limited as they grow, in the stated
+order."""
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ def ordered_sum(sums: ProductSums, codes: Codes) -> Result:
     patches = gather_patches(codes.tensor.to(torch.int64), instruction)
     columns = torch.from_numpy(instruction.weight.reshape(-1, instruction.weight.shape[-1]).astype(np.int64))
     per_group = columns.shape[-1] // instruction.groups
-    grouped = columns.unflatten(-1, (instruction.groups, per_group))
+    grouped = columns.reshape(-1, instruction.groups, per_group)
     product_shift = torch.tensor([1 << (finest - bits) for bits in product_bits]).expand(columns.shape[-1])
     product_shift = product_shift.reshape(instruction.groups, per_group)
     largest = codes.bound * int(columns.abs().max()) * int(product_shift.max())

@@ -1,7 +1,8 @@
 """The carriers of codes, and the proof that one holds every number of a computation exactly (B14).
 
-A float carrier holds integers: float32 all up to 2^24, float64 all up to 2^53. A sum of products whose absolute values add up to
-less than that limit is exact in every order, fused multiply-add or not, because every partial sum is an integer within it.
+A float carrier holds integers: float32 all up to 2^24, float64 all up to 2^53. A sum of products whose absolute values
+add up to less than that limit is exact in every order, fused multiply-add or not, because every partial sum is an
+integer within it.
 """
 
 from enum import Enum
@@ -48,8 +49,8 @@ def carrier_for(bound: int, what: str) -> Carrier:
         if bound < 1 << carrier.bits:
             return carrier
     raise CarrierError(
-        f"{what}: its numbers can need {bound.bit_length() + 1} bits, more than the {Carrier.INT64.bits + 1} of the widest "
-        "carrier, so no exact result can be promised; give it, or a site before it, fewer bits."
+        f"{what}: its numbers can need {bound.bit_length() + 1} bits, more than the {Carrier.INT64.bits + 1} "
+        "of the widest carrier, so no exact result can be promised; give it, or a site before it, fewer bits."
     )
 
 

@@ -31,7 +31,8 @@ def _(instruction: Add, step: Step, types: tuple[CodeType, ...]) -> Kernel:
         total = first + others[0] if others else first
         for other in others[1:]:
             total += other
-        return Result(total, sum(x.low << shift for x, shift in operands), sum(x.high << shift for x, shift in operands))
+        low = sum(x.low << shift for x, shift in operands)
+        return Result(total, low, sum(x.high << shift for x, shift in operands))
 
     return add
 
@@ -114,7 +115,8 @@ def _folds(step: Step) -> bool:
 
 
 def _folded(x: Codes, branch: Branch, step: Step, bound: int) -> Result:
-    """The map and its rounding in one go: a power of two in the constants leaves them, and the result, exact in float64."""
+    """The map and its rounding in one go: a power of two in the constants leaves them, and the result, exact in
+    float64."""
     assert step.quantizer is not None
     assert step.exact.fraction_bits is not None
     shift = step.exact.fraction_bits - step.quantizer.format.fraction_bits
@@ -129,8 +131,8 @@ def affine_rounded(
 ) -> torch.Tensor:
     """scale·x + offset per channel in float64, rounded to integers on `carrier`, in pieces that stay in the cache.
 
-    The caller has proven that the rounding of the computed number is that of the exact one. Written over x where that is
-    allowed: fresh memory costs more than the arithmetic.
+    The caller has proven that the rounding of the computed number is that of the exact one. Written over x where that
+    is allowed: fresh memory costs more than the arithmetic.
     """
     rows = x.tensor.reshape(-1, x.tensor.shape[-1])
     in_place = x.reusable and x.tensor.dtype == carrier.dtype

@@ -22,7 +22,8 @@ class FloatModel:
 
     @torch.inference_mode()
     def run(self, x: np.ndarray, observe: Observer | None = None) -> np.ndarray:
-        """The network's output for a batch x of float32, shape (batch, *input shape), channels last; float32 likewise."""
+        """The network's output for a batch x of float32, shape (batch, *input shape), channels last; float32
+        likewise."""
         values: dict[str, torch.Tensor] = {
             self.network.input.name: torch.from_numpy(np.ascontiguousarray(x, np.float32))
         }

@@ -193,7 +193,8 @@ class _BatchNormKernel:
         return self._scale.abs() * largest * 2.0**-47 + self._constant_error
 
     def _covers(self, low: int, high: int) -> bool:
-        """Whether the float64 result rounds correctly for all codes from low to high; proves it where that isn't known."""
+        """Whether the float64 result rounds correctly for all codes from low to high; proves it where that isn't
+        known."""
         if self._proven is not None and self._proven[0] <= low and high <= self._proven[1]:
             return True
         if self._refuted is not None and low <= self._refuted[0] and self._refuted[1] <= high:

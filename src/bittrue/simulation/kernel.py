@@ -10,4 +10,3 @@ Kernel = Callable[[tuple[Codes, ...]], Result]
 
 kernel: RuleTable[Callable[..., Kernel]] = RuleTable("kernel")
 """Rules `(instruction, step, input types) -> Kernel`: weights are laid out once, in the rule or at their first use."""
-

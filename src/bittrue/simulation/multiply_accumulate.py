@@ -26,9 +26,7 @@ def _(instruction: MultiplyAccumulate, step: Step, types: tuple[CodeType, ...]) 
 
 
 @prove_step.rule(MultiplyAccumulate)
-def _(
-    instruction: MultiplyAccumulate, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]
-) -> LayerProof:
+def _(instruction: MultiplyAccumulate, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
     assert types[0].fraction_bits is not None
     sums = ProductSums(instruction, types[0].fraction_bits, step.name)
     if instruction.accumulator is not None and not wraps_once(instruction.accumulator, sums.fraction_bits):

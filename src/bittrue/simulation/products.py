@@ -17,12 +17,13 @@ _MOST_FOLDED = 64
 """How far a shift may move into the weights: no product or sum can leave float32's range by it."""
 
 _MOST_GROUPS = {True: 6, False: 3}
-"""Up to how many groups of input channels in float32 are faster than one sum in float64, for convolutions (True) and dense
-layers; measured by benchmarks/carriers.py."""
+"""Up to how many groups of input channels in float32 are faster than one sum in float64, for convolutions (True) and
+dense layers; measured by benchmarks/carriers.py."""
 
 
 class Strategy(NamedTuple):
-    """How a sum is computed: on one carrier, or in groups of input channels (start, stop) in float32 added in float64."""
+    """How a sum is computed: on one carrier, or in groups of input channels (start, stop) in float32 added in
+    float64."""
 
     carrier: Carrier
     groups: tuple[tuple[int, int], ...] = ()
@@ -97,12 +98,14 @@ class ProductSums:
         return [code << shift for code in self.instruction.bias.tolist()]
 
     def bound(self, largest_input: int) -> int:
-        """What no partial sum, in any order and in any channel, can exceed for inputs of absolute value ≤ largest_input."""
+        """What no partial sum, in any order and in any channel, can exceed for inputs of absolute value ≤
+        largest_input."""
         pairs = zip(self.magnitudes, self.biases, strict=True)
         return max((magnitude * largest_input + abs(bias) for magnitude, bias in pairs), default=0)
 
     def strategy(self, largest_input: int) -> Strategy:
-        """The cheapest way that is proven for inputs of absolute value ≤ largest_input; CarrierError where there is none."""
+        """The cheapest way that is proven for inputs of absolute value ≤ largest_input; CarrierError where there is
+        none."""
         carrier = carrier_for(self.bound(largest_input), self.what)
         if carrier is not Carrier.FLOAT64 or self.instruction.groups != 1:
             return Strategy(carrier)
@@ -128,8 +131,8 @@ class ProductSums:
         if not strategy.groups:
             return self.bound(largest_input)
         aligned = self._block_sums.astype(np.float64) * np.exp2(self.shifts)
-        edges = self._edges
-        widest = max(aligned[edges.index(start) : edges.index(stop)].sum(axis=0).max() for start, stop in strategy.groups)
+        blocks = [(self._edges.index(start), self._edges.index(stop)) for start, stop in strategy.groups]
+        widest = max(aligned[start:stop].sum(axis=0).max() for start, stop in blocks)
         return int(widest) * largest_input
 
     def _strategy_for(self, bound: int) -> Strategy:
@@ -212,14 +215,14 @@ def integer_sums(x: torch.Tensor, sums: ProductSums) -> torch.Tensor:
     groups = sums.instruction.groups
     per_group = weight.shape[-1] // groups
     kernel_weight = weight.reshape(-1, weight.shape[-1])
-    parts = [
-        patches[..., group, :] @ kernel_weight[:, group * per_group : (group + 1) * per_group] for group in range(groups)
-    ]
+    columns = kernel_weight.split(per_group, dim=1)
+    parts = [patches[..., group, :] @ columns[group] for group in range(groups)]
     return torch.cat(parts, -1) + torch.tensor(sums.biases)
 
 
 def gather_patches(x: torch.Tensor, instruction: MultiplyAccumulate) -> torch.Tensor:
-    """The inputs of each sum, in the stated order: (batch, *positions, groups, kernel rows · columns · channels in a group)."""
+    """The inputs of each sum, in the stated order: (batch, *positions, groups, kernel rows · columns · channels in a
+    group)."""
     groups = instruction.groups
     if not instruction.strides:
         return x.unsqueeze(-2)
@@ -241,5 +244,5 @@ def gather_patches(x: torch.Tensor, instruction: MultiplyAccumulate) -> torch.Te
         ):
             start = offset * step
             view = view[(slice(None),) * axis + (slice(start, start + (count - 1) * stride + 1, stride),)]
-        taps.append(view.unflatten(-1, (groups, -1)))
+        taps.append(view.reshape(*view.shape[:-1], groups, -1))
     return torch.cat(taps, -1)

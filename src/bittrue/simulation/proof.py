@@ -1,4 +1,5 @@
-"""The proof per step (B14): which carrier holds every number of it, by how many bits, for all inputs that its formats allow."""
+"""The proof per step (B14): which carrier holds every number of it, by how many bits, for all inputs that its formats
+allow."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,9 +11,9 @@ from bittrue.simulation.carrier import bound_bits, carrier_for
 
 @dataclass(frozen=True)
 class LayerProof:
-    """node: the step. strategy: how it is computed. bound_bits: log2 of what no number of it can exceed. margin_bits: how
-    far that is from the carrier's limit (of the widest channel group, where the sum is split); more than 0 proves it.
-    exact: False for FLOAT, about which nothing is claimed."""
+    """node: the step. strategy: how it is computed. bound_bits: log2 of what no number of it can exceed. margin_bits:
+    how far that is from the carrier's limit (of the widest channel group, where the sum is split); more than 0 proves
+    it. exact: False for FLOAT, about which nothing is claimed."""
 
     node: str
     strategy: str
@@ -22,7 +23,8 @@ class LayerProof:
 
 
 prove_step: RuleTable[Callable[..., LayerProof]] = RuleTable("proof")
-"""Rules `(instruction, step, input types, input bounds) -> LayerProof`; a bound is the largest absolute code of an input."""
+"""Rules `(instruction, step, input types, input bounds) -> LayerProof`; a bound is the largest absolute code of an
+input (the network's first step, which has none, gets its own)."""
 
 
 def carried(step: Step, bound: int) -> LayerProof:
@@ -40,6 +42,8 @@ def prove(program: FixedNetwork, peaks: Mapping[str, int]) -> tuple[LayerProof, 
     for step in program.steps:
         types = tuple(program.by_name[name].type for name in step.inputs)
         bounds = tuple(_bound(name, kind, peaks) for name, kind in zip(step.inputs, types, strict=True))
+        if not step.inputs:
+            bounds = (_bound(step.name, step.type, peaks),)
         proofs.append(prove_step[type(step.instruction)](step.instruction, step, types, bounds))
     return tuple(proofs)
 

@@ -14,7 +14,8 @@ Resolve = Callable[[torch.Tensor], Sequence[int]]
 
 
 def divide_rounded(numerator: torch.Tensor, denominator: torch.Tensor, rounding: Rounding) -> torch.Tensor:
-    """numerator / denominator, rounded to integers; int64, denominators positive, both below 2^61 (the caller's proof)."""
+    """numerator / denominator, rounded to integers; int64, denominators positive, both below 2^61 (the caller's
+    proof)."""
     below = torch.div(numerator, denominator, rounding_mode="floor")
     rest = numerator - below * denominator
     if rounding is Rounding.FLOOR:
@@ -36,7 +37,8 @@ def divide_rounded(numerator: torch.Tensor, denominator: torch.Tensor, rounding:
 
 
 def round_certain(reals: torch.Tensor, rounding: Rounding) -> torch.Tensor:
-    """Real numbers rounded in place where none is a tie (or, for FLOOR and TRUNCATE, where each is on its right side)."""
+    """Real numbers rounded in place where none is a tie (or, for FLOOR and TRUNCATE, where each is on its right
+    side)."""
     if rounding is Rounding.FLOOR:
         return reals.floor_()
     return reals.trunc_() if rounding is Rounding.TRUNCATE else reals.round_()
@@ -44,17 +46,15 @@ def round_certain(reals: torch.Tensor, rounding: Rounding) -> torch.Tensor:
 
 def doubtful(reals: torch.Tensor, error: torch.Tensor | float, rounding: Rounding) -> torch.Tensor:
     """Where a real number within `error` of the given one might round differently."""
-    if rounding in _TO_GRID:
-        distance = (reals - reals.round()).abs_()
-    else:
-        distance = (reals - reals.floor()).sub_(0.5).abs_()
-    return distance <= error
+    border = reals.round() if rounding in _TO_GRID else reals.floor().add_(0.5)
+    return (reals - border).abs_() <= error
 
 
 def round_resolved(
     reals: torch.Tensor, error: torch.Tensor | float, rounding: Rounding, resolve: Resolve, what: str
 ) -> torch.Tensor:
-    """Correctly rounded codes of real numbers that are known to within `error`; `resolve` decides the doubtful ones exactly."""
+    """Correctly rounded codes of real numbers that are known to within `error`; `resolve` decides the doubtful ones
+    exactly."""
     if not bool(torch.isfinite(reals).all()):
         raise CarrierError(f"{what}: a result is beyond float64's range; give the site fewer fraction bits.")
     open_cases = doubtful(reals, error, rounding).reshape(-1).nonzero().squeeze(-1)

@@ -28,13 +28,16 @@ __all__ = ["BatchResult", "LayerProof", "Observer", "Simulator", "is_exact", "pr
 Observer = Callable[[Step, Codes], None]
 """Called with each step and its codes; it may not keep or change the tensor."""
 
-torch.backends.nnpack.set_flags(False)  # its convolutions are Winograd's and not exact on integers (B14)
+torch.backends.nnpack.set_flags(False)  # type: ignore[no-untyped-call]  # its convolutions are Winograd's and not exact on integers (B14)
 
 
 @dataclass(frozen=True, eq=False)
 class BatchResult:
-    """outputs: the network's output as float64 values, (batch, *shape). overflows: per output site, how many codes lay
-    outside its quantizer's limits after rounding. peaks: per step that no format bounds, the largest absolute code seen."""
+    """One batch's results.
+
+    outputs: the network's output as float64 values, (batch, *shape). overflows: per output site, how many codes lay
+    outside its quantizer's limits after rounding. peaks: per step that no format bounds, the largest absolute code.
+    """
 
     outputs: np.ndarray
     overflows: dict[str, int]
@@ -44,7 +47,8 @@ class BatchResult:
 class Simulator:
     """A FixedNetwork ready to run on torch.
 
-    Kernels lay their weights out at the first batch that needs them. An instance isn't safe to use from several threads.
+    Kernels lay their weights out at the first batch that needs them. An instance isn't safe to use from several
+    threads.
     """
 
     def __init__(self, program: FixedNetwork) -> None:
@@ -81,9 +85,7 @@ class Simulator:
                     del values[name]
         return BatchResult(_output_values(values[self.program.output]), overflows, peaks)
 
-    def _compute(
-        self, step: Step, x: np.ndarray, values: dict[str, Codes], readers: Counter[str]
-    ) -> tuple[Codes, int]:
+    def _compute(self, step: Step, x: np.ndarray, values: dict[str, Codes], readers: Counter[str]) -> tuple[Codes, int]:
         if isinstance(step.instruction, Quantize):
             return _quantize_input(torch.from_numpy(np.ascontiguousarray(x, np.float32)), step.type, step.quantizer)
         storages = Counter(_storage(codes.tensor) for codes in values.values())
@@ -124,8 +126,7 @@ def _(instruction: Bypass, step: Step, types: tuple[CodeType, ...], bounds: tupl
 def _(instruction: Quantize, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
     if step.type.is_float:
         return LayerProof(step.name, "FLOAT: float32, not exact", 0.0, 0.0, exact=False)
-    low, high = step.type.low, step.type.high
-    return carried(step, 0 if low is None or high is None else max(abs(low), abs(high)))
+    return carried(step, bounds[0])
 
 
 def is_exact(program: FixedNetwork) -> bool:
@@ -157,7 +158,8 @@ def _rounded_reals(x: torch.Tensor, quantizer: Quantizer) -> torch.Tensor:
     if quantizer.rounding is Rounding.NEAREST_EVEN and abs(bits) <= _MOST_SCALED:
         least, most = (float(end) for end in torch.aminmax(x)) if x.numel() else (0.0, 0.0)
         if max(-least, most) < 2.0**_MOST_SCALED:  # false for NaN, which aminmax passes on
-            # Scaling by a power of two is exact here, or leaves a number far below one half, which rounds to 0 all the same.
+            # Scaling by a power of two is exact here, or leaves a number far below one half, which rounds to 0 all the
+            # same.
             return torch.mul(x, 2.0**bits).round_()
     return quantize(x, Quantizer(quantizer.format, quantizer.rounding, Overflow.UNBOUNDED))
 

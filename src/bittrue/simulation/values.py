@@ -50,7 +50,8 @@ class Result:
 
 
 def shifted(codes: Codes, shift: int, carrier: Carrier) -> torch.Tensor:
-    """codes · 2^shift for shift ≥ 0 on a carrier that holds them: the same tensor where nothing changes, else a new one."""
+    """codes · 2^shift for shift ≥ 0 on a carrier that holds them: the same tensor where nothing changes, else a new
+    one."""
     moved = codes.tensor.to(carrier.dtype)
     return moved * (1 << shift) if shift else moved
 

@@ -1,8 +1,9 @@
 """RuleTable: a table from a node's exact class to the rule that handles it.
 
-A pass owns its table and names no node class; the module that defines a class registers its rules in the passes' tables.
-Look-up is by exact class, a second rule for a class is an error, and there is no default rule: a silent default would be
-a wrong width in hardware. A gap is stated with its reason, so that errors, documentation and tests can be made from it.
+A pass owns its table and names no node class; the module that defines a class registers its rules in the passes'
+tables. Look-up is by exact class, a second rule for a class is an error, and there is no default rule: a silent
+default would be a wrong width in hardware. A gap is stated with its reason, so that errors, documentation and tests
+can be made from it.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +17,8 @@ Rule = TypeVar("Rule", bound=Callable[..., object])
 class RuleTable(Generic[Rule]):
     """Rules of one pass, keyed by exact class.
 
-    Parameters: `name`, the pass as errors and tests call it; `gaps_allowed`, whether a class may state that it has no rule.
+    Parameters: `name`, the pass as errors and tests call it; `gaps_allowed`, whether a class may state that it has no
+    rule.
     """
 
     def __init__(self, name: str, *, gaps_allowed: bool = False) -> None:

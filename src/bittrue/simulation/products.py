@@ -215,7 +215,7 @@ def integer_sums(x: torch.Tensor, sums: ProductSums) -> torch.Tensor:
     groups = sums.instruction.groups
     per_group = weight.shape[-1] // groups
     kernel_weight = weight.reshape(-1, weight.shape[-1])
-    columns = kernel_weight.split(per_group, dim=1)
+    columns = torch.split(kernel_weight, per_group, dim=1)
     parts = [patches[..., group, :] @ columns[group] for group in range(groups)]
     return torch.cat(parts, -1) + torch.tensor(sums.biases)
 

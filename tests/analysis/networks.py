@@ -81,3 +81,19 @@ def random_images(
     folder: Path, images: int = 40, *, classes: int | None = 4, shape: tuple[int, ...] = (6, 6, 1)
 ) -> Dataset:
     return load_dataset(str(images_file(folder, images, classes=classes, shape=shape)))
+
+
+class RecordedProgress:
+    """What a progress display was told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, int] | int | str] = []
+
+    def start(self, what: str, total: int) -> None:
+        self.events.append((what, total))
+
+    def advance(self, images: int) -> None:
+        self.events.append(images)
+
+    def finish(self) -> None:
+        self.events.append("finished")

@@ -23,7 +23,8 @@ from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan
 from bittrue.program import FixedNetwork, Step
-from bittrue.simulation.simulator import LayerProof, Simulator, is_exact, prove
+from bittrue.simulation.proof import LayerProof, prove
+from bittrue.simulation.simulator import Simulator, is_exact
 from bittrue.simulation.values import Codes
 
 METRIC_FIELDS = ("accuracy", "interval", "over_ties", "loss", "correct", "tied")

@@ -25,7 +25,8 @@ from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan, Ranges, check_plan
 from bittrue.simulation.float_model import FloatModel
-from bittrue.simulation.simulator import LayerProof, Simulator, is_exact, prove
+from bittrue.simulation.proof import LayerProof, prove
+from bittrue.simulation.simulator import Simulator, is_exact
 
 FLOAT = "float"
 """The name of the float row, and its key in the store; the others' keys are their plans' hashes."""

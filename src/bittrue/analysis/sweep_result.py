@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from bittrue.errors import BittrueError
-from bittrue.simulation.simulator import LayerProof
+from bittrue.simulation.proof import LayerProof
 
 SIGNIFICANCE = 0.05
 """A row differs from float where McNemar's exact test gives less than this."""

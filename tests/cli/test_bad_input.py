@@ -112,7 +112,7 @@ CASES: Mapping[str, tuple[Callable[[Bench, Run], Arguments], str]] = {
     ),
     "two ranges at once": (
         lambda b, run: ["sweep", b.model, "--data", b.images, "--word-length", "4:8", "--fraction-bits", "3:4"],
-        "--word-length 4:8",
+        "one number for the other",
     ),
     "no bits at all": (lambda b, run: ["sweep", b.model, "--data", b.images], "--fraction-bits"),
     "an unknown recipe": (lambda b, run: b.study(None, None, "--recipe", "cake"), "cake"),
@@ -160,7 +160,7 @@ CASES: Mapping[str, tuple[Callable[[Bench, Run], Arguments], str]] = {
     ),
     "an unknown witness": (
         lambda b, run: ["verify", b.model, "--plan", b.plan(run), "--data", b.images, "--against", "d"],
-        "--against reference",
+        "no witness 'd'",
     ),
     "nodes without a folder": (
         lambda b, run: ["simulate", b.model, "--plan", b.plan(run), "--data", b.images, "--nodes"],

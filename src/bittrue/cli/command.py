@@ -6,7 +6,6 @@ interrupted.
 
 import functools
 import inspect
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields, is_dataclass
@@ -68,21 +67,24 @@ def _run(function: Callable[[], None], *, debug: bool) -> None:
         function()
     except (typer.Exit, BrokenPipeError):
         raise
-    except KeyboardInterrupt as interrupt:
-        code, message = INTERRUPTED, f"Interrupted{f': {interrupt}' if interrupt.args else ''}"
-    except BittrueError as error:
-        code, message = USER_ERROR, f"Error: {error}"
-    except MemoryError:
-        code, message = USER_ERROR, "Error: the memory is not enough: lower --batch-size or free some"
-    except OSError as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
+        code, message = _ending(error)
+        complain(message)
+        raise typer.Exit(code) from None
+
+
+def _ending(error: BaseException) -> tuple[int, str]:
+    """The exit code and the sentence for what broke a command off."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, f"Interrupted{f': {error}' if error.args else ''}"
+    if isinstance(error, BittrueError):
+        return USER_ERROR, f"Error: {error}"
+    if isinstance(error, MemoryError):
+        return USER_ERROR, "Error: the memory is not enough: lower --batch-size or free some"
+    if isinstance(error, OSError):
         where = "a file" if error.filename is None else str(error.filename)
-        code, message = USER_ERROR, f"Error: {where} can't be used ({error.strerror or error}): check it and its disk"
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}".removesuffix(".")
-        code, message = INTERNAL_ERROR, f"Internal error, a bug in bittrue ({what}): run with --debug to see where"
-    else:
-        return
-    if debug:
-        traceback.print_exc(file=sys.stderr)
-    complain(message)
-    raise typer.Exit(code)
+        return USER_ERROR, f"Error: {where} can't be used ({error.strerror or error}): check it and its disk"
+    what = f"{type(error).__name__}: {error}".removesuffix(".")
+    return INTERNAL_ERROR, f"Internal error, a bug in bittrue ({what}): run with --debug to see where"

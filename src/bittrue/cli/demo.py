@@ -83,12 +83,11 @@ def next_commands(folder: Path) -> list[str]:
     """Commands that work as they are printed, from the folder in which the demo was called."""
     call = _call()
     model, ranges, plan, hardware = (
-        shlex.quote(str(folder / name)) for name in ("model.keras", "hardware.json", "plan8.json", "hardware")
+        shlex.quote(str(folder / name)) for name in ("model.keras", "ranges.json", "plan8.json", "hardware")
     )
     return [
         f"{call} inspect {model}",
         f"{call} sweep {model} --data digits --word-length 4:10 --out {hardware}",
-        f"{call} ranges {model} --data digits --split train --out {ranges}",
         f"{call} plan {model} --ranges {ranges} --word-length 8 --out {plan}",
         f"{call} simulate {model} --plan {plan} --data digits",
         f"{call} verify {model} --plan {plan} --data digits",

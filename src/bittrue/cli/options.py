@@ -255,7 +255,7 @@ class RecipeOptions:
 
 def parse_bits(text: str, option: str) -> range:
     """`5`, or an inclusive range `3:8`, as given to `option`. Raises BittrueError."""
-    found = re.fullmatch(r"\s*([+-]?\d{1,5})\s*(?::\s*([+-]?\d{1,5})\s*)?", text)
+    found = re.fullmatch(r"\s*([+-]?[0-9]{1,5})\s*(?::\s*([+-]?[0-9]{1,5})\s*)?", text)
     if not found:
         raise BittrueError(f"{option} {text!r} is neither a number nor a range: write it like 5 or 3:8.")
     first = int(found[1])

@@ -23,6 +23,11 @@ def sentence(text: str) -> str:
     return line if line.endswith((".", "?", "!")) else f"{line}."
 
 
+def percent(share: float) -> str:
+    """`81.63 %`."""
+    return f"{100 * share:.2f} %"
+
+
 def say(text: str = "") -> None:
     """A line of results, to standard output."""
     print(text)

@@ -7,7 +7,7 @@ import typer
 
 from bittrue.cli.command import command
 from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, Model
-from bittrue.cli.output import output_file, say, say_json
+from bittrue.cli.output import output_file, percent, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
 
@@ -53,7 +53,7 @@ def print_ranges(measured: "Ranges") -> None:
             name,
             f"{site.low:.6g}",
             f"{site.high:.6g}",
-            f"{site.zeros / site.count:.1%}" if site.count else "",
+            percent(site.zeros / site.count),
             str(site.integer_bits),
             site.reason,
         )

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from bittrue.cli.app import app
+from bittrue.cli.options import COMMON
 from bittrue.files import write_text
 
 HEAD = """# Commands
@@ -21,23 +22,37 @@ Results go to standard output, progress and messages to standard error. Exit cod
 def reference() -> str:
     """The reference in Markdown."""
     group: Any = typer.main.get_command(app)
-    return "\n".join([HEAD, *(line for command in group.commands.values() for line in _command(command))])
+    commands = list(group.commands.values())
+    common = _panels(commands[0]).pop(COMMON)
+    lines = [HEAD, *_table("Every command takes", common)]
+    return "\n".join([*lines, *(line for command in commands for line in _command(command))])
 
 
 def _command(command: Any) -> Iterator[str]:
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
-    required = "".join(f" {option.opts[0]} {option.metavar}" for option in options if option.required)
+    required = [
+        f"{option.opts[0]} {option.metavar}" for option in command.params if _is_option(option) and option.required
+    ]
     yield f"## {command.name}\n"
     yield f"{command.help}\n"
-    yield f"    bittrue {command.name} {' '.join(argument.metavar for argument in arguments)}{required} …\n".replace(
-        "  -", " -"
-    )
-    panels = dict.fromkeys(option.rich_help_panel for option in options)
+    yield f"    {' '.join(['bittrue', command.name, *(argument.metavar for argument in arguments), *required])}\n"
     yield from _table("Argument", [(argument.metavar, argument.help) for argument in arguments])
-    for panel in panels:
-        rows = [(_spelling(option), _meaning(option)) for option in options if option.rich_help_panel == panel]
+    panels = _panels(command)
+    del panels[COMMON]
+    for panel, rows in panels.items():
         yield from _table(f"Option: {panel.lower()}" if panel else "Option", rows)
+
+
+def _panels(command: Any) -> dict[str, list[tuple[str, str]]]:
+    """The options by panel, those of none first: how each is written, and what it means."""
+    panels: dict[str, list[tuple[str, str]]] = {"": []}
+    for option in filter(_is_option, command.params):
+        panels.setdefault(option.rich_help_panel or "", []).append((_spelling(option), _meaning(option)))
+    return panels
+
+
+def _is_option(parameter: Any) -> bool:
+    return bool(parameter.param_type_name == "option")
 
 
 def _spelling(option: Any) -> str:
@@ -49,7 +64,7 @@ def _meaning(option: Any) -> str:
         return f"{option.help} Required."
     if option.is_flag or option.default in (None, ()):
         return str(option.help)
-    return f"{option.help} [default: {option.default}]"
+    return f"{str(option.help).removesuffix('.')} (default: {option.default})."
 
 
 def _table(heading: str, rows: list[tuple[str, str]]) -> Iterator[str]:

@@ -7,7 +7,7 @@ import typer
 
 from bittrue.cli.command import command
 from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, Model, PlanFile, load_plan
-from bittrue.cli.output import optional_folder, say, say_json
+from bittrue.cli.output import optional_folder, percent, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
 
@@ -82,9 +82,10 @@ def _print(result: "Simulation") -> None:
         print_table([Column("site"), Column("overflows", number=True)], overflowing)
     if result.accuracy is not None and result.interval is not None and result.over_ties is not None:
         low, high = result.interval
-        say(f"Accuracy {result.accuracy:.2%} ({low:.2%} … {high:.2%} at 95 %), loss {result.loss:.4f}.")
+        interval = f"{percent(low)} … {percent(high)} at 95 %"
+        say(f"Accuracy {percent(result.accuracy)} ({interval}), loss {result.loss:.4f}.")
         if result.tied:
             worst, best = result.over_ties
-            say(f"{result.tied:,} images have a tied top value: {worst:.2%} … {best:.2%} over the ties.")
+            say(f"{result.tied:,} images have a tied top value: {percent(worst)} … {percent(best)} over the ties.")
     exact = "exact, proven for every layer" if result.exact else "not exact, since FLOAT has a part in it"
     say(f"{result.images:,} images, {sum(result.overflows.values()):,} overflows; {exact}.")

@@ -18,7 +18,7 @@ from bittrue.cli.options import (
     WordLength,
     parse_bits,
 )
-from bittrue.cli.output import optional_folder, say, say_json
+from bittrue.cli.output import optional_folder, percent, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
 
@@ -190,9 +190,9 @@ def _accuracy_cells(row: "Row") -> tuple[str, ...]:
     low, high = row.accuracy_interval
     worst, best = row.accuracy_over_ties
     return (
-        f"{row.accuracy:.2%}",
-        f"{low:.2%} … {high:.2%}",
-        f"{worst:.2%} … {best:.2%}" if row.tied else "no ties",
+        percent(row.accuracy),
+        f"{percent(low)} … {percent(high)}",
+        f"{percent(worst)} … {percent(best)}" if row.tied else "no ties",
         f"{row.loss:.4f}",
         "" if row.lost is None else f"{row.lost:,}",
         "" if row.gained is None else f"{row.gained:,}",

@@ -1,0 +1,178 @@
+"""What the command line as a whole promises: quick help, documented commands, exit codes of real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import bittrue.cli.app
+from bittrue.cli.app import COMMANDS, app
+from bittrue.cli.command import command
+from bittrue.cli.options import CommonOptions
+from bittrue.cli.reference import reference
+
+from .conftest import Run
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("altair", "keras", "numpy", "scipy", "sklearn", "torch")
+GROUP: Any = typer.main.get_command(app)
+
+
+def bittrue_process(*arguments: object, **options: Any) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "bittrue", *(str(argument) for argument in arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def test_nothing_heavy_is_imported_before_a_command_runs() -> None:
+    script = f"import sys, bittrue.cli.app; print([name for name in {HEAVY} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
+def test_the_check_for_heavy_imports_sees_one() -> None:
+    script = f"import sys, bittrue.cli.app, numpy; print([name for name in {HEAVY} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout == "['numpy']\n"
+
+
+def test_help_comes_at_once() -> None:
+    took = []
+    for _ in range(3):  # the quickest of three: the machine may be busy
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "bittrue", "--help"], capture_output=True, check=True)
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.6  # 0.3 s on a quiet machine, of which the interpreter takes a tenth
+
+
+def test_every_command_of_the_design_and_no_other() -> None:
+    names = ["demo", "inspect", "ranges", "plan", "sweep", "simulate", "verify", "report"]
+    assert [function.__name__ for function in COMMANDS] == names
+    assert list(GROUP.commands) == names
+
+
+@pytest.mark.parametrize("name", list(GROUP.commands))
+def test_every_command_has_help_and_the_common_options(name: str, run: Run) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    documented = GROUP.commands[name]
+    assert documented.help
+    assert documented.help.strip().endswith(".")
+    for parameter in documented.params:
+        assert parameter.help, f"{name} {parameter.name}"
+    spellings = {spelling for parameter in documented.params for spelling in parameter.opts}
+    assert spellings >= {"--json", "--seed", "--threads", "--debug"}
+    if "--data" in spellings:
+        data = {"--images", "--split", "--resize", "--scale", "--mean", "--std", "--layout"}
+        assert spellings >= data
+    if name in ("plan", "sweep"):
+        recipe = {"--recipe", "--rounding", "--overflow", "--batch-norm", "--rounding-points", "--softmax", "--product"}
+        assert spellings >= recipe | {"--site", "--per-channel", "--word-length", "--fraction-bits"}
+
+
+def test_no_help_text_loses_words_to_markup() -> None:
+    """Rich reads square brackets as markup and drops them."""
+    for documented in GROUP.commands.values():
+        for parameter in documented.params:
+            assert "[" not in parameter.help
+
+
+def test_the_reference_is_fresh() -> None:
+    """If not: python -m bittrue.cli.reference docs/commands.md."""
+    assert (ROOT / "docs/commands.md").read_text(encoding="utf-8") == reference()
+
+
+def test_the_reference_lists_every_option() -> None:
+    text = reference()
+    for name, documented in GROUP.commands.items():
+        assert f"\n## {name}\n" in text
+        for parameter in documented.params:
+            if parameter.param_type_name == "option":
+                assert f"| `{parameter.opts[0]}" in text
+
+
+def test_a_new_option_makes_the_reference_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = reference()
+    monkeypatch.setattr(typer.main, "get_command", lambda app: GROUP)
+    monkeypatch.setattr(GROUP.commands["plan"].params[0], "help", "Another text.")
+    assert reference() != before
+
+
+def test_the_group_of_options_becomes_options() -> None:
+    seen = {}
+
+    @command
+    def example(common: CommonOptions, model: str = "m") -> None:
+        seen["common"], seen["model"] = common, model
+
+    example(json=True, seed=3, threads=None, debug=False, model="n")
+    assert seen == {"common": CommonOptions(json=True, seed=3), "model": "n"}
+
+
+def test_exit_codes_of_real_processes(tmp_path: Path) -> None:
+    bad = bittrue_process("inspect", tmp_path / "nowhere.keras")
+    usage = bittrue_process("inspect")
+    assert [*bad.communicate(), bad.returncode][::2] == ["", 2]
+    output, message = usage.communicate()
+    assert (output, usage.returncode, len(message.splitlines())) == ("", 2, 1)
+
+
+def test_threads_reach_the_numeric_libraries(model: Path) -> None:
+    script = (
+        "import sys; from bittrue.cli.app import app\n"
+        f"try: app(['inspect', {str(model)!r}, '--threads', '1', '--json'])\n"
+        "except SystemExit: import torch; print(torch.get_num_threads(), file=sys.stderr)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert json.loads(result.stdout)["bittrue"] == 1
+    assert result.stderr.splitlines()[-1] == "1"
+
+
+def test_a_closed_pipe_is_no_error(model: Path) -> None:
+    process = bittrue_process("inspect", model, bufsize=1)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGINT"), reason="no SIGINT here")
+def test_interrupting_a_sweep_keeps_its_store_and_the_next_run_goes_on(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ["sweep", model, "--data", "digits", "--fraction-bits", "3:4", "--out", out, "--batch-size", "2"]
+    process = bittrue_process(*arguments, "--threads", "1")
+    deadline = time.monotonic() + 60
+    while not (out / "results.sqlite").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    output, messages = process.communicate()
+    assert process.returncode == 130, messages
+    assert output == ""
+    assert messages.splitlines()[-1].startswith("Interrupted: the same command goes on from what is in ")
+    assert [path.name for path in out.iterdir() if not path.name.startswith("results.sqlite")] == []
+    again = bittrue_process(*arguments, "--json")
+    resumed, _ = again.communicate()
+    assert again.returncode == 0
+    fresh = bittrue_process(*arguments[:-4], "--json")
+    undisturbed, _ = fresh.communicate()
+    rows = json.loads(resumed)["rows"], json.loads(undisturbed)["rows"]
+    assert rows[0][1:] == rows[1][1:]
+
+
+def test_module_and_script_are_one() -> None:
+    assert bittrue.cli.app.main.__module__ == "bittrue.cli.app"

@@ -1,0 +1,10 @@
+"""The report: one HTML page of a folder of results."""
+
+from pathlib import Path
+
+
+def build_report(folder: str | Path) -> Path:
+    """Write `report.html` into `folder`, from the results there; returns its path: see `bittrue.report.page`."""
+    from bittrue.report.page import build_report as build
+
+    return build(Path(folder))

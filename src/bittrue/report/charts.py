@@ -1,0 +1,278 @@
+"""The report's charts as Vega-Lite specifications, and their static pictures.
+
+Altair and vl-convert take long to import, so the functions import them. Text and lines take `currentColor`: the page's
+own colour, light or dark, and black in a picture.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from math import ceil, floor, log2
+from typing import Any
+
+from bittrue.analysis.sweep_result import SIGNIFICANCE, Row
+from bittrue.plan import describe_spec
+from bittrue.report.reach import SiteReach
+
+Specification = dict[str, Any]
+
+CONTAINER = "container"
+"""The width of a chart that fills the page's column."""
+
+STATIC_WIDTH = 720  # pixels, where there is no page to fill
+_ACCURACY_HEIGHT = 320
+_SITE_HEIGHT = 20  # pixels a site
+
+_BLUE, _ORANGE, _GREEN, _GREY = "#2f7fc1", "#d9701e", "#2e8b57", "#8a94a6"
+
+_SAME = "not distinguishable from float"
+_TIES = "accuracy if all ties were lost … won"
+_DIFFERENT = f"differs from float (p < {SIGNIFICANCE})"
+
+_FORMAT = "format, from its last bit to its reach"
+_VALUES = "values, from the median to 99.8 %"
+_MISFIT = "values that don’t fit the format"
+_TAIL = "from there to the largest value"
+
+
+def accuracy_chart(rows: Sequence[Row], width: int | str = CONTAINER) -> Specification:
+    """Accuracy against bits: a point a row with its interval and its ties, beside the float row's line and interval.
+
+    `rows`: the sweep's, the float row first.
+    """
+    import altair as alt
+
+    title, labels = axis_labels([row.name for row in rows[1:]])
+    data = alt.Chart(
+        alt.Data(values=[_accuracy_point(row, label) for row, label in zip(rows[1:], labels, strict=True)])
+    )
+    floats = alt.Chart(alt.Data(values=[_accuracy_point(rows[0], "")]))
+    x = alt.X("label:N", sort=None, title=title, axis=alt.Axis(labelAngle=0))
+    y_title = "accuracy in %, with its 95 % interval"
+    y = alt.Y("accuracy:Q", title=y_title, scale=alt.Scale(zero=False))
+    low, tie_low = alt.Y("low:Q", title=y_title), alt.Y("tie_low:Q", title=y_title)
+    colours = {_SAME: _BLUE, _DIFFERENT: _ORANGE}
+    if any(row.tied for row in rows[1:]):
+        colours[_TIES] = _GREY
+    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
+    colour = alt.Color("kind:N", title=None, scale=scale, legend=_legend("circle"))
+    tooltip = [
+        alt.Tooltip("name:N", title="row"),
+        alt.Tooltip("accuracy:Q", title="accuracy in %", format=".2f"),
+        alt.Tooltip("interval:N", title="95 % interval"),
+        alt.Tooltip("ties:N", title="over ties"),
+    ]
+    chart = alt.layer(
+        floats.mark_rect(color=_GREEN, opacity=0.15).encode(y=low, y2="high:Q"),
+        floats.mark_rule(color=_GREEN, strokeWidth=2).encode(y=y),
+        floats.mark_text(color="currentColor", fontWeight="bold", align="left", baseline="bottom", dx=4, dy=-3).encode(
+            x=alt.value(0), y=y, text="text:N"
+        ),
+        data.mark_bar(size=18, fillOpacity=0.35).encode(x=x, y=tie_low, y2="tie_high:Q", color=alt.datum(_TIES)),
+        data.mark_line(color=_GREY, strokeWidth=1.5).encode(x=x, y=y),
+        data.mark_rule(strokeWidth=2).encode(x=x, y=low, y2="high:Q", color=colour),
+        data.mark_tick(orient="horizontal", size=10, thickness=2).encode(x=x, y=low, color=colour),
+        data.mark_tick(orient="horizontal", size=10, thickness=2).encode(x=x, y="high:Q", color=colour),
+        data.mark_point(size=70, filled=True, opacity=1).encode(x=x, y=y, color=colour, tooltip=tooltip),
+        data.mark_text(baseline="top", dy=6, color="currentColor").encode(x=x, y=low, text="text:N"),
+    )
+    return _specification(chart, width, _ACCURACY_HEIGHT, "Accuracy of each row, beside the float network's.")
+
+
+def deviation_chart(rows: Sequence[Row], metric: str, width: int | str = CONTAINER) -> Specification:
+    """The distance from the float outputs against bits, for the metrics mse and sqnr.
+
+    Left out: rows without a finite value, and an error of 0, which has no place on a logarithmic axis.
+    """
+    import altair as alt
+
+    title, labels = axis_labels([row.name for row in rows[1:]])
+    found = [row.mse if metric == "mse" else row.sqnr for row in rows[1:]]
+    points = [{"label": label, "value": value} for label, value in zip(labels, found, strict=True) if value]
+    scale, unit = (alt.Scale(type="log"), "mean squared error") if metric == "mse" else (alt.Scale(), "SQNR in dB")
+    x = alt.X("label:N", title=title, scale=alt.Scale(domain=labels), axis=alt.Axis(labelAngle=0))
+    y = alt.Y("value:Q", title=unit, scale=scale)
+    tooltip = [alt.Tooltip("label:N", title=title), alt.Tooltip("value:Q", title=unit, format=".4g")]
+    data = alt.Chart(alt.Data(values=points))
+    chart = alt.layer(
+        data.mark_line(color=_GREY, strokeWidth=1.5).encode(x=x, y=y),
+        data.mark_point(size=70, filled=True, opacity=1, color=_BLUE).encode(x=x, y=y, tooltip=tooltip),
+    )
+    return _specification(chart, width, _ACCURACY_HEIGHT, "Distance of each row's outputs from the float network's.")
+
+
+def ranges_chart(reaches: Sequence[SiteReach], width: int | str = CONTAINER) -> Specification:
+    """A line a site on an axis of powers of two: what its format reaches, and where its values' magnitudes lie.
+
+    A site that is always 0 has no place on such an axis; its line shows the format alone.
+    """
+    import altair as alt
+
+    values = [segment for reach in reaches for segment in _segments(reach)]
+    labels = [reach.label for reach in reaches]
+    parts = [_FORMAT, _VALUES, _MISFIT, _TAIL]
+    present = {segment["part"] for segment in values}
+    colours = dict(zip(parts, [_GREY, _BLUE, _ORANGE, "currentColor"], strict=True))
+    shown = [part for part in parts if part in present]
+    encoding = {
+        "y": alt.Y(
+            "label:N",
+            title=None,
+            scale=alt.Scale(domain=labels),
+            axis=alt.Axis(labelLimit=120, ticks=False, domain=False),
+        ),
+        "x": alt.X(
+            "start:Q",
+            title="magnitude",
+            scale=alt.Scale(zero=False, nice=False, padding=8),
+            axis=alt.Axis(orient="top", labelExpr=_powers(values), tickMinStep=1, tickCount=8),
+        ),
+        "x2": "end:Q",
+        "color": alt.Color(
+            "part:N",
+            title=None,
+            scale=alt.Scale(domain=shown, range=[colours[part] for part in shown]),
+            legend=_legend("square"),
+        ),
+        "tooltip": [
+            alt.Tooltip("label:N", title="site"),
+            alt.Tooltip("format:N", title="format"),
+            alt.Tooltip("values:N", title="values"),
+            alt.Tooltip("fit:N", title="the range"),
+        ],
+    }
+
+    def layer(*drawn: str) -> Any:
+        return alt.Chart(alt.Data(values=[segment for segment in values if segment["part"] in drawn]))
+
+    chart = alt.layer(
+        layer(_FORMAT).mark_bar(height=15, fillOpacity=0.4).encode(**encoding),
+        layer(_TAIL).mark_rule(strokeWidth=2).encode(**encoding),
+        layer(_VALUES, _MISFIT).mark_bar(height=7).encode(**encoding),
+    )
+    description = "For each site the magnitudes of its values beside what its format resolves and reaches."
+    return _specification(chart, width, _SITE_HEIGHT * len(labels), description)
+
+
+def axis_labels(names: Sequence[str]) -> tuple[str, list[str]]:
+    """The axis' title and a label a row: the bits alone where all rows count the same ones."""
+    for prefix, title in (("F=", "fraction bits"), ("W=", "word length in bits")):
+        if names and all(name.startswith(prefix) for name in names):
+            return title, [name.removeprefix(prefix) for name in names]
+    return "row", list(names)
+
+
+@cache
+def javascript_bundle() -> str:
+    """Vega, Vega-Lite and vega-embed as one script that needs nothing else and defines `vegaEmbed`."""
+    import vl_convert
+
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", _vega_lite_version())
+    return bundle
+
+
+def to_svg(specification: Specification) -> str:
+    """The chart as an SVG element."""
+    import vl_convert
+
+    svg: str = vl_convert.vegalite_to_svg(specification, vl_version=_vega_lite_version())
+    return svg
+
+
+def to_png(specification: Specification) -> bytes:
+    """The chart as a PNG file on white, at twice the size on a page."""
+    import vl_convert
+
+    on_white = specification | {"background": "white"}
+    png: bytes = vl_convert.vegalite_to_png(on_white, vl_version=_vega_lite_version(), scale=2)
+    return png
+
+
+def _accuracy_point(row: Row, label: str) -> dict[str, Any]:
+    assert row.accuracy is not None
+    assert row.accuracy_interval is not None
+    assert row.accuracy_over_ties is not None
+    low, high = row.accuracy_interval
+    tie_low, tie_high = row.accuracy_over_ties
+    return {
+        "name": row.name,
+        "label": label,
+        "kind": _DIFFERENT if row.p_value is not None and row.p_value < SIGNIFICANCE else _SAME,
+        "accuracy": 100 * row.accuracy,
+        "low": 100 * low,
+        "high": 100 * high,
+        "tie_low": 100 * tie_low,
+        "tie_high": 100 * tie_high,
+        "text": f"{100 * row.accuracy:.1f}" if label else f"float {100 * row.accuracy:.2f} %",
+        "interval": f"{100 * low:.2f} to {100 * high:.2f} %",
+        "ties": f"{100 * tie_low:.2f} to {100 * tie_high:.2f} %",
+    }
+
+
+def _segments(reach: SiteReach) -> list[dict[str, Any]]:
+    """What is drawn on one site's line, from `start` to `end` in powers of two."""
+    drawn: list[tuple[str, float, float]] = []
+    if reach.resolution is not None and reach.reach is not None:
+        drawn.append((_FORMAT, reach.resolution, reach.reach))
+    if reach.typical > 0:
+        drawn.append((_MISFIT if reach.misfit else _VALUES, min(reach.typical, reach.most), reach.most))
+        drawn.append((_TAIL, reach.most, reach.largest))
+    facts = {
+        "label": reach.label,
+        "format": "none in the plan" if reach.spec is None else describe_spec(reach.spec),
+        "values": f"{reach.range.low:.6g} to {reach.range.high:.6g}, median magnitude {reach.typical:.3g}",
+        "fit": reach.fit.value,
+    }
+    return [{"part": part, "start": log2(start), "end": log2(end)} | facts for part, start, end in drawn if start > 0]
+
+
+def _powers(segments: Sequence[Mapping[str, Any]]) -> str:
+    """A Vega expression that writes the exponent of each tick between the segments' ends as a power of two."""
+    ends = [segment[end] for segment in segments for end in ("start", "end")]
+    exponents = range(floor(min(ends, default=0)) - 1, ceil(max(ends, default=0)) + 2)
+    raised = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+    return f"{json.dumps({n: f'2{str(n).translate(raised)}' for n in exponents})}[datum.value]"
+
+
+def _legend(symbol: str) -> Any:
+    import altair as alt
+
+    return alt.Legend(orient="top", direction="vertical", symbolType=symbol, symbolOpacity=1, labelLimit=0)
+
+
+def _specification(chart: Any, width: int | str, height: int, description: str) -> Specification:
+    """The chart as plain JSON, without the address of its schema, which nothing here loads."""
+    import altair as alt
+
+    finished = (
+        chart.properties(
+            width=width,
+            height=height,
+            description=description,
+            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        )
+        .configure(background="transparent", font="sans-serif")
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor="currentColor",
+            titleColor="currentColor",
+            tickColor="currentColor",
+            domainColor="currentColor",
+            gridColor="currentColor",
+            gridOpacity=0.15,
+            labelFontSize=12,
+            titleFontSize=12,
+        )
+        .configure_legend(labelColor="currentColor", labelFontSize=12)
+        .configure_text(fontSize=12)
+    )
+    specification: Specification = finished.to_dict()
+    del specification["$schema"]
+    return specification
+
+
+def _vega_lite_version() -> str:
+    """The version that Altair writes for, as vl-convert takes it: `6.1` of `v6.1.0`."""
+    import altair as alt
+
+    return ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])

@@ -1,0 +1,112 @@
+"""What a folder of results holds, read and checked: the sweep, and whatever else lies beside it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bittrue.analysis.sweep_result import Row, Sweep
+from bittrue.errors import BittrueError
+from bittrue.files import read_json
+from bittrue.plan import Plan, Ranges
+
+_Content = TypeVar("_Content")
+
+ACCURACY_METRICS = ("accuracy", "binary")
+"""The metrics whose rows have an accuracy; the others' have a distance from the float outputs."""
+
+_VERIFICATION_KEYS = ("network", "against", "images", "values", "mismatches", "first", "not_compared")
+_SIMULATION_KEYS = ("network", "plan", "exact", "layers")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The files of a folder, None for those that are not there; verification and simulation as their JSON is."""
+
+    sweep: Sweep
+    ranges: Ranges | None
+    plan: Plan | None
+    verification: Mapping[str, Any] | None
+    simulation: Mapping[str, Any] | None
+    network_text: str | None
+
+    @property
+    def measures_accuracy(self) -> bool:
+        return self.sweep.metric in ACCURACY_METRICS
+
+    @property
+    def plan_row(self) -> Row | None:
+        """The row of the sweep that ran the folder's plan."""
+        if self.plan is None:
+            return None
+        return next((row for row in self.sweep.rows if row.plan == self.plan.hash), None)
+
+
+def read_evidence(folder: Path) -> Evidence:
+    """Read `folder`.
+
+    Raises BittrueError where there is no sweep, a file is damaged, or one is about another network than the sweep.
+    """
+    if not folder.is_dir():
+        raise BittrueError(f"There is no folder {folder}: name one that `bittrue sweep` or `bittrue demo` made.")
+    if not (folder / "sweep.json").exists():
+        raise BittrueError(f"{folder} holds no sweep.json: make one with `bittrue sweep … --out {folder}`.")
+    sweep = _sweep(folder / "sweep.json")
+    ranges = _optional(folder / "ranges.json", Ranges.from_json)
+    plan = _optional(folder / "plan.json", Plan.from_json)
+    verification = _optional(folder / "verify.json", _with_keys(_VERIFICATION_KEYS))
+    simulation = _optional(folder / "simulate.json", _with_keys(_SIMULATION_KEYS))
+    of_networks = {
+        "ranges.json": ranges and ranges.network,
+        "plan.json": plan and plan.network,
+        "verify.json": verification and verification["network"],
+        "simulate.json": simulation and simulation["network"],
+    }
+    for name, network in of_networks.items():
+        if network not in (None, sweep.network):
+            raise BittrueError(
+                f"{folder / name} is about another network than {folder / 'sweep.json'}: make both from the same model."
+            )
+    return Evidence(
+        sweep=sweep,
+        ranges=ranges,
+        plan=plan,
+        verification=verification,
+        simulation=simulation,
+        network_text=_text(folder / "network.txt"),
+    )
+
+
+def _sweep(path: Path) -> Sweep:
+    sweep = Sweep.from_json(read_json(path, "sweep"), str(path))
+    if not sweep.rows or sweep.rows[0].plan is not None:
+        raise BittrueError(f"{path} doesn't begin with a float row: run the sweep again.")
+    for row in sweep.rows:
+        judged = (row.accuracy, row.accuracy_interval, row.accuracy_over_ties)
+        if sweep.metric in ACCURACY_METRICS and None in judged:
+            raise BittrueError(f"{path}: the row {row.name} lacks its accuracy, interval or ties: run the sweep again.")
+    return sweep
+
+
+def _optional(path: Path, parse: Callable[[Any, str], _Content]) -> _Content | None:
+    return parse(read_json(path, path.stem), str(path)) if path.exists() else None
+
+
+def _with_keys(keys: tuple[str, ...]) -> Callable[[Any, str], Mapping[str, Any]]:
+    def parse(content: Any, source: str) -> Mapping[str, Any]:
+        missing = [key for key in keys if not isinstance(content, dict) or key not in content]
+        if missing:
+            raise BittrueError(f"{source} lacks '{missing[0]}': make it again with `bittrue {Path(source).stem}`.")
+        found: dict[str, Any] = content
+        return found
+
+    return parse
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BittrueError(f"{path} can't be read ({error}): delete it or make it again.") from None

@@ -1,0 +1,105 @@
+"""build_report: one HTML page of a folder of results, which needs nothing else to be read.
+
+The page carries its styles, its scripts and its charts' data. Its content security policy forbids every request, and
+every script but its own, whose hashes it names. The charts stand in it as pictures too, for readers without scripts.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bittrue.analysis.sweep_result import SIGNIFICANCE
+from bittrue.files import write_bytes, write_text
+from bittrue.plan import describe_spec
+from bittrue.report import charts, tables
+from bittrue.report.evidence import Evidence, read_evidence
+from bittrue.report.reach import SiteReach, site_reaches
+
+_TEMPLATES = "templates"
+
+
+def build_report(folder: Path) -> Path:
+    """Write `report.html` into `folder`, and `accuracy.png` where the sweep measured accuracy; returns the page's path.
+
+    Reads sweep.json, and where they are there ranges.json, plan.json, simulate.json, verify.json and network.txt. The
+    same files give the same bytes. Raises BittrueError where there is no sweep, or a file is damaged or about another
+    network.
+    """
+    folder = Path(folder)
+    evidence = read_evidence(folder)
+    page = folder / "report.html"
+    write_text(page, render(evidence))
+    if evidence.measures_accuracy:
+        picture = charts.to_png(charts.accuracy_chart(evidence.sweep.rows, charts.STATIC_WIDTH))
+        write_bytes(folder / "accuracy.png", picture)
+    return page
+
+
+def render(evidence: Evidence) -> str:
+    """The page as text."""
+    environment = Environment(
+        loader=PackageLoader("bittrue.report", _TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= tables.FILTERS
+    plan, ranges = evidence.plan, evidence.ranges
+    reaches = () if ranges is None else site_reaches(ranges, plan)
+    scripts = [Markup(charts.javascript_bundle()), Markup(_asset("page.js"))]
+    return environment.get_template("report.html").render(
+        sweep=evidence.sweep,
+        evidence=evidence,
+        measures_accuracy=evidence.measures_accuracy,
+        significance=SIGNIFICANCE,
+        charts=_drawn(evidence, reaches),
+        reaches=reaches,
+        formats={} if plan is None else {name: describe_spec(spec) for name, spec in plan.sites.items()},
+        overflows=tables.overflow_table(evidence.sweep.rows),
+        proof=tables.proof_table(evidence),
+        style=Markup(_asset("style.css")),
+        scripts=scripts,
+        script_hashes=[script_hash(script) for script in scripts],
+    )
+
+
+def embedded_json(value: Any) -> Markup:
+    """`value` as JSON that can stand in a script element, which ends at `</script` whatever the JSON around it."""
+    return Markup(json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"))
+
+
+def script_hash(script: str) -> str:
+    """A script's name in a content security policy. Source: W3C, Content Security Policy Level 3, hash-source."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+
+
+def _drawn(evidence: Evidence, reaches: Sequence[SiteReach]) -> dict[str, dict[str, Markup]]:
+    """By name each chart's specification, as JSON, and its picture."""
+    rows = evidence.sweep.rows
+    draw: dict[str, Callable[..., charts.Specification]] = {}
+    if evidence.measures_accuracy:
+        draw["accuracy"] = partial(charts.accuracy_chart, rows)
+    else:
+        draw["deviation"] = partial(charts.deviation_chart, rows, evidence.sweep.metric)
+    if reaches:
+        draw["ranges"] = partial(charts.ranges_chart, reaches)
+    return {
+        name: {
+            "specification": embedded_json(chart(width=charts.CONTAINER)),
+            "picture": Markup(charts.to_svg(chart(width=charts.STATIC_WIDTH))),
+        }
+        for name, chart in draw.items()
+    }
+
+
+def _asset(name: str) -> str:
+    return (files("bittrue.report") / _TEMPLATES / name).read_text("utf-8")

@@ -1,0 +1,20 @@
+"use strict";
+// Each chart's place holds its picture, which the drawn chart replaces.
+for (const place of document.querySelectorAll("[data-chart]")) {
+  const specification = JSON.parse(document.getElementById(place.dataset.chart).textContent);
+  const picture = place.innerHTML;
+  vegaEmbed(place, specification, { renderer: "svg", actions: false }).catch(() => { place.innerHTML = picture; });
+}
+for (const button of document.querySelectorAll("[data-copy]")) {
+  const source = document.getElementById(button.dataset.copy);
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(source);
+      button.textContent = "Selected: copy it with your keyboard";
+    }
+  });
+}

@@ -1,0 +1,89 @@
+"""The charts' data, and that Vega-Lite takes the specifications."""
+
+from typing import Any
+
+import pytest
+
+from bittrue.report import charts
+from bittrue.report.reach import site_reaches
+from bittrue.report.tables import HEAT_LEVELS, heat, overflow_table, probability
+from report.folders import IMAGES, plan, ranges, sweep
+
+
+def values(specification: dict[str, Any]) -> list[dict[str, Any]]:
+    """All data of a chart, whether it stands in a layer or by name."""
+    named = specification.get("datasets", {})
+    found = [point for points in named.values() for point in points]
+    for layer in specification["layer"]:
+        found += layer.get("data", {}).get("values", [])
+    return found + specification.get("data", {}).get("values", [])
+
+
+def test_a_point_a_row_with_its_interval_and_its_ties() -> None:
+    rows = sweep().rows
+    points = {point["name"]: point for point in values(charts.accuracy_chart(rows))}
+    assert sorted(points) == sorted(row.name for row in rows)
+    six = points["F=6"]
+    assert (six["label"], six["accuracy"]) == ("6", 100 * 7650 / IMAGES)
+    assert six["low"] < six["accuracy"] < six["high"]
+    assert (six["tie_low"], six["tie_high"]) == (76.0, 77.0)
+    same = [name for name, point in points.items() if point["kind"].startswith("not distinguishable")]
+    assert set(same) == {"float", "F=8"}
+
+
+def test_ranges_are_powers_of_two() -> None:
+    reaches = site_reaches(ranges(), plan(6))
+    segments = [segment for segment in values(charts.ranges_chart(reaches)) if segment["label"] == "image"]
+    ends = {segment["part"]: (segment["start"], segment["end"]) for segment in segments}
+    assert ends[charts._FORMAT] == (-6.0, 7.0)
+    assert ends[charts._TAIL][1] == 0.0
+    assert charts._MISFIT not in ends
+
+
+def test_what_does_not_fit_has_another_colour_and_zeros_have_no_place() -> None:
+    segments = values(charts.ranges_chart(site_reaches(ranges(), plan(6))))
+    assert {s["label"] for s in segments if s["part"] == charts._MISFIT} == {"dense6", "dense7", "softmax"}
+    assert {s["part"] for s in segments if s["label"] == "relu7"} == {charts._FORMAT}
+
+
+def test_without_a_plan_the_values_stand_alone() -> None:
+    specification = charts.ranges_chart(site_reaches(ranges(), None))
+    assert {segment["part"] for segment in values(specification)} == {charts._VALUES, charts._TAIL}
+    assert charts.to_svg(specification | {"width": 300}).startswith("<svg")
+
+
+def test_static_pictures_have_the_width_that_is_asked_for() -> None:
+    svg = charts.to_svg(charts.deviation_chart(sweep(metric="mse").rows, "mse", width=300))
+    assert 'width="300"' in svg
+    assert "mean squared error" in svg
+
+
+@pytest.mark.parametrize(
+    ("names", "title", "labels"),
+    [
+        (["F=3", "F=-1"], "fraction bits", ["3", "-1"]),
+        (["W=8"], "word length in bits", ["8"]),
+        (["F=3", "W=8"], "row", ["F=3", "W=8"]),
+        ([], "row", []),
+    ],
+)
+def test_rows_that_count_the_same_bits_give_the_axis_its_name(names: list[str], title: str, labels: list[str]) -> None:
+    assert charts.axis_labels(names) == (title, labels)
+
+
+def test_overflows_by_site_and_row() -> None:
+    table = overflow_table(sweep().rows)
+    assert table.rows == ("F=3", "F=4", "F=5", "F=6", "F=7", "F=8")
+    assert set(table.sites) == {"conv1.output", "dense6.output", "dense7.output"}
+    assert [count for count, _ in table.sites["dense6.output"]] == [0, 0, 0, 0, 7, 7]
+    assert table.silent == 23
+
+
+def test_heat_grows_with_the_order_of_magnitude() -> None:
+    levels = [heat(count, 99_999) for count in (0, 1, 9, 99, 999, 9_999, 99_999)]
+    assert levels == [0, 1, 1, 2, 3, 4, HEAT_LEVELS]
+    assert heat(1, 1) == HEAT_LEVELS
+
+
+def test_small_probabilities_are_not_rounded_to_zero() -> None:
+    assert [probability(p) for p in (None, 0.0, 0.0009, 0.001, 1.0)] == ["–", "< 0.001", "< 0.001", "0.001", "1.000"]

@@ -3,10 +3,9 @@
 import pytest
 
 from bittrue.analysis.statistics import mcnemar_exact
-from bittrue.analysis.sweep_result import Row, verdict
+from bittrue.analysis.sweep_result import Row, Sweep, verdict
 
 IMAGES = 1000
-TEST = "(exact McNemar test, 95 %, 1,000 images)"
 
 
 def rows(**flips: tuple[int, int]) -> list[Row]:
@@ -22,40 +21,50 @@ def rows(**flips: tuple[int, int]) -> list[Row]:
 
 
 @pytest.mark.parametrize(
-    ("flips", "expected"),
+    ("flips", "enough", "expected"),
     [
         (
             {"F_3": (600, 0), "F_6": (60, 9), "F_8": (5, 4)},
-            f"6 fraction bits: −5.1 points; 8: not distinguishable from float {TEST}.",
+            "F=8",
+            "6 fraction bits: −5.1 points; 8: not distinguishable from float",
         ),
         (
             {"F_8": (5, 4), "F_3": (600, 0), "F_10": (0, 0), "F_6": (60, 9)},
-            f"6 fraction bits: −5.1 points; 8: not distinguishable from float {TEST}.",
+            "F=8",
+            "6 fraction bits: −5.1 points; 8: not distinguishable from float",
         ),
-        ({"W_1": (10, 3), "W_2": (9, 3)}, f"1 bit, the fewest here: not distinguishable from float {TEST}."),
-        ({"W_1": (12, 2), "W_2": (9, 3)}, f"1 bit: −1.0 points; 2: not distinguishable from float {TEST}."),
+        ({"W_1": (10, 3), "W_2": (9, 3)}, "W=1", "1 bit, the fewest here: not distinguishable from float"),
+        ({"W_1": (12, 2), "W_2": (9, 3)}, "W=2", "1 bit: −1.0 points; 2: not distinguishable from float"),
         (
             {"F_1": (600, 0), "F_2": (8, 1)},
-            f"2 fraction bits, the most here: −0.70 points, so none of these suffices {TEST}.",
+            None,
+            "2 fraction bits, the most here: −0.70 points, so none of these suffices",
         ),
-        ({"F_1": (600, 0)}, f"1 fraction bit: −60.0 points, so none of these suffices {TEST}."),
-        ({"F_5": (1, 1)}, f"5 fraction bits: not distinguishable from float {TEST}."),
+        ({"F_1": (600, 0)}, None, "1 fraction bit: −60.0 points, so none of these suffices"),
+        ({"F_5": (1, 1)}, "F=5", "5 fraction bits: not distinguishable from float"),
         # A narrower row that is fine by chance doesn't count while a wider one is worse.
         (
             {"F_4": (3, 3), "F_5": (20, 1), "F_6": (0, 0)},
-            f"5 fraction bits: −1.9 points; 6: not distinguishable from float {TEST}.",
+            "F=6",
+            "5 fraction bits: −1.9 points; 6: not distinguishable from float",
         ),
-        ({"F_4": (20, 1), "F_5": (1, 20)}, f"4 fraction bits: −1.9 points; 5: +1.9 points {TEST}."),
+        ({"F_4": (20, 1), "F_5": (1, 20)}, "F=5", "4 fraction bits: −1.9 points; 5: +1.9 points"),
         (
             {"F_-2": (20, 1), "F_-1": (1, 1)},
-            f"−2 fraction bits: −1.9 points; −1: not distinguishable from float {TEST}.",
+            "F=-1",
+            "−2 fraction bits: −1.9 points; −1: not distinguishable from float",
         ),
-        ({"narrow": (20, 1), "wide": (1, 1)}, f"narrow: −1.9 points; wide: not distinguishable from float {TEST}."),
-        ({"F_4": (20, 1), "W_8": (1, 1)}, f"F=4: −1.9 points; W=8: not distinguishable from float {TEST}."),
+        ({"narrow": (20, 1), "wide": (1, 1)}, "wide", "narrow: −1.9 points; wide: not distinguishable from float"),
+        ({"F_4": (20, 1), "W_8": (1, 1)}, "W=8", "F=4: −1.9 points; W=8: not distinguishable from float"),
     ],
 )
-def test_the_fewest_bits_that_suffice_and_the_cost_of_fewer(flips: dict[str, tuple[int, int]], expected: str) -> None:
-    assert verdict(rows(**flips), "accuracy") == expected
+def test_the_fewest_bits_that_suffice_and_the_cost_of_fewer(
+    flips: dict[str, tuple[int, int]], enough: str | None, expected: str
+) -> None:
+    made = rows(**flips)
+    assert verdict(made, "accuracy") == f"{expected} (exact McNemar test, 95 %, 1,000 images)."
+    found = Sweep("sha256:…", "network", {}, "accuracy", tuple(made), expected).sufficient
+    assert (None if found is None else found.name) == enough
 
 
 def test_distances_from_float_have_no_test() -> None:
@@ -69,5 +78,6 @@ def test_distances_from_float_have_no_test() -> None:
     assert verdict(found, "sqnr") == (
         "Signal to quantization noise against float: 10.0 dB with 3 fraction bits, 60.0 dB with 8 fraction bits."
     )
+    assert Sweep("sha256:…", "network", {}, "mse", tuple(found), "").sufficient is None
     alone = [found[0], row("mine", 0.0, None)]
     assert verdict(alone, "sqnr") == "Signal to quantization noise against float: no finite value with mine."

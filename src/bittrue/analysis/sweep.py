@@ -4,13 +4,13 @@ import contextlib
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bittrue import __version__
 from bittrue.analysis.batches import chosen_images, default_batch_size, reading
 from bittrue.analysis.evaluation import Question, combined, question
 from bittrue.analysis.metrics import PerImage, PerImageDeviation, flips, join, summarise, summarise_deviation
@@ -97,7 +97,7 @@ def sweep(
     _check(rows, network)
     size = default_batch_size(network) if batch_size is None else batch_size
     # Another version may compute something else, so its results are no part of this study.
-    study = Study(network.hash, chosen.sha256, {"metric": metric, "version": __version__})
+    study = Study(network.hash, chosen.sha256, {"metric": metric, "version": version("bittrue")})
     with Store.open(":memory:" if store is None else store, study) as opened:
         run = _Run(network, chosen, asked, opened, size, progress)
         made = [run.float_row()]

@@ -125,18 +125,27 @@ def verdict(rows: Sequence[Row], metric: str) -> str:
     test = f"exact McNemar test, {1 - SIGNIFICANCE:.0%}, {float_row.images:,} images".replace("%", " %")
     if not by_bits:
         return f"{'; '.join(f'{row.name}: {_against_float(row, float_row)}' for row in others)} ({test})."
-    worse = [index for index, row in enumerate(by_bits) if _is_worse(row)]
-    enough = worse[-1] + 1 if worse else 0
-    if enough == len(by_bits):
+    row = sufficient(by_bits)
+    if row is None:
         most = by_bits[-1]
         alone = "" if len(by_bits) == 1 else ", the most here"
         return f"{_label(most)}{alone}: {_points(most, float_row)}, so none of these suffices ({test})."
-    found = _against_float(by_bits[enough], float_row)
-    if enough == 0:
+    found = _against_float(row, float_row)
+    if row is by_bits[0]:
         alone = "" if len(by_bits) == 1 else ", the fewest here"
-        return f"{_label(by_bits[0])}{alone}: {found} ({test})."
-    fewer = by_bits[enough - 1]
-    return f"{_label(fewer)}: {_points(fewer, float_row)}; {_bits(by_bits[enough])}: {found} ({test})."
+        return f"{_label(row)}{alone}: {found} ({test})."
+    fewer = by_bits[by_bits.index(row) - 1]
+    return f"{_label(fewer)}: {_points(fewer, float_row)}; {_bits(row)}: {found} ({test})."
+
+
+def sufficient(rows: Sequence[Row]) -> Row | None:
+    """Of rows with an accuracy, without the float row: see `Sweep.sufficient`."""
+    found = None
+    for row in reversed(_sorted_by_bits(rows) or rows):
+        if _is_worse(row):
+            break
+        found = row
+    return found
 
 
 def _sorted_by_bits(rows: Sequence[Row]) -> list[Row]:

@@ -96,6 +96,15 @@ class Sweep:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BittrueError(f"{source}: not a sweep ({error!r}); make one with `bittrue sweep`.") from None
 
+    @property
+    def sufficient(self) -> Row | None:
+        """The row with the fewest bits from which on none is worse than float; None where there is none such.
+
+        Of rows whose names hold no numbers of bits, the first in their order; None for mse and sqnr, which nothing
+        tests.
+        """
+        return None if self.metric in ("mse", "sqnr") else sufficient(self.rows[1:])
+
     def __repr__(self) -> str:
         return (
             f"Sweep of {len(self.rows)} rows on {self.data['images']:,} images of {self.data['name']}: {self.verdict}"

@@ -13,10 +13,11 @@ from report.folders import IMAGES, plan, ranges, sweep
 def values(specification: dict[str, Any]) -> list[dict[str, Any]]:
     """All data of a chart, whether it stands in a layer or by name."""
     named = specification.get("datasets", {})
-    found = [point for points in named.values() for point in points]
+    found: list[dict[str, Any]] = [point for points in named.values() for point in points]
     for layer in specification["layer"]:
         found += layer.get("data", {}).get("values", [])
-    return found + specification.get("data", {}).get("values", [])
+    found += specification.get("data", {}).get("values", [])
+    return found
 
 
 def test_a_point_a_row_with_its_interval_and_its_ties() -> None:
@@ -49,12 +50,14 @@ def test_what_does_not_fit_has_another_colour_and_zeros_have_no_place() -> None:
 def test_without_a_plan_the_values_stand_alone() -> None:
     specification = charts.ranges_chart(site_reaches(ranges(), None))
     assert {segment["part"] for segment in values(specification)} == {charts._VALUES, charts._TAIL}
-    assert charts.to_svg(specification | {"width": 300}).startswith("<svg")
+    assert charts.to_svg(specification).startswith("<svg")
 
 
-def test_static_pictures_have_the_width_that_is_asked_for() -> None:
-    svg = charts.to_svg(charts.deviation_chart(sweep(metric="mse").rows, "mse", width=300))
-    assert 'width="300"' in svg
+def test_on_the_page_charts_fill_their_place_and_as_pictures_they_have_a_width() -> None:
+    specification = charts.deviation_chart(sweep(metric="mse").rows, "mse")
+    assert specification["width"] == "container"
+    svg = charts.to_svg(specification)
+    assert 'width="720"' in svg
     assert "mean squared error" in svg
 
 

@@ -16,10 +16,7 @@ from bittrue.report.reach import SiteReach
 
 Specification = dict[str, Any]
 
-CONTAINER = "container"
-"""The width of a chart that fills the page's column."""
-
-STATIC_WIDTH = 720  # pixels, where there is no page to fill
+_PICTURE_WIDTH = 720  # pixels; on the page a chart fills its container
 _ACCURACY_HEIGHT = 320
 _SITE_HEIGHT = 20  # pixels a site
 
@@ -35,7 +32,7 @@ _MISFIT = "values that don’t fit the format"
 _TAIL = "from there to the largest value"
 
 
-def accuracy_chart(rows: Sequence[Row], width: int | str = CONTAINER) -> Specification:
+def accuracy_chart(rows: Sequence[Row]) -> Specification:
     """Accuracy against bits: a point a row with its interval and its ties, beside the float row's line and interval.
 
     `rows`: the sweep's, the float row first.
@@ -76,10 +73,10 @@ def accuracy_chart(rows: Sequence[Row], width: int | str = CONTAINER) -> Specifi
         data.mark_point(size=70, filled=True, opacity=1).encode(x=x, y=y, color=colour, tooltip=tooltip),
         data.mark_text(baseline="top", dy=6, color="currentColor").encode(x=x, y=low, text="text:N"),
     )
-    return _specification(chart, width, _ACCURACY_HEIGHT, "Accuracy of each row, beside the float network's.")
+    return _specification(chart, _ACCURACY_HEIGHT, "Accuracy of each row, beside the float network's.")
 
 
-def deviation_chart(rows: Sequence[Row], metric: str, width: int | str = CONTAINER) -> Specification:
+def deviation_chart(rows: Sequence[Row], metric: str) -> Specification:
     """The distance from the float outputs against bits, for the metrics mse and sqnr.
 
     Left out: rows without a finite value, and an error of 0, which has no place on a logarithmic axis.
@@ -98,10 +95,10 @@ def deviation_chart(rows: Sequence[Row], metric: str, width: int | str = CONTAIN
         data.mark_line(color=_GREY, strokeWidth=1.5).encode(x=x, y=y),
         data.mark_point(size=70, filled=True, opacity=1, color=_BLUE).encode(x=x, y=y, tooltip=tooltip),
     )
-    return _specification(chart, width, _ACCURACY_HEIGHT, "Distance of each row's outputs from the float network's.")
+    return _specification(chart, _ACCURACY_HEIGHT, "Distance of each row's outputs from the float network's.")
 
 
-def ranges_chart(reaches: Sequence[SiteReach], width: int | str = CONTAINER) -> Specification:
+def ranges_chart(reaches: Sequence[SiteReach]) -> Specification:
     """A line a site on an axis of powers of two: what its format reaches, and where its values' magnitudes lie.
 
     A site that is always 0 has no place on such an axis; its line shows the format alone.
@@ -151,7 +148,7 @@ def ranges_chart(reaches: Sequence[SiteReach], width: int | str = CONTAINER) -> 
         layer(_VALUES, _MISFIT).mark_bar(height=7).encode(**encoding),
     )
     description = "For each site the magnitudes of its values beside what its format resolves and reaches."
-    return _specification(chart, width, _SITE_HEIGHT * len(labels), description)
+    return _specification(chart, _SITE_HEIGHT * len(labels), description)
 
 
 def axis_labels(names: Sequence[str]) -> tuple[str, list[str]]:
@@ -175,7 +172,7 @@ def to_svg(specification: Specification) -> str:
     """The chart as an SVG element."""
     import vl_convert
 
-    svg: str = vl_convert.vegalite_to_svg(specification, vl_version=_vega_lite_version())
+    svg: str = vl_convert.vegalite_to_svg(specification | {"width": _PICTURE_WIDTH}, vl_version=_vega_lite_version())
     return svg
 
 
@@ -183,7 +180,7 @@ def to_png(specification: Specification) -> bytes:
     """The chart as a PNG file on white, at twice the size on a page."""
     import vl_convert
 
-    on_white = specification | {"background": "white"}
+    on_white = specification | {"width": _PICTURE_WIDTH, "background": "white"}
     png: bytes = vl_convert.vegalite_to_png(on_white, vl_version=_vega_lite_version(), scale=2)
     return png
 
@@ -240,13 +237,13 @@ def _legend(symbol: str) -> Any:
     return alt.Legend(orient="top", direction="vertical", symbolType=symbol, symbolOpacity=1, labelLimit=0)
 
 
-def _specification(chart: Any, width: int | str, height: int, description: str) -> Specification:
+def _specification(chart: Any, height: int, description: str) -> Specification:
     """The chart as plain JSON, without the address of its schema, which nothing here loads."""
     import altair as alt
 
     finished = (
         chart.properties(
-            width=width,
+            width="container",
             height=height,
             description=description,
             autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),

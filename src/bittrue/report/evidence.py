@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ from bittrue.analysis.sweep_result import Row, Sweep
 from bittrue.errors import BittrueError
 from bittrue.files import read_json
 from bittrue.plan import Plan, Ranges
+from bittrue.report.reach import SiteReach, site_reaches
 
 _Content = TypeVar("_Content")
 
@@ -29,6 +31,11 @@ class Evidence:
     verification: Mapping[str, Any] | None
     simulation: Mapping[str, Any] | None
     network_text: str | None
+
+    @cached_property
+    def reaches(self) -> tuple[SiteReach, ...]:
+        """Every measured site beside its format; none where no ranges are there."""
+        return () if self.ranges is None else site_reaches(self.ranges, self.plan)
 
     @property
     def measures_accuracy(self) -> bool:

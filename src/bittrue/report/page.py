@@ -7,8 +7,7 @@ every script but its own, whose hashes it names. The charts stand in it as pictu
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from bittrue.files import write_bytes, write_text
 from bittrue.plan import describe_spec
 from bittrue.report import charts, tables
 from bittrue.report.evidence import Evidence, read_evidence
-from bittrue.report.reach import SiteReach, site_reaches
 
 _TEMPLATES = "templates"
 
@@ -33,18 +31,17 @@ def build_report(folder: Path) -> Path:
     same files give the same bytes. Raises BittrueError where there is no sweep, or a file is damaged or about another
     network.
     """
-    folder = Path(folder)
     evidence = read_evidence(folder)
+    specifications = _specifications(evidence)
     page = folder / "report.html"
-    write_text(page, render(evidence))
-    if evidence.measures_accuracy:
-        picture = charts.to_png(charts.accuracy_chart(evidence.sweep.rows, charts.STATIC_WIDTH))
-        write_bytes(folder / "accuracy.png", picture)
+    write_text(page, render(evidence, specifications))
+    if "accuracy" in specifications:
+        write_bytes(folder / "accuracy.png", charts.to_png(specifications["accuracy"]))
     return page
 
 
-def render(evidence: Evidence) -> str:
-    """The page as text."""
+def render(evidence: Evidence, specifications: Mapping[str, charts.Specification]) -> str:
+    """The page as text; `specifications`: its charts by name."""
     environment = Environment(
         loader=PackageLoader("bittrue.report", _TEMPLATES),
         autoescape=True,
@@ -53,16 +50,16 @@ def render(evidence: Evidence) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= tables.FILTERS
-    plan, ranges = evidence.plan, evidence.ranges
-    reaches = () if ranges is None else site_reaches(ranges, plan)
+    plan = evidence.plan
     scripts = [Markup(charts.javascript_bundle()), Markup(_asset("page.js"))]
     return environment.get_template("report.html").render(
         sweep=evidence.sweep,
         evidence=evidence,
         measures_accuracy=evidence.measures_accuracy,
         significance=SIGNIFICANCE,
-        charts=_drawn(evidence, reaches),
-        reaches=reaches,
+        specifications={name: embedded_json(chart) for name, chart in specifications.items()},
+        pictures={name: Markup(charts.to_svg(chart)) for name, chart in specifications.items()},
+        reaches=evidence.reaches,
         formats={} if plan is None else {name: describe_spec(spec) for name, spec in plan.sites.items()},
         overflows=tables.overflow_table(evidence.sweep.rows),
         proof=tables.proof_table(evidence),
@@ -82,23 +79,16 @@ def script_hash(script: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
-def _drawn(evidence: Evidence, reaches: Sequence[SiteReach]) -> dict[str, dict[str, Markup]]:
-    """By name each chart's specification, as JSON, and its picture."""
+def _specifications(evidence: Evidence) -> dict[str, charts.Specification]:
     rows = evidence.sweep.rows
-    draw: dict[str, Callable[..., charts.Specification]] = {}
+    drawn: dict[str, charts.Specification] = {}
     if evidence.measures_accuracy:
-        draw["accuracy"] = partial(charts.accuracy_chart, rows)
+        drawn["accuracy"] = charts.accuracy_chart(rows)
     else:
-        draw["deviation"] = partial(charts.deviation_chart, rows, evidence.sweep.metric)
-    if reaches:
-        draw["ranges"] = partial(charts.ranges_chart, reaches)
-    return {
-        name: {
-            "specification": embedded_json(chart(width=charts.CONTAINER)),
-            "picture": Markup(charts.to_svg(chart(width=charts.STATIC_WIDTH))),
-        }
-        for name, chart in draw.items()
-    }
+        drawn["deviation"] = charts.deviation_chart(rows, evidence.sweep.metric)
+    if evidence.reaches:
+        drawn["ranges"] = charts.ranges_chart(evidence.reaches)
+    return drawn
 
 
 def _asset(name: str) -> str:

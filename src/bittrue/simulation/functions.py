@@ -9,7 +9,6 @@ tens of thousands of times what the mathematical libraries state.
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
-from math import ceil, floor
 
 import mpmath
 import torch
@@ -130,8 +129,8 @@ def _round_interval(evaluate: Callable[[], mpmath.mpi], bits: int, rounding: Rou
         mpmath.iv.prec = precision
         doubled = evaluate() * mpmath.iv.mpf(2) ** (bits + 1)
         with mpmath.workprec(precision + 64):
-            below = floor(Fraction(*mpmath.mpf(doubled.a).as_integer_ratio()))
-            above = ceil(Fraction(*mpmath.mpf(doubled.b).as_integer_ratio())) - 1
+            below = int(mpmath.floor(mpmath.mpf(doubled.a)))
+            above = int(mpmath.ceil(mpmath.mpf(doubled.b))) - 1
         if below == above:
             return round_to_code(Fraction(2 * below + 1, 4), 0, rounding)
         precision *= 2

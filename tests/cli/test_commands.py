@@ -1,0 +1,334 @@
+"""Each command on the demo's model: what it prints, what it writes, and what it says under --json."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bittrue.analysis.verify
+from bittrue.analysis.sweep import SweepRow
+from bittrue.analysis.sweep_result import Row, Sweep
+from bittrue.analysis.verify import FirstMismatch
+from bittrue.cli.demo import next_commands
+from bittrue.cli.sweep import sufficient
+from bittrue.files import dump_json
+from bittrue.frontends import load
+from bittrue.plan import Plan, PlanOptions, study_plan, uniform_plan
+
+from .conftest import Doctor, Run
+
+RESULTS = {"accuracy.png", "network.txt", "plan.json", "ranges.json", "report.html", "results.sqlite", "sweep.json"}
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page without its charts, whose making takes seconds and is tested elsewhere."""
+    monkeypatch.setattr("bittrue.report.charts.to_svg", lambda specification: "<svg></svg>")
+    monkeypatch.setattr("bittrue.report.charts.to_png", lambda specification: b"")
+    monkeypatch.setattr("bittrue.report.charts.javascript_bundle", lambda: "")
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def succeed(run: Run, *arguments: object) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def succeed_in_json(run: Run, *arguments: object) -> Any:
+    return json.loads(succeed(run, *arguments, "--json"))
+
+
+@pytest.fixture
+def plan(run: Run, model: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "plan.json"
+    succeed(run, "plan", model, "--fraction-bits", "5", "--out", path)
+    return path
+
+
+def test_inspect(run: Run, model: Path) -> None:
+    network = load(model)
+    text = succeed(run, "inspect", model)
+    assert network.text in text
+    assert network.hash in text
+    found = succeed_in_json(run, "inspect", model)
+    assert found["text"] == network.text
+    assert found["parameters"] == network.parameter_count == sum(node["parameters"] for node in found["nodes"])
+    assert [node["name"] for node in found["nodes"]] == [node.name for node in network.nodes]
+    names = [site["name"] for site in found["sites"]]
+    assert "bn1.scale" in names
+    assert "bn1.gamma" not in names
+
+
+def test_inspect_lists_the_sites_of_the_form_asked_for(run: Run, model: Path) -> None:
+    found = succeed_in_json(run, "inspect", model, "--batch-norm", "raw", "--softmax", "table")
+    names = {site["name"] for site in found["sites"]}
+    assert {"bn1.gamma", "bn1.variance", "softmax.sum"} <= names
+    assert "bn1.scale" not in names
+
+
+def test_ranges(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    path = tmp_path / "ranges.json"
+    text = succeed(run, "ranges", model, "--data", images, "--images", "10", "--out", path)
+    assert "on 10 images of images.npz" in text
+    assert text.endswith(f"Written: {path}\n")
+    found = read(path)
+    assert found == succeed_in_json(run, "ranges", model, "--data", images, "--images", "10")
+    assert set(found["sites"]) == {f"{node.name}.output" for node in load(model).nodes}
+
+
+def test_options_of_the_data_reach_it(run: Run, model: Path, images: Path) -> None:
+    options = ["--resize", "8x8", "--scale", "1/2", "--mean", "0.25", "--std", "0.5", "--layout", "nhwc"]
+    found = succeed_in_json(run, "ranges", model, "--data", images, *options)["sites"]["image.output"]
+    assert (found["min"], found["max"]) == (-0.5, 0.5)
+
+
+def test_plan_by_each_recipe(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    network = load(model)
+    study = succeed_in_json(run, "plan", model, "--fraction-bits", "5")
+    assert study == study_plan(network, 5).to_json()
+    uniform = succeed_in_json(run, "plan", model, "--fraction-bits", "5", "--word-length", "12")
+    assert uniform == uniform_plan(network, 12, 5).to_json()
+    ranges = tmp_path / "ranges.json"
+    succeed(run, "ranges", model, "--data", images, "--out", ranges)
+    hardware = succeed_in_json(run, "plan", model, "--word-length", "8", "--ranges", ranges, "--per-channel")
+    assert hardware["sites"]["image.output"] == "ap_ufixed<8,1,AP_RND_CONV,AP_SAT>"
+    assert len(hardware["sites"]["conv1.weight"]) == 16
+
+
+def test_each_option_of_the_recipe_overrides_its_part(run: Run, model: Path) -> None:
+    found = succeed_in_json(
+        run,
+        *("plan", model, "--fraction-bits", "4", "--word-length", "10", "--rounding", "AP_TRN", "--overflow", "wrap"),
+        *("--batch-norm", "affine", "--rounding-points", "fused", "--softmax", "table", "--product", "quantized"),
+        *(
+            "--site",
+            "*.weight=ap_fixed<6,1,AP_RND,AP_SAT>",
+            "--site",
+            "dense6.output=FLOAT",
+            "--site",
+            "bn1.scale=Q3.4",
+        ),
+    )
+    assert PlanOptions(**found["options"]) == PlanOptions("affine", "fused", "table", "quantized")
+    assert found["sites"]["image.output"] == "ap_fixed<10,6,AP_TRN,AP_WRAP>"
+    assert found["sites"]["conv2.weight"] == "ap_fixed<6,1,AP_RND,AP_SAT>"
+    assert found["sites"]["dense6.output"] == "FLOAT"
+    assert found["sites"]["bn1.scale"] == "ap_fixed<8,4,AP_TRN,AP_WRAP>"
+
+
+def test_a_plan_as_a_table(run: Run, model: Path) -> None:
+    text = succeed(run, "plan", model, "--fraction-bits", "-4000", "--word-length", "4096", "--site", "*.mean=FLOAT")
+    assert "2^4000" in text
+    assert "6.88359e+2436" in text
+    assert "FLOAT" in text
+
+
+def test_sweep_without_a_folder_leaves_no_file(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    text = succeed(run, "sweep", model, "--data", images, "--fraction-bits", "3:5")
+    assert [line.split()[0] for line in text.splitlines()[3:7]] == ["float", "F=3", "F=4", "F=5"]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_sweep_into_a_folder(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "results"
+    text = succeed(run, "sweep", model, "--data", images, "--fraction-bits", "3:5", "--out", out)
+    assert {path.name for path in out.iterdir()} == RESULTS
+    found = read(out / "sweep.json")
+    assert found["verdict"] in text
+    assert str(out / "report.html") in text
+    assert found["command"] == shlex.join(
+        ["bittrue", "sweep", str(model), "--data", str(images), "--fraction-bits", "3:5", "--out", str(out)]
+    )
+    assert (out / "network.txt").read_text() == load(model).text
+    hashes = [row["plan"] for row in found["rows"][1:]]
+    assert Plan.from_json(read(out / "plan.json"), "plan.json").hash in hashes
+    assert read(out / "ranges.json")["data"]["images"] == 24
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_sweep_by_word_length_measures_ranges_on_images_that_it_leaves_out(
+    run: Run, model: Path, images: Path, tmp_path: Path
+) -> None:
+    arguments = [
+        "sweep",
+        model,
+        "--data",
+        images,
+        "--word-length",
+        "6:7",
+        "--calibrate",
+        "8",
+        "--out",
+        tmp_path / "out",
+    ]
+    found = succeed_in_json(run, *arguments)
+    assert [row["name"] for row in found["rows"]] == ["float", "W=6", "W=7"]
+    assert found["data"]["images"] == 16
+    assert found["calibration"]["images"] == read(tmp_path / "out/ranges.json")["data"]["images"] == 8
+
+
+def test_sweep_by_word_length_measures_ranges_on_the_training_split(run: Run, model: Path) -> None:
+    found = succeed_in_json(run, "sweep", model, "--data", "digits", "--word-length", "8", "--calibrate", "30")
+    assert (found["data"]["split"], found["data"]["images"]) == ("test", 500)
+    assert (found["calibration"]["split"], found["calibration"]["images"]) == ("train", 30)
+
+
+def test_sweep_of_fraction_bits_in_words(run: Run, model: Path, images: Path) -> None:
+    network = load(model)
+    found = succeed_in_json(run, "sweep", model, "--data", images, "--fraction-bits", "3:4", "--word-length", "9")
+    assert [row["name"] for row in found["rows"]] == ["float", "F=3", "F=4"]
+    assert found["rows"][2]["plan"] == uniform_plan(network, 9, 4).hash
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("metric", ["mse", "sqnr"])
+def test_sweep_beside_float(metric: str, run: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    arguments = ["sweep", model, "--data", images, "--fraction-bits", "3:4", "--metric", metric]
+    text = succeed(run, *arguments)
+    assert "SQNR" in text
+    assert " dB" in text
+    succeed(run, *arguments, "--out", tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == RESULTS - {"accuracy.png"}
+    last = read(tmp_path / "out/sweep.json")["rows"][-1]["plan"]
+    assert Plan.from_json(read(tmp_path / "out/plan.json"), "plan.json").hash == last
+
+
+@pytest.mark.parametrize(
+    ("flips", "expected"),
+    [
+        ([(9, 0, 0.004), (1, 0, 1.0), (0, 0, 1.0)], 1),
+        ([(9, 0, 0.004), (9, 0, 0.004), (0, 9, 0.004)], 2),  # better than float is enough
+        ([(9, 0, 0.004), (1, 0, 1.0), (9, 0, 0.004)], 2),  # none suffices: the last
+        ([(1, 0, 1.0), (9, 0, 0.004), (0, 0, 1.0)], 2),  # a luckier row with fewer bits is none to build
+        ([(1, 0, 1.0), (0, 0, 1.0), (0, 0, 1.0)], 0),
+        ([(None, None, None)] * 3, 2),
+    ],
+)
+def test_the_plan_left_behind_has_the_fewest_bits_that_suffice(flips: list[Any], expected: int) -> None:
+    plan = Plan("sha256:0", PlanOptions(), {})
+    asked = [SweepRow(f"F={index}", plan) for index in range(3)]
+    rows = [Row("float", None, False, 9)]
+    rows += [Row(f"F={index}", "", True, 9, lost=x, gained=y, p_value=p) for index, (x, y, p) in enumerate(flips)]
+    result = Sweep("sha256:0", "n", {}, "accuracy", tuple(rows), "")
+    assert sufficient(asked, result) is asked[expected]
+
+
+def test_simulate(run: Run, model: Path, images: Path, plan: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    text = succeed(run, "simulate", model, "--plan", plan, "--data", images, "--out", out, "--nodes")
+    assert "exact, proven for every layer" in text
+    found = read(out / "simulate.json")
+    assert found == succeed_in_json(run, "simulate", model, "--plan", plan, "--data", images, "--batch-size", "5")
+    assert [line.split()[0] for line in text.splitlines()[3 : 3 + len(found["layers"])]] == [
+        layer["node"] for layer in found["layers"]
+    ]
+    assert np.load(out / "outputs.npy").shape == (24, 10)
+    assert np.load(out / "nodes" / "conv1.npy").shape == (24, 8, 8, 16)
+
+
+def test_verify(run: Run, model: Path, images: Path, plan: Path) -> None:
+    arguments = ["verify", model, "--plan", plan, "--data", images, "--images", "1"]
+    assert "on 1 image, 0 mismatches." in succeed(run, *arguments)
+    found = succeed_in_json(run, *arguments)
+    assert (found["against"], found["images"], found["mismatches"], found["first"]) == ("reference", 1, 0, None)
+
+
+def test_a_mismatch_is_exit_code_1(
+    run: Run, model: Path, images: Path, plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = bittrue.analysis.verify.verify
+
+    def differing(*arguments: Any, **options: Any) -> Any:
+        import dataclasses
+
+        first = FirstMismatch("conv1.output", "code", 0, 7, 3, 4)
+        return dataclasses.replace(original(*arguments, **options), mismatches=1, first=first)
+
+    monkeypatch.setattr("bittrue.analysis.verify.verify", differing)
+    arguments = ["verify", model, "--plan", plan, "--data", images, "--images", "1"]
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "The first: code of conv1.output, image 0, index 7." in result.stdout
+    assert "Expected 3, got 4." in result.stdout
+    result = run(*arguments, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["first"]["site"] == "conv1.output"
+
+
+def test_report(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    succeed(run, "sweep", model, "--data", images, "--fraction-bits", "4", "--out", out)
+    page = (out / "report.html").read_bytes()
+    (out / "report.html").unlink()
+    assert str(out / "report.html") in succeed(run, "report", out)
+    assert (out / "report.html").read_bytes() == page
+    assert succeed_in_json(run, "report", out)["report"] == str(out / "report.html")
+
+
+def test_outputs_are_replaced(run: Run, model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text("old")
+    succeed(run, "plan", model, "--fraction-bits", "5", "--out", path)
+    assert path.read_text() == dump_json(study_plan(load(model), 5).to_json())
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_demo_and_the_commands_that_it_prints(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("a demo")
+    text = succeed(run, "demo", "--out", folder)
+    assert {path.name for path in folder.iterdir()} == RESULTS | {"model.keras", "verify.json"}
+    assert read(folder / "sweep.json")["verdict"] in text
+    assert read(folder / "verify.json")["mismatches"] == 0
+    commands = next_commands(folder)
+    assert text.rstrip().endswith("\n".join(f"  {line}" for line in commands))
+    for line in commands:
+        words = shlex.split(line)
+        succeed(run, *words[words.index("a demo/model.keras") - 1 :])
+    assert (folder / "hardware" / "report.html").exists()
+    before = read(folder / "sweep.json")
+    again = succeed_in_json(run, "demo", "--out", folder)
+    assert again["verdict"] == before["verdict"]
+    assert read(folder / "sweep.json")["rows"] == before["rows"]
+
+
+def test_how_bittrue_was_called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = tmp_path / "bin" / "bittrue"
+    script.parent.mkdir()
+    script.touch(mode=0o755)
+    monkeypatch.setattr("sys.executable", "/opt/python")
+    for called, path, expected in [
+        (str(script), str(script.parent), "bittrue"),
+        (str(script), str(tmp_path), str(script)),
+        (".venv/bin/bittrue", str(tmp_path), ".venv/bin/bittrue"),
+        ("src/bittrue/__main__.py", str(tmp_path), "/opt/python -m bittrue"),
+    ]:
+        monkeypatch.setattr("sys.argv", [called])
+        monkeypatch.setenv("PATH", path)
+        assert next_commands(Path("out"))[0] == f"{expected} inspect out/model.keras"
+
+
+def test_the_same_command_gives_the_same_bytes(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    arguments = ["sweep", model, "--data", images, "--fraction-bits", "3:4", "--json"]
+    assert succeed(run, *arguments) == succeed(run, *arguments)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_another_model_in_the_same_folder_replaces_everything(
+    run: Run, model: Path, images: Path, doctor: Doctor, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    succeed(run, "sweep", model, "--data", images, "--fraction-bits", "4", "--out", out)
+    other = doctor(config=lambda text: text.replace('"name": "digits"', '"name": "other"'))
+    succeed(run, "sweep", other, "--data", images, "--fraction-bits", "4", "--out", out)
+    assert read(out / "sweep.json")["network_name"] == "other"

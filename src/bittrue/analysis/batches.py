@@ -8,13 +8,13 @@ from bittrue.data import Batch, Dataset, prefetch
 from bittrue.errors import DataError
 from bittrue.network import Network, format_shape
 
-LARGEST_ACTIVATION = 2**26  # bytes of the largest activation of a batch, in float32
+LARGEST_ACTIVATION = 2**26  # bytes of the largest activation of a batch, on the widest carrier
 LARGEST_BATCH = 256
 
 
 def default_batch_size(network: Network) -> int:
-    """A power of two up to 256 with which the largest activation stays within 64 MiB (AlexNet at 227×227: 32)."""
-    largest = 4 * max(math.prod(node.shape) for node in network.nodes)
+    """A power of two up to 256 with which the largest activation stays within 64 MiB (AlexNet at 227×227: 16)."""
+    largest = 8 * max(math.prod(node.shape) for node in network.nodes)
     fitting = max(LARGEST_ACTIVATION // largest, 1)
     return min(1 << (fitting.bit_length() - 1), LARGEST_BATCH)
 

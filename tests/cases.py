@@ -1,0 +1,263 @@
+"""Small networks, one row a case: each operator with its variants, in shapes where an index that is off by one shows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from zlib import crc32
+
+import numpy as np
+
+from bittrue.network import Network, NetworkBuilder, Operator, Parameter, Shape
+from bittrue.operators import (
+    Add,
+    AveragePooling,
+    BatchNormalization,
+    Concatenate,
+    Convolution,
+    Dense,
+    Flatten,
+    GlobalAveragePooling,
+    GlobalMaxPooling,
+    Identity,
+    Input,
+    MaxPooling,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Tanh,
+    ZeroPadding,
+)
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+class Draft:
+    """A network that grows node by node; parameters are random numbers that depend on the case's name alone."""
+
+    def __init__(self, name: str, shape: Shape) -> None:
+        self._builder = NetworkBuilder(name)
+        self._random = np.random.default_rng(crc32(name.encode()))
+        self.last = self._builder.add(self._builder.unique_name("image"), Input(shape))
+
+    def add(self, name: str, operator: Operator, *inputs: str) -> str:
+        """Add a node that reads `inputs`, or else the node before it."""
+        self.last = self._builder.add(self._builder.unique_name(name), operator, *(inputs or (self.last,)))
+        return self.last
+
+    def parameter(self, name: str, *shape: int, scale: float = 0.5) -> Parameter:
+        return Parameter(name, (scale * self._random.standard_normal(shape)).astype(np.float32))
+
+    def convolution(
+        self,
+        name: str,
+        kernel: tuple[int, ...],
+        channels: int,
+        *inputs: str,
+        strides: tuple[int, ...] | None = None,
+        padding: Pairs | None = None,
+        dilation: tuple[int, ...] | None = None,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> str:
+        ones = (1,) * len(kernel)
+        per_group = self.shape(*inputs)[-1] // groups
+        operator = Convolution(
+            self.parameter(f"{name}.weight", *kernel, per_group, channels),
+            self.parameter(f"{name}.bias", channels) if bias else None,
+            strides or ones,
+            padding or ((0, 0),) * len(kernel),
+            dilation or ones,
+            groups,
+        )
+        return self.add(name, operator, *inputs)
+
+    def dense(self, name: str, units: int, *inputs: str, bias: bool = True) -> str:
+        weight = self.parameter(f"{name}.weight", self.shape(*inputs)[-1], units)
+        return self.add(name, Dense(weight, self.parameter(f"{name}.bias", units) if bias else None), *inputs)
+
+    def norm(self, name: str, *inputs: str, gamma: bool = True, beta: bool = True, epsilon: float = 1e-3) -> str:
+        channels = self.shape(*inputs)[-1]
+        variance = Parameter(f"{name}.variance", self._random.uniform(0.25, 2, channels).astype(np.float32))
+        operator = BatchNormalization(
+            self.parameter(f"{name}.gamma", channels, scale=1) if gamma else None,
+            self.parameter(f"{name}.beta", channels) if beta else None,
+            self.parameter(f"{name}.mean", channels),
+            variance,
+            epsilon,
+        )
+        return self.add(name, operator, *inputs)
+
+    def shape(self, *inputs: str) -> Shape:
+        return self._builder.shape(inputs[0] if inputs else self.last)
+
+    def finish(self) -> Network:
+        return self._builder.finish(self.last)
+
+
+@dataclass(frozen=True)
+class Case:
+    """name: in tests' names. shape: of the input. extend: adds the nodes after the input."""
+
+    name: str
+    shape: Shape
+    extend: Callable[[Draft], object] = field(repr=False)
+
+    @property
+    def network(self) -> Network:
+        return _network(self)
+
+    def has(self, *operators: type[Operator]) -> bool:
+        return any(isinstance(node.operator, operators) for node in self.network.nodes)
+
+
+@cache
+def _network(case: Case) -> Network:
+    draft = Draft(case.name, case.shape)
+    case.extend(draft)
+    return draft.finish()
+
+
+def _after_add(draft: Draft) -> None:
+    """Operands with different fraction bits wherever a plan gives each site its own."""
+    source = draft.last
+    first = draft.dense("first", 3, source)
+    second = draft.convolution("second", (1, 1), 3, source)
+    draft.add("add", Add(), first, second, source)
+    draft.add("relu", ReLU())
+
+
+def _concatenated(axis: int) -> Callable[[Draft], None]:
+    def extend(draft: Draft) -> None:
+        source = draft.last
+        first = draft.convolution("first", (1, 1), 2, source)
+        second = draft.norm("second", source)
+        draft.add("concatenate", Concatenate(axis), first, second, source, first)
+
+    return extend
+
+
+def _shared(draft: Draft) -> None:
+    """One layer used twice: two nodes, one weight site (B5)."""
+    layer = Dense(draft.parameter("dense.weight", 3, 3), draft.parameter("dense.bias", 3))
+    draft.add("dense", layer)
+    draft.add("relu", ReLU())
+    draft.add("dense", layer)
+
+
+def _residual(draft: Draft) -> None:
+    """A value with two consumers ends its group (B12)."""
+    first = draft.convolution("conv1", (3, 3), 3, padding=((1, 1), (1, 1)))
+    draft.norm("norm1")
+    relu = draft.add("relu1", ReLU())
+    draft.convolution("conv2", (3, 3), 3, padding=((1, 1), (1, 1)), bias=False)
+    second = draft.norm("norm2")
+    draft.add("add", Add(), relu, second)
+    draft.add("relu2", ReLU())
+    draft.add("again", Add(), draft.last, first)
+
+
+def _twice(draft: Draft) -> None:
+    """An operand that is added to itself."""
+    draft.dense("dense", 2)
+    draft.add("add", Add(), draft.last, draft.last)
+
+
+def _network_of_all(draft: Draft) -> None:
+    draft.convolution("conv", (3, 3), 4, strides=(2, 2), padding=((1, 0), (0, 1)))
+    draft.add("relu", ReLU())
+    draft.norm("norm")
+    draft.add("pool", MaxPooling((2, 2), (1, 1), ((0, 1), (1, 0))))
+    draft.add("dropout", Identity())
+    draft.add("flatten", Flatten())
+    draft.dense("dense", 5)
+    draft.add("softmax", Softmax())
+
+
+def _followed(operator: Operator) -> Callable[[Draft], str]:
+    """A dense layer, so that numbers of many sizes arrive, and the operator."""
+
+    def extend(draft: Draft) -> str:
+        draft.dense("dense", 4)
+        return draft.add("node", operator)
+
+    return extend
+
+
+def _only(operator: Operator) -> Callable[[Draft], str]:
+    return lambda draft: draft.add("node", operator)
+
+
+CASES = (
+    Case("conv", (5, 5, 2), lambda d: d.convolution("conv", (3, 3), 3)),
+    Case("conv-1x1", (1, 1, 1), lambda d: d.convolution("conv", (1, 1), 1)),
+    Case("conv-strides", (7, 5, 2), lambda d: d.convolution("conv", (3, 2), 3, strides=(2, 3))),
+    Case("conv-dilation", (7, 5, 1), lambda d: d.convolution("conv", (2, 3), 2, dilation=(3, 2))),
+    Case("conv-groups", (3, 3, 4), lambda d: d.convolution("conv", (2, 2), 6, groups=2)),
+    Case("conv-depthwise", (3, 4, 3), lambda d: d.convolution("conv", (2, 2), 6, groups=3, padding=((1, 1), (0, 0)))),
+    Case("conv-asymmetric", (4, 3, 2), lambda d: d.convolution("conv", (2, 2), 2, padding=((0, 1), (1, 0)))),
+    Case("conv-no-bias", (3, 3, 2), lambda d: d.convolution("conv", (3, 3), 2, padding=((1, 1), (1, 1)), bias=False)),
+    Case("conv1d", (11, 2), lambda d: d.convolution("conv", (3,), 3, strides=(2,), padding=((2, 0),), dilation=(2,))),
+    Case("conv1d-groups", (5, 4), lambda d: d.convolution("conv", (2,), 4, groups=2, padding=((1, 1),))),
+    Case("dense", (7,), lambda d: d.dense("dense", 3)),
+    Case("dense-wide", (67,), lambda d: d.dense("dense", 2)),
+    Case("dense-rank-3", (2, 3, 4), lambda d: d.dense("dense", 3)),
+    Case("dense-no-bias", (5,), lambda d: d.dense("dense", 1, bias=False)),
+    Case("norm", (2, 3, 3), lambda d: d.norm("norm")),
+    Case("norm-of-dense", (4,), lambda d: (d.dense("dense", 3), d.norm("norm", epsilon=1e-5))),
+    Case("norm-no-gamma", (3, 2), lambda d: d.norm("norm", gamma=False)),
+    Case("norm-no-beta", (1, 2, 3), lambda d: d.norm("norm", beta=False)),
+    Case("norm-neither", (5,), lambda d: d.norm("norm", gamma=False, beta=False)),
+    Case("relu", (3, 2, 3), _followed(ReLU())),
+    Case("relu-alone", (7,), _only(ReLU())),
+    Case("relu6", (5,), _followed(ReLU(max_value=0.7))),
+    Case("leaky-relu", (5,), _followed(ReLU(negative_slope=0.25))),
+    Case("relu-threshold", (5,), _followed(ReLU(threshold=0.5))),
+    Case("relu-all", (5,), _followed(ReLU(max_value=1.5, negative_slope=0.375, threshold=0.25))),
+    Case("relu-negative-slope", (5,), _followed(ReLU(negative_slope=-0.5, threshold=-0.25))),
+    Case("sigmoid", (4,), _followed(Sigmoid())),
+    Case("tanh", (4,), _followed(Tanh())),
+    Case("softmax", (4,), _followed(Softmax())),
+    Case("softmax-rank-3", (1, 2, 3), _only(Softmax())),
+    Case("softmax-of-one", (1,), _only(Softmax())),
+    Case("max-pooling", (5, 5, 2), _only(MaxPooling((2, 3), (2, 1), ((0, 1), (1, 0))))),
+    Case("max-pooling-1d", (7, 3), _only(MaxPooling((3,), (2,), ((1, 1),)))),
+    Case("max-pooling-whole", (3, 2, 2), _only(MaxPooling((3, 2), (1, 1), ((0, 0), (0, 0))))),
+    Case("average-pooling", (5, 4, 2), _only(AveragePooling((2, 2), (2, 2), ((0, 0), (0, 0))))),
+    Case("average-pooling-padded", (5, 5, 2), _only(AveragePooling((3, 2), (2, 1), ((1, 0), (0, 1))))),
+    Case("average-pooling-counts", (3, 3, 2), _only(AveragePooling((3, 3), (1, 1), ((1, 1), (2, 0)), True))),
+    Case("average-pooling-1d", (7, 2), _only(AveragePooling((3,), (2,), ((1, 1),)))),
+    Case("global-average", (3, 5, 3), _only(GlobalAveragePooling())),
+    Case("global-average-of-eight", (2, 4, 3), _only(GlobalAveragePooling(keepdims=True))),
+    Case("global-maximum", (3, 5, 3), _only(GlobalMaxPooling())),
+    Case("global-maximum-keepdims", (7, 2), _only(GlobalMaxPooling(keepdims=True))),
+    Case("add", (2, 2, 3), _after_add),
+    Case("add-to-itself", (3,), _twice),
+    Case("concatenate-rows", (2, 2, 2), _concatenated(0)),
+    Case("concatenate-columns", (2, 2, 2), _concatenated(1)),
+    Case("concatenate-channels", (2, 2, 2), _concatenated(2)),
+    Case("flatten", (2, 3, 2), _followed(Flatten())),
+    Case("reshape", (2, 3, 2), _followed(Reshape((4, 1, 6)))),
+    Case("zero-padding", (2, 3, 2), _followed(ZeroPadding(((1, 0), (0, 2))))),
+    Case("zero-padding-1d", (3, 2), _only(ZeroPadding(((2, 1),)))),
+    Case("identity", (3,), _followed(Identity())),
+    Case("shared", (3,), _shared),
+    Case("residual", (3, 3, 3), _residual),
+    Case("whole", (7, 7, 2), _network_of_all),
+)
+
+
+def inputs_of(case: Case, *, fraction_bits: int = 3, images: int = 2) -> np.ndarray:
+    """Random images, then hostile ones: zeros, the far ends of narrow formats, ties of `fraction_bits` with tiny steps
+    beside them. float32, (batch, *shape)."""
+    random = np.random.default_rng(crc32(case.name.encode()) + 1)
+    shape = case.shape
+    tie = (random.integers(-8, 8, shape) + 0.5) * 2.0**-fraction_bits
+    beside = np.nextafter(tie.astype(np.float32), random.choice([-np.inf, np.inf], shape).astype(np.float32))
+    hostile = [
+        np.zeros(shape),
+        random.choice([-1.0, 1.0], shape) * 4096.0,
+        tie,
+        np.where(random.random(shape) < 0.5, tie, beside),
+    ]
+    return np.stack([*random.standard_normal((images, *shape)), *hostile]).astype(np.float32)

@@ -1,0 +1,70 @@
+"""One simulated batch against the definition, step by step."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from bittrue.definition import interpret
+from bittrue.program import FixedNetwork, Step
+from bittrue.simulation.simulator import BatchResult, Simulator
+from bittrue.simulation.values import Codes
+
+torch.set_num_threads(1)
+
+Seen = dict[str, tuple[int | None, list[list[float]]]]
+"""By step: fraction bits, and for each image its numbers in row-major order."""
+
+
+def simulate(simulator: Simulator, x: np.ndarray) -> tuple[BatchResult, Seen]:
+    seen: Seen = {}
+
+    def observe(step: Step, codes: Codes) -> None:
+        seen[step.name] = codes.fraction_bits, codes.tensor.flatten(1).tolist()
+
+    return simulator.run(x, observe), seen
+
+
+def first_difference(
+    program: FixedNetwork,
+    x: np.ndarray,
+    result: BatchResult,
+    seen: Seen,
+    given: Sequence[Mapping[str, Sequence[float]]] = (),
+) -> str | None:
+    """Where the simulation first differs from the definition in codes, fraction bits, bounds or overflow counts.
+
+    given: for each image the float32 values of the steps that FLOAT computes.
+    """
+    overflows: Counter[str] = Counter()
+    for image, pixels in enumerate(x):
+        defined = interpret(program, pixels.ravel().tolist(), given=given[image] if given else None)
+        for step in program.steps:
+            expected, (fraction_bits, got) = defined[step.name], seen[step.name]
+            if expected.fraction_bits != fraction_bits or step.type.fraction_bits != fraction_bits:
+                return f"{step.name}: {fraction_bits} fraction bits, not {expected.fraction_bits}"
+            if fraction_bits is None:
+                continue
+            if expected.codes != got[image]:
+                pairs = zip(expected.codes, got[image], strict=True)
+                index, ours, theirs = next((i, a, b) for i, (a, b) in enumerate(pairs) if a != b)
+                return f"{step.name}, image {image}, index {index}: {theirs}, not {ours}"
+            low, high = step.type.low, step.type.high
+            if any((low is not None and code < low) or (high is not None and code > high) for code in expected.codes):
+                return f"{step.name}, image {image}: a code outside the proven {low} to {high}"
+            if step.site is not None and step.quantizer is not None:
+                overflows[step.site] += expected.overflows
+    return None if overflows == result.overflows else f"overflows {result.overflows}, not {dict(overflows)}"
+
+
+def check(program: FixedNetwork, x: np.ndarray) -> str | None:
+    """first_difference of a batch; the first image alone, before and after it, must get the same codes."""
+    simulator = Simulator(program)
+    _, alone = simulate(simulator, x[:1])
+    result, seen = simulate(simulator, x)
+    _, again = simulate(simulator, x[:1])
+    for name, (_, rows) in seen.items():
+        if not (rows[:1] == alone[name][1] == again[name][1]):
+            return f"{name}: the first image's codes depend on its batch"
+    return first_difference(program, x, result, seen)

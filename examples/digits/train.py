@@ -69,7 +69,8 @@ def train() -> keras.Model:
     torch.set_num_threads(1)
     keras.utils.set_random_seed(SEED)
     model = network()
-    steps = -(-len(split("train")[0]) // BATCH) * EPOCHS
+    images, classes = split("train")
+    steps = -(-len(images) // BATCH) * EPOCHS
     model.compile(
         optimizer=keras.optimizers.AdamW(
             keras.optimizers.schedules.CosineDecay(2e-3, steps), weight_decay=WEIGHT_DECAY
@@ -77,7 +78,7 @@ def train() -> keras.Model:
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    model.fit(*split("train"), batch_size=BATCH, epochs=EPOCHS, verbose=0)
+    model.fit(images, classes, batch_size=BATCH, epochs=EPOCHS, verbose=0)
     return model
 
 

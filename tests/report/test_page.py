@@ -83,6 +83,7 @@ def test_the_page_says_everything_in_order(built: str) -> None:
     assert all(f"F={bits}" in text for bits in RESULTS)
     assert all(f"{node}.output" in text for node in NODES)
     assert "−5.13" in text
+    assert "80.86 … 82.38 %no ties0" in text  # cells follow each other
     assert "75.66 … 77.32 %" in text
     assert "76.00 … 77.00 %" in text
     assert "3 of 26 sites don’t fit: dense6, dense7, softmax." in text

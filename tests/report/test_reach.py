@@ -74,13 +74,14 @@ def test_zeros_count_for_nothing_in_the_median() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(-3, 3), st.floats(0.01, 3), st.booleans())
-def test_the_median_is_right_to_within_a_bin(seed: int, centre: float, spread: float, rectified: bool) -> None:
+def test_the_median_is_right_to_within_two_bins(seed: int, centre: float, spread: float, rectified: bool) -> None:
     values = np.random.default_rng(seed).normal(centre, spread, 2001)
     if rectified:
         values = np.maximum(values, 0)
     low, high = float(values.min()), float(values.max())
     bins, _ = np.histogram(values, 64, (low, high))
     found = SiteRange(low, high, values.size, int((values == 0).sum()), (), tuple(bins.tolist()))
-    magnitudes = np.abs(values[values != 0])
-    expected = float(np.median(magnitudes)) if magnitudes.size else 0.0
-    assert abs(median_magnitude(found) - expected) <= 2 * (high - low) / 64
+    magnitudes = np.sort(np.abs(values[values != 0])) if values.any() else np.zeros(1)
+    middle = magnitudes[(magnitudes.size - 1) // 2], magnitudes[magnitudes.size // 2]
+    bin_width = (high - low) / 64
+    assert middle[0] - 2 * bin_width <= median_magnitude(found) <= middle[1] + 2 * bin_width

@@ -40,13 +40,15 @@ def accuracy_chart(rows: Sequence[Row]) -> Specification:
     import altair as alt
 
     title, labels = axis_labels([row.name for row in rows[1:]])
-    data = alt.Chart(
-        alt.Data(values=[_accuracy_point(row, label) for row, label in zip(rows[1:], labels, strict=True)])
-    )
-    floats = alt.Chart(alt.Data(values=[_accuracy_point(rows[0], "")]))
+    points = [_accuracy_point(row, label) for row, label in zip(rows, ["", *labels], strict=True)]
+    floats, data = alt.Chart(alt.Data(values=points[:1])), alt.Chart(alt.Data(values=points[1:]))
+    lowest = min(min(point["low"], point["tie_low"]) for point in points)
+    highest = max(max(point["high"], point["tie_high"]) for point in points)
+    room = 0.1 * (highest - lowest)  # for the text below the lowest point and above the float line
+    domain = [max(lowest - room, 0), highest + room]
     x = alt.X("label:N", sort=None, title=title, axis=alt.Axis(labelAngle=0))
     y_title = "accuracy in %, with its 95 % interval"
-    y = alt.Y("accuracy:Q", title=y_title, scale=alt.Scale(zero=False))
+    y = alt.Y("accuracy:Q", title=y_title, scale=alt.Scale(domain=domain, nice=False, zero=False))
     low, tie_low = alt.Y("low:Q", title=y_title), alt.Y("tie_low:Q", title=y_title)
     colours = {_SAME: _BLUE, _DIFFERENT: _ORANGE}
     if any(row.tied for row in rows[1:]):

@@ -21,7 +21,7 @@ class Fit(Enum):
 class SiteReach:
     """One site, its range, and its format's ends.
 
-    typical: the median of the magnitudes that are not 0, to within one of the histogram's bins. most: the magnitude
+    typical: the median of the magnitudes that are not 0, to within two of the histogram's bins. most: the magnitude
     that 99.8 % of the values don't exceed. largest: the largest magnitude. resolution, reach: the format's last bit and
     its largest magnitude; None where the plan gives no format.
     """

@@ -9,6 +9,7 @@ from bittrue.analysis.sweep_result import Row
 from bittrue.report.evidence import Evidence
 
 HEAT_LEVELS = 5
+_STRONGEST_HEAT = 99_999  # or the largest count, if that is more: a lone overflow is no alarm
 NOTHING = "–"
 
 
@@ -39,7 +40,7 @@ def overflow_table(rows: Sequence[Row]) -> OverflowTable:
     tried = rows[1:]
     sites = list(dict.fromkeys(site for row in tried for site in row.overflows))
     counts = {site: [row.overflows.get(site, 0) for row in tried] for site in sites}
-    most = max((count for found in counts.values() for count in found), default=0)
+    most = max([_STRONGEST_HEAT, *(count for found in counts.values() for count in found)])
     loud = {site: tuple((count, heat(count, most)) for count in found) for site, found in counts.items() if any(found)}
     return OverflowTable(tuple(row.name for row in tried), loud, len(sites) - len(loud))
 
@@ -68,11 +69,16 @@ def interval(ends: tuple[float, float] | None) -> str:
     return NOTHING if ends is None else f"{100 * ends[0]:.2f} … {100 * ends[1]:.2f} %"
 
 
+def over_ties(row: Row) -> str:
+    return "no ties" if row.tied == 0 else interval(row.accuracy_over_ties)
+
+
 def points(row: Row, float_row: Row) -> str:
     """The difference of two accuracies in percentage points."""
     if row is float_row or row.accuracy is None or float_row.accuracy is None:
         return NOTHING
-    return _minus(f"{100 * (row.accuracy - float_row.accuracy):+.2f}")
+    text = f"{100 * (row.accuracy - float_row.accuracy):+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else _minus(text)
 
 
 def probability(value: float | None) -> str:
@@ -101,6 +107,7 @@ def _minus(text: str) -> str:
 FILTERS: dict[str, Callable[..., str]] = {
     "percent": percent,
     "interval": interval,
+    "over_ties": over_ties,
     "points": points,
     "probability": probability,
     "decimals": decimals,

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from bittrue import fixed, program
-from bittrue.errors import ModelError, PlanError
+from bittrue.errors import CarrierError, ModelError, PlanError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer
+from bittrue.fixed.dyadic import CODE_BITS
 from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
 from bittrue.network import Network, Node, Operator, Shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
@@ -164,11 +165,16 @@ def _(operator: ReLU, context: LoweringContext) -> None:
     if slope == 0 and threshold == 0:
         clip = program.Clip(Fraction(0), most)
     else:
-        below = program.Below(threshold, *_single(slope, -slope * threshold))
-        one, zero = np.ones(1, np.int64), np.zeros(1, np.int64)
-        scale_bits = _fraction_bits(slope)
-        offset_bits = _fraction_bits(slope * threshold)
-        branches = program.ScaleOffset(one << scale_bits, scale_bits, zero, offset_bits, below)
+        scale_bits, offset_bits = _fraction_bits(slope), _fraction_bits(slope * threshold)
+        codes = 1 << scale_bits, int(slope * 2**scale_bits), int(-slope * threshold * 2**offset_bits)
+        if any(abs(code) >> CODE_BITS for code in codes):
+            raise CarrierError(
+                f"site {context.node.name}.slope: the slope, or its product with the threshold, needs more than "
+                f"{CODE_BITS} bits; give it a format with fewer fraction bits."
+            )
+        one, scale_below, offset_below = (np.array([code], np.int64) for code in codes)
+        below = program.Below(threshold, scale_below, offset_below)
+        branches = program.ScaleOffset(one, scale_bits, np.zeros(1, np.int64), offset_bits, below)
         bits = max(bits + scale_bits, offset_bits)
         low, high = _branch_bounds(low, high, slope, threshold)
         if most is None:
@@ -208,10 +214,6 @@ def _clipped(
 def _fraction_bits(number: Fraction) -> int:
     """The fewest fraction bits ≥ 0 that hold a dyadic number."""
     return number.denominator.bit_length() - 1
-
-
-def _single(*numbers: Fraction) -> list[np.ndarray]:
-    return [np.array([int(number * 2 ** _fraction_bits(number))], np.int64) for number in numbers]
 
 
 @lower.rule(Sigmoid)

@@ -21,7 +21,8 @@ def wrapped_sum(sums: ProductSums, codes: Codes) -> Result:
     assert accumulator is not None
     exact = sums.exact_sum(codes)
     shift = accumulator.format.fraction_bits - sums.fraction_bits
-    carrier = carrier_for(max(max(-exact.low, exact.high) << shift, -accumulator.min_code), sums.what)
+    reach = max(accumulator.max_code, -accumulator.min_code)
+    carrier = carrier_for(max(max(-exact.low, exact.high) << shift, reach), sums.what)
     total = exact.tensor.to(carrier.dtype)
     total = apply_overflow_(total * (1 << shift) if shift else total, accumulator)
     return Result(total, accumulator.min_code, accumulator.max_code)
@@ -37,13 +38,18 @@ def ordered_sum(sums: ProductSums, codes: Codes) -> Result:
     columns = torch.from_numpy(instruction.weight.reshape(-1, instruction.weight.shape[-1]).astype(np.int64))
     per_group = columns.shape[-1] // instruction.groups
     grouped = columns.reshape(-1, instruction.groups, per_group)
-    product_shift = torch.tensor([1 << (finest - bits) for bits in product_bits]).expand(columns.shape[-1])
+    # A shift beyond 62 bits is refused below, unless all products are zero.
+    product_shift = torch.tensor([1 << min(finest - bits, 62) for bits in product_bits]).expand(columns.shape[-1])
     product_shift = product_shift.reshape(instruction.groups, per_group)
     largest = codes.bound * int(columns.abs().max()) * int(product_shift.max())
-    limit = max(accumulator.max_code, -accumulator.min_code) << (finest - accumulator.format.fraction_bits)
-    carrier_for(largest + limit, sums.what)
     bias = instruction.bias if instruction.bias is not None else np.zeros(columns.shape[-1], np.int64)
     total = _quantized(torch.from_numpy(bias.astype(np.int64)), instruction.bias_fraction_bits, accumulator)
+    unit = 1 << (finest - accumulator.format.fraction_bits)
+    limit = max(accumulator.max_code, -accumulator.min_code) * unit
+    if accumulator.overflow is Overflow.UNBOUNDED:
+        # Nothing holds the total back: every product, and the roundings of it and of the total, may add to it.
+        limit = int(total.abs().max()) * unit + columns.shape[0] * (largest + 2 * unit)
+    carrier_for(largest + limit, sums.what)
     total = total.reshape(instruction.groups, per_group).expand(*patches.shape[:-1], per_group).clone()
     for index in range(columns.shape[0]):
         product = patches[..., index].unsqueeze(-1) * grouped[index] * product_shift

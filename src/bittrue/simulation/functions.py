@@ -241,6 +241,7 @@ def _(instruction: Softmax, step: Step, types: tuple[CodeType, ...]) -> Kernel:
     assert source is not None
     bits = quantizer.format.fraction_bits
     one = round_to_code(Fraction(1), bits, quantizer.rounding)
+    carrier = carrier_for(one, step.name)
 
     def softmax(inputs: tuple[Codes, ...]) -> Result:
         (x,) = inputs
@@ -266,7 +267,6 @@ def _(instruction: Softmax, step: Step, types: tuple[CodeType, ...]) -> Kernel:
         rounded = round_resolved(
             reals, reals.abs() * _ERROR + 2.0 ** (bits - 60), quantizer.rounding, resolve, step.name
         )
-        carrier = carrier_for(one, step.name)
         return Result(rounded.to(carrier.dtype).reshape(x.tensor.shape), 0, one, rounded=True)
 
     return softmax

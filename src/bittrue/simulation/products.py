@@ -148,6 +148,10 @@ class ProductSums:
                 self._weights.clear()
         return self._strategy
 
+    def factors(self, carrier: Carrier) -> list[int]:
+        """2^shift for each output channel; where that is more than the carrier holds, all products are zero anyway."""
+        return [1 << min(shift, carrier.bits) for shift in self.shifts]
+
     def _weight(self, shift: int, channels: tuple[int, int] | None = None) -> torch.Tensor:
         """The aligned weights (of some input channels) times 2^(−shift), as the strategy's kernel wants them."""
         if (shift, channels) not in self._weights:
@@ -155,7 +159,7 @@ class ProductSums:
             codes = self.instruction.weight if channels is None else self.instruction.weight[..., slice(*channels), :]
             aligned = torch.from_numpy(codes).to(dtype)
             if any(self.shifts):
-                aligned = aligned * torch.tensor([1 << left for left in self.shifts], dtype=dtype)
+                aligned = aligned * torch.tensor(self.factors(self._strategy.carrier), dtype=dtype)
             laid_out = convolution_weight(aligned) if self.instruction.strides else aligned.T.contiguous()
             self._weights[shift, channels] = laid_out.mul_(2.0**-shift) if shift else laid_out
         return self._weights[shift, channels]
@@ -211,7 +215,7 @@ def integer_sums(x: torch.Tensor, sums: ProductSums) -> torch.Tensor:
     """Sums of products in int64: slow, for codes that no float carrier holds."""
     patches = gather_patches(x, sums.instruction)
     weight = torch.from_numpy(sums.instruction.weight.astype(np.int64))
-    weight = weight * torch.tensor([1 << shift for shift in sums.shifts])
+    weight = weight * torch.tensor(sums.factors(Carrier.INT64))
     groups = sums.instruction.groups
     per_group = weight.shape[-1] // groups
     kernel_weight = weight.reshape(-1, weight.shape[-1])

@@ -196,6 +196,11 @@ def _finish(result: Result, step: Step, *, may_overwrite: bool) -> tuple[Codes, 
     if least < quantizer.min_code or most > quantizer.max_code:
         outside = count_overflows(tensor, quantizer)
         if not unlimited:
+            if quantizer.overflow is Overflow.WRAP:
+                # In an unsigned word a small negative code wraps to a large one.
+                carrier = carrier_for(quantizer.max_code, step.name)
+                if carrier.bits > _bits(tensor):
+                    tensor, may_overwrite = tensor.to(carrier.dtype), True
             tensor = apply_overflow_(tensor if may_overwrite else tensor.clone(), quantizer)
             least, most = quantizer.min_code, quantizer.max_code
     return _on_carrier(tensor, step, least, most), outside

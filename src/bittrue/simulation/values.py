@@ -53,7 +53,8 @@ def shifted(codes: Codes, shift: int, carrier: Carrier) -> torch.Tensor:
     """codes · 2^shift for shift ≥ 0 on a carrier that holds them: the same tensor where nothing changes, else a new
     one."""
     moved = codes.tensor.to(carrier.dtype)
-    return moved * (1 << shift) if shift else moved
+    # Further than the carrier is wide only zeros are shifted, and stay zeros.
+    return moved * (1 << min(shift, carrier.bits)) if shift else moved
 
 
 def alignment(step: Step, types: tuple[CodeType, ...]) -> list[int]:

@@ -211,6 +211,7 @@ CASES = (
     Case("relu", (3, 2, 3), _followed(ReLU())),
     Case("relu-alone", (7,), _only(ReLU())),
     Case("relu6", (5,), _followed(ReLU(max_value=0.7))),
+    Case("relu-below-zero", (5,), _only(ReLU(max_value=-0.5))),  # as a bound that wraps may be
     Case("leaky-relu", (5,), _followed(ReLU(negative_slope=0.25))),
     Case("relu-threshold", (5,), _followed(ReLU(threshold=0.5))),
     Case("relu-all", (5,), _followed(ReLU(max_value=1.5, negative_slope=0.375, threshold=0.25))),

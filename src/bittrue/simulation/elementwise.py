@@ -54,7 +54,7 @@ def _(instruction: Clip, step: Step, types: tuple[CodeType, ...]) -> Kernel:
         low, high = x.low << shift, x.high << shift
         # A bound beyond every code of this batch changes nothing, and need not fit the carrier.
         lower = least if least is not None and least > low else None
-        upper = most if most is not None and most < high else None
+        upper = most if most is not None and most < (high if lower is None else max(high, lower)) else None
         reach = max(abs(low), abs(high), abs(lower or 0), abs(upper or 0))
         y = shifted(x, shift, carrier_for(reach, step.name))
         if lower is not None or upper is not None:

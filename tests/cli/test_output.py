@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bittrue.cli import progress as progress_module
+from bittrue.cli import tables
 from bittrue.cli.options import parse_bits, parse_number
 from bittrue.cli.output import output_folder, printable, say_json, sentence
 from bittrue.cli.progress import progress
@@ -58,6 +59,22 @@ def test_a_table_in_a_pipe_keeps_its_cells_whole(capsys: pytest.CaptureFixture[s
     assert lines[0] == "[i]Title"
     assert lines[3].split() == [long, "1"]
     assert lines[4].split() == ["[b]y[/b]\\x1b", "12"]
+
+
+def test_a_table_on_a_narrow_terminal_folds_text_and_cuts_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    words = "one two three four five six seven eight nine ten"
+    print_table([Column("site"), Column("because", folds=True)], [("x" * 20, words)])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines[1:])) <= 40
+    assert "x" * 20 in lines[2]
+    assert " ".join(lines[2:]).replace("x" * 20, "").split() == words.split()
+    print_table([Column("site")], [("y" * 60,)])
+    assert "y" * 60 in capsys.readouterr().out
 
 
 def test_json_is_one_object_of_ascii(capsys: pytest.CaptureFixture[str]) -> None:

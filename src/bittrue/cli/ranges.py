@@ -7,7 +7,7 @@ import typer
 
 from bittrue.cli.command import command
 from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, Model
-from bittrue.cli.output import output_file, percent, say, say_json
+from bittrue.cli.output import output_file, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
 
@@ -53,7 +53,7 @@ def print_ranges(measured: "Ranges") -> None:
             name,
             f"{site.low:.6g}",
             f"{site.high:.6g}",
-            percent(site.zeros / site.count),
+            f"{100 * site.zeros / site.count:.1f}",
             str(site.integer_bits),
             site.reason,
         )
@@ -63,9 +63,11 @@ def print_ranges(measured: "Ranges") -> None:
         Column("site"),
         Column("smallest", number=True),
         Column("largest", number=True),
-        Column("zeros", number=True),
-        Column("integer bits", number=True),
-        Column("because"),
+        Column("zeros %", number=True),
+        Column("bits", number=True),
+        Column("because", folds=True),
     ]
     images, name = measured.data["images"], measured.data["name"]
-    print_table(columns, rows, f"Ranges in float, on {images:,} images of {name}")
+    print_table(
+        columns, rows, f"Ranges in float, on {images:,} images of {name}; bits: the integer bits that they need"
+    )

@@ -18,7 +18,7 @@ from bittrue.cli.options import (
     WordLength,
     parse_bits,
 )
-from bittrue.cli.output import optional_folder, percent, say, say_json
+from bittrue.cli.output import optional_folder, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
 
@@ -153,52 +153,50 @@ def sufficient(rows: "Sequence[SweepRow]", result: "Sweep") -> "SweepRow":
 
 def print_sweep(result: "Sweep") -> None:
     """The sweep as a table, and its verdict."""
-    labelled = result.rows[0].accuracy is not None
-    columns = [Column("row")]
-    if labelled:
-        columns += [
-            Column("accuracy", number=True),
-            Column("95 % interval", number=True),
-            Column("over ties", number=True),
-            Column("loss", number=True),
-            Column("lost", number=True),
-            Column("gained", number=True),
-            Column("p", number=True),
-        ]
-    else:
-        columns += [Column("mean squared error", number=True), Column("SQNR", number=True)]
-    columns += [Column("overflows", number=True), Column("exact")]
-    cells = _accuracy_cells if labelled else _deviation_cells
-    rows = [
-        (
-            row.name,
-            *cells(row),
-            "" if row.plan is None else f"{sum(row.overflows.values()):,}",
-            "" if row.plan is None else "yes" if row.exact else "no",
-        )
-        for row in result.rows
-    ]
     title = f"{result.network_name} on {result.data['images']:,} images of {result.data['name']}"
-    print_table(columns, rows, title)
+    if result.rows[0].accuracy is None:
+        columns = [Column("row"), Column("mean squared error", number=True), Column("SQNR", number=True)]
+        cells = [[row.name, f"{row.mse:.6g}", _or_blank(row.sqnr, "{:.2f} dB")] for row in result.rows]
+    else:
+        title += "; flips: images that only float (−) or only the row (+) gets right"
+        columns = [Column("row"), *(Column(heading, number=True) for heading in ACCURACY_HEADINGS)]
+        cells = [[row.name, *_accuracy_cells(row)] for row in result.rows]
+    print_table(
+        [*columns, Column("overflows", number=True)],
+        [
+            [*start, "" if row.plan is None else f"{sum(row.overflows.values()):,}"]
+            for start, row in zip(cells, result.rows, strict=True)
+        ],
+        title,
+    )
+    inexact = [row.name for row in result.rows if row.plan is not None and not row.exact]
+    if inexact:
+        say(f"Not exact, since FLOAT has a part in them: {', '.join(inexact)}.")
+    else:
+        say("Every row but float is exact, proven for every layer.")
     say(result.verdict)
 
 
-def _accuracy_cells(row: "Row") -> tuple[str, ...]:
+ACCURACY_HEADINGS = ("accuracy %", "95 %", "over ties", "loss", "flips", "p")
+
+
+def _accuracy_cells(row: "Row") -> list[str]:
     assert row.accuracy is not None
     assert row.accuracy_interval is not None
     assert row.accuracy_over_ties is not None
-    low, high = row.accuracy_interval
-    worst, best = row.accuracy_over_ties
-    return (
-        percent(row.accuracy),
-        f"{percent(low)} … {percent(high)}",
-        f"{percent(worst)} … {percent(best)}" if row.tied else "no ties",
+    return [
+        f"{100 * row.accuracy:.2f}",
+        _reach(row.accuracy_interval),
+        _reach(row.accuracy_over_ties) if row.tied else "",
         f"{row.loss:.4f}",
-        "" if row.lost is None else f"{row.lost:,}",
-        "" if row.gained is None else f"{row.gained:,}",
-        "" if row.p_value is None else f"{row.p_value:.2g}",
-    )
+        "" if row.lost is None else f"−{row.lost:,} +{row.gained:,}",
+        _or_blank(row.p_value, "{:.2g}"),
+    ]
 
 
-def _deviation_cells(row: "Row") -> tuple[str, ...]:
-    return (f"{row.mse:.6g}", "" if row.sqnr is None else f"{row.sqnr:.2f} dB")
+def _reach(shares: tuple[float, float]) -> str:
+    return "…".join(f"{100 * share:.2f}" for share in shares)
+
+
+def _or_blank(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)

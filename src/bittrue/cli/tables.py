@@ -1,6 +1,7 @@
 """The one table renderer: columns, rows of text, to standard output.
 
-On a terminal a table folds its cells to the window's width; into a file or a pipe it is as wide as it needs to be.
+On a terminal, columns that may fold give way to the window's width; no cell is ever cut. Into a file or a pipe a table
+is as wide as it needs to be.
 """
 
 import sys
@@ -14,30 +15,38 @@ UNLIMITED_WIDTH = 100_000
 
 @dataclass(frozen=True)
 class Column:
-    """A column's heading; numbers stand to the right."""
+    """A column's heading. number: stands to the right. folds: cells take several lines in a narrow window."""
 
     heading: str
     number: bool = False
+    folds: bool = False
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
     """Print the table; cells are plain text, whatever they hold."""
     from rich import box
     from rich.console import Console
+    from rich.measure import measure_renderables
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     for column in columns:
-        table.add_column(Text(column.heading), justify="right" if column.number else "left", overflow="fold")
+        table.add_column(
+            Text(column.heading),
+            justify="right" if column.number else "left",
+            overflow="fold",
+            no_wrap=not column.folds,
+        )
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    console = Console(highlight=False) if sys.stdout.isatty() else Console(width=UNLIMITED_WIDTH, highlight=False)
+    unlimited = Console(width=UNLIMITED_WIDTH, highlight=False)
+    console = unlimited
+    if sys.stdout.isatty():
+        needed = measure_renderables(unlimited, unlimited.options, [table]).minimum
+        console = Console(highlight=False)
+        console.width = max(console.width, needed)
     if title is not None:
-        console.print(Text(printable(title), style="bold"))
-    console.print(table)
+        console.print(Text(printable(title), style="bold"), soft_wrap=True)
+    console.print(table, soft_wrap=False)
     console.print()

@@ -1,4 +1,4 @@
-"""Small networks, one row a case: each operator with its variants, in shapes where an index that is off by one shows."""
+"""Small networks, one row a case: each operator with its variants, in shapes where an index off by one shows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -206,7 +206,7 @@ def _clipped(
             end = min(end, clip.high)
         return end
 
-    least = clipped(low) if low is not None else clip.low
+    least = clipped(low if low is not None else clip.low)
     most = clipped(high) if high is not None else clip.high
     return least, most
 

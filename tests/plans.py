@@ -119,9 +119,7 @@ def plans_of(case: Case) -> Iterator[Planned]:
             yield planned(f"softmax table {rounding.value}", plan)
         yield planned("softmax table hardware", from_ranges(10, options=TABLE))
         exact_parts = (Override("*.difference", "EXACT"), Override("*.sum", "EXACT"))
-        yield planned(
-            "softmax table exact parts", uniform_plan(network, 9, 6, options=TABLE, overrides=exact_parts)
-        )
+        yield planned("softmax table exact parts", uniform_plan(network, 9, 6, options=TABLE, overrides=exact_parts))
 
 
 PLANNED = tuple(planned for case in CASES for planned in plans_of(case))

@@ -2,12 +2,11 @@
 
 from collections import Counter
 
-import numpy as np
 import pytest
 
 from bittrue.errors import CarrierError
 from bittrue.lowering import lower_network
-from bittrue.simulation.simulator import is_exact, prove
+from bittrue.simulation.simulator import is_exact
 from cases import CASES, inputs_of
 from plans import PLANNED, Planned
 from simulation.comparison import check

@@ -1,0 +1,105 @@
+"""Formats far from the usual: binary points a hundred bits away, words as wide as the carriers, sums that nothing holds
+back. Each gets the definition's bits or is refused in one sentence (B14)."""
+
+import numpy as np
+import pytest
+
+from bittrue.errors import CarrierError
+from bittrue.lowering import lower_network
+from bittrue.network import Parameter
+from bittrue.operators import Add, Dense, GlobalAveragePooling, ReLU, Tanh
+from bittrue.plan import Override, PlanOptions, uniform_plan
+from bittrue.program import FixedNetwork
+from bittrue.simulation import accumulators
+from bittrue.simulation.simulator import Simulator
+from cases import Case, Draft, inputs_of
+from plans import AFFINE_EVERY_NODE
+from simulation.comparison import check
+
+DENSE = Case("far dense", (3,), lambda draft: draft.dense("node", 2))
+CONVOLUTION = Case("far convolution", (3, 3, 1), lambda draft: draft.convolution("node", (2, 2), 2))
+NORM = Case("far norm", (3,), lambda draft: draft.norm("node"))
+TANH = Case("far tanh", (3,), lambda draft: draft.add("node", Tanh()))
+AVERAGE = Case("far average", (3, 2), lambda draft: draft.add("node", GlobalAveragePooling()))
+ADD = Case("far add", (3,), lambda draft: draft.add("node", Add(), draft.last, draft.dense("dense", 3)))
+RELU = Case("far relu", (3,), lambda draft: draft.add("node", ReLU(max_value=1.5, negative_slope=0.375)))
+
+
+def lowered(case: Case, *sites: str, fraction_bits: int = 4, options: PlanOptions = AFFINE_EVERY_NODE) -> FixedNetwork:
+    overrides = [Override.parse(site) for site in sites]
+    return lower_network(
+        case.network, uniform_plan(case.network, 8, fraction_bits, options=options, overrides=overrides)
+    )
+
+
+@pytest.mark.parametrize("case", [DENSE, CONVOLUTION, NORM, TANH, AVERAGE, ADD, RELU], ids=lambda case: case.name)
+@pytest.mark.parametrize("fraction_bits", [-40, -100, -160, -300])
+def test_a_binary_point_far_to_the_right(case: Case, fraction_bits: int) -> None:
+    assert check(lowered(case, fraction_bits=fraction_bits), inputs_of(case)) is None
+
+
+@pytest.mark.parametrize("case", [DENSE, CONVOLUTION, NORM, TANH, AVERAGE, ADD, RELU], ids=lambda case: case.name)
+@pytest.mark.parametrize("word_length", [24, 25, 26, 32, 53, 54, 60])
+def test_an_unsigned_word_wraps_a_negative_code_to_a_large_one(case: Case, word_length: int) -> None:
+    program = lowered(case, f"node.output=ap_ufixed<{word_length},{word_length - 6},AP_RND,AP_WRAP>")
+    assert check(program, inputs_of(case)) is None
+
+
+@pytest.mark.parametrize("case", [DENSE, CONVOLUTION], ids=lambda case: case.name)
+@pytest.mark.parametrize("word_length", [16, 26, 54, 60])
+def test_an_unsigned_accumulator_that_wraps_once(case: Case, word_length: int) -> None:
+    accumulator = f"node.accumulator=ap_ufixed<{word_length},{word_length - 9},AP_TRN,AP_WRAP>"
+    assert check(lowered(case, accumulator), inputs_of(case)) is None
+
+
+def _large_weights(draft: Draft) -> None:
+    draft.add("node", Dense(Parameter("node.weight", np.full((64, 1), 3.9, np.float32)), None))
+
+
+SUM_OF_64 = Case("sum of 64", (64,), _large_weights)
+
+
+def unbounded_accumulator(input_word: int, product: str) -> FixedNetwork:
+    return lowered(
+        SUM_OF_64,
+        f"image.output=ap_fixed<{input_word},4>",
+        "node.weight=ap_fixed<31,3>",
+        "node.accumulator=ap_fixed<8,4> NEAREST_EVEN UNBOUNDED",
+        options=PlanOptions(product=product),
+    )
+
+
+@pytest.mark.parametrize("product", ["exact", "quantized"])
+def test_an_unbounded_accumulator_is_refused_before_int64_overflows(product: str) -> None:
+    x = np.full((2, 64), 7.9, np.float32)
+    assert check(unbounded_accumulator(20, product), x) is None
+    with pytest.raises(CarrierError, match=r"^node: its numbers can need 66 bits"):
+        Simulator(unbounded_accumulator(30, product)).run(x)
+
+
+def test_an_accumulator_bounded_by_its_word_alone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accumulators, "carrier_for", lambda bound, what: None)
+    assert check(unbounded_accumulator(30, "exact"), np.full((2, 64), 7.9, np.float32)) is not None
+
+
+@pytest.mark.parametrize("slope", [2.0**-70, 1e30])
+def test_a_slope_whose_code_no_integer_holds_is_refused(slope: float) -> None:
+    case = Case("far slope", (3,), lambda draft: draft.add("node", ReLU(negative_slope=slope)))
+    unbounded = "image.output=ap_fixed<8,4> NEAREST_EVEN UNBOUNDED"
+    with pytest.raises(CarrierError, match=r"^site node\.slope: .* more than 62 bits"):
+        lowered(case, unbounded, "node.slope=EXACT")
+
+
+@pytest.mark.parametrize("fraction_bits", [60, 100, 300])
+def test_too_many_fraction_bits_are_refused_by_the_name_of_the_node(fraction_bits: int) -> None:
+    for case in (DENSE, NORM, AVERAGE, ADD):
+        program = lowered(case, f"node.output=ap_fixed<8,{8 - fraction_bits}>")
+        with pytest.raises(CarrierError, match=r"^node: "):
+            Simulator(program).run(inputs_of(case))
+
+
+def test_outputs_are_values_wherever_the_binary_point_lies() -> None:
+    case = Case("far relu alone", (2,), lambda draft: draft.add("node", ReLU()))
+    x = np.array([[2.0**-149, -1.0], [0.0, 1.0]], np.float32)
+    expected = np.array([[2.0**-149, 0.0], [0.0, 127 * 2.0**-155]])
+    np.testing.assert_array_equal(Simulator(lowered(case, fraction_bits=155)).run(x).outputs, expected)

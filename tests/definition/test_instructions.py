@@ -67,6 +67,7 @@ class Row:
     fraction_bits: int = 0
     rounded: Quantizer | None = None
     overflows: int = 0
+    accumulator_overflows: int | None = None
 
 
 ROWS = [
@@ -117,21 +118,50 @@ ROWS = [
         (1, 1, 4),
         [21, 2100, 7, 14],
     ),
-    # 5 + 5 = 10 → 7, then −4 → 3; saturating once at the end would give 6.
+    # 5 + 5 = 10 → 7, counted, then −4 → 3; saturating once at the end would give 6.
     Row(
         "accumulator saturates",
         dense([[1], [1], [-4]], accumulator=quantizer(4, 0)),
         (codes((3,), 0, [5, 5, 1]),),
         (1,),
         [3],
+        accumulator_overflows=1,
     ),
-    # 5 + 5 = 10 → −6, then −4 → −10 → 6.
+    # 5 + 5 = 10 → −6, then −4 → −10 → 6, and the final sum 6 is none that overflows. 5 + 5 + 1 = 11 → −5, counted.
     Row(
         "accumulator wraps",
-        dense([[1], [1], [-4]], accumulator=quantizer(4, 0, overflow=Overflow.WRAP)),
+        dense([[1, 1], [1, 1], [-4, 1]], accumulator=quantizer(4, 0, overflow=Overflow.WRAP)),
+        (codes((3,), 0, [5, 5, 1]),),
+        (2,),
+        [6, -5],
+        accumulator_overflows=1,
+    ),
+    # The same where a product has one fraction bit more than the accumulator: both 10 and −10 are counted.
+    Row(
+        "accumulator wraps and rounds",
+        dense([[2], [2], [-8]], accumulator=quantizer(4, 0, overflow=Overflow.WRAP), weight_fraction_bits=(1,)),
         (codes((3,), 0, [5, 5, 1]),),
         (1,),
         [6],
+        accumulator_overflows=2,
+    ),
+    # 0, 5, 10, 6: nothing is clipped, one is counted.
+    Row(
+        "accumulator counts",
+        dense([[1], [1], [-4]], accumulator=quantizer(4, 0, overflow=Overflow.UNBOUNDED)),
+        (codes((3,), 0, [5, 5, 1]),),
+        (1,),
+        [6],
+        accumulator_overflows=1,
+    ),
+    # The bias 9 → 7, counted.
+    Row(
+        "bias",
+        dense([[0]], [9], accumulator=quantizer(4, 0)),
+        (codes((1,), 0, [1]),),
+        (1,),
+        [7],
+        accumulator_overflows=1,
     ),
     # The bias 7/2 is floored to 3; 3 + 3/4 → 3; 3 + 3/4 → 3. The exact sum is 5.
     Row(
@@ -140,6 +170,7 @@ ROWS = [
         (codes((2,), 0, [3, 3]),),
         (1,),
         [3],
+        accumulator_overflows=0,
     ),
     # Each product 3/4 is rounded up to 1 before it is added to 3.5 → 4 (even): 4 + 1 + 1.
     Row(
@@ -148,6 +179,7 @@ ROWS = [
         (codes((2,), 0, [3, 3]),),
         (1,),
         [6],
+        accumulator_overflows=0,
     ),
     # −20 saturates at −8 as a product and 4 − 8 = −4; as a part of the sum, 4 − 20 = −16 saturates at −8.
     Row(
@@ -156,6 +188,7 @@ ROWS = [
         (codes((1,), 0, [4]),),
         (1,),
         [-4],
+        accumulator_overflows=1,
     ),
     # 3/4 + 5/2 + 1 = 17/4
     Row("add", Add(), (codes((1,), 2, [3]), codes((1,), 1, [5]), codes((1,), 0, [1])), (1,), [17], 2),
@@ -293,7 +326,8 @@ ROWS = [
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_instruction(row: Row) -> None:
     made = result(row.instruction, row.inputs, row.shape, row.rounded, fraction_bits=row.fraction_bits)
-    assert made == Codes(row.shape, row.fraction_bits, row.expected, row.overflows)
+    inner = {} if row.accumulator_overflows is None else {"accumulator": row.accumulator_overflows}
+    assert made == Codes(row.shape, row.fraction_bits, row.expected, row.overflows, inner)
 
 
 def test_softmax_table() -> None:

@@ -15,8 +15,14 @@ from bittrue.program import MultiplyAccumulate
 from definition.steps import codes, quantizer, result
 
 
-def naive(layer: MultiplyAccumulate, x: Codes) -> dict[tuple[int, ...], Fraction | int]:
-    """The layer's values by output index, written from the formula of B6 over values; codes with an accumulator."""
+def naive(
+    layer: MultiplyAccumulate, x: Codes, overflowed: list[Fraction] | None = None
+) -> dict[tuple[int, ...], Fraction | int]:
+    """The layer's values by output index, written from the formula of B6 over values; codes with an accumulator.
+
+    overflowed: takes the values that the accumulator could not hold.
+    """
+    overflowed = [] if overflowed is None else overflowed
     *kernel, group_channels, out_channels = layer.weight.shape
     spatial = x.shape[:-1]
     group_outputs = out_channels // layer.groups
@@ -42,18 +48,26 @@ def naive(layer: MultiplyAccumulate, x: Codes) -> dict[tuple[int, ...], Fraction
                     value = decode(x.codes[flat], x.binary_point) if inside else Fraction(0)
                     products.append(value * decode(int(layer.weight[(*k, i, c)]), weight_bits))
             bias = Fraction(0) if layer.bias is None else decode(int(layer.bias[c]), layer.bias_fraction_bits)
-            made[(*p, c)] = bias + sum(products) if layer.accumulator is None else _recurrence(layer, bias, products)
+            plain = layer.accumulator is None
+            made[(*p, c)] = bias + sum(products) if plain else _recurrence(layer, bias, products, overflowed)
     return made
 
 
-def _recurrence(layer: MultiplyAccumulate, bias: Fraction, products: list[Fraction]) -> int:
+def _recurrence(layer: MultiplyAccumulate, bias: Fraction, products: list[Fraction], overflowed: list[Fraction]) -> int:
     q = layer.accumulator
     assert q is not None
-    total = quantize(bias, q)
+    unlimited = Quantizer(q.format, q.rounding, Overflow.UNBOUNDED)
+
+    def store(number: Fraction) -> int:
+        if not q.min_code <= quantize(number, unlimited) <= q.max_code:
+            overflowed.append(number)
+        return quantize(number, q)
+
+    total = store(bias)
     for number in products:
         if layer.quantized_products:
-            number = decode(quantize(number, q), q.format.fraction_bits)
-        total = quantize(decode(total, q.format.fraction_bits) + number, q)
+            number = decode(store(number), q.format.fraction_bits)
+        total = store(decode(total, q.format.fraction_bits) + number)
     return total
 
 
@@ -146,6 +160,11 @@ def test_accumulators(rounding: Rounding, overflow: Overflow, quantized_products
             quantized_products=quantized_products,
         )
         assert mismatches(layer, x, None) == 0
+        overflowed: list[Fraction] = []
+        shape = tuple(extent + 1 for extent in max(naive(layer, x, overflowed)))
+        assert overflowed
+        made = result(layer, (x,), shape, fraction_bits=accumulator.format.fraction_bits)
+        assert made.inner_overflows == {"accumulator": len(overflowed)}
 
 
 def test_more_positions_than_a_block() -> None:
@@ -160,7 +179,11 @@ def test_wrapping_accumulator_may_wrap_once_at_the_end() -> None:
         each, x = layer_and_input(seed, (4, 5), (2, 3), accumulator=wrap)
         once, _ = layer_and_input(seed, (4, 5), (2, 3))
         shape = tuple(extent + 1 for extent in max(naive(once, x)))
-        assert result(each, (x,), shape, fraction_bits=12).codes == result(once, (x,), shape, wrap).codes
+        as_it_grows = result(each, (x,), shape, fraction_bits=12)
+        at_the_end = result(once, (x,), shape, wrap)
+        assert as_it_grows.codes == at_the_end.codes
+        assert as_it_grows.inner_overflows == {"accumulator": at_the_end.overflows}
+        assert at_the_end.overflows > 0
 
 
 def test_canary_an_accumulator_in_another_order_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

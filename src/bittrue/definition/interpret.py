@@ -4,6 +4,7 @@ It names no instruction; their rules are in `sums`, `movement` and `functions`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import isfinite, prod
 
@@ -64,7 +65,8 @@ def interpret_step(step: Step, inputs: Sequence[Codes], given: Sequence[Exact] |
         raise BittrueError(
             f"Step '{step.name}' makes the shape {exact.shape} and claims {step.type.shape}; lower the network again."
         )
-    return _passed_on(step, exact) if step.quantizer is None else _quantized(exact, step.quantizer)
+    codes = _passed_on(step, exact) if step.quantizer is None else _quantized(exact, step.quantizer)
+    return replace(codes, inner_overflows=exact.inner_overflows) if isinstance(exact, Codes) else codes
 
 
 def _from_outside(step: Step, given: Sequence[Exact] | None) -> Numbers:

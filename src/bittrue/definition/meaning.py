@@ -1,7 +1,7 @@
 """The table of what each instruction means, and the values that its rules take and give."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -16,12 +16,14 @@ class Codes:
 
     codes: in row-major order, empty where `fraction_bits` is None, for the definition says nothing about FLOAT values.
     overflows: how many codes lay outside the limits of the step's quantizer after rounding, whatever became of them.
+    inner_overflows: the same of quantizers inside the instruction, by the role of their site (`accumulator`).
     """
 
     shape: tuple[int, ...]
     fraction_bits: int | None
     codes: list[int]
     overflows: int = 0
+    inner_overflows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def binary_point(self) -> int:

@@ -10,8 +10,8 @@ from typing import TypeVar
 from bittrue.definition.meaning import Codes, Numbers, meaning
 from bittrue.definition.windows import Taps, pooled_shape, slide
 from bittrue.errors import BittrueError
-from bittrue.fixed.format import Quantizer
-from bittrue.fixed.reference import decode, quantize, requantize
+from bittrue.fixed.format import Overflow, Quantizer
+from bittrue.fixed.reference import decode, overflow_code, overflows, round_to_code
 from bittrue.program import Add, MultiplyAccumulate, ScaleOffset, Step, WindowAverage
 
 T = TypeVar("T")
@@ -37,6 +37,7 @@ def _(instruction: MultiplyAccumulate, step: Step, inputs: tuple[Codes, ...]) ->
     biases = [0] * out_channels if instruction.bias is None else instruction.bias.tolist()
     group_outputs = out_channels // instruction.groups
     codes: list[int] = []
+    outside = 0
     for block in _blocks(taps):
         results = [[0] * out_channels for _ in block]
         for group in range(instruction.groups):
@@ -44,9 +45,13 @@ def _(instruction: MultiplyAccumulate, step: Step, inputs: tuple[Codes, ...]) ->
             for channel in range(group * group_outputs, (group + 1) * group_outputs):
                 of_channel = weights[channel].tolist()
                 for result, window in zip(results, windows, strict=True):
-                    result[channel] = _dot(instruction, x.binary_point, channel, window, of_channel, biases[channel])
+                    total = _dot(instruction, x.binary_point, channel, window, of_channel, biases[channel])
+                    result[channel], overflowed = total
+                    outside += overflowed
         codes.extend(chain.from_iterable(results))
-    return Codes((*spatial, out_channels), _sum_fraction_bits(instruction, x.binary_point), codes)
+    bits = _sum_fraction_bits(instruction, x.binary_point)
+    inner = {} if instruction.accumulator is None else {"accumulator": outside}
+    return Codes((*spatial, out_channels), bits, codes, inner_overflows=inner)
 
 
 def _positions(
@@ -71,18 +76,32 @@ def _blocks(taps: list[Taps]) -> Iterator[list[Taps]]:
 def _sum_fraction_bits(instruction: MultiplyAccumulate, input_fraction_bits: int) -> int:
     if instruction.accumulator is not None:
         return instruction.accumulator.format.fraction_bits
-    return max(input_fraction_bits + max(instruction.weight_fraction_bits), instruction.bias_fraction_bits)
+    return _exact_fraction_bits(instruction, input_fraction_bits)
+
+
+def _exact_fraction_bits(instruction: MultiplyAccumulate, input_fraction_bits: int) -> int:
+    """The fraction bits that hold every product and the bias."""
+    product_bits = input_fraction_bits + max(instruction.weight_fraction_bits)
+    return product_bits if instruction.bias is None else max(product_bits, instruction.bias_fraction_bits)
 
 
 def _dot(
     instruction: MultiplyAccumulate, input_bits: int, channel: int, window: list[int], weights: list[int], bias: int
-) -> int:
+) -> tuple[int, int]:
+    """The code of a sum, and how many quantizations of its accumulator overflowed."""
     product_bits = input_bits + _of_channel(instruction.weight_fraction_bits, channel)
-    if instruction.accumulator is not None:
-        return _accumulate(instruction, instruction.accumulator, product_bits, window, weights, bias)
-    bits = _sum_fraction_bits(instruction, input_bits)
-    products: int = sum(map(mul, window, weights))
-    return (products << bits - product_bits) + (bias << bits - instruction.bias_fraction_bits)
+    bits = _exact_fraction_bits(instruction, input_bits)
+    exact: int = sum(map(mul, window, weights)) << bits - product_bits
+    if instruction.bias is not None:
+        exact += bias << bits - instruction.bias_fraction_bits
+    accumulator = instruction.accumulator
+    if accumulator is None:
+        return exact, 0
+    code, outside = _accumulate(instruction, accumulator, product_bits, window, weights, bias)
+    if accumulator.overflow is Overflow.WRAP and accumulator.format.fraction_bits >= bits:
+        # It may wrap once at the end, and what overflows is then the final sum alone (B6).
+        return code, _limited(decode(exact, bits), accumulator)[1]
+    return code, outside
 
 
 def _accumulate(
@@ -92,16 +111,25 @@ def _accumulate(
     window: list[int],
     weights: list[int],
     bias: int,
-) -> int:
-    """a₀ = Q(bias), aᵢ = Q(aᵢ₋₁ + pᵢ), where pᵢ itself is Q(pᵢ) if products are quantized."""
-    total_bits = accumulator.format.fraction_bits
-    total = requantize(bias, instruction.bias_fraction_bits, accumulator)
+) -> tuple[int, int]:
+    """a₀ = Q(bias), aᵢ = Q(aᵢ₋₁ + pᵢ), where pᵢ itself is Q(pᵢ) if products are quantized; and how many Q
+    overflowed."""
+    bits = accumulator.format.fraction_bits
+    total, outside = _limited(decode(bias, instruction.bias_fraction_bits), accumulator)
     for code, weight in zip(window, weights, strict=True):
         product = decode(code * weight, product_bits)
         if instruction.quantized_products:
-            product = decode(requantize(code * weight, product_bits, accumulator), total_bits)
-        total = quantize(decode(total, total_bits) + product, accumulator)
-    return total
+            stored, overflowed = _limited(product, accumulator)
+            product, outside = decode(stored, bits), outside + overflowed
+        total, overflowed = _limited(decode(total, bits) + product, accumulator)
+        outside += overflowed
+    return total, outside
+
+
+def _limited(value: Fraction, quantizer: Quantizer) -> tuple[int, int]:
+    """Q(value), and 1 if it overflowed, else 0."""
+    rounded = round_to_code(value, quantizer.format.fraction_bits, quantizer.rounding)
+    return overflow_code(rounded, quantizer), int(overflows(rounded, quantizer))
 
 
 @meaning.rule(Add)

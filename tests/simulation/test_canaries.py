@@ -11,7 +11,7 @@ from bittrue.lowering import lower, lower_network
 from bittrue.network import Parameter
 from bittrue.operators import BatchNormalization, Convolution, Dense
 from bittrue.plan import STUDY_OPTIONS, Override, uniform_plan
-from bittrue.program import Bypass, FixedNetwork, Quantize, Step
+from bittrue.program import Bypass, FixedNetwork, MultiplyAccumulate, Quantize, Step
 from bittrue.rules import RuleTable
 from bittrue.simulation import carrier, simulator
 from bittrue.simulation.carrier import Carrier
@@ -39,9 +39,7 @@ def replace_rule(monkeypatch: pytest.MonkeyPatch, table: RuleTable[Any], cls: ty
 BY_THE_ENGINE = {Quantize, Bypass}  # the next test, and test_float_sites
 
 
-@pytest.mark.parametrize(
-    "instruction", [cls for cls in kernel if cls not in BY_THE_ENGINE], ids=lambda cls: cls.__name__
-)
+@pytest.mark.parametrize("instruction", sorted(set(kernel) - BY_THE_ENGINE, key=str), ids=lambda cls: cls.__name__)
 def test_one_bit_in_one_kernel(instruction: type, monkeypatch: pytest.MonkeyPatch) -> None:
     """+1 in the last bit of one number, in every kernel that has codes to give."""
     programs = [program_of(case) for case in CASES]
@@ -167,9 +165,11 @@ def test_channel_groups_as_wide_as_they_may_not_be(monkeypatch: pytest.MonkeyPat
     program, x = channel_groups()
     x = np.full_like(x, 2047.0)
     monkeypatch.setattr(ProductSums, "_channel_groups", lambda self, *_: ((0, self.instruction.weight.shape[-2]),))
-    layer = program.by_name["conv"].instruction
-    ones = replace(layer, weight=np.full_like(layer.weight, 127))  # type: ignore[type-var]
-    changed = replace(program.by_name["conv"], instruction=ones)
+    step = program.by_name["conv"]
+    layer = step.instruction
+    assert isinstance(layer, MultiplyAccumulate)
+    largest = replace(layer, weight=np.full_like(layer.weight, 127))
+    changed = replace(step, instruction=largest, type=replace(step.type, low=None, high=None))
     wide = replace(program, steps=(*program.steps[:-1], changed))
     assert check(wide, x) is not None
 
@@ -181,13 +181,9 @@ def tied_norm() -> tuple[Case, FixedNetwork, np.ndarray]:
         return Parameter(f"norm.{name}", np.array([value], np.float32))
 
     def extend(draft: Draft) -> None:
-        parameters = (
-            parameter("gamma", 1.0),
-            parameter("beta", 0.0),
-            parameter("mean", 0.0),
-            parameter("variance", 3.75),
-        )
-        draft.add("norm", BatchNormalization(*parameters, 0.25))
+        numbers = {"gamma": 1.0, "beta": 0.0, "mean": 0.0, "variance": 3.75}
+        gamma, beta, mean, variance = (parameter(name, value) for name, value in numbers.items())
+        draft.add("norm", BatchNormalization(gamma, beta, mean, variance, 0.25))
 
     case = Case("tied norm", (1,), extend)
     x = np.arange(-64, 64, dtype=np.float32)[:, np.newaxis] / 4

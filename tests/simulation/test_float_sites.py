@@ -1,6 +1,6 @@
 """FLOAT (B5): computed in float32 from float32 inputs; a later quantizer takes that float32 as an exact number."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ SITES = [
 ]
 
 
-def float_values(program: FixedNetwork, seen: Seen, images: int) -> list[Mapping[str, Sequence[float]]]:
+def float_values(program: FixedNetwork, seen: Seen, images: int) -> list[dict[str, Sequence[float]]]:
     """For each image the float32 values, before a quantizer, of the steps that FLOAT computes: the operator's float
     value of what the simulation passed to it, the codes converted to float32."""
     found: list[dict[str, Sequence[float]]] = [{} for _ in range(images)]

@@ -59,7 +59,7 @@ def _(instruction: Clip, step: Step, types: tuple[CodeType, ...]) -> Kernel:
         y = shifted(x, shift, carrier_for(reach, step.name))
         if lower is not None or upper is not None:
             y = y.clamp_(lower, upper) if y is not x.tensor or x.reusable else y.clamp(lower, upper)
-        return Result(y, limited(low), limited(high))
+        return Result(y, limited(low), limited(high), tight=True)
 
     return clip
 

@@ -14,7 +14,7 @@ from bittrue.simulation.values import Codes, Result, alignment, shifted
 def _(instruction: Reshape, step: Step, types: tuple[CodeType, ...]) -> Kernel:
     def reshape(inputs: tuple[Codes, ...]) -> Result:
         (x,) = inputs
-        return Result(x.tensor.reshape(x.tensor.shape[0], *step.type.shape), x.low, x.high)
+        return Result(x.tensor.reshape(x.tensor.shape[0], *step.type.shape), x.low, x.high, tight=True)
 
     return reshape
 
@@ -24,7 +24,7 @@ def _(instruction: Pad, step: Step, types: tuple[CodeType, ...]) -> Kernel:
     def pad(inputs: tuple[Codes, ...]) -> Result:
         (x,) = inputs
         padded = channels_last(pad_spatial(channels_first(x.tensor), instruction.padding))
-        return Result(padded, min(x.low, 0), max(x.high, 0))
+        return Result(padded, min(x.low, 0), max(x.high, 0), tight=True)
 
     return pad
 
@@ -38,7 +38,7 @@ def _(instruction: Concatenate, step: Step, types: tuple[CodeType, ...]) -> Kern
         high = max(x.high << shift for x, shift in zip(inputs, shifts, strict=True))
         carrier = carrier_for(max(abs(low), abs(high)), step.name)
         parts = [shifted(x, shift, carrier) for x, shift in zip(inputs, shifts, strict=True)]
-        return Result(torch.cat(parts, instruction.axis + 1), low, high)
+        return Result(torch.cat(parts, instruction.axis + 1), low, high, tight=True)
 
     return concatenate
 

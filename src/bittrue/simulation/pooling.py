@@ -24,7 +24,7 @@ def _(instruction: WindowMaximum, step: Step, types: tuple[CodeType, ...]) -> Ke
             y = _integer_maximum(x.tensor, instruction)
         else:
             y = window_maximum(x.tensor, instruction.window, instruction.strides, instruction.padding)
-        return Result(y.reshape(y.shape[0], *step.type.shape), x.low, x.high)
+        return Result(y.reshape(y.shape[0], *step.type.shape), x.low, x.high, tight=True)
 
     return maximum
 

@@ -16,21 +16,27 @@ from bittrue.simulation.values import Codes, Result
 _MOST_FOLDED = 64
 """How far a shift may move into the weights: no product or sum can leave float32's range by it."""
 
-_MOST_GROUPS = {True: 6, False: 3}
-"""Up to how many groups of input channels in float32 are faster than one sum in float64, for convolutions (True) and
-dense layers; measured by benchmarks/carriers.py."""
+_MOST_GROUPS = 6
+"""Up to how many groups of input channels in float32 are faster than one float64 convolution: benchmarks/carriers.py.
+Dense layers cut their inputs instead: they are bound by the weights' traffic, and two parts read the weights once."""
 
 
 class Strategy(NamedTuple):
-    """How a sum is computed: on one carrier, or in groups of input channels (start, stop) in float32 added in
-    float64."""
+    """How a sum is computed.
+
+    On one carrier; or in groups of input channels (start, stop), each in float32, added in float64; or from inputs cut
+    into a high part and `low_bits` low bits, side by side in one float32 product, added in float64.
+    """
 
     carrier: Carrier
     groups: tuple[tuple[int, int], ...] = ()
+    low_bits: int = 0
 
     @property
     def label(self) -> str:
-        return f"float32 in {len(self.groups)} channel groups" if self.groups else self.carrier.label
+        if self.groups:
+            return f"float32 in {len(self.groups)} channel groups"
+        return "float32, inputs in two parts" if self.low_bits else self.carrier.label
 
 
 class ProductSums:
@@ -109,25 +115,36 @@ class ProductSums:
         carrier = carrier_for(self.bound(largest_input), self.what)
         if carrier is not Carrier.FLOAT64 or self.instruction.groups != 1:
             return Strategy(carrier)
-        groups = self._channel_groups(largest_input, _MOST_GROUPS[bool(self.instruction.strides)])
+        if not self.instruction.strides:
+            low_bits = self._low_bits(largest_input)
+            return Strategy(Carrier.FLOAT32, low_bits=low_bits) if low_bits else Strategy(carrier)
+        groups = self._channel_groups(largest_input)
         return Strategy(carrier) if groups is None else Strategy(Carrier.FLOAT32, groups)
 
-    def _channel_groups(self, largest_input: int, most: int) -> tuple[tuple[int, int], ...] | None:
-        """At most `most` runs of input channels whose sums each fit float32, or None."""
+    def _low_bits(self, largest_input: int) -> int:
+        """How many low bits to cut off the inputs so that both parts' sums fit float32; 0 where two parts don't do."""
+        largest_part = ((1 << Carrier.FLOAT32.bits) - 1) // max(max(self.magnitudes), 1)
+        low_bits = (largest_part + 1).bit_length() - 1
+        return low_bits if (largest_input >> low_bits) + 1 <= largest_part else 0
+
+    def _channel_groups(self, largest_input: int) -> tuple[tuple[int, int], ...] | None:
+        """A few runs of input channels whose sums each fit float32, or None."""
         aligned = self._block_sums.astype(np.float64) * np.exp2(self.shifts)  # exact: the whole sum is below 2^53
         groups: list[tuple[int, int]] = []
         start = 0
         while start < len(aligned):
             reach = np.cumsum(aligned[start:], axis=0).max(axis=1) * largest_input
             taken = int(np.searchsorted(reach, 1 << Carrier.FLOAT32.bits))
-            if not taken or len(groups) == most:
+            if not taken or len(groups) == _MOST_GROUPS:
                 return None
             groups.append((self._edges[start], self._edges[start + taken]))
             start += taken
         return tuple(groups)
 
     def group_bound(self, strategy: Strategy, largest_input: int) -> int:
-        """The bound of the widest sum that one kernel computes: the whole one, or the widest channel group's."""
+        """The bound of the widest sum that one kernel computes: of all, a channel group or an input part."""
+        if strategy.low_bits:
+            return max(self.magnitudes) * max((1 << strategy.low_bits) - 1, (largest_input >> strategy.low_bits) + 1)
         if not strategy.groups:
             return self.bound(largest_input)
         aligned = self._block_sums.astype(np.float64) * np.exp2(self.shifts)
@@ -192,6 +209,8 @@ class ProductSums:
         x = codes.tensor.to(strategy.carrier.dtype)
         if strategy.carrier is Carrier.INT64:
             return integer_sums(x, self)
+        if strategy.low_bits:
+            return self._in_two_parts(x, strategy.low_bits, shift)
         if not strategy.groups:
             bias = self._bias(strategy.carrier, shift)
             return self._linear(x, self._weight(shift), bias)
@@ -200,6 +219,15 @@ class ProductSums:
             part = self._linear(x[..., slice(*group)], self._weight(shift, group), None)
             total = part.to(torch.float64) if total is None else total.add_(part)
         assert total is not None
+        bias = self._bias(Carrier.FLOAT64, shift)
+        return total if bias is None else total.add_(bias)
+
+    def _in_two_parts(self, x: torch.Tensor, low_bits: int, shift: int) -> torch.Tensor:
+        """x = high · 2^low_bits + low, with 0 ≤ low < 2^low_bits: both parts in one product, added in float64."""
+        high = (x * 2.0**-low_bits).floor_()
+        low = x - high * 2.0**low_bits
+        parts = self._linear(torch.cat((high, low)), self._weight(shift), None).to(torch.float64)
+        total = parts[: len(x)].mul_(2.0**low_bits).add_(parts[len(x) :])
         bias = self._bias(Carrier.FLOAT64, shift)
         return total if bias is None else total.add_(bias)
 

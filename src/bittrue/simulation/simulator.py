@@ -141,8 +141,7 @@ def _storage(tensor: torch.Tensor) -> int:
 def _quantize_input(x: torch.Tensor, kind: CodeType, quantizer: Quantizer | None) -> tuple[Codes, int]:
     if quantizer is None:
         return Codes(x, None, 0, 0), 0
-    codes = _rounded_reals(x, quantizer)
-    low, high = _extremes(codes)
+    codes, low, high = _rounded_reals(x, quantizer)
     outside = 0
     if low < quantizer.min_code or high > quantizer.max_code:
         outside = count_overflows(codes, quantizer)
@@ -152,16 +151,17 @@ def _quantize_input(x: torch.Tensor, kind: CodeType, quantizer: Quantizer | None
     return Codes(codes.to(carrier.dtype), kind.fraction_bits, low, high), outside
 
 
-def _rounded_reals(x: torch.Tensor, quantizer: Quantizer) -> torch.Tensor:
-    """float32 numbers as rounded codes, not yet limited."""
+def _rounded_reals(x: torch.Tensor, quantizer: Quantizer) -> tuple[torch.Tensor, int, int]:
+    """float32 numbers as rounded codes, not yet limited, with the least and the largest of them."""
     bits = quantizer.format.fraction_bits
     if quantizer.rounding is Rounding.NEAREST_EVEN and abs(bits) <= _MOST_SCALED:
         least, most = (float(end) for end in torch.aminmax(x)) if x.numel() else (0.0, 0.0)
         if max(-least, most) < 2.0**_MOST_SCALED:  # false for NaN, which aminmax passes on
             # Scaling by a power of two is exact here, or leaves a number far below one half, which rounds to 0 all the
             # same.
-            return torch.mul(x, 2.0**bits).round_()
-    return quantize(x, Quantizer(quantizer.format, quantizer.rounding, Overflow.UNBOUNDED))
+            return torch.mul(x, 2.0**bits).round_(), round(least * 2.0**bits), round(most * 2.0**bits)
+    codes = quantize(x, Quantizer(quantizer.format, quantizer.rounding, Overflow.UNBOUNDED))
+    return codes, *_extremes(codes)
 
 
 def _finish_float(values: torch.Tensor, step: Step) -> tuple[Codes, int]:
@@ -189,7 +189,7 @@ def _finish(result: Result, step: Step, *, may_overwrite: bool) -> tuple[Codes, 
         if shift > 0:
             low, high = low >> shift, -(-high >> shift)
     unlimited = quantizer.overflow is Overflow.UNBOUNDED
-    if not unlimited and quantizer.min_code <= low and high <= quantizer.max_code:
+    if (result.tight or not unlimited) and quantizer.min_code <= low and high <= quantizer.max_code:
         return _on_carrier(tensor, step, low, high), 0
     least, most = _extremes(tensor)
     outside = 0

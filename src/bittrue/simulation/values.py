@@ -40,13 +40,15 @@ class Result:
     """What a kernel returns.
 
     tensor: the exact codes, or, where `rounded`, codes that the step's quantizer has rounded but not yet limited.
-    low, high: bounds that hold for the codes in it.
+    low, high: bounds that hold for the codes in it. tight: they are as close as the inputs' own, and so not worth
+    measuring again.
     """
 
     tensor: torch.Tensor
     low: int
     high: int
     rounded: bool = False
+    tight: bool = False
 
 
 def shifted(codes: Codes, shift: int, carrier: Carrier) -> torch.Tensor:

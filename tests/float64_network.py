@@ -1,0 +1,191 @@
+"""A Network in float64, operator by operator with plain loops, and how far rounded numbers can lead away from it.
+
+Shares nothing with the operators' own rules but their fields. One image at a time, without the batch axis.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from bittrue.network import Network, Node, Parameter
+from bittrue.operators import (
+    Add,
+    AveragePooling,
+    BatchNormalization,
+    Concatenate,
+    Convolution,
+    Dense,
+    Flatten,
+    GlobalAveragePooling,
+    GlobalMaxPooling,
+    Identity,
+    Input,
+    MaxPooling,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Tanh,
+    ZeroPadding,
+)
+
+Array = np.ndarray
+
+
+def evaluate(network: Network, image: Array) -> dict[str, Array]:
+    """Every node's output."""
+    values: dict[str, Array] = {}
+    for node in network.nodes:
+        inputs = [values[name] for name in node.inputs] or [image.astype(np.float64)]
+        values[node.name] = VALUES[type(node.operator)](node.operator, *inputs)
+    return values
+
+
+def _number(parameter: Parameter | None, absent: float) -> Array:
+    return np.array(absent) if parameter is None else parameter.value.astype(np.float64)
+
+
+def _padded(x: Array, padding: tuple[tuple[int, int], ...], value: float = 0.0) -> Array:
+    return np.pad(x, (*padding, (0, 0)), constant_values=value)
+
+
+def _positions(size: tuple[int, ...], reach: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple((n - r) // s + 1 for n, r, s in zip(size, reach, strides, strict=True))
+
+
+def _convolution(operator: Convolution, x: Array) -> Array:
+    weight = operator.weight.value.astype(np.float64)
+    *kernel, per_group, channels = weight.shape
+    padded = _padded(x, operator.padding)
+    reach = tuple(step * (size - 1) + 1 for size, step in zip(kernel, operator.dilation, strict=True))
+    positions = _positions(padded.shape[:-1], reach, operator.strides)
+    y = np.zeros((*positions, channels))
+    outputs = channels // operator.groups
+    for position in np.ndindex(*positions):
+        start = np.multiply(position, operator.strides)
+        for tap in np.ndindex(*kernel):
+            place = tuple((start + np.multiply(tap, operator.dilation)).tolist())
+            for channel in range(channels):
+                first = channel // outputs * per_group
+                y[position][channel] += padded[place][first : first + per_group] @ weight[tap][:, channel]
+    y += _number(operator.bias, 0)
+    return y
+
+
+def _windows(operator: MaxPooling | AveragePooling, x: Array) -> Iterator[tuple[tuple[int, ...], Array]]:
+    """Each output position, and its window with NaN for padding, (positions in the window, channels)."""
+    padded = _padded(x, operator.padding, np.nan)
+    for position in np.ndindex(*_positions(padded.shape[:-1], operator.window, operator.strides)):
+        place = tuple(
+            slice(p * s, p * s + w) for p, s, w in zip(position, operator.strides, operator.window, strict=True)
+        )
+        yield position, padded[place].reshape(-1, x.shape[-1])
+
+
+def _pooled(operator: MaxPooling | AveragePooling, x: Array, reduce: Callable[[Array], Array]) -> Array:
+    found = {position: reduce(window) for position, window in _windows(operator, x)}
+    return np.array(list(found.values())).reshape(*(np.array(list(found)).max(axis=0) + 1), x.shape[-1])
+
+
+def _average(operator: AveragePooling, x: Array) -> Array:
+    if operator.count_include_pad:
+        return _pooled(operator, x, lambda window: np.nan_to_num(window).mean(axis=0))
+    return _pooled(operator, x, lambda window: np.nanmean(window, axis=0))
+
+
+def _global(reduce: Callable[..., Array]) -> Callable[[Any, Array], Array]:
+    return lambda operator, x: reduce(x, axis=tuple(range(x.ndim - 1)), keepdims=operator.keepdims)
+
+
+def _batch_normalization(operator: BatchNormalization, x: Array) -> Array:
+    deviation = np.sqrt(_number(operator.variance, 1) + operator.epsilon)
+    y: Array = _number(operator.gamma, 1) * (x - _number(operator.mean, 0)) / deviation + _number(operator.beta, 0)
+    return y
+
+
+def _relu(operator: ReLU, x: Array) -> Array:
+    y = np.where(x >= operator.threshold, x, operator.negative_slope * (x - operator.threshold))
+    return y if operator.max_value is None else np.minimum(y, operator.max_value)
+
+
+def _softmax(operator: Softmax, x: Array) -> Array:
+    powers: Array = np.exp(x - x.max(axis=-1, keepdims=True))
+    powers /= powers.sum(axis=-1, keepdims=True)
+    return powers
+
+
+VALUES: dict[type, Callable[..., Array]] = {
+    Add: lambda operator, *inputs: sum(inputs[1:], inputs[0]),
+    AveragePooling: _average,
+    BatchNormalization: _batch_normalization,
+    Concatenate: lambda operator, *inputs: np.concatenate(inputs, operator.axis),
+    Convolution: _convolution,
+    Dense: lambda operator, x: x @ operator.weight.value.astype(np.float64) + _number(operator.bias, 0),
+    Flatten: lambda operator, x: x.ravel(),
+    GlobalAveragePooling: _global(np.mean),
+    GlobalMaxPooling: _global(np.max),
+    Identity: lambda operator, x: x,
+    Input: lambda operator, x: x,
+    MaxPooling: lambda operator, x: _pooled(operator, x, lambda window: np.nanmax(window, axis=0)),
+    ReLU: _relu,
+    Reshape: lambda operator, x: x.reshape(operator.shape),
+    Sigmoid: lambda operator, x: 1 / (1 + np.exp(-x)),
+    Softmax: _softmax,
+    Tanh: lambda operator, x: np.tanh(x),
+    ZeroPadding: lambda operator, x: _padded(x, operator.padding),
+}
+
+
+def error_bounds(network: Network, values: dict[str, Array], unit: float) -> dict[str, float]:
+    """By node: what no number of its output can be off by, where every site's number is off by at most `unit`.
+
+    values: from `evaluate`. From the largest slope of each function, first order and second; `unit` far below 1.
+    """
+    errors: dict[str, float] = {}
+    for node in network.nodes:
+        sources = [errors[name] for name in node.inputs]
+        largest = max([float(np.abs(values[name]).max()) for name in node.inputs], default=0.0)
+        errors[node.name] = _bound(node, values, max(sources, default=0.0), sum(sources), largest, unit)
+    return errors
+
+
+def _bound(node: Node, values: dict[str, Array], error: float, total: float, largest: float, unit: float) -> float:
+    """error, total: the largest error of an input, and the sum of all. largest: the largest absolute input."""
+    match node.operator:
+        case Convolution(weight=weight) | Dense(weight=weight):
+            columns = np.abs(weight.value.reshape(-1, weight.value.shape[-1]).astype(np.float64))
+            return float(columns.sum(axis=0).max()) * error + len(columns) * (largest + error) * unit + 2 * unit
+        case BatchNormalization() as norm:
+            return _norm_bound(norm, error, largest, unit)
+        case ReLU() as relu:
+            source = values[node.inputs[0]]
+            if relu.threshold != 0:  # a jump, which no bound on slopes covers
+                assert np.abs(source - relu.threshold).min() > error + unit
+            slope = max(1.0, abs(relu.negative_slope)) + unit
+            return slope * (error + unit) + (largest + abs(relu.threshold) + error) * unit + 2 * unit
+        case Softmax():
+            # The table form: the difference is off by d, each exponential by e, their sum (≥ 1) by s, its inverse by r.
+            d = 2 * error + unit
+            e = d + unit
+            s = node.shape[-1] * e + unit
+            r = s / (1 - s) + unit
+            return e + r + e * r + unit
+        case Sigmoid():
+            return error / 4 + unit
+        case Add():
+            return total + unit
+        case _:  # means, maxima, tanh, movement: no slope above 1
+            return error + unit
+
+
+def _norm_bound(norm: BatchNormalization, error: float, largest: float, unit: float) -> float:
+    """Of the raw form and of the affine one."""
+    radicand = float(norm.variance.value.min()) + norm.epsilon - unit
+    gamma = float(np.abs(_number(norm.gamma, 1)).max()) + unit
+    centred = largest + error + float(np.abs(norm.mean.value).max()) + unit
+    inverse: float = radicand**-0.5
+    of_variance = gamma * centred * inverse / radicand / 2 * unit
+    raw = gamma * inverse * (error + unit) + centred * inverse * unit + of_variance + 2 * unit
+    affine = gamma * inverse * error + (largest + error) * unit + 2 * unit
+    return max(raw, affine)

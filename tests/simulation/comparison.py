@@ -55,6 +55,8 @@ def first_difference(
                 return f"{step.name}, image {image}: a code outside the proven {low} to {high}"
             if step.site is not None and step.quantizer is not None:
                 overflows[step.site] += expected.overflows
+            for role, count in expected.inner_overflows.items():
+                overflows[f"{step.name}.{role}"] += count
     return None if overflows == result.overflows else f"overflows {result.overflows}, not {dict(overflows)}"
 
 

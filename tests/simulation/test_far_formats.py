@@ -11,6 +11,7 @@ from bittrue.operators import Add, Dense, GlobalAveragePooling, ReLU, Tanh
 from bittrue.plan import Override, PlanOptions, uniform_plan
 from bittrue.program import FixedNetwork
 from bittrue.simulation import accumulators
+from bittrue.simulation.carrier import Carrier
 from bittrue.simulation.simulator import Simulator
 from cases import Case, Draft, inputs_of
 from plans import AFFINE_EVERY_NODE
@@ -78,7 +79,7 @@ def test_an_unbounded_accumulator_is_refused_before_int64_overflows(product: str
 
 
 def test_an_accumulator_bounded_by_its_word_alone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accumulators, "carrier_for", lambda bound, what: None)
+    monkeypatch.setattr(accumulators, "carrier_for", lambda bound, what: Carrier.INT64)
     assert check(unbounded_accumulator(30, "exact"), np.full((2, 64), 7.9, np.float32)) is not None
 
 

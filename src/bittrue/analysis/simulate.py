@@ -36,7 +36,8 @@ class Simulation:
 
     network, plan: their hashes. data: name, sha256 and images. The metrics (B13) are None where the data has no labels
     or the network is no classifier. exact: proven for every layer. overflows: for every site with a quantizer, how many
-    of its codes lay outside its limits.
+    of its codes lay outside its limits; of an accumulator, how many of its quantizations did, or how many final sums
+    where it may wrap once at the end (B6).
     """
 
     network: str

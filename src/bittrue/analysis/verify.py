@@ -160,6 +160,8 @@ class _Comparison:
                 self._compare(step, "value", image, in_float, outputs)
             if step.site is not None and step.quantizer is not None:
                 overflows[step.site] = expected.overflows
+            for role, count in expected.inner_overflows.items():
+                overflows[f"{step.name}.{role}"] = count
             for name in step.inputs:
                 readers[name] -= 1
                 if not readers[name]:

@@ -1,71 +1,183 @@
 """Accumulators with a quantizer of their own (B6): sums of products rounded and limited as they grow, in the stated
-order."""
+order.
 
-import numpy as np
+Where the formats show that no partial sum can leave the accumulator, and it has a bit for every fraction bit, it never
+acts and the exact sum is the result; where it may wrap once at the end, it does. All others take their products one
+after the other.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import prod
+
 import torch
 
-from bittrue.fixed import Overflow, Quantizer
-from bittrue.fixed.tensor import apply_overflow_, round_shift_
-from bittrue.simulation.carrier import carrier_for
+from bittrue.fixed import Overflow, Quantizer, decode, overflow_code, overflows, round_to_code
+from bittrue.fixed.tensor import apply_overflow_, count_overflows, round_shift_
+from bittrue.operators.windows import window_shape
+from bittrue.simulation.carrier import Carrier, carrier_for
 from bittrue.simulation.products import ProductSums, gather_patches
 from bittrue.simulation.values import Codes, Result
 
+_CACHED_SUMS = 1 << 18
+"""How many sums grow together: few enough to stay in the processor's cache, one image's at least."""
 
-def wraps_once(accumulator: Quantizer, fraction_bits: int) -> bool:
+
+def accumulated_sum(sums: ProductSums, accumulator: Quantizer, codes: Codes) -> Result:
+    """The codes of the accumulator, and how many of its quantizations overflowed."""
+    if never_acts(sums, accumulator, codes.bound):
+        return _aligned(sums, accumulator, codes)
+    if wraps_once(sums, accumulator):
+        return _wrapped(sums, accumulator, codes)
+    return _ordered(sums, accumulator, codes)
+
+
+def never_acts(sums: ProductSums, accumulator: Quantizer, largest_input: int) -> bool:
+    """Whether no partial sum of inputs of absolute value ≤ largest_input, in any order, is rounded or overflows."""
+    shift = accumulator.format.fraction_bits - sums.fraction_bits
+    return shift >= 0 and sums.bound(largest_input) << shift <= min(accumulator.max_code, -accumulator.min_code)
+
+
+def wraps_once(sums: ProductSums, accumulator: Quantizer) -> bool:
     """Whether the accumulator may wrap once at the end with the same bits (B6)."""
-    return accumulator.overflow is Overflow.WRAP and accumulator.format.fraction_bits >= fraction_bits
+    return accumulator.overflow is Overflow.WRAP and accumulator.format.fraction_bits >= sums.fraction_bits
 
 
-def wrapped_sum(sums: ProductSums, codes: Codes) -> Result:
-    accumulator = sums.instruction.accumulator
-    assert accumulator is not None
+def ordered_reach(sums: ProductSums, accumulator: Quantizer, largest_input: int) -> int:
+    """What no number of an ordered sum can exceed, in units of the finest bit of products and accumulator."""
+    instruction = sums.instruction
+    finest = _finest(sums, accumulator)
+    unit = 1 << finest - accumulator.format.fraction_bits
+    columns = instruction.weight.reshape(-1, instruction.weight.shape[-1])
+    ends = zip(columns.min(axis=0).tolist(), columns.max(axis=0).tolist(), _shifts(sums, finest), strict=True)
+    largest: int = largest_input * max(max(-low, high) << shift for low, high, shift in ends)
+    if accumulator.overflow is Overflow.UNBOUNDED:
+        # Nothing holds the total back: every product, and the roundings of it and of the total, may add to it.
+        first: int = max(abs(code) for code in _first_codes(sums, accumulator)[0])
+        return first * unit + (len(columns) + 1) * (largest + 2 * unit)
+    limit = max(accumulator.max_code, -accumulator.min_code) * unit
+    return limit + max(largest, limit if instruction.quantized_products else 0)
+
+
+def running_sums(sums: ProductSums, codes: Codes) -> Iterator[torch.Tensor]:
+    """The exact partial sums in the stated order, from the bias alone to all products, at the fraction bits of `sums`.
+
+    Each is the tensor before with one product added in place: (batch, *positions, groups, outputs in a group).
+    """
+    carrier = carrier_for(sums.bound(codes.bound), sums.what)
+    patches, weights = _factors(sums, codes.tensor, sums.fraction_bits, carrier)
+    total = _start(sums.biases, patches)
+    yield total
+    for index, weight in enumerate(weights):
+        yield total.addcmul_(patches[..., index, :], weight)
+
+
+def _aligned(sums: ProductSums, accumulator: Quantizer, codes: Codes) -> Result:
+    exact = sums.exact_sum(codes)
+    shift = accumulator.format.fraction_bits - sums.fraction_bits
+    low, high = exact.low << shift, exact.high << shift
+    carrier = carrier_for(max(-low, high), sums.what)
+    tensor = exact.tensor.to(carrier.dtype) * (1 << shift) if shift else exact.tensor
+    return replace(exact, tensor=tensor, low=low, high=high, inner_overflows={"accumulator": 0})
+
+
+def _wrapped(sums: ProductSums, accumulator: Quantizer, codes: Codes) -> Result:
     exact = sums.exact_sum(codes)
     shift = accumulator.format.fraction_bits - sums.fraction_bits
     reach = max(accumulator.max_code, -accumulator.min_code)
     carrier = carrier_for(max(max(-exact.low, exact.high) << shift, reach), sums.what)
     total = exact.tensor.to(carrier.dtype)
-    total = apply_overflow_(total * (1 << shift) if shift else total, accumulator)
-    return Result(total, accumulator.min_code, accumulator.max_code)
+    total = total * (1 << shift) if shift else total
+    inner = {"accumulator": count_overflows(total, accumulator)}
+    total = apply_overflow_(total, accumulator)
+    return Result(total, accumulator.min_code, accumulator.max_code, inner_overflows=inner)
 
 
-def ordered_sum(sums: ProductSums, codes: Codes) -> Result:
-    """aᵢ = Q(aᵢ₋₁ + pᵢ) in the stated order, in int64: as many passes over the output as a sum has products."""
-    instruction, accumulator = sums.instruction, sums.instruction.accumulator
-    assert accumulator is not None
-    product_bits = [sums.input_fraction_bits + bits for bits in instruction.weight_fraction_bits]
-    finest = max(*product_bits, accumulator.format.fraction_bits)
-    patches = gather_patches(codes.tensor.to(torch.int64), instruction)
-    columns = torch.from_numpy(instruction.weight.reshape(-1, instruction.weight.shape[-1]).astype(np.int64))
-    per_group = columns.shape[-1] // instruction.groups
-    grouped = columns.reshape(-1, instruction.groups, per_group)
-    # A shift beyond 62 bits is refused below, unless all products are zero.
-    product_shift = torch.tensor([1 << min(finest - bits, 62) for bits in product_bits]).expand(columns.shape[-1])
-    product_shift = product_shift.reshape(instruction.groups, per_group)
-    largest = codes.bound * int(columns.abs().max()) * int(product_shift.max())
-    bias = instruction.bias if instruction.bias is not None else np.zeros(columns.shape[-1], np.int64)
-    total = _quantized(torch.from_numpy(bias.astype(np.int64)), instruction.bias_fraction_bits, accumulator)
-    unit = 1 << (finest - accumulator.format.fraction_bits)
-    limit = max(accumulator.max_code, -accumulator.min_code) * unit
+def _ordered(sums: ProductSums, accumulator: Quantizer, codes: Codes) -> Result:
+    """aᵢ = Q(aᵢ₋₁ + pᵢ): as many passes over the sums as each has products."""
+    carrier = carrier_for(ordered_reach(sums, accumulator, codes.bound), sums.what)
+    finest = _finest(sums, accumulator)
+    lost = finest - accumulator.format.fraction_bits
+    first, first_outside = _first_codes(sums, accumulator)
+    parts, outside = [], 0
+    for tensor in torch.split(codes.tensor, _images_at_a_time(sums, codes.tensor)):
+        patches, weights = _factors(sums, tensor, finest, carrier)
+        total = _start(first, patches)
+        outside += first_outside * (total.numel() // len(first))
+        for index, weight in enumerate(weights):
+            if sums.instruction.quantized_products:
+                product = round_shift_(patches[..., index, :] * weight, lost, accumulator.rounding)
+                outside += _limit_(product, accumulator)
+                total += product
+            else:
+                total = total.mul_(1 << lost) if lost else total
+                total = round_shift_(total.addcmul_(patches[..., index, :], weight), lost, accumulator.rounding)
+            outside += _limit_(total, accumulator)
+        parts.append(total.flatten(-2))
+    totals = torch.cat(parts)
+    low, high = accumulator.min_code, accumulator.max_code
     if accumulator.overflow is Overflow.UNBOUNDED:
-        # Nothing holds the total back: every product, and the roundings of it and of the total, may add to it.
-        limit = int(total.abs().max()) * unit + columns.shape[0] * (largest + 2 * unit)
-    carrier_for(largest + limit, sums.what)
-    total = total.reshape(instruction.groups, per_group).expand(*patches.shape[:-1], per_group).clone()
-    for index in range(columns.shape[0]):
-        product = patches[..., index].unsqueeze(-1) * grouped[index] * product_shift
-        if instruction.quantized_products:
-            product = _quantized(product, finest, accumulator) << (finest - accumulator.format.fraction_bits)
-        total <<= finest - accumulator.format.fraction_bits
-        total = _quantized(total + product, finest, accumulator)
-    flat = total.flatten(-2)
-    bound = int(flat.abs().max()) if accumulator.overflow is Overflow.UNBOUNDED else None
-    return Result(
-        flat,
-        accumulator.min_code if bound is None else -bound,
-        accumulator.max_code if bound is None else bound,
-    )
+        low, high = (int(end) for end in torch.aminmax(totals))
+    return Result(totals, low, high, inner_overflows={"accumulator": outside})
 
 
-def _quantized(codes: torch.Tensor, fraction_bits: int, quantizer: Quantizer) -> torch.Tensor:
-    rounded = round_shift_(codes.clone(), fraction_bits - quantizer.format.fraction_bits, quantizer.rounding)
-    return apply_overflow_(rounded, quantizer)
+def _limit_(codes: torch.Tensor, accumulator: Quantizer) -> int:
+    """The overflow mode in place; how many codes lay outside."""
+    outside = count_overflows(codes, accumulator)
+    if outside:
+        apply_overflow_(codes, accumulator)
+    return outside
+
+
+def _finest(sums: ProductSums, accumulator: Quantizer) -> int:
+    """The fraction bits that hold every product and the accumulator."""
+    product_bits = sums.input_fraction_bits + max(sums.instruction.weight_fraction_bits)
+    return max(product_bits, accumulator.format.fraction_bits)
+
+
+def _shifts(sums: ProductSums, fraction_bits: int) -> list[int]:
+    """For each output channel, how far its products are shifted left to reach `fraction_bits`."""
+    shifts = [fraction_bits - sums.input_fraction_bits - bits for bits in sums.instruction.weight_fraction_bits]
+    channels: int = sums.instruction.weight.shape[-1]
+    return shifts * (channels // len(shifts))
+
+
+def _first_codes(sums: ProductSums, accumulator: Quantizer) -> tuple[list[int], int]:
+    """a₀ = Q(bias) of each output channel, and how many of them overflowed."""
+    instruction = sums.instruction
+    biases = [0] * instruction.weight.shape[-1] if instruction.bias is None else instruction.bias.tolist()
+    bits, rounding = accumulator.format.fraction_bits, accumulator.rounding
+    rounded = [round_to_code(decode(code, instruction.bias_fraction_bits), bits, rounding) for code in biases]
+    outside = sum(overflows(code, accumulator) for code in rounded)
+    return [overflow_code(code, accumulator) for code in rounded], outside
+
+
+def _factors(
+    sums: ProductSums, tensor: torch.Tensor, fraction_bits: int, carrier: Carrier
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The factors of the products in the stated order.
+
+    Inputs (batch, *positions, groups, products, 1), and weights (products, groups, outputs in a group) that bring the
+    product to `fraction_bits`.
+    """
+    instruction = sums.instruction
+    # Where a shift is more than the carrier holds, the proof has it that all products are zero.
+    shifts = [1 << min(shift, carrier.bits) for shift in _shifts(sums, fraction_bits)]
+    weight = torch.from_numpy(instruction.weight).to(carrier.dtype) * torch.tensor(shifts, dtype=carrier.dtype)
+    in_order = weight.reshape(-1, instruction.groups, weight.shape[-1] // instruction.groups)
+    return gather_patches(tensor.to(carrier.dtype), instruction).unsqueeze(-1), in_order
+
+
+def _start(first: list[int], patches: torch.Tensor) -> torch.Tensor:
+    """Each sum's first code: (batch, *positions, groups, outputs in a group)."""
+    start = torch.tensor(first, dtype=patches.dtype).reshape(patches.shape[-3], -1)
+    return start.expand(*patches.shape[:-3], *start.shape).clone()
+
+
+def _images_at_a_time(sums: ProductSums, tensor: torch.Tensor) -> int:
+    instruction = sums.instruction
+    spatial, kernel = tuple(tensor.shape[1:-1]), instruction.weight.shape[:-2]
+    if kernel:
+        spatial = window_shape(spatial, kernel, instruction.strides, instruction.padding, instruction.dilation)
+    sums_an_image: int = prod(spatial) * instruction.weight.shape[-1]
+    return max(_CACHED_SUMS // sums_an_image, 1)

@@ -1,7 +1,7 @@
 """The simulator: a FixedNetwork on torch, with the bits of the definition, batch by batch."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,8 +35,9 @@ torch.backends.nnpack.set_flags(False)  # type: ignore[no-untyped-call]  # its c
 class BatchResult:
     """One batch's results.
 
-    outputs: the network's output as float64 values, (batch, *shape). overflows: per output site, how many codes lay
-    outside its quantizer's limits after rounding. peaks: per step that no format bounds, the largest absolute code.
+    outputs: the network's output as float64 values, (batch, *shape). overflows: per site of an output or accumulator,
+    how many codes lay outside its quantizer's limits after rounding. peaks: per step that no format bounds, the largest
+    absolute code.
     """
 
     outputs: np.ndarray
@@ -73,8 +74,7 @@ class Simulator:
         for step in self.program.steps:
             codes, outside = self._compute(step, x, values, readers)
             values[step.name] = codes
-            if step.site is not None and step.quantizer is not None:
-                overflows[step.site] = outside
+            overflows |= outside
             if codes.fraction_bits is not None and (step.type.low is None or step.type.high is None):
                 peaks[step.name] = codes.bound
             if observe is not None:
@@ -85,9 +85,14 @@ class Simulator:
                     del values[name]
         return BatchResult(_output_values(values[self.program.output]), overflows, peaks)
 
-    def _compute(self, step: Step, x: np.ndarray, values: dict[str, Codes], readers: Counter[str]) -> tuple[Codes, int]:
+    def _compute(
+        self, step: Step, x: np.ndarray, values: dict[str, Codes], readers: Counter[str]
+    ) -> tuple[Codes, dict[str, int]]:
+        """The codes of a step, and its overflows by site."""
         if isinstance(step.instruction, Quantize):
-            return _quantize_input(torch.from_numpy(np.ascontiguousarray(x, np.float32)), step.type, step.quantizer)
+            pixels = torch.from_numpy(np.ascontiguousarray(x, np.float32))
+            codes, outside = _quantize_input(pixels, step.type, step.quantizer)
+            return codes, _by_site(step, outside, {})
         storages = Counter(_storage(codes.tensor) for codes in values.values())
         inputs = tuple(
             Codes(codes.tensor, codes.fraction_bits, codes.low, codes.high, reusable)
@@ -98,12 +103,14 @@ class Simulator:
         )
         result = self._kernels[step.name](inputs)
         if step.exact.is_float and isinstance(step.instruction, Bypass):
-            return _finish_float(result.tensor, step)
+            codes, outside = _finish_float(result.tensor, step)
+            return codes, _by_site(step, outside, {})
         kept = {_storage(values[name].tensor) for name in values if name not in step.inputs or readers[name] > 1}
         for name in step.inputs:
             if storages[_storage(values[name].tensor)] > 1:
                 kept.add(_storage(values[name].tensor))
-        return _finish(result, step, may_overwrite=_storage(result.tensor) not in kept)
+        codes, outside = _finish(result, step, may_overwrite=_storage(result.tensor) not in kept)
+        return codes, _by_site(step, outside, result.inner_overflows)
 
 
 @kernel.rule(Bypass)
@@ -132,6 +139,12 @@ def _(instruction: Quantize, step: Step, types: tuple[CodeType, ...], bounds: tu
 def is_exact(program: FixedNetwork) -> bool:
     """Whether every value is a code, computed in integers: no FLOAT anywhere."""
     return not any(step.type.is_float or isinstance(step.instruction, Bypass) for step in program.steps)
+
+
+def _by_site(step: Step, outside: int, inner: Mapping[str, int]) -> dict[str, int]:
+    """The overflows of a step's quantizer and of those inside its instruction."""
+    counts = {f"{step.name}.{role}": count for role, count in inner.items()}
+    return counts if step.site is None or step.quantizer is None else counts | {step.site: outside}
 
 
 def _storage(tensor: torch.Tensor) -> int:

@@ -1,6 +1,7 @@
 """Values as they travel between steps."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 
@@ -41,7 +42,8 @@ class Result:
 
     tensor: the exact codes, or, where `rounded`, codes that the step's quantizer has rounded but not yet limited.
     low, high: bounds that hold for the codes in it. tight: they are as close as the inputs' own, and so not worth
-    measuring again.
+    measuring again. inner_overflows: how many codes lay outside the limits of quantizers inside the instruction, by the
+    role of their site (`accumulator`).
     """
 
     tensor: torch.Tensor
@@ -49,6 +51,7 @@ class Result:
     high: int
     rounded: bool = False
     tight: bool = False
+    inner_overflows: Mapping[str, int] = field(default_factory=dict)
 
 
 def shifted(codes: Codes, shift: int, carrier: Carrier) -> torch.Tensor:

@@ -68,12 +68,14 @@ def integer_bits(low: float, high: float) -> int:
 
 
 def fraction_bits_for(low: float, high: float, word_length: int, signed: bool) -> int:
-    """The most fraction bits with which a word holds the range after rounding to nearest, so that nothing in it
-    overflows."""
+    """The most fraction bits with which a word covers the range before rounding and no rounding mode makes it overflow.
+
+    A tie at half a unit beyond the highest code counts as an overflow, since some modes round it up.
+    """
     bits = integer_bits(low, high) if signed == (low < 0) else integer_bits(low, high) + 1
     fraction_bits = word_length - bits
     limit = (1 << (word_length - 1 if signed else word_length)) - 1
-    if high > 0 and Fraction(high) * Fraction(2) ** fraction_bits > limit + Fraction(1, 2):
+    if high > 0 and Fraction(high) * Fraction(2) ** fraction_bits >= limit + Fraction(1, 2):
         fraction_bits -= 1
     return fraction_bits
 

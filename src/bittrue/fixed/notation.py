@@ -64,7 +64,12 @@ def to_ap_fixed(quantizer: Quantizer) -> str:
             f"{describe(quantizer)} has no ap_fixed spelling, since ap_fixed always bounds its words; "
             "choose another overflow mode."
         )
-    return f"{_ap_fixed(quantizer.format)[:-1]},{quantizer.rounding.amd},{quantizer.overflow.amd}>"
+    return f"{ap_fixed_name(quantizer.format)[:-1]},{quantizer.rounding.amd},{quantizer.overflow.amd}>"
+
+
+def ap_fixed_name(format: FixedFormat) -> str:
+    """AMD's notation without modes."""
+    return f"ap_{'' if format.signed else 'u'}fixed<{format.word_length},{format.integer_bits}>"
 
 
 def to_q(format: FixedFormat) -> str:
@@ -75,7 +80,7 @@ def to_q(format: FixedFormat) -> str:
     integer = format.integer_bits - format.signed
     if integer < 0 or format.fraction_bits < 0:
         raise FormatError(
-            f"{_ap_fixed(format)} has no Q notation, which counts bits before and behind the point and has none to "
+            f"{ap_fixed_name(format)} has no Q notation, which counts bits before and behind the point and has none to "
             f"count here; write {to_matlab(format)}."
         )
     return f"{'' if format.signed else 'U'}Q{integer}.{format.fraction_bits} ({format.word_length} bits)"
@@ -99,14 +104,14 @@ def to_fxpmath(format: FixedFormat) -> str:
 def describe(quantizer: Quantizer) -> str:
     """The canonical notation for people: AMD's, or for UNBOUNDED the format with the modes beside it."""
     if quantizer.overflow is Overflow.UNBOUNDED:
-        return f"{_ap_fixed(quantizer.format)} {quantizer.rounding.value} {quantizer.overflow.value}"
+        return f"{ap_fixed_name(quantizer.format)} {quantizer.rounding.value} {quantizer.overflow.value}"
     return to_ap_fixed(quantizer)
 
 
 def quantizer_to_json(quantizer: Quantizer) -> str | dict[str, str]:
     """What a plan file holds: AMD's notation with both modes, or for UNBOUNDED an object of format and modes."""
     if quantizer.overflow is Overflow.UNBOUNDED:
-        values = (_ap_fixed(quantizer.format), quantizer.rounding.value, quantizer.overflow.value)
+        values = (ap_fixed_name(quantizer.format), quantizer.rounding.value, quantizer.overflow.value)
         return dict(zip(_JSON_KEYS, values, strict=True))
     return to_ap_fixed(quantizer)
 
@@ -204,11 +209,6 @@ def _read_q(text: str, match: re.Match[str]) -> FixedFormat:
             "write the parts so that they fit the word length."
         )
     return FixedFormat(signed, word_length, fraction_bits)
-
-
-def _ap_fixed(format: FixedFormat) -> str:
-    """AMD's notation without modes."""
-    return f"ap_{'' if format.signed else 'u'}fixed<{format.word_length},{format.integer_bits}>"
 
 
 def _keys(names: Iterable[object]) -> str:

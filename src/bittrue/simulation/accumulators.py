@@ -25,17 +25,20 @@ _CACHED_SUMS = 1 << 18
 
 def accumulated_sum(sums: ProductSums, accumulator: Quantizer, codes: Codes) -> Result:
     """The codes of the accumulator, and how many of its quantizations overflowed."""
-    if never_acts(sums, accumulator, codes.bound):
+    if never_acts(sums, accumulator, codes.low, codes.high):
         return _aligned(sums, accumulator, codes)
     if wraps_once(sums, accumulator):
         return _wrapped(sums, accumulator, codes)
     return _ordered(sums, accumulator, codes)
 
 
-def never_acts(sums: ProductSums, accumulator: Quantizer, largest_input: int) -> bool:
-    """Whether no partial sum of inputs of absolute value ≤ largest_input, in any order, is rounded or overflows."""
+def never_acts(sums: ProductSums, accumulator: Quantizer, low: int, high: int) -> bool:
+    """Whether no partial sum in any order, for inputs from `low` to `high`, is rounded or overflows."""
     shift = accumulator.format.fraction_bits - sums.fraction_bits
-    return shift >= 0 and sums.bound(largest_input) << shift <= min(accumulator.max_code, -accumulator.min_code)
+    if shift < 0:
+        return False
+    least, most = sums.partial_sums(low, high)
+    return accumulator.min_code <= least << shift and most << shift <= accumulator.max_code
 
 
 def wraps_once(sums: ProductSums, accumulator: Quantizer) -> bool:
@@ -62,14 +65,16 @@ def ordered_reach(sums: ProductSums, accumulator: Quantizer, largest_input: int)
 def running_sums(sums: ProductSums, codes: Codes) -> Iterator[torch.Tensor]:
     """The exact partial sums in the stated order, from the bias alone to all products, at the fraction bits of `sums`.
 
-    Each is the tensor before with one product added in place: (batch, *positions, groups, outputs in a group).
+    Some images after the other; within them each is the tensor before with one product added in place: (images,
+    *positions, groups, outputs in a group).
     """
     carrier = carrier_for(sums.bound(codes.bound), sums.what)
-    patches, weights = _factors(sums, codes.tensor, sums.fraction_bits, carrier)
-    total = _start(sums.biases, patches)
-    yield total
-    for index, weight in enumerate(weights):
-        yield total.addcmul_(patches[..., index, :], weight)
+    for tensor in torch.split(codes.tensor, _images_at_a_time(sums, codes.tensor)):
+        patches, weights = _factors(sums, tensor, sums.fraction_bits, carrier)
+        total = _start(sums.biases, patches)
+        yield total
+        for index, weight in enumerate(weights):
+            yield total.addcmul_(patches[..., index, :], weight)
 
 
 def _aligned(sums: ProductSums, accumulator: Quantizer, codes: Codes) -> Result:

@@ -96,6 +96,15 @@ class ProductSums:
         return [total << shift for total, shift in zip(sums, shifts, strict=True)]
 
     @cached_property
+    def _positive(self) -> list[int]:
+        """For each output channel: 2^shift · the sum of its positive weights."""
+        columns = self.instruction.weight.reshape(-1, len(self.magnitudes))
+        kind = np.dtype(np.int64) if max(self.magnitudes, default=0) < 1 << 62 else np.dtype(object)
+        shifts = self.shifts * (len(self.magnitudes) // len(self.shifts))
+        sums = zip(self.magnitudes, columns.sum(axis=0, dtype=kind).tolist(), shifts, strict=True)
+        return [(magnitude + (total << shift)) // 2 for magnitude, total, shift in sums]
+
+    @cached_property
     def biases(self) -> list[int]:
         """The bias of each output channel at G."""
         if self.instruction.bias is None:
@@ -108,6 +117,17 @@ class ProductSums:
         largest_input."""
         pairs = zip(self.magnitudes, self.biases, strict=True)
         return max((magnitude * largest_input + abs(bias) for magnitude, bias in pairs), default=0)
+
+    def partial_sums(self, low: int, high: int) -> tuple[int, int]:
+        """The least and the largest sum, in any channel, of any of the products and the bias, for inputs from low to
+        high."""
+        low, high = min(low, 0), max(high, 0)
+        least = most = 0
+        for positive, magnitude, bias in zip(self._positive, self.magnitudes, self.biases, strict=True):
+            negative = magnitude - positive
+            least = min(least, positive * low - negative * high + min(bias, 0))
+            most = max(most, positive * high - negative * low + max(bias, 0))
+        return least, most
 
     def strategy(self, largest_input: int) -> Strategy:
         """The cheapest way that is proven for inputs of absolute value ≤ largest_input; CarrierError where there is

@@ -1,0 +1,230 @@
+"""How wide the accumulator of each sum of products must be: for these weights whatever the data, and on the data.
+
+Three widths, each for sums that keep every fraction bit of the products and the bias:
+
+- *any order*: no partial sum of any of the products and the bias can exceed it, for any input that the formats allow.
+- *in order*: the partial sums in the stated order (B6) on the data; what saturates needs that much to stay silent.
+- *final*: the final sums on the data; what wraps (AP_WRAP) needs no more, since it may wrap in between.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import torch
+
+from bittrue.analysis.batches import chosen_images, default_batch_size, reading
+from bittrue.analysis.progress import Progress, showing
+from bittrue.data import Dataset
+from bittrue.errors import CarrierError, PlanError
+from bittrue.fixed import FixedFormat
+from bittrue.fixed.notation import ap_fixed_name
+from bittrue.lowering import lower_network
+from bittrue.network import Network
+from bittrue.plan import Plan
+from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Step
+from bittrue.simulation.accumulators import running_sums
+from bittrue.simulation.products import ProductSums
+from bittrue.simulation.simulator import Simulator
+from bittrue.simulation.values import Codes
+
+ORDERED_PRODUCTS = 4 * 10**9
+"""How many products are added one by one to find the partial sums: a few seconds. The images follow from it."""
+
+
+@dataclass(frozen=True)
+class SumRange:
+    """Codes that sums take: inclusive ends, at `fraction_bits`."""
+
+    fraction_bits: int
+    low: int
+    high: int
+
+    @property
+    def format(self) -> FixedFormat:
+        """The narrowest format that holds the range; unsigned where it never goes below zero."""
+        signed = self.low < 0
+        magnitude_bits = max(self.high.bit_length(), (-self.low - 1).bit_length() if signed else 0)
+        return FixedFormat(signed, max(magnitude_bits + signed, 1), self.fraction_bits)
+
+    def __str__(self) -> str:
+        return ap_fixed_name(self.format)
+
+    def to_json(self) -> dict[str, Any]:
+        bits = self.format.word_length
+        return {"format": str(self), "word_length": bits, "fraction_bits": self.fraction_bits} | {
+            "low": self.low,
+            "high": self.high,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "SumRange":
+        return cls(int(content["fraction_bits"]), int(content["low"]), int(content["high"]))
+
+
+@dataclass(frozen=True)
+class LayerAccumulator:
+    """The accumulator that one layer needs.
+
+    products: how many products a sum has. any_order: None where nothing bounds the input (UNBOUNDED).
+    in_order, final: None where the sums need more bits than torch's integers have.
+    """
+
+    node: str
+    products: int
+    any_order: SumRange | None
+    in_order: SumRange | None
+    final: SumRange | None
+
+    def to_json(self) -> dict[str, Any]:
+        ranges = {name: getattr(self, name) for name in _RANGES}
+        return {"node": self.node, "products": self.products} | {
+            name: None if found is None else found.to_json() for name, found in ranges.items()
+        }
+
+
+_RANGES = ("any_order", "in_order", "final")
+
+
+@dataclass(frozen=True)
+class AccumulatorWidths:
+    """The accumulators of a network under a plan.
+
+    network, plan: their hashes. data: name, sha256 and images of what was measured. ordered_images: on how many of them
+    the partial sums in order were.
+    """
+
+    network: str
+    plan: str
+    data: Mapping[str, Any]
+    ordered_images: int
+    layers: tuple[LayerAccumulator, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object under "accumulators" in ranges.json."""
+        return {
+            "network": self.network,
+            "plan": self.plan,
+            "data": dict(self.data),
+            "ordered_images": self.ordered_images,
+            "layers": [layer.to_json() for layer in self.layers],
+        }
+
+    @classmethod
+    def from_json(cls, content: Any, source: str) -> "AccumulatorWidths":
+        """Read back to_json's object; raises PlanError that names `source`."""
+        try:
+            layers = tuple(
+                LayerAccumulator(
+                    str(layer["node"]),
+                    int(layer["products"]),
+                    **{name: None if layer[name] is None else SumRange.from_json(layer[name]) for name in _RANGES},
+                )
+                for layer in content["layers"]
+            )
+            images = int(content["ordered_images"])
+            return cls(str(content["network"]), str(content["plan"]), dict(content["data"]), images, layers)
+        except (KeyError, TypeError, ValueError) as error:
+            raise PlanError(
+                f"{source}: its accumulators can't be read ({error!r}); make it with `bittrue ranges`."
+            ) from None
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{layer.node}: {layer.any_order or 'unbounded'} in any order, {layer.in_order} in order, "
+            f"{layer.final} at the end"
+            for layer in self.layers
+        ]
+        return "\n".join([f"AccumulatorWidths on {self.data['images']:,} images", *lines])
+
+
+def accumulator_widths(
+    network: Network,
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    images: int | None = None,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> AccumulatorWidths:
+    """The accumulators that the sums of products of a network need under a plan, on the first `images` examples.
+
+    Accumulators of the plan act on what the layers after them see; the widths are those of the exact sums. The partial
+    sums in order are taken over the first images alone where all would take too long.
+
+    Raises: DataError where the data doesn't fit; PlanError for another network's plan; CarrierError where no exact
+    result can be promised.
+    """
+    chosen = chosen_images(network, dataset, images)
+    program = lower_network(network, plan)
+    layers = [_Layer(step, program) for step in program.steps if isinstance(step.instruction, MultiplyAccumulate)]
+    products = sum(prod(layer.step.type.shape) * layer.products for layer in layers)
+    ordered_images = min(max(ORDERED_PRODUCTS // max(products, 1), 1), chosen.images)
+    simulator = Simulator(program)
+    size = default_batch_size(network) if batch_size is None else batch_size
+    with showing(progress, "accumulators", chosen.images) as advance, reading(chosen, size) as batches:
+        for batch in batches:
+            simulator.run(batch.x, _observer(layers, max(ordered_images - batch.start, 0)))
+            advance(len(batch.x))
+    return AccumulatorWidths(
+        network=network.hash,
+        plan=plan.hash,
+        data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images},
+        ordered_images=ordered_images,
+        layers=tuple(layer.found() for layer in layers),
+    )
+
+
+def _observer(layers: "list[_Layer]", ordered_images: int) -> Callable[[Step, Codes], None]:
+    """An observer of one batch, of whose first `ordered_images` the partial sums are taken."""
+
+    def observe(step: Step, codes: Codes) -> None:
+        for layer in layers:
+            if layer.step.inputs[0] == step.name:
+                layer.add(codes, ordered_images)
+
+    return observe
+
+
+class _Layer:
+    """The sums of one step so far."""
+
+    def __init__(self, step: Step, program: FixedNetwork) -> None:
+        assert isinstance(step.instruction, MultiplyAccumulate)
+        self.step = step
+        self._input: CodeType = program.by_name[step.inputs[0]].type
+        assert self._input.fraction_bits is not None
+        self._sums = ProductSums(step.instruction, self._input.fraction_bits, step.name)
+        self._in_order: SumRange | None = None
+        self._final: SumRange | None = None
+        self._measurable = True
+
+    @cached_property
+    def products(self) -> int:
+        return prod(self._sums.instruction.weight.shape[:-1])
+
+    def add(self, codes: Codes, ordered_images: int) -> None:
+        """Widen the ranges by the sums of a batch of inputs."""
+        try:
+            self._final = self._widened(self._final, self._sums.exact_sum(codes).tensor)
+            if ordered_images:
+                for sums in running_sums(self._sums, replace(codes, tensor=codes.tensor[:ordered_images])):
+                    self._in_order = self._widened(self._in_order, sums)
+        except CarrierError:
+            self._measurable = False
+
+    def found(self) -> LayerAccumulator:
+        low, high = self._input.low, self._input.high
+        any_order = None
+        if low is not None and high is not None:
+            any_order = SumRange(self._sums.fraction_bits, *self._sums.partial_sums(low, high))
+        measured = (self._in_order, self._final) if self._measurable else (None, None)
+        return LayerAccumulator(self.step.name, self.products, any_order, *measured)
+
+    def _widened(self, known: SumRange | None, sums: torch.Tensor) -> SumRange:
+        low, high = (int(end) for end in torch.aminmax(sums))
+        if known is not None:
+            low, high = min(low, known.low), max(high, known.high)
+        return SumRange(self._sums.fraction_bits, low, high)

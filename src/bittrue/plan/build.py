@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bittrue.errors import PlanError
+from bittrue.errors import FormatError, PlanError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
 from bittrue.network import Network
 from bittrue.plan.options import PlanOptions
@@ -147,7 +147,10 @@ def build_plan(
         own = _recipe_spec(network, options, site, choose, inner, plan)
         if name in chosen:
             own_quantizer = choose(site) if own is Word.EXACT and site.role != "accumulator" else own
-            own = parse_spec(chosen[name], own_quantizer, default)
+            try:
+                own = parse_spec(chosen[name], own_quantizer, default)
+            except (FormatError, PlanError) as error:
+                raise type(error)(f"site {name}: {error}") from None
             check_spec(site, own)
         plan[name] = own
     return Plan(network.hash, options, plan)

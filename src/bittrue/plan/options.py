@@ -37,4 +37,7 @@ class PlanOptions:
         unknown = sorted(set(options) - set(CHOICES))
         if unknown:
             raise PlanError(f"{source}: unknown option {unknown[0]!r}; the options are {', '.join(CHOICES)}.")
-        return cls(**options)
+        try:
+            return cls(**options)
+        except PlanError as error:
+            raise PlanError(f"{source}: {error}") from None

@@ -64,6 +64,7 @@ def make_folder(folder: Path, *, node: str = "conv1", metric: str = "accuracy", 
     verification = {
         "bittrue": 1,
         "network": NETWORK,
+        "plan": plan(6, node).hash,
         "against": "reference",
         "images": 2,
         "values": 1_234_567,

@@ -171,7 +171,22 @@ def test_the_sweep_alone_is_enough(tmp_path: Path) -> None:
     assert "Not done yet: bittrue verify" in text
 
 
+@pytest.mark.parametrize("name", ["verify.json", "simulate.json"])
+def test_what_an_earlier_sweep_left_behind_says_nothing_of_this_plan(tmp_path: Path, name: str) -> None:
+    make_folder(tmp_path)
+    (tmp_path / "verify.json").unlink()
+    write_text(tmp_path / "plan.json", dump_json(plan(2).to_json()))
+    without = build_report(tmp_path).read_bytes()
+    found = {"network": "sha256:00", "exact": False, "layers": [], "against": "reference", "images": 2, "values": 7}
+    found |= {"plan": plan(6).hash, "mismatches": 0, "first": None, "not_compared": []}
+    write_text(tmp_path / name, dump_json(found))
+    assert build_report(tmp_path).read_bytes() == without
+    write_text(tmp_path / name, dump_json(found | {"plan": plan(2).hash}))
+    assert build_report(tmp_path).read_bytes() != without
+
+
 def test_other_metrics_show_their_distance(tmp_path: Path) -> None:
+    (tmp_path / "accuracy.png").write_bytes(b"of an earlier sweep")
     text = Reader(build_report(make_folder(tmp_path, metric="sqnr")).read_text("utf-8")).text
     assert "Distance from the float network" in text
     assert "Accuracy against bits" not in text
@@ -200,9 +215,9 @@ def test_a_simulation_of_the_plan_brings_its_proof(tmp_path: Path) -> None:
         ("sweep.json", "[]", "not a sweep"),
         ("ranges.json", "{}", "not a ranges file"),
         ("plan.json", "{}", "not a plan"),
-        ("verify.json", "{}", r"verify\.json lacks 'network'"),
-        ("verify.json", "3", r"verify\.json lacks 'network'"),
-        ("simulate.json", "{}", r"simulate\.json lacks 'network'"),
+        ("verify.json", "{}", r"verify\.json lacks 'plan'"),
+        ("verify.json", "3", r"verify\.json lacks 'plan'"),
+        ("simulate.json", "{}", r"simulate\.json lacks 'plan'"),
         ("network.txt", b"\xff", r"network\.txt can't be read"),
     ],
 )

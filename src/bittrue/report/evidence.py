@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bittrue.analysis.accumulators import AccumulatorWidths
 from bittrue.analysis.sweep_result import Row, Sweep
 from bittrue.errors import BittrueError
 from bittrue.files import read_json
@@ -17,16 +18,17 @@ _Content = TypeVar("_Content")
 ACCURACY_METRICS = ("accuracy", "binary")
 """The metrics whose rows have an accuracy; the others' have a distance from the float outputs."""
 
-_VERIFICATION_KEYS = ("network", "against", "images", "values", "mismatches", "first", "not_compared")
-_SIMULATION_KEYS = ("network", "plan", "exact", "layers")
+_VERIFICATION_KEYS = ("plan", "against", "images", "values", "mismatches", "first", "not_compared")
+_SIMULATION_KEYS = ("plan", "exact", "layers")
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The files of a folder, None for those that are not there; verification and simulation as their JSON is."""
+    """The files of a folder, None for those that are not there; verification and simulation of the plan as JSON."""
 
     sweep: Sweep
     ranges: Ranges | None
+    accumulators: AccumulatorWidths | None
     plan: Plan | None
     verification: Mapping[str, Any] | None
     simulation: Mapping[str, Any] | None
@@ -50,7 +52,7 @@ class Evidence:
 
 
 def read_evidence(folder: Path) -> Evidence:
-    """Read `folder`.
+    """Read `folder`. A verify.json or simulate.json of another plan than the folder's is left out: an earlier sweep's.
 
     Raises BittrueError where there is no sweep, a file is damaged, or one is about another network than the sweep.
     """
@@ -60,15 +62,11 @@ def read_evidence(folder: Path) -> Evidence:
         raise BittrueError(f"{folder} holds no sweep.json: make one with `bittrue sweep … --out {folder}`.")
     sweep = _sweep(folder / "sweep.json")
     ranges = _optional(folder / "ranges.json", Ranges.from_json)
+    accumulators = _optional(folder / "ranges.json", _accumulators)
     plan = _optional(folder / "plan.json", Plan.from_json)
     verification = _optional(folder / "verify.json", _with_keys(_VERIFICATION_KEYS))
     simulation = _optional(folder / "simulate.json", _with_keys(_SIMULATION_KEYS))
-    of_networks = {
-        "ranges.json": ranges and ranges.network,
-        "plan.json": plan and plan.network,
-        "verify.json": verification and verification["network"],
-        "simulate.json": simulation and simulation["network"],
-    }
+    of_networks = {"ranges.json": ranges and ranges.network, "plan.json": plan and plan.network}
     for name, network in of_networks.items():
         if network not in (None, sweep.network):
             raise BittrueError(
@@ -77,9 +75,10 @@ def read_evidence(folder: Path) -> Evidence:
     return Evidence(
         sweep=sweep,
         ranges=ranges,
+        accumulators=accumulators,
         plan=plan,
-        verification=verification,
-        simulation=simulation,
+        verification=_about(plan, verification),
+        simulation=_about(plan, simulation),
         network_text=_text(folder / "network.txt"),
     )
 
@@ -99,6 +98,11 @@ def _optional(path: Path, parse: Callable[[Any, str], _Content]) -> _Content | N
     return parse(read_json(path, path.stem), str(path)) if path.exists() else None
 
 
+def _accumulators(content: Any, source: str) -> AccumulatorWidths | None:
+    """What `bittrue ranges` adds to the ranges."""
+    return AccumulatorWidths.from_json(content["accumulators"], source) if "accumulators" in content else None
+
+
 def _with_keys(keys: tuple[str, ...]) -> Callable[[Any, str], Mapping[str, Any]]:
     def parse(content: Any, source: str) -> Mapping[str, Any]:
         missing = [key for key in keys if not isinstance(content, dict) or key not in content]
@@ -108,6 +112,11 @@ def _with_keys(keys: tuple[str, ...]) -> Callable[[Any, str], Mapping[str, Any]]
         return found
 
     return parse
+
+
+def _about(plan: Plan | None, found: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """What was found, if it is about `plan`, whose hash covers the network."""
+    return found if plan is not None and found is not None and found["plan"] == plan.hash else None
 
 
 def _text(path: Path) -> str | None:

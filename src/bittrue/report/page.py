@@ -27,16 +27,19 @@ _TEMPLATES = "templates"
 def build_report(folder: Path) -> Path:
     """Write `report.html` into `folder`, and `accuracy.png` where the sweep measured accuracy; returns the page's path.
 
-    Reads sweep.json, and where they are there ranges.json, plan.json, simulate.json, verify.json and network.txt. The
-    same files give the same bytes. Raises BittrueError where there is no sweep, or a file is damaged or about another
+    Reads sweep.json, and where they are there ranges.json, plan.json, network.txt, and the plan's simulate.json and
+    verify.json. An accuracy.png of an earlier sweep goes where this one has none. The same files give the same bytes. Raises BittrueError where there is no sweep, or a file is damaged or about another
     network.
     """
     evidence = read_evidence(folder)
     specifications = _specifications(evidence)
     page = folder / "report.html"
     write_text(page, render(evidence, specifications))
+    picture = folder / "accuracy.png"
     if "accuracy" in specifications:
-        write_bytes(folder / "accuracy.png", charts.to_png(specifications["accuracy"]))
+        write_bytes(picture, charts.to_png(specifications["accuracy"]))
+    else:
+        picture.unlink(missing_ok=True)
     return page
 
 

@@ -54,8 +54,8 @@ def heat(count: int, most: int) -> int:
 
 def proof_table(evidence: Evidence) -> ProofTable | None:
     """The proof of the folder's plan, from its row or its simulation, or else of the sweep's last row; None if none."""
-    row, simulation, plan = evidence.plan_row, evidence.simulation, evidence.plan
-    if row is None and simulation is not None and plan is not None and simulation["plan"] == plan.hash:
+    row, simulation = evidence.plan_row, evidence.simulation
+    if row is None and simulation is not None:
         return ProofTable("the plan", simulation["exact"], simulation["layers"])
     row = row or evidence.sweep.rows[-1]
     return ProofTable(row.name, row.exact, row.layers) if row.layers else None

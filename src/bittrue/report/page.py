@@ -28,8 +28,8 @@ def build_report(folder: Path) -> Path:
     """Write `report.html` into `folder`, and `accuracy.png` where the sweep measured accuracy; returns the page's path.
 
     Reads sweep.json, and where they are there ranges.json, plan.json, network.txt, and the plan's simulate.json and
-    verify.json. An accuracy.png of an earlier sweep goes where this one has none. The same files give the same bytes. Raises BittrueError where there is no sweep, or a file is damaged or about another
-    network.
+    verify.json. An accuracy.png of an earlier sweep goes where this one has none. The same files give the same bytes.
+    Raises BittrueError where there is no sweep, or a file is damaged or about another network.
     """
     evidence = read_evidence(folder)
     specifications = _specifications(evidence)

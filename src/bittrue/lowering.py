@@ -16,7 +16,8 @@ from bittrue import fixed
 from bittrue.errors import CarrierError, FormatError, PlanError
 from bittrue.fixed import Overflow, Quantizer
 from bittrue.fixed.arrays import quantize_array
-from bittrue.fixed.dyadic import CODE_BITS, exact_codes, narrow
+from bittrue.fixed.dyadic import exact_codes, integer_array, narrow
+from bittrue.fixed.format import LARGEST_WORD_LENGTH
 from bittrue.fixed.surd import round_surd
 from bittrue.network import Network, Node, Operator, Parameter, Shape
 from bittrue.plan import Guard, Plan, PlanOptions, Spec, Word, check_plan
@@ -35,7 +36,8 @@ bypass: RuleTable[Callable[..., Operator]] = RuleTable("bypass")
 
 @dataclass(frozen=True, eq=False)
 class ParameterCodes:
-    """A parameter's codes in the parameter's shape; fraction_bits: one in all, or one an output channel."""
+    """A parameter's codes in the parameter's shape: integers, or Python integers (the dtype object) where one exceeds
+    62 bits. fraction_bits: one in all, or one an output channel."""
 
     codes: np.ndarray
     fraction_bits: tuple[int, ...]
@@ -115,7 +117,7 @@ class LoweringContext:
     def _round_parameter(self, parameter: Parameter) -> ParameterCodes:
         spec = self._plan.sites[parameter.name]
         if spec is Word.EXACT:
-            codes, fraction_bits = exact_codes(parameter.value, parameter.name)
+            codes, fraction_bits = exact_codes(parameter.value)
             self.parameter_overflows[parameter.name] = 0
             return ParameterCodes(narrow(codes), (fraction_bits,))
         if isinstance(spec, Guard):
@@ -137,9 +139,7 @@ class LoweringContext:
         site = f"{self.node.name}.{role}"
         self.parameter_overflows[site] = sum(fixed.overflows(code, quantizer) for code in rounded)
         codes = [fixed.overflow_code(code, quantizer) for code in rounded]
-        if any(abs(code) >> CODE_BITS for code in codes):
-            raise CarrierError(f"site {site}: its codes need more than {CODE_BITS} bits; give it fewer fraction bits.")
-        return ParameterCodes(np.array(codes, np.int64), (quantizer.format.fraction_bits,))
+        return ParameterCodes(integer_array(codes), (quantizer.format.fraction_bits,))
 
     def derived_values(self, role: str, surds: Sequence[Surd]) -> np.ndarray:
         """Computed parameters as float32, for FLOAT computation: rounded by their site unless it is FLOAT itself."""
@@ -227,10 +227,10 @@ class LoweringContext:
         lowest = None if low is None else floor(low * unit)
         highest = None if high is None else ceil(high * unit)
         widest = max(abs(lowest or 0), abs(highest or 0))
-        if widest >> CODE_BITS:
+        if widest >> LARGEST_WORD_LENGTH:
             raise CarrierError(
                 f"site {self.node.name}.output: its exact result can need {widest.bit_length() + 1} bits, more than "
-                f"the {CODE_BITS} that can be carried; give a site before it fewer bits."
+                f"the {LARGEST_WORD_LENGTH} that can be carried; give a site before it fewer bits."
             )
         return CodeType(shape, fraction_bits, lowest, highest)
 

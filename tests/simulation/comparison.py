@@ -9,7 +9,7 @@ import torch
 from bittrue.definition import interpret
 from bittrue.program import FixedNetwork, Step
 from bittrue.simulation.simulator import BatchResult, Simulator
-from bittrue.simulation.values import Codes
+from bittrue.simulation.values import Value
 
 torch.set_num_threads(1)
 
@@ -20,8 +20,8 @@ Seen = dict[str, tuple[int | None, list[list[float]]]]
 def simulate(simulator: Simulator, x: np.ndarray) -> tuple[BatchResult, Seen]:
     seen: Seen = {}
 
-    def observe(step: Step, codes: Codes) -> None:
-        seen[step.name] = codes.fraction_bits, codes.tensor.flatten(1).tolist()
+    def observe(step: Step, codes: Value) -> None:
+        seen[step.name] = codes.fraction_bits, codes.rows()
 
     return simulator.run(x, observe), seen
 

@@ -45,8 +45,37 @@ def make_folder(path: Path) -> None:
         raise BittrueError(f"{path} can't be made a folder ({error.strerror}): choose another place.") from error
 
 
+WORD = 64
+"""Bits in the words of codes that no integer type of NumPy holds."""
+
+
+def words_of(low: int | None, high: int | None) -> int:
+    """How many words a code from `low` to `high` takes: 1 where an integer type holds it, or nothing bounds it."""
+    if low is None or high is None or (low >= 0 and high.bit_length() <= WORD):
+        return 1
+    return -(-_signed_bits(low, high) // WORD)
+
+
 def smallest_integers(low: int | None, high: int | None) -> np.dtype[Any]:
-    """The smallest integer type that holds `low` to `high`; int64 where nothing bounds them on a side."""
+    """The smallest integer type that holds `low` to `high`; int64 where nothing bounds them on a side, uint64 for
+    words."""
     if low is None or high is None:
         return np.dtype(np.int64)
-    return np.result_type(np.min_scalar_type(low), np.min_scalar_type(high))
+    if words_of(low, high) > 1:
+        return np.dtype(np.uint64)
+    if low >= 0:
+        return np.min_scalar_type(high)
+    size = next(size for size in (8, 16, 32, WORD) if _signed_bits(low, high) <= size)
+    return np.dtype(f"int{size}")
+
+
+def _signed_bits(low: int, high: int) -> int:
+    """The bits of a signed word that holds `low` to `high`."""
+    return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1
+
+
+def words_in_twos_complement(codes: NDArray[Any], words: int) -> NDArray[np.uint64]:
+    """Codes as words along a new last axis, the least significant first."""
+    numbers = codes.astype(object)
+    parts = [((numbers >> WORD * index) & ((1 << WORD) - 1)).astype(np.uint64) for index in range(words)]
+    return np.stack(parts, axis=-1)

@@ -8,10 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
-from bittrue.analysis.arrays import ArrayFile, growing_array, make_folder, smallest_integers
+from bittrue.analysis.arrays import (
+    ArrayFile,
+    growing_array,
+    make_folder,
+    smallest_integers,
+    words_in_twos_complement,
+    words_of,
+)
 from bittrue.analysis.batches import chosen_images, default_batch_size, reading
 from bittrue.analysis.evaluation import combined, question_by_shape
 from bittrue.analysis.metrics import PerImage, join, summarise
@@ -25,7 +31,7 @@ from bittrue.plan import Plan
 from bittrue.program import FixedNetwork, Step
 from bittrue.simulation.proof import LayerProof, prove
 from bittrue.simulation.simulator import Simulator, is_exact
-from bittrue.simulation.values import Codes
+from bittrue.simulation.values import Value
 
 METRIC_FIELDS = ("accuracy", "interval", "over_ties", "loss", "correct", "tied")
 
@@ -97,7 +103,8 @@ def simulate(
     out: a folder for `outputs.npy` (float64, the exact values, (images, *shape)) and, for a classifier,
     `predictions.npy` (int32). nodes: there too `nodes/NAME.npy` with every node's codes, (images, *shape), in the
     smallest integer type that holds whatever the site can (FLOAT: the values in float32), and `nodes.json` with their
-    fraction bits. The files appear together, when all images are through.
+    fraction bits. Codes of more than 64 bits have one more axis, of uint64 words in two's complement, the least
+    significant first, and `nodes.json` says how many. The files appear together, when all images are through.
 
     Raises: DataError where data and network don't fit; PlanError for another network's plan; CarrierError where no
     exact result can be promised; BittrueError where `out` can't be written.
@@ -151,11 +158,9 @@ class _Files:
     predictions: ArrayFile | None
     nodes: Mapping[str, ArrayFile]
 
-    def observe(self, step: Step, codes: Codes) -> None:
+    def observe(self, step: Step, codes: Value) -> None:
         if step.name in self.nodes:
-            # Codes on a float carrier are integers that int64 holds.
-            integers = codes.tensor if codes.fraction_bits is None else codes.tensor.to(torch.int64)
-            self.nodes[step.name].append(integers.numpy())
+            self.nodes[step.name].append(_rows(step, codes))
 
 
 @contextlib.contextmanager
@@ -171,12 +176,42 @@ def _writing(folder: Path, program: FixedNetwork, images: int, predictions: bool
         yield _Files(
             outputs=array("outputs", program.by_name[program.output].type.shape, np.float64),
             predictions=array("predictions", (), np.int32) if predictions else None,
-            nodes={step.name: array(f"nodes/{step.name}", step.type.shape, _code_type(step)) for step in steps},
+            nodes={step.name: array(f"nodes/{step.name}", _row_shape(step), _code_type(step)) for step in steps},
         )
         if nodes:
-            table = {step.name: {"fraction_bits": step.type.fraction_bits} for step in steps}
+            table = {step.name: _description(step) for step in steps}
             write_text(folder / "nodes.json", dump_json(table))
 
 
 def _code_type(step: Step) -> np.dtype[Any]:
     return np.dtype(np.float32) if step.type.is_float else smallest_integers(step.type.low, step.type.high)
+
+
+def _words(step: Step) -> int:
+    return words_of(step.type.low, step.type.high)
+
+
+def _row_shape(step: Step) -> tuple[int, ...]:
+    return step.type.shape if _words(step) == 1 else (*step.type.shape, _words(step))
+
+
+def _description(step: Step) -> dict[str, int | None]:
+    """What nodes.json says of a step's array."""
+    words = {} if _words(step) == 1 else {"words": _words(step)}
+    return {"fraction_bits": step.type.fraction_bits, **words}
+
+
+def _rows(step: Step, codes: Value) -> NDArray[Any]:
+    """A batch's codes as the step's array holds them; FLOAT: the values."""
+    if codes.fraction_bits is None:
+        values: NDArray[np.float32] = codes.values().numpy()
+        return values
+    integers = codes.integers()
+    if _words(step) > 1:
+        return words_in_twos_complement(integers, _words(step))
+    if codes.bound >> 63 and step.type.low is None:
+        raise BittrueError(
+            f"site {step.site}: nothing bounds its codes, and one needs more than 64 bits, too long for an array of "
+            "integers; give it a format, or leave the nodes out."
+        )
+    return integers.astype(_code_type(step))

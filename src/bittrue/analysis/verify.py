@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from math import ldexp
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from bittrue.network import Network
 from bittrue.plan import Plan
 from bittrue.program import Bypass, FixedNetwork, Step
 from bittrue.simulation.simulator import BatchResult, Simulator
-from bittrue.simulation.values import Codes
+from bittrue.simulation.values import Value
 
 BATCH_SIZE = 2  # as small as it can be while a kernel that mixes images up is still found out
 
@@ -127,10 +126,10 @@ class _Comparison:
         """Compare a batch of images (batch, *shape), the first of which is the data set's number `start`."""
         seen: dict[str, tuple[int | None, list[list[int | float]]]] = {}
 
-        def observe(step: Step, codes: Codes) -> None:
+        def observe(step: Step, codes: Value) -> None:
             if step.name not in self.without_definition:
                 # Python's numbers, which compare exactly: an integer with a float too, should a code be no integer.
-                seen[step.name] = (codes.fraction_bits, codes.tensor.flatten(1).tolist())
+                seen[step.name] = (codes.fraction_bits, codes.rows())
 
         result = self._simulator.run(x, observe)
         overflows: Counter[str] = Counter()
@@ -156,7 +155,7 @@ class _Comparison:
             values[step.name] = expected
             self._codes(step, image, expected, *got[step.name])
             if step.name == self.program.output:
-                in_float = [ldexp(code, -expected.binary_point) for code in expected.codes]
+                in_float = [_nearest_float(code, expected.binary_point) for code in expected.codes]
                 self._compare(step, "value", image, in_float, outputs)
             if step.site is not None and step.quantizer is not None:
                 overflows[step.site] = expected.overflows
@@ -206,6 +205,11 @@ class _Comparison:
         if self.first is None:
             whole = int(got) if isinstance(got, float) and what == "code" and got.is_integer() else got
             self.first = FirstMismatch(site, what, image, index, expected, whole)
+
+
+def _nearest_float(code: int, fraction_bits: int) -> float:
+    """The float64 next to a code's value; Python rounds the quotient of two integers correctly, however large."""
+    return code / (1 << fraction_bits) if fraction_bits >= 0 else float(code << -fraction_bits)
 
 
 def _reached_by_float(program: FixedNetwork) -> frozenset[str]:

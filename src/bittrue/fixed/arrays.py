@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from bittrue.errors import CarrierError
+from bittrue.fixed import integers
 from bittrue.fixed.dyadic import CODE_BITS, narrow
 from bittrue.fixed.format import Overflow, Quantizer
 from bittrue.fixed.tensor import count_overflows, quantize
@@ -19,31 +20,40 @@ def quantize_array(values: np.ndarray, quantizers: Sequence[Quantizer]) -> tuple
     """The codes of trained values, in the smallest integer type that holds them, and how many overflowed.
 
     values: float32 or float64 of any shape. quantizers: one for all, or one for each index of the last axis.
-    Raises CarrierError where an unbounded code exceeds 62 bits.
+    Codes of more than 62 bits are Python integers in an array of the dtype object.
     """
     if len(quantizers) == 1:
         return _quantize_flat(values, quantizers[0])
-    codes = np.empty(values.shape, np.int64)
-    overflows = 0
-    for channel, quantizer in enumerate(quantizers):
-        codes[..., channel], count = _quantize_flat(values[..., channel], quantizer)
-        overflows += count
-    return narrow(codes), overflows
+    parts = [_quantize_flat(values[..., channel], quantizer) for channel, quantizer in enumerate(quantizers)]
+    return np.stack([codes for codes, _ in parts], axis=-1), sum(overflows for _, overflows in parts)
 
 
 def _quantize_flat(values: np.ndarray, quantizer: Quantizer) -> tuple[np.ndarray, int]:
     flat = np.ascontiguousarray(values).reshape(-1)
-    unlimited = Quantizer(quantizer.format, quantizer.rounding, Overflow.UNBOUNDED)
     pieces, overflows = [], 0
     for start in range(0, max(flat.size, 1), _PIECE):
-        piece = torch.tensor(flat[start : start + _PIECE])
-        codes = quantize(piece, unlimited)
-        outside = count_overflows(codes, quantizer)
-        if outside:
-            overflows += outside
-            codes = quantize(piece, quantizer)
-        if codes.numel() and float(codes.abs().max()) >= 2.0**CODE_BITS:
-            raise CarrierError(f"a code needs more than {CODE_BITS} bits; give the site fewer fraction bits.")
-        pieces.append(narrow(codes.to(torch.int64).numpy()))
+        codes, outside = _quantize_piece(flat[start : start + _PIECE], quantizer)
+        pieces.append(codes)
+        overflows += outside
     widest = np.result_type(*pieces)
     return np.concatenate([piece.astype(widest, copy=False) for piece in pieces]).reshape(values.shape), overflows
+
+
+def _quantize_piece(values: np.ndarray, quantizer: Quantizer) -> tuple[np.ndarray, int]:
+    piece = torch.tensor(values)
+    try:
+        codes = quantize(piece, Quantizer(quantizer.format, quantizer.rounding, Overflow.UNBOUNDED))
+        outside = count_overflows(codes, quantizer)
+        if outside:
+            codes = quantize(piece, quantizer)
+    except CarrierError:  # a code that float64 doesn't hold
+        return _quantize_wide(values, quantizer)
+    if codes.numel() and float(codes.abs().max()) >= 2.0**CODE_BITS:
+        return _quantize_wide(values, quantizer)
+    return narrow(codes.to(torch.int64).numpy()), outside
+
+
+def _quantize_wide(values: np.ndarray, quantizer: Quantizer) -> tuple[np.ndarray, int]:
+    codes = integers.quantize_reals(values, quantizer.format.fraction_bits, quantizer.rounding)
+    outside = integers.count_overflows(codes, quantizer)
+    return narrow(integers.apply_overflow(codes, quantizer)), outside

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from bittrue import fixed, program
-from bittrue.errors import CarrierError, ModelError, PlanError
+from bittrue.errors import ModelError, PlanError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer
-from bittrue.fixed.dyadic import CODE_BITS
+from bittrue.fixed.dyadic import integer_array
 from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
 from bittrue.network import Network, Node, Operator, Shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
@@ -167,12 +167,7 @@ def _(operator: ReLU, context: LoweringContext) -> None:
     else:
         scale_bits, offset_bits = _fraction_bits(slope), _fraction_bits(slope * threshold)
         codes = 1 << scale_bits, int(slope * 2**scale_bits), int(-slope * threshold * 2**offset_bits)
-        if any(abs(code) >> CODE_BITS for code in codes):
-            raise CarrierError(
-                f"site {context.node.name}.slope: the slope, or its product with the threshold, needs more than "
-                f"{CODE_BITS} bits; give it a format with fewer fraction bits."
-            )
-        one, scale_below, offset_below = (np.array([code], np.int64) for code in codes)
+        one, scale_below, offset_below = (integer_array([code]) for code in codes)
         below = program.Below(threshold, scale_below, offset_below)
         branches = program.ScaleOffset(one, scale_bits, np.zeros(1, np.int64), offset_bits, below)
         bits = max(bits + scale_bits, offset_bits)

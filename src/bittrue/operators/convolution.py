@@ -155,8 +155,7 @@ def _sum_bounds(
     if low is None or high is None:
         return None, None
     low, high = min(low, Fraction(0)), max(high, Fraction(0))
-    columns = torch.from_numpy(weight.codes).reshape(-1, weight.codes.shape[-1])
-    positive, negative = _column_sums(columns)
+    positive, negative = _column_sums(weight.codes.reshape(-1, weight.codes.shape[-1]))
     channels = len(positive)
     units = [Fraction(2) ** -bits for bits in weight.fraction_bits] * (
         channels if len(weight.fraction_bits) == 1 else 1
@@ -171,11 +170,11 @@ def _sum_bounds(
     )
 
 
-def _column_sums(columns: torch.Tensor) -> tuple[list[int], list[int]]:
+def _column_sums(columns: np.ndarray) -> tuple[list[int], list[int]]:
     """For each column the exact sums of its positive and of its negative entries, as Python integers."""
     largest = max(-int(columns.min()), int(columns.max()))
     if largest * len(columns) < 1 << 62:
-        wide = columns.to(torch.int64)
+        wide = torch.from_numpy(columns).to(torch.int64, copy=True)
         total = wide.sum(0)
         positive = wide.clamp_(min=0).sum(0)
         return positive.tolist(), (total - positive).tolist()

@@ -5,7 +5,8 @@ of its inputs; where the step that holds it has a quantizer, that result is roun
 B4); without one the exact code is passed on (EXACT). Tensors are channels last, (height, width, channels), batch axis
 left out; parameters have their output channel on the last axis.
 
-All arrays of codes are NumPy integer arrays. `F_x` below is the input's number of fraction bits.
+All arrays of codes are NumPy integer arrays, or arrays of Python integers (the dtype object) where int64 doesn't hold
+a code with room to spare. `F_x` below is the input's number of fraction bits.
 """
 
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class MultiplyAccumulate(Instruction):
 
     weight: codes, shape (*kernel, in_channels / groups, out_channels); kernel is () for a dense layer, which acts on
     the last axis of an input of any rank. weight_fraction_bits: one a tensor (length 1) or one an output channel.
-    bias: codes, shape (out_channels,), or None; Python ints or NumPy int64. bias_fraction_bits: its F.
+    bias: codes, shape (out_channels,), or None. bias_fraction_bits: its F.
     The exact result is aligned to `fraction_bits` = max(F_x + max weight_fraction_bits, bias_fraction_bits).
     accumulator: None for an exact sum. Else a₀ = Q(bias), aᵢ = Q(aᵢ₋₁ + pᵢ) in the stated order; the result has the
     accumulator's F. quantized_products: with an accumulator, aᵢ = Q(aᵢ₋₁ + Q(pᵢ)) instead (as hls4ml stores products).

@@ -11,14 +11,20 @@ from math import log2
 import torch
 
 from bittrue.errors import CarrierError
+from bittrue.fixed.format import LARGEST_WORD_LENGTH
 
 
 class Carrier(Enum):
-    """Where codes travel. The value is (name, bits): integers of absolute value < 2^bits are held exactly."""
+    """Where codes travel. The value is (name, bits): integers of absolute value < 2^bits are held exactly.
+
+    PYTHON, NumPy arrays of Python integers, is the last resort: slow, and limited only so that numbers that grow
+    without end are found out.
+    """
 
     FLOAT32 = ("float32", 24)
     FLOAT64 = ("float64", 53)
     INT64 = ("int64", 62)
+    PYTHON = ("Python integers", LARGEST_WORD_LENGTH)
 
     @property
     def label(self) -> str:
@@ -40,16 +46,17 @@ _DTYPES = {
 }
 
 
-def carrier_for(bound: int, what: str) -> Carrier:
+def carrier_for(bound: int, what: str, *, widest: Carrier = Carrier.INT64) -> Carrier:
     """The narrowest carrier for integers of absolute value ≤ bound; raises CarrierError that names `what`.
 
-    The limit is strict (bound < 2^bits), as the rule has it.
+    The limit is strict (bound < 2^bits), as the rule has it. Unless `widest` says otherwise it is one of torch's
+    carriers, and the error tells the simulator to go on in Python integers.
     """
     for carrier in Carrier:
-        if bound < 1 << carrier.bits:
+        if bound < 1 << carrier.bits and carrier.bits <= widest.bits:
             return carrier
     raise CarrierError(
-        f"{what}: its numbers can need {bound.bit_length() + 1} bits, more than the {Carrier.INT64.bits + 1} "
+        f"{what}: its numbers can need {bound.bit_length() + 1} bits, more than the {widest.bits + 1} "
         "of the widest carrier, so no exact result can be promised; give it, or a site before it, fewer bits."
     )
 

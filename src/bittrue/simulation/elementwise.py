@@ -75,7 +75,8 @@ def _(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...]) -> Kern
     def scale_offset(inputs: tuple[Codes, ...]) -> Result:
         (x,) = inputs
         bound = _branch_bound(branches, x.bound)
-        carrier = carrier_for(bound, step.name)
+        # A scale is held even where all codes are zero.
+        carrier = carrier_for(_branch_bound(branches, max(x.bound, 1)), step.name)
         if first_above is None and carrier is Carrier.FLOAT64 and _folds(step):
             return _folded(x, branches[0], step, bound)
         codes = x.tensor.to(carrier.dtype)

@@ -7,6 +7,7 @@ tens of thousands of times what the mathematical libraries state.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 
@@ -19,10 +20,10 @@ from bittrue.fixed.surd import round_surd
 from bittrue.fixed.tensor import apply_overflow_, round_shift_
 from bittrue.program import BatchNorm, CodeType, Instruction, Lookup, Sigmoid, Softmax, SoftmaxTable, Step, Tanh
 from bittrue.rules import RuleTable
-from bittrue.simulation.carrier import bound_bits, carrier_for
+from bittrue.simulation.carrier import carrier_for
 from bittrue.simulation.elementwise import affine_rounded
 from bittrue.simulation.kernel import Kernel, kernel
-from bittrue.simulation.proof import LayerProof, prove_step
+from bittrue.simulation.proof import LayerProof, carried, prove_step
 from bittrue.simulation.rounding import divide_rounded, doubtful, round_resolved
 from bittrue.simulation.values import Codes, Result
 
@@ -42,15 +43,15 @@ def _(instruction: Lookup, step: Step, types: tuple[CodeType, ...]) -> Kernel:
 # Functions of one code
 
 
-def _sigmoid_interval(x: mpmath.mpi) -> mpmath.mpi:
+def sigmoid_interval(x: mpmath.mpi) -> mpmath.mpi:
     return 1 / (1 + mpmath.iv.exp(-x))
 
 
-def _tanh_interval(x: mpmath.mpi) -> mpmath.mpi:
+def tanh_interval(x: mpmath.mpi) -> mpmath.mpi:
     return 1 - 2 / (1 + mpmath.iv.exp(2 * x))
 
 
-def _exp_interval(x: mpmath.mpi) -> mpmath.mpi:
+def exp_interval(x: mpmath.mpi) -> mpmath.mpi:
     return mpmath.iv.exp(x)
 
 
@@ -59,12 +60,12 @@ Interval = Callable[[mpmath.mpi], mpmath.mpi]
 
 @function_kernel.rule(Sigmoid)
 def _(function: Sigmoid, step: Step, fraction_bits: int) -> Kernel:
-    return _per_code(step, fraction_bits, torch.sigmoid, _sigmoid_interval, Fraction(1, 2), (0, 1))
+    return _per_code(step, fraction_bits, torch.sigmoid, sigmoid_interval, Fraction(1, 2), (0, 1))
 
 
 @function_kernel.rule(Tanh)
 def _(function: Tanh, step: Step, fraction_bits: int) -> Kernel:
-    return _per_code(step, fraction_bits, torch.tanh, _tanh_interval, Fraction(0), (-1, 1))
+    return _per_code(step, fraction_bits, torch.tanh, tanh_interval, Fraction(0), (-1, 1))
 
 
 def _per_code(
@@ -107,12 +108,20 @@ def _rounded_function(
         return [decide(int(codes[index])) for index in open_cases.tolist()]
 
     def decide(code: int) -> int:
-        if code == 0:
-            return round_to_code(at_zero, bits, rounding)
-        return _round_interval(lambda: interval(_exact(code, fraction_bits)), bits, rounding, what)
+        return function_code(code, fraction_bits, quantizer, interval, at_zero, what)
 
     # An absolute part covers results that float64 can't tell from an end of the function's range.
     return round_resolved(reals, reals.abs() * _ERROR + 2.0 ** (bits - 60), rounding, resolve, what)
+
+
+def function_code(
+    code: int, fraction_bits: int, quantizer: Quantizer, interval: Interval, at_zero: Fraction, what: str
+) -> int:
+    """The rounded code of a function of one code; rational at 0 alone."""
+    bits, rounding = quantizer.format.fraction_bits, quantizer.rounding
+    if code == 0:
+        return round_to_code(at_zero, bits, rounding)
+    return _round_interval(lambda: interval(_exact(code, fraction_bits)), bits, rounding, what)
 
 
 def _exact(code: int, fraction_bits: int) -> mpmath.mpi:
@@ -155,19 +164,7 @@ class _BatchNormKernel:
 
     def __init__(self, function: BatchNorm, quantizer: Quantizer, fraction_bits: int, what: str) -> None:
         self._quantizer, self._fraction_bits, self._what = quantizer, fraction_bits, what
-        unit = Fraction(2) ** -fraction_bits
-        channels = len(function.mean)
-        means = [code * Fraction(2) ** -function.mean_fraction_bits for code in function.mean.tolist()]
-        gammas, betas = [Fraction(1)] * channels, [Fraction(0)] * channels
-        if function.gamma is not None:
-            gammas = [code * Fraction(2) ** -function.gamma_fraction_bits for code in function.gamma.tolist()]
-        if function.beta is not None:
-            betas = [code * Fraction(2) ** -function.beta_fraction_bits for code in function.beta.tolist()]
-        variances = [code * Fraction(2) ** -function.variance_fraction_bits for code in function.variance.tolist()]
-        self._exact = [
-            (beta, gamma * unit, mean / unit, variance + function.epsilon)
-            for beta, gamma, mean, variance in zip(betas, gammas, means, variances, strict=True)
-        ]
+        self._exact = exact_norms(function, fraction_bits)
         step = 2.0**quantizer.format.fraction_bits
         scale = [float(gamma) / float(v) ** 0.5 * step for _, gamma, _, v in self._exact]
         self._scale = torch.tensor(scale, dtype=torch.float64)
@@ -226,9 +223,34 @@ class _BatchNormKernel:
 
     @cache  # noqa: B019 (the kernel lives as long as its network)
     def _decide(self, channel: int, code: int) -> int:
-        beta, gamma, mean, radicand = self._exact[channel]
-        bits, rounding = self._quantizer.format.fraction_bits, self._quantizer.rounding
-        return round_surd(beta, gamma * (code - mean), radicand, bits, rounding)
+        return norm_code(code, self._exact[channel], self._quantizer)
+
+
+ExactNorm = tuple[Fraction, Fraction, Fraction, Fraction]
+"""(β, γ', μ', v) of one channel, with which a code c becomes γ'·(c − μ')/√v + β."""
+
+
+def exact_norms(function: BatchNorm, fraction_bits: int) -> list[ExactNorm]:
+    """Each channel's numbers for input codes with `fraction_bits`."""
+    unit = Fraction(2) ** -fraction_bits
+    channels = len(function.mean)
+    means = [code * Fraction(2) ** -function.mean_fraction_bits for code in function.mean.tolist()]
+    gammas, betas = [Fraction(1)] * channels, [Fraction(0)] * channels
+    if function.gamma is not None:
+        gammas = [code * Fraction(2) ** -function.gamma_fraction_bits for code in function.gamma.tolist()]
+    if function.beta is not None:
+        betas = [code * Fraction(2) ** -function.beta_fraction_bits for code in function.beta.tolist()]
+    variances = [code * Fraction(2) ** -function.variance_fraction_bits for code in function.variance.tolist()]
+    return [
+        (beta, gamma * unit, mean / unit, variance + function.epsilon)
+        for beta, gamma, mean, variance in zip(betas, gammas, means, variances, strict=True)
+    ]
+
+
+def norm_code(code: int, norm: ExactNorm, quantizer: Quantizer) -> int:
+    """The rounded code of one channel's batch normalization, decided exactly."""
+    beta, gamma, mean, radicand = norm
+    return round_surd(beta, gamma * (code - mean), radicand, quantizer.format.fraction_bits, quantizer.rounding)
 
 
 # Softmax
@@ -255,14 +277,7 @@ def _(instruction: Softmax, step: Step, types: tuple[CodeType, ...]) -> Kernel:
             return [decide([int(code) for code in rows[i // width].tolist()], i % width) for i in open_cases.tolist()]
 
         def decide(codes: list[int], index: int) -> int:
-            if len(set(codes)) == 1:
-                return round_to_code(Fraction(1, len(codes)), bits, quantizer.rounding)
-
-            def value() -> mpmath.mpi:
-                terms = [mpmath.iv.exp(_exact(code - codes[index], source)) for code in codes]
-                return 1 / sum(terms[1:], terms[0])
-
-            return _round_interval(value, bits, quantizer.rounding, step.name)
+            return softmax_code(codes, index, source, quantizer, step.name)
 
         rounded = round_resolved(
             reals, reals.abs() * _ERROR + 2.0 ** (bits - 60), quantizer.rounding, resolve, step.name
@@ -270,6 +285,19 @@ def _(instruction: Softmax, step: Step, types: tuple[CodeType, ...]) -> Kernel:
         return Result(rounded.to(carrier.dtype).reshape(x.tensor.shape), 0, one, rounded=True)
 
     return softmax
+
+
+def softmax_code(codes: list[int], index: int, fraction_bits: int, quantizer: Quantizer, what: str) -> int:
+    """The rounded code of one output of a row; rational only where all codes are equal."""
+    bits, rounding = quantizer.format.fraction_bits, quantizer.rounding
+    if len(set(codes)) == 1:
+        return round_to_code(Fraction(1, len(codes)), bits, rounding)
+
+    def value() -> mpmath.mpi:
+        terms = [mpmath.iv.exp(_exact(code - codes[index], fraction_bits)) for code in codes]
+        return 1 / sum(terms[1:], terms[0])
+
+    return _round_interval(value, bits, rounding, what)
 
 
 @kernel.rule(SoftmaxTable)
@@ -290,13 +318,14 @@ def _(instruction: SoftmaxTable, step: Step, types: tuple[CodeType, ...]) -> Ker
             instruction.difference.format.fraction_bits,
             instruction.exp,
             torch.exp,
-            _exp_interval,
+            exp_interval,
             Fraction(1),
             step.name,
         )
         exp = apply_overflow_(table.to(torch.int64), instruction.exp)[place]
         total = _requantized(exp.sum(-1, keepdim=True), instruction.exp.format.fraction_bits, instruction.sum)
         carrier_for(2 * (1 << max(numerator_bits, 0)), step.name)
+        carrier_for(2 * int(total.max()) << max(-numerator_bits, 0), step.name)
         inverse = divide_rounded(
             torch.tensor(1 << max(numerator_bits, 0)), total << max(-numerator_bits, 0), reciprocal.rounding
         )
@@ -315,6 +344,4 @@ def _requantized(codes: torch.Tensor, fraction_bits: int, quantizer: Quantizer) 
 
 @prove_step.rule(Lookup, Softmax, SoftmaxTable)
 def _(instruction: Instruction, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
-    carrier = carrier_for(bounds[0], step.name)
-    margin = carrier.bits - bound_bits(bounds[0])
-    return LayerProof(step.name, "correctly rounded, code by code", bound_bits(bounds[0]), margin)
+    return replace(carried(step, bounds[0]), strategy="correctly rounded, code by code")

@@ -3,10 +3,10 @@
 from bittrue.fixed import Rounding
 from bittrue.program import CodeType, MultiplyAccumulate, Step
 from bittrue.simulation.accumulators import accumulated_sum, never_acts, ordered_reach, wraps_once
-from bittrue.simulation.carrier import bound_bits, carrier_for
+from bittrue.simulation.carrier import Carrier, bound_bits, carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.products import ProductSums
-from bittrue.simulation.proof import LayerProof, prove_step
+from bittrue.simulation.proof import LayerProof, carried, prove_step, quantizer_reach
 
 
 @kernel.rule(MultiplyAccumulate)
@@ -30,8 +30,11 @@ def _(instruction: MultiplyAccumulate, step: Step, types: tuple[CodeType, ...], 
     high = bounds[0] if types[0].high is None else types[0].high
     if not (accumulator is None or never_acts(sums, accumulator, low, high) or wraps_once(sums, accumulator)):
         reach = ordered_reach(sums, accumulator, bounds[0])
-        carrier, bits = carrier_for(reach, step.name), bound_bits(reach)
+        carrier, bits = carrier_for(reach, step.name, widest=Carrier.PYTHON), bound_bits(reach)
         return LayerProof(step.name, f"{carrier.label}, product by product", bits, carrier.bits - bits)
+    bound = sums.bound(max(bounds[0], 1))
+    if quantizer_reach(step, -bound, bound) >> Carrier.INT64.bits:
+        return carried(step, bound)
     strategy = sums.strategy(bounds[0])
     bits = bound_bits(sums.bound(bounds[0]))
     widest = sums.group_bound(strategy, bounds[0])

@@ -7,7 +7,7 @@ import torch
 from bittrue.fixed import Rounding
 from bittrue.operators.windows import channels_first, channels_last, pad_spatial, window_maximum, window_sum
 from bittrue.program import CodeType, Step, WindowAverage, WindowMaximum
-from bittrue.simulation.carrier import carrier_for
+from bittrue.simulation.carrier import Carrier, carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove_step
 from bittrue.simulation.rounding import divide_rounded
@@ -77,4 +77,10 @@ def _(instruction: WindowMaximum, step: Step, types: tuple[CodeType, ...], bound
 
 @prove_step.rule(WindowAverage)
 def _(instruction: WindowAverage, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
-    return carried(step, bounds[0] * prod(instruction.window))
+    total = bounds[0] * prod(instruction.window)
+    source, target = types[0].fraction_bits, step.type.fraction_bits
+    assert source is not None
+    assert target is not None
+    # Twice the numerator or denominator of the quotient decides its rounding, on int64.
+    quotient = 2 * max(total << max(target - source, 0), int(instruction.divisor.max()) << max(source - target, 0))
+    return carried(step, max(total, quotient) if quotient >> Carrier.INT64.bits else total)

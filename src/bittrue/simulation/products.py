@@ -178,8 +178,9 @@ class ProductSums:
             # The next number with four leading bits, so that slightly larger batches find their strategy chosen.
             excess = max(bound.bit_length() - 4, 0)
             rounded_up = -(-bound >> excess) << excess
-            self._largest_input = rounded_up if self.bound(rounded_up) < 1 << Carrier.FLOAT64.bits else bound
-            strategy = self.strategy(self._largest_input)
+            largest = rounded_up if self.bound(rounded_up) < 1 << Carrier.FLOAT64.bits else bound
+            strategy = self.strategy(largest)  # where there is none, what was laid out stays as it is
+            self._largest_input = largest
             if strategy != self._strategy:
                 self._strategy = strategy
                 self._weights.clear()

@@ -4,9 +4,10 @@ allow."""
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from bittrue.fixed import Overflow
 from bittrue.program import CodeType, FixedNetwork, Step
 from bittrue.rules import RuleTable
-from bittrue.simulation.carrier import bound_bits, carrier_for
+from bittrue.simulation.carrier import Carrier, bound_bits, carrier_for
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,25 @@ prove_step: RuleTable[Callable[..., LayerProof]] = RuleTable("proof")
 input (the network's first step, which has none, gets its own)."""
 
 
+def quantizer_reach(step: Step, low: int, high: int, *, rounded: bool = False) -> int:
+    """What no number of the step's quantizer at work can exceed, for results from `low` to `high`.
+
+    rounded: whether they are rounded codes already, as they are where the exact result is no dyadic number.
+    """
+    reach, quantizer = max(abs(low), abs(high)), step.quantizer
+    if quantizer is not None:
+        if step.exact.fraction_bits is not None and not rounded:
+            reach <<= max(quantizer.format.fraction_bits - step.exact.fraction_bits, 0)
+        if quantizer.overflow is Overflow.WRAP and not quantizer.format.signed and low < 0:
+            reach = max(reach, quantizer.max_code)  # a small negative code may wrap to the largest one
+    return reach
+
+
 def carried(step: Step, bound: int) -> LayerProof:
-    """The proof of a step whose numbers all stay within `bound` on the narrowest carrier that holds it."""
-    carrier = carrier_for(bound, step.name)
+    """The proof of a step whose exact result and all on the way to it stay within `bound`, on the narrowest carrier
+    that holds it, what its quantizer makes of it included."""
+    bound = quantizer_reach(step, -bound, bound)
+    carrier = carrier_for(bound, step.name, widest=Carrier.PYTHON)
     return LayerProof(step.name, carrier.label, bound_bits(bound), carrier.bits - bound_bits(bound))
 
 

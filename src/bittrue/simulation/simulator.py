@@ -2,22 +2,23 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from bittrue.errors import CarrierError
 from bittrue.fixed import Overflow, Quantizer, Rounding
 from bittrue.fixed.tensor import apply_overflow_, count_overflows, quantize, round_shift_
 from bittrue.operators.float_value import float_value
 from bittrue.program import Bypass, CodeType, FixedNetwork, Quantize, Step
-from bittrue.simulation import elementwise, functions, movement, multiply_accumulate, pooling
+from bittrue.simulation import elementwise, functions, movement, multiply_accumulate, pooling, wide, wide_functions
 from bittrue.simulation.carrier import carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove, prove_step
-from bittrue.simulation.values import Codes, Result
+from bittrue.simulation.values import Codes, Result, Value, WideCodes
 
-KERNEL_MODULES = (elementwise, functions, movement, multiply_accumulate, pooling)
+KERNEL_MODULES = (elementwise, functions, movement, multiply_accumulate, pooling, wide, wide_functions)
 """Imported for the rules that they register."""
 
 _MOST_SCALED = 60
@@ -25,8 +26,8 @@ _MOST_SCALED = 60
 
 __all__ = ["BatchResult", "LayerProof", "Observer", "Simulator", "is_exact", "prove"]
 
-Observer = Callable[[Step, Codes], None]
-"""Called with each step and its codes; it may not keep or change the tensor."""
+Observer = Callable[[Step, Value], None]
+"""Called with each step and its codes; it may not keep or change their tensor."""
 
 torch.backends.nnpack.set_flags(False)  # type: ignore[no-untyped-call]  # its convolutions are Winograd's and not exact on integers (B14)
 
@@ -48,25 +49,28 @@ class BatchResult:
 class Simulator:
     """A FixedNetwork ready to run on torch.
 
-    Kernels lay their weights out at the first batch that needs them. An instance isn't safe to use from several
-    threads.
+    Kernels lay their weights out at the first batch that needs them. A step whose numbers no torch carrier is proven to
+    hold is computed in Python integers. An instance isn't safe to use from several threads.
     """
 
     def __init__(self, program: FixedNetwork) -> None:
         self.program = program
-        self._kernels: dict[str, Kernel] = {}
+        self._kernels: dict[str, Kernel | None] = {}
+        self._wide_kernels: dict[str, wide.WideKernel] = {}
         for step in program.steps:
             if not isinstance(step.instruction, Quantize):
-                types = tuple(program.by_name[name].type for name in step.inputs)
-                self._kernels[step.name] = kernel[type(step.instruction)](step.instruction, step, types)
+                self._kernels[step.name] = _torch_kernel(step, self._input_types(step))
+
+    def _input_types(self, step: Step) -> tuple[CodeType, ...]:
+        return tuple(self.program.by_name[name].type for name in step.inputs)
 
     @torch.inference_mode()
     def run(self, x: np.ndarray, observe: Observer | None = None) -> BatchResult:
         """Simulate a batch x of float32, shape (batch, *input shape), channels last.
 
-        Raises CarrierError where a result can't be proven exact on any carrier, FormatError for NaN or infinity in x.
+        Raises CarrierError where codes are too long for any carrier, FormatError for NaN or infinity in x.
         """
-        values: dict[str, Codes] = {}
+        values: dict[str, Value] = {}
         readers = Counter(name for step in self.program.steps for name in set(step.inputs))
         readers[self.program.output] += 1
         overflows: dict[str, int] = {}
@@ -86,31 +90,64 @@ class Simulator:
         return BatchResult(_output_values(values[self.program.output]), overflows, peaks)
 
     def _compute(
-        self, step: Step, x: np.ndarray, values: dict[str, Codes], readers: Counter[str]
-    ) -> tuple[Codes, dict[str, int]]:
+        self, step: Step, x: np.ndarray, values: dict[str, Value], readers: Counter[str]
+    ) -> tuple[Value, dict[str, int]]:
         """The codes of a step, and its overflows by site."""
         if isinstance(step.instruction, Quantize):
             pixels = torch.from_numpy(np.ascontiguousarray(x, np.float32))
             codes, outside = _quantize_input(pixels, step.type, step.quantizer)
             return codes, _by_site(step, outside, {})
-        storages = Counter(_storage(codes.tensor) for codes in values.values())
+        tensors = {name: codes.tensor for name, codes in values.items() if isinstance(codes, Codes)}
+        storages = Counter(_storage(tensor) for tensor in tensors.values())
         inputs = tuple(
-            Codes(codes.tensor, codes.fraction_bits, codes.low, codes.high, reusable)
-            for codes, reusable in (
-                (values[name], readers[name] == 1 and storages[_storage(values[name].tensor)] == 1)
-                for name in step.inputs
-            )
+            replace(codes, reusable=readers[name] == 1 and storages[_storage(codes.tensor)] == 1)
+            if isinstance(codes, Codes)
+            else codes
+            for name, codes in ((name, values[name]) for name in step.inputs)
         )
-        result = self._kernels[step.name](inputs)
+        result = self._on_torch(step, inputs)
+        if result is None:
+            return self._in_python(step, inputs)
         if step.exact.is_float and isinstance(step.instruction, Bypass):
             codes, outside = _finish_float(result.tensor, step)
             return codes, _by_site(step, outside, {})
-        kept = {_storage(values[name].tensor) for name in values if name not in step.inputs or readers[name] > 1}
+        kept = {_storage(tensor) for name, tensor in tensors.items() if name not in step.inputs or readers[name] > 1}
         for name in step.inputs:
-            if storages[_storage(values[name].tensor)] > 1:
-                kept.add(_storage(values[name].tensor))
+            if name in tensors and storages[_storage(tensors[name])] > 1:
+                kept.add(_storage(tensors[name]))
         codes, outside = _finish(result, step, may_overwrite=_storage(result.tensor) not in kept)
         return codes, _by_site(step, outside, result.inner_overflows)
+
+    def _on_torch(self, step: Step, inputs: tuple[Value, ...]) -> Result | None:
+        """The torch kernel's result, or None where no torch carrier is proven to hold its numbers."""
+        compute = self._kernels[step.name]
+        if isinstance(step.instruction, Bypass):
+            inputs = tuple(Codes(x.values(), None, 0, 0) if isinstance(x, WideCodes) else x for x in inputs)
+        on_torch = tuple(codes for codes in inputs if isinstance(codes, Codes))
+        if compute is None or len(on_torch) < len(inputs):
+            return None
+        try:
+            return compute(on_torch)
+        except CarrierError:  # refused before anything was overwritten
+            return None
+
+    def _in_python(self, step: Step, inputs: tuple[Value, ...]) -> tuple[Value, dict[str, int]]:
+        if step.name not in self._wide_kernels:
+            rule = wide.wide_kernel[type(step.instruction)]
+            self._wide_kernels[step.name] = rule(step.instruction, step, self._input_types(step))
+        result = self._wide_kernels[step.name](tuple(wide.numbers_of(codes) for codes in inputs))
+        codes, outside = wide.finish(result.numbers, step, rounded=step.exact.is_float)
+        return codes, _by_site(step, outside, result.inner_overflows)
+
+
+def _torch_kernel(step: Step, types: tuple[CodeType, ...]) -> Kernel | None:
+    """The kernel of a step, or None where no torch carrier holds its parameters or results, whatever the input is."""
+    if wide.holds_wide_codes(step.instruction):
+        return None
+    try:
+        return kernel[type(step.instruction)](step.instruction, step, types)
+    except CarrierError:
+        return None
 
 
 @kernel.rule(Bypass)
@@ -151,9 +188,16 @@ def _storage(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
-def _quantize_input(x: torch.Tensor, kind: CodeType, quantizer: Quantizer | None) -> tuple[Codes, int]:
+def _quantize_input(x: torch.Tensor, kind: CodeType, quantizer: Quantizer | None) -> tuple[Value, int]:
     if quantizer is None:
         return Codes(x, None, 0, 0), 0
+    try:
+        return _quantize_on_torch(x, kind, quantizer)
+    except CarrierError:
+        return wide.quantize_wide(x.numpy(), kind, quantizer, "the input")
+
+
+def _quantize_on_torch(x: torch.Tensor, kind: CodeType, quantizer: Quantizer) -> tuple[Codes, int]:
     codes, low, high = _rounded_reals(x, quantizer)
     outside = 0
     if low < quantizer.min_code or high > quantizer.max_code:
@@ -177,14 +221,16 @@ def _rounded_reals(x: torch.Tensor, quantizer: Quantizer) -> tuple[torch.Tensor,
     return codes, *_extremes(codes)
 
 
-def _finish_float(values: torch.Tensor, step: Step) -> tuple[Codes, int]:
+def _finish_float(values: torch.Tensor, step: Step) -> tuple[Value, int]:
     if step.quantizer is None:
         return Codes(values, None, 0, 0), 0
     return _quantize_input(values, step.type, step.quantizer)
 
 
-def _finish(result: Result, step: Step, *, may_overwrite: bool) -> tuple[Codes, int]:
+def _finish(result: Result, step: Step, *, may_overwrite: bool) -> tuple[Value, int]:
     """The step's quantizer on a kernel's result; codes that the bounds show to be in place are left alone."""
+    if not wide.fits_torch(result, step):
+        return wide.finish_result(result, step)
     quantizer = step.quantizer
     if quantizer is None:
         return _on_carrier(result.tensor, step, result.low, result.high), 0
@@ -236,8 +282,10 @@ def _extremes(codes: torch.Tensor) -> tuple[int, int]:
     return int(low), int(high)
 
 
-def _output_values(codes: Codes) -> np.ndarray:
+def _output_values(codes: Value) -> np.ndarray:
     """The exact values of the output in float64 (rounded to it where a code has more than 53 bits)."""
+    if isinstance(codes, WideCodes):
+        return codes.reals()
     values = codes.tensor.to(torch.float64)
     if codes.fraction_bits is not None:
         values = torch.ldexp(values, torch.tensor(-codes.fraction_bits))

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
+from bittrue.errors import CarrierError
 from bittrue.program import CodeType, Step
 from bittrue.simulation.carrier import Carrier
 
@@ -34,6 +36,63 @@ class Codes:
         if self.fraction_bits is None:
             return self.tensor
         return (self.tensor.to(torch.float64) * 2.0**-self.fraction_bits).to(torch.float32)
+
+    def integers(self) -> np.ndarray:
+        """The codes as int64."""
+        array: np.ndarray = self.tensor.to(torch.int64).numpy()
+        return array
+
+    def rows(self) -> list[list[int | float]]:
+        """Each image's codes (or FLOAT values) in row-major order, as Python's numbers."""
+        rows: list[list[int | float]] = self.tensor.flatten(1).tolist()
+        return rows
+
+
+@dataclass(frozen=True, eq=False)
+class WideCodes:
+    """One batch of a step's codes of which some need more bits than torch's carriers have.
+
+    numbers: (batch, *shape), channels last, Python integers in an array of the dtype object. low, high: bounds that
+    hold for every code in it.
+    """
+
+    numbers: np.ndarray
+    fraction_bits: int
+    low: int
+    high: int
+
+    @property
+    def bound(self) -> int:
+        """The largest absolute value that a code can have."""
+        return max(abs(self.low), abs(self.high))
+
+    def reals(self) -> np.ndarray:
+        """The values in float64, to which each is rounded once."""
+        unit = 1 << abs(self.fraction_bits)
+        try:
+            # The quotient of two Python integers is correctly rounded, however large they are.
+            quotients = self.numbers / unit if self.fraction_bits >= 0 else self.numbers * unit / 1
+        except OverflowError:
+            raise CarrierError("A value is beyond float64's range; give the site of the output a format.") from None
+        reals: np.ndarray = quotients.astype(np.float64)
+        return reals
+
+    def values(self) -> torch.Tensor:
+        """The values in float32, as FLOAT computation takes them."""
+        return torch.from_numpy(self.reals().astype(np.float32))
+
+    def integers(self) -> np.ndarray:
+        """The codes as Python integers."""
+        return self.numbers
+
+    def rows(self) -> list[list[int | float]]:
+        """Each image's codes in row-major order, as Python's numbers."""
+        rows: list[list[int | float]] = self.numbers.reshape(len(self.numbers), -1).tolist()
+        return rows
+
+
+Value = Codes | WideCodes
+"""One batch of a step's values."""
 
 
 @dataclass(frozen=True, eq=False)

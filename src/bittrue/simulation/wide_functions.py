@@ -1,0 +1,120 @@
+"""Functions of codes that no torch carrier holds, or with such results: each code by itself, correctly rounded."""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+
+from bittrue.fixed import Quantizer, integers, overflow_code
+from bittrue.program import BatchNorm, CodeType, Lookup, Sigmoid, Softmax, SoftmaxTable, Step, Tanh
+from bittrue.rules import RuleTable
+from bittrue.simulation.functions import (
+    exact_norms,
+    exp_interval,
+    function_code,
+    norm_code,
+    sigmoid_interval,
+    softmax_code,
+    tanh_interval,
+)
+from bittrue.simulation.wide import WideKernel, WideResult, wide_kernel
+
+wide_function: RuleTable[Callable[..., WideKernel]] = RuleTable("wide function")
+"""Rules `(function, step, input fraction bits) -> WideKernel` for Lookup."""
+
+
+@wide_kernel.rule(Lookup)
+def _(instruction: Lookup, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    return wide_function[type(instruction.function)](instruction.function, step, types[0].fraction_bits)
+
+
+@wide_function.rule(Sigmoid)
+def _(function: Sigmoid, step: Step, fraction_bits: int) -> WideKernel:
+    quantizer = _quantizer(step)
+
+    def sigmoid(code: int) -> int:
+        return function_code(code, fraction_bits, quantizer, sigmoid_interval, Fraction(1, 2), step.name)
+
+    return lambda inputs: WideResult(_each(inputs[0], sigmoid))
+
+
+@wide_function.rule(Tanh)
+def _(function: Tanh, step: Step, fraction_bits: int) -> WideKernel:
+    quantizer = _quantizer(step)
+
+    def tanh(code: int) -> int:
+        return function_code(code, fraction_bits, quantizer, tanh_interval, Fraction(0), step.name)
+
+    return lambda inputs: WideResult(_each(inputs[0], tanh))
+
+
+@wide_function.rule(BatchNorm)
+def _(function: BatchNorm, step: Step, fraction_bits: int) -> WideKernel:
+    quantizer = _quantizer(step)
+    norms = exact_norms(function, fraction_bits)
+
+    def normalize(inputs: tuple[np.ndarray, ...]) -> WideResult:
+        codes = inputs[0].ravel().tolist()
+        rounded = [norm_code(code, norms[index % len(norms)], quantizer) for index, code in enumerate(codes)]
+        return WideResult(_shaped(rounded, inputs[0]))
+
+    return normalize
+
+
+@wide_kernel.rule(Softmax)
+def _(instruction: Softmax, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    source, quantizer = types[0].fraction_bits, _quantizer(step)
+    assert source is not None
+
+    def softmax(inputs: tuple[np.ndarray, ...]) -> WideResult:
+        (x,) = inputs
+        rows = x.reshape(-1, x.shape[-1]).tolist()
+        codes = [softmax_code(row, index, source, quantizer, step.name) for row in rows for index in range(len(row))]
+        return WideResult(_shaped(codes, x))
+
+    return softmax
+
+
+@wide_kernel.rule(SoftmaxTable)
+def _(instruction: SoftmaxTable, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    source = types[0].fraction_bits
+    assert source is not None
+    difference_bits = instruction.difference.format.fraction_bits
+    numerator_bits = instruction.sum.format.fraction_bits + instruction.reciprocal.format.fraction_bits
+
+    def exp(difference: int) -> int:
+        code = function_code(-difference, difference_bits, instruction.exp, exp_interval, Fraction(1), step.name)
+        return overflow_code(code, instruction.exp)
+
+    def softmax(inputs: tuple[np.ndarray, ...]) -> WideResult:
+        (x,) = inputs
+        differences = _requantized(x.max(axis=-1, keepdims=True) - x, source, instruction.difference)
+        exps = _each(differences, exp)
+        exp_bits = instruction.exp.format.fraction_bits
+        totals = _requantized(exps.sum(axis=-1, keepdims=True), exp_bits, instruction.sum)
+        ones = np.full(totals.shape, 1 << max(numerator_bits, 0), object)
+        inverses = integers.divide_rounded(ones, totals << max(-numerator_bits, 0), instruction.reciprocal.rounding)
+        return WideResult(exps * integers.apply_overflow(inverses, instruction.reciprocal))
+
+    return softmax
+
+
+def _quantizer(step: Step) -> Quantizer:
+    assert step.quantizer is not None
+    return step.quantizer
+
+
+def _each(x: np.ndarray, evaluate: Callable[[int], int]) -> np.ndarray:
+    """A function of each code, evaluated once for each that occurs."""
+    codes = x.ravel().tolist()
+    known = {code: evaluate(code) for code in set(codes)}
+    return _shaped([known[code] for code in codes], x)
+
+
+def _requantized(codes: np.ndarray, fraction_bits: int, quantizer: Quantizer) -> np.ndarray:
+    shift = fraction_bits - quantizer.format.fraction_bits
+    return integers.apply_overflow(integers.round_shift(codes, shift, quantizer.rounding), quantizer)
+
+
+def _shaped(codes: list[int], like: np.ndarray) -> np.ndarray:
+    return np.array(codes, object).reshape(like.shape)

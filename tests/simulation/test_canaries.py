@@ -78,6 +78,7 @@ def test_one_bit_in_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def off_by_one(*arguments: Any) -> tuple[Codes, int]:
         codes, outside = original(*arguments)
+        assert isinstance(codes, Codes)
         return replace(codes, tensor=codes.tensor + 1, high=codes.high + 1), outside
 
     monkeypatch.setattr(simulator, "_quantize_input", off_by_one)

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bittrue.analysis.accumulators import AccumulatorWidths, accumulator_widths
     from bittrue.analysis.ranges import calibration_images, measure_ranges
     from bittrue.analysis.recipe import Recipe, choose_recipe
     from bittrue.analysis.simulate import Simulation, simulate
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AccumulatorWidths": "bittrue.analysis.accumulators",
     "BittrueError": "bittrue.errors",
     "Dataset": "bittrue.data",
     "FixedFormat": "bittrue.fixed",
@@ -49,6 +51,7 @@ _HOMES = {
     "Sweep": "bittrue.analysis.sweep_result",
     "SweepRow": "bittrue.analysis.sweep",
     "Verification": "bittrue.analysis.verify",
+    "accumulator_widths": "bittrue.analysis.accumulators",
     "calibration_images": "bittrue.analysis.ranges",
     "choose_recipe": "bittrue.analysis.recipe",
     "load": "bittrue.frontends",
@@ -66,6 +69,7 @@ _HOMES = {
 """Where each public name lives, with the name that it has there where that is another."""
 
 __all__ = [
+    "AccumulatorWidths",
     "BittrueError",
     "Dataset",
     "FixedFormat",
@@ -84,6 +88,7 @@ __all__ = [
     "Sweep",
     "SweepRow",
     "Verification",
+    "accumulator_widths",
     "calibration_images",
     "choose_recipe",
     "load",

@@ -7,7 +7,7 @@ Three widths, each for sums that keep every fraction bit of the products and the
 - *final*: the final sums on the data; what wraps (AP_WRAP) needs no more, since it may wrap in between.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -23,12 +23,13 @@ from bittrue.fixed import FixedFormat
 from bittrue.fixed.notation import ap_fixed_name
 from bittrue.lowering import lower_network
 from bittrue.network import Network
-from bittrue.plan import Plan
+from bittrue.plan import Guard, Plan, Word
 from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Step
 from bittrue.simulation.accumulators import running_sums
 from bittrue.simulation.products import ProductSums
-from bittrue.simulation.simulator import Simulator
-from bittrue.simulation.values import Codes
+from bittrue.simulation.simulator import Observer, Simulator
+from bittrue.simulation.values import Codes, Value
+from bittrue.simulation.wide import holds_wide_codes
 
 ORDERED_PRODUCTS = 4 * 10**9
 """How many products are added one by one to find the partial sums: a few seconds. The images follow from it."""
@@ -68,11 +69,13 @@ class SumRange:
 class LayerAccumulator:
     """The accumulator that one layer needs.
 
-    products: how many products a sum has. any_order: None where nothing bounds the input (UNBOUNDED).
-    in_order, final: None where the sums need more bits than torch's integers have.
+    input, weight: the formats of the products' factors, as text. products: how many a sum has. any_order: None where
+    nothing bounds the input (UNBOUNDED). in_order, final: None where the sums need more than torch's integers hold.
     """
 
     node: str
+    input: str
+    weight: str
     products: int
     any_order: SumRange | None
     in_order: SumRange | None
@@ -80,7 +83,7 @@ class LayerAccumulator:
 
     def to_json(self) -> dict[str, Any]:
         ranges = {name: getattr(self, name) for name in _RANGES}
-        return {"node": self.node, "products": self.products} | {
+        return {name: getattr(self, name) for name in ("node", "input", "weight", "products")} | {
             name: None if found is None else found.to_json() for name, found in ranges.items()
         }
 
@@ -119,6 +122,8 @@ class AccumulatorWidths:
             layers = tuple(
                 LayerAccumulator(
                     str(layer["node"]),
+                    str(layer["input"]),
+                    str(layer["weight"]),
                     int(layer["products"]),
                     **{name: None if layer[name] is None else SumRange.from_json(layer[name]) for name in _RANGES},
                 )
@@ -159,7 +164,11 @@ def accumulator_widths(
     """
     chosen = chosen_images(network, dataset, images)
     program = lower_network(network, plan)
-    layers = [_Layer(step, program) for step in program.steps if isinstance(step.instruction, MultiplyAccumulate)]
+    layers = [
+        _Layer(step, program, weight_format(network, plan, step.name))
+        for step in program.steps
+        if isinstance(step.instruction, MultiplyAccumulate)
+    ]
     products = sum(prod(layer.step.type.shape) * layer.products for layer in layers)
     ordered_images = min(max(ORDERED_PRODUCTS // max(products, 1), 1), chosen.images)
     simulator = Simulator(program)
@@ -177,10 +186,26 @@ def accumulator_widths(
     )
 
 
-def _observer(layers: "list[_Layer]", ordered_images: int) -> Callable[[Step, Codes], None]:
+def weight_format(network: Network, plan: Plan, node: str) -> str:
+    """The format of a layer's weights without its modes, or the word EXACT."""
+    (name,) = (parameter.name for role, parameter in network.by_name[node].operator.parameters() if role == "weight")
+    spec = plan.sites[name]
+    if isinstance(spec, Word):
+        return spec.value
+    quantizers = spec if isinstance(spec, tuple) else (spec.quantizer if isinstance(spec, Guard) else spec,)
+    formats = {quantizer.format for quantizer in quantizers}
+    if len(formats) == 1:
+        return ap_fixed_name(formats.pop())
+    fraction_bits = [format.fraction_bits for format in formats]
+    return (
+        f"{quantizers[0].format.word_length} bits, {min(fraction_bits)} to {max(fraction_bits)} of them fraction bits"
+    )
+
+
+def _observer(layers: "list[_Layer]", ordered_images: int) -> Observer:
     """An observer of one batch, of whose first `ordered_images` the partial sums are taken."""
 
-    def observe(step: Step, codes: Codes) -> None:
+    def observe(step: Step, codes: Value) -> None:
         for layer in layers:
             if layer.step.inputs[0] == step.name:
                 layer.add(codes, ordered_images)
@@ -191,22 +216,26 @@ def _observer(layers: "list[_Layer]", ordered_images: int) -> Callable[[Step, Co
 class _Layer:
     """The sums of one step so far."""
 
-    def __init__(self, step: Step, program: FixedNetwork) -> None:
+    def __init__(self, step: Step, program: FixedNetwork, weight: str) -> None:
         assert isinstance(step.instruction, MultiplyAccumulate)
         self.step = step
+        self._weight = weight
         self._input: CodeType = program.by_name[step.inputs[0]].type
         assert self._input.fraction_bits is not None
         self._sums = ProductSums(step.instruction, self._input.fraction_bits, step.name)
         self._in_order: SumRange | None = None
         self._final: SumRange | None = None
-        self._measurable = True
+        self._measurable = not holds_wide_codes(step.instruction)
 
     @cached_property
     def products(self) -> int:
         return prod(self._sums.instruction.weight.shape[:-1])
 
-    def add(self, codes: Codes, ordered_images: int) -> None:
+    def add(self, codes: Value, ordered_images: int) -> None:
         """Widen the ranges by the sums of a batch of inputs."""
+        self._measurable &= isinstance(codes, Codes)
+        if not self._measurable or not isinstance(codes, Codes):
+            return
         try:
             self._final = self._widened(self._final, self._sums.exact_sum(codes).tensor)
             if ordered_images:
@@ -216,12 +245,13 @@ class _Layer:
             self._measurable = False
 
     def found(self) -> LayerAccumulator:
-        low, high = self._input.low, self._input.high
-        any_order = None
+        low, high, fraction_bits = self._input.low, self._input.high, self._sums.input_fraction_bits
+        any_order, factor = None, f"UNBOUNDED with {fraction_bits} fraction bits"
         if low is not None and high is not None:
             any_order = SumRange(self._sums.fraction_bits, *self._sums.partial_sums(low, high))
+            factor = str(SumRange(fraction_bits, low, high))
         measured = (self._in_order, self._final) if self._measurable else (None, None)
-        return LayerAccumulator(self.step.name, self.products, any_order, *measured)
+        return LayerAccumulator(self.step.name, factor, self._weight, self.products, any_order, *measured)
 
     def _widened(self, known: SumRange | None, sums: torch.Tensor) -> SumRange:
         low, high = (int(end) for end in torch.aminmax(sums))

@@ -1,4 +1,4 @@
-"""bittrue ranges: what values each site takes, and the integer bits that follow."""
+"""bittrue ranges: what values each site takes, the integer bits that follow, and the accumulators of the layers."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, Model
+from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, Model, load_plan, parse_number
 from bittrue.cli.output import output_file, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
 
 if TYPE_CHECKING:
+    from bittrue.analysis.accumulators import AccumulatorWidths, SumRange
     from bittrue.plan import Ranges
+
+WORD_LENGTH = 8
+"""Of the formats whose accumulators are reported where no others are asked for."""
 
 
 @command
@@ -22,26 +26,51 @@ def ranges(
     common: CommonOptions,
     images: Images = None,
     batch_size: BatchSize = None,
+    word_length: Annotated[
+        str | None,
+        typer.Option(
+            "--word-length",
+            metavar="W",
+            help=f"Accumulators for W-bit words of the hardware recipe, from these ranges (default: {WORD_LENGTH}).",
+        ),
+    ] = None,
+    plan: Annotated[
+        Path | None, typer.Option("--plan", metavar="plan.json", help="Accumulators for the formats of this plan.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="ranges.json", help="Write the ranges, for `bittrue plan --ranges`.")
     ] = None,
 ) -> None:
-    """Measure what values each site takes in the float network, and the integer bits that follow."""
+    """Measure what values each site takes in float, the integer bits that follow, and how wide accumulators must be."""
+    from bittrue.analysis.accumulators import accumulator_widths
     from bittrue.analysis.ranges import measure_ranges
+    from bittrue.analysis.recipe import HARDWARE
+    from bittrue.errors import BittrueError
     from bittrue.files import dump_json
     from bittrue.frontends import load
 
+    if plan is not None and word_length is not None:
+        raise BittrueError("--plan has its own word lengths: leave --word-length out.")
+    words = WORD_LENGTH if word_length is None else parse_number(word_length, "--word-length")
+    formats = None if plan is None else load_plan(plan)
     network = load(model)
     dataset = data.load(network)
     with output_file(out) as target:
         with progress() as display:
             measured = measure_ranges(network, dataset, images=images, batch_size=batch_size, progress=display)
+            if formats is None:
+                formats = HARDWARE.plan_for(network, measured, word_length=words)
+            widths = accumulator_widths(
+                network, formats, dataset, images=images, batch_size=batch_size, progress=display
+            )
+        content = measured.to_json() | {"accumulators": widths.to_json()}
         if target is not None:
-            target.write_text(dump_json(measured.to_json()), encoding="utf-8")
+            target.write_text(dump_json(content), encoding="utf-8")
     if common.json:
-        say_json(measured.to_json())
+        say_json(content)
         return
     print_ranges(measured)
+    print_accumulators(widths, f"{words}-bit words of the hardware recipe" if plan is None else str(plan))
     if out is not None:
         say(f"Written: {out}")
 
@@ -71,3 +100,22 @@ def print_ranges(measured: "Ranges") -> None:
     print_table(
         columns, rows, f"Ranges in float, on {images:,} images of {name}; bits: the integer bits that they need"
     )
+
+
+def print_accumulators(widths: "AccumulatorWidths", formats: str) -> None:
+    """The accumulators as a table; `formats`: whose they are."""
+    rows = [
+        (layer.node, f"{layer.products:,}", _shown(layer.any_order), _shown(layer.in_order), _shown(layer.final))
+        for layer in widths.layers
+    ]
+    columns = [Column("accumulator of"), Column("products", number=True), Column("never overflows")]
+    columns += [Column("enough in order"), Column("at the end")]
+    images, ordered = widths.data["images"], widths.ordered_images
+    print_table(columns, rows, f"Accumulators for {formats}")
+    say("Never overflows: whatever the data and the order. Enough in order: for the partial sums on the data,")
+    say(f"kernel rows, columns, then input channels ({ordered:,} images). At the end: for the final sums on the data")
+    say(f"({images:,} images), which is all that an accumulator that wraps needs to hold.")
+
+
+def _shown(found: "SumRange | None") -> str:
+    return "–" if found is None else str(found)

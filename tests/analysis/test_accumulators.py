@@ -1,0 +1,212 @@
+"""Accumulator widths: against all inputs that a format allows, against sums by hand, and against the simulation."""
+
+from dataclasses import replace
+from itertools import accumulate, permutations, product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.networks import chain, convolutional, random_images
+from bittrue.analysis import accumulators
+from bittrue.analysis.accumulators import AccumulatorWidths, LayerAccumulator, SumRange, accumulator_widths
+from bittrue.analysis.ranges import measure_ranges
+from bittrue.analysis.simulate import simulate
+from bittrue.data import Dataset, load_dataset
+from bittrue.errors import PlanError
+from bittrue.fixed import FixedFormat, Overflow, Rounding
+from bittrue.lowering import lower_network
+from bittrue.network import Network, Parameter
+from bittrue.operators import Dense, Input
+from bittrue.plan import Override, Plan, plan_from_ranges, study_plan, uniform_plan
+from bittrue.program import MultiplyAccumulate
+from bittrue.simulation.products import ProductSums
+
+WEIGHTS = np.array([[3, 0], [-2, 1], [1, 2]], np.float32)
+BIAS = np.array([-4, 5], np.float32)
+SUMS = Override("dense.output", "EXACT")
+
+
+def small() -> Network:
+    """Three inputs, two outputs."""
+    dense = Dense(Parameter("dense.weight", WEIGHTS), Parameter("dense.bias", BIAS))
+    return chain("small", [("image", Input((3,))), ("dense", dense)])
+
+
+def small_plan(signed: bool = True) -> Plan:
+    image = Override("image.output", f"ap_{'' if signed else 'u'}fixed<2,2>")
+    return uniform_plan(small(), 8, 0, overrides=(image, SUMS))
+
+
+def rows(folder: Path, *x: list[float]) -> Dataset:
+    np.savez(folder / "rows.npz", x=np.array(x, np.float32))
+    return load_dataset(str(folder / "rows.npz"))
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_no_partial_sum_of_any_input_in_any_order_leaves_the_range(tmp_path: Path, signed: bool) -> None:
+    (layer,) = accumulator_widths(small(), small_plan(signed), rows(tmp_path, [0, 0, 0])).layers
+    codes = range(-2, 2) if signed else range(4)
+    reached = {
+        partial
+        for channel in range(2)
+        for x in product(codes, repeat=3)
+        for order in permutations(
+            [*(int(w) * c for w, c in zip(WEIGHTS[:, channel], x, strict=True)), int(BIAS[channel])]
+        )
+        for partial in accumulate(order)
+    }
+    assert layer.any_order is not None
+    assert (layer.any_order.low, layer.any_order.high) == (min(reached), max(reached))
+    assert (layer.products, layer.weight) == (3, "ap_fixed<8,8>")
+    assert layer.input == ("ap_fixed<2,2>" if signed else "ap_ufixed<2,2>")
+
+
+def test_the_sums_on_the_data(tmp_path: Path) -> None:
+    """−4 + 3·1 − 2·1 + 1·1: −4, −1, −3, −2. 5 + 0 + 1 + 2: 5, 5, 6, 8. −4 + 3·(−2): −10, −12, −14. 5, 5, 6, 2."""
+    found = accumulator_widths(small(), small_plan(), rows(tmp_path, [1, 1, 1], [-2, 1, -2]))
+    (layer,) = found.layers
+    assert layer.in_order == SumRange(0, -14, 8)
+    assert layer.final == SumRange(0, -14, 8)
+    (layer,) = accumulator_widths(small(), small_plan(), rows(tmp_path, [-2, -2, 1])).layers
+    assert layer.in_order == SumRange(0, -10, 5)  # −4, −10, −6, −5; 5, 5, 3, 5
+    assert layer.final == SumRange(0, -5, 5)
+    assert (str(layer.in_order), str(layer.final)) == ("ap_fixed<5,5>", "ap_fixed<4,4>")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "signed", "word_length"),
+    [
+        *((0, 0, False, 1), (0, 1, False, 1), (0, 8, False, 4)),
+        *((-1, 0, True, 1), (-8, 7, True, 4), (-9, 0, True, 5), (-1, 8, True, 5)),
+    ],
+)
+def test_the_narrowest_format(low: int, high: int, signed: bool, word_length: int) -> None:
+    found = SumRange(3, low, high).format
+    assert found == FixedFormat(signed, word_length, 3)
+    assert found.min_code <= low <= high <= found.max_code
+
+
+def hardware(network: Network, dataset: Dataset, *overrides: Override) -> Plan:
+    return plan_from_ranges(network, measure_ranges(network, dataset), 6, per_channel=True, overrides=overrides)
+
+
+def with_accumulators(network: Network, dataset: Dataset, ranges: dict[str, SumRange], modes: str) -> Plan:
+    overrides = [Override(f"{node}.accumulator", f"{str(found)[:-1]},{modes}>") for node, found in ranges.items()]
+    return hardware(network, dataset, *overrides)
+
+
+def narrower(found: SumRange) -> SumRange:
+    """One bit less."""
+    return replace(found, low=found.low // 2 + 1 if found.low < 0 else 0, high=found.high // 2)
+
+
+@pytest.mark.parametrize(
+    ("which", "modes"),
+    [("any_order", "AP_RND,AP_SAT"), ("in_order", "AP_TRN,AP_SAT_ZERO"), ("final", "AP_TRN,AP_WRAP")],
+)
+def test_accumulators_of_these_widths_change_nothing(tmp_path: Path, which: str, modes: str) -> None:
+    """And with one bit less the simulation counts overflows on the data, for those widths that speak of it."""
+    network, dataset = convolutional(), random_images(tmp_path)
+    widths = accumulator_widths(network, hardware(network, dataset), dataset)
+    assert [layer.node for layer in widths.layers] == ["conv", "dense"]
+    found = {layer.node: getattr(layer, which) for layer in widths.layers}
+    plan = with_accumulators(network, dataset, found, modes)
+    exact = simulate(network, hardware(network, dataset), dataset, out=tmp_path / "exact")
+    same = simulate(network, plan, dataset, out=tmp_path / "same")
+    assert {site: n for site, n in same.overflows.items() if site.endswith("accumulator")} == {
+        "conv.accumulator": 0,
+        "dense.accumulator": 0,
+    }
+    assert (tmp_path / "same/outputs.npy").read_bytes() == (tmp_path / "exact/outputs.npy").read_bytes()
+    assert {k: v for k, v in same.overflows.items() if k in exact.overflows} == exact.overflows
+    if which == "any_order":
+        # Proven silent, so that nothing is computed product by product.
+        assert [proof.strategy for proof in same.layers] == [proof.strategy for proof in exact.layers]
+    else:
+        plan = with_accumulators(network, dataset, {node: narrower(r) for node, r in found.items()}, modes)
+        overflows = simulate(network, plan, dataset).overflows
+        assert overflows["conv.accumulator"] > 0
+        assert overflows["dense.accumulator"] > 0
+
+
+def test_where_inputs_are_unbounded_or_float(tmp_path: Path) -> None:
+    network, dataset = convolutional(), random_images(tmp_path)
+    plan = study_plan(network, 4)
+    widths = accumulator_widths(network, plan, dataset, images=5)
+    assert [layer.any_order for layer in widths.layers] == [None, None]
+    assert widths.layers[0].input == "UNBOUNDED with 4 fraction bits"
+    assert all(layer.final is not None for layer in widths.layers)
+    assert "unbounded in any order" in repr(widths)
+    floating = study_plan(network, 4, overrides=[Override("conv.output", "FLOAT")])
+    assert [layer.node for layer in accumulator_widths(network, floating, dataset).layers] == ["dense"]
+
+
+def test_sums_beyond_torch_are_not_measured(tmp_path: Path) -> None:
+    wide = (Override("image.output", "ap_fixed<40,4>"), Override("dense.weight", "ap_fixed<40,4>"), SUMS)
+    plan = uniform_plan(small(), 8, 0, overrides=wide)
+    (layer,) = accumulator_widths(small(), plan, rows(tmp_path, [1, 1, 1])).layers
+    assert (layer.in_order, layer.final) == (None, None)
+    assert str(layer.any_order) == "ap_fixed<79,7>"  # down to −52 + 2·2⁻³⁶
+
+
+def test_few_images_are_added_in_order_where_all_would_take_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, dataset = convolutional(), random_images(tmp_path)
+    plan = hardware(network, dataset)
+    products = 36 * 3 * 9 + 4 * 27  # an image
+    monkeypatch.setattr(accumulators, "ORDERED_PRODUCTS", 7 * products)
+    few = accumulator_widths(network, plan, dataset, batch_size=3)
+    assert (few.ordered_images, few.data["images"]) == (7, 40)
+    seven = accumulator_widths(network, plan, dataset, images=7)
+    whole = accumulator_widths(network, plan, dataset, batch_size=40, images=40)
+    assert [layer.in_order for layer in few.layers] == [layer.in_order for layer in seven.layers]
+    assert [layer.final for layer in few.layers] == [layer.final for layer in whole.layers]
+    monkeypatch.setattr(accumulators, "ORDERED_PRODUCTS", 1)
+    assert accumulator_widths(network, plan, dataset).ordered_images == 1
+
+
+def test_the_file(tmp_path: Path) -> None:
+    widths = AccumulatorWidths(
+        "sha256:1",
+        "sha256:2",
+        {"name": "rows", "sha256": "sha256:3", "images": 2},
+        1,
+        (LayerAccumulator("dense", "ap_fixed<2,2>", "EXACT", 3, None, SumRange(4, -(1 << 70), 3), None),),
+    )
+    content = widths.to_json()
+    assert content["layers"][0]["in_order"] == {
+        "format": "ap_fixed<71,67>",
+        "word_length": 71,
+        "fraction_bits": 4,
+        "low": -(1 << 70),
+        "high": 3,
+    }
+    assert AccumulatorWidths.from_json(content, "ranges.json") == widths
+    for broken in ({}, {**content, "layers": [{"node": "dense"}]}, {**content, "layers": 3}, []):
+        with pytest.raises(PlanError, match=r"^ranges\.json: its accumulators"):
+            AccumulatorWidths.from_json(broken, "ranges.json")
+
+
+def test_canary_a_bound_without_the_bias_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ProductSums, "biases", property(lambda sums: [0] * len(sums.magnitudes)))
+    with pytest.raises(AssertionError):
+        test_no_partial_sum_of_any_input_in_any_order_leaves_the_range(tmp_path, True)
+
+
+def test_wide_weights_have_exact_bounds() -> None:
+    """Sums of weights beyond int64, in Python integers."""
+    plan = uniform_plan(
+        small(),
+        8,
+        0,
+        rounding=Rounding.FLOOR,
+        overflow=Overflow.WRAP,
+        overrides=(Override("image.output", "ap_fixed<2,2>"), SUMS),
+    )
+    (step,) = [s for s in lower_network(small(), plan).steps if isinstance(s.instruction, MultiplyAccumulate)]
+    assert isinstance(step.instruction, MultiplyAccumulate)
+    wide = replace(step.instruction, weight=step.instruction.weight.astype(np.int64) << 60, bias=None)
+    sums = ProductSums(wide, 0, "dense")
+    assert sums.partial_sums(-2, 1) == (-10 << 60, 8 << 60)

@@ -85,7 +85,7 @@ class ProductSums:
             if wide:
                 sums.append(np.abs(block.astype(object)).sum(axis=0))
             else:
-                sums.append(torch.from_numpy(block).to(torch.int64).abs_().sum(0).numpy())
+                sums.append(torch.from_numpy(block).to(torch.int64).abs().sum(0).numpy())
         return np.stack(sums)
 
     @cached_property
@@ -227,11 +227,11 @@ class ProductSums:
         return Result(self._compute(codes, strategy, shift).round_(), -limit, limit, rounded=True)
 
     def _compute(self, codes: Codes, strategy: Strategy, shift: int) -> torch.Tensor:
+        if strategy.low_bits:
+            return self._in_two_parts(codes.tensor, strategy.low_bits, shift)
         x = codes.tensor.to(strategy.carrier.dtype)
         if strategy.carrier is Carrier.INT64:
             return integer_sums(x, self)
-        if strategy.low_bits:
-            return self._in_two_parts(x, strategy.low_bits, shift)
         if not strategy.groups:
             bias = self._bias(strategy.carrier, shift)
             return self._linear(x, self._weight(shift), bias)
@@ -245,9 +245,12 @@ class ProductSums:
 
     def _in_two_parts(self, x: torch.Tensor, low_bits: int, shift: int) -> torch.Tensor:
         """x = high · 2^low_bits + low, with 0 ≤ low < 2^low_bits: both parts in one product, added in float64."""
+        if x.dtype != torch.float32:
+            x = x.to(torch.float64)  # the parts fit float32, but the whole may not
         high = (x * 2.0**-low_bits).floor_()
         low = x - high * 2.0**low_bits
-        parts = self._linear(torch.cat((high, low)), self._weight(shift), None).to(torch.float64)
+        halves = torch.cat((high, low)).to(torch.float32)
+        parts = self._linear(halves, self._weight(shift), None).to(torch.float64)
         total = parts[: len(x)].mul_(2.0**low_bits).add_(parts[len(x) :])
         bias = self._bias(Carrier.FLOAT64, shift)
         return total if bias is None else total.add_(bias)

@@ -160,13 +160,29 @@ def test_shapes_that_fit(
         ((6, 32, 32, 3), (227, 227, 3), "32×32×3 but the network wants 227×227×3: resize them with --resize HxW"),
         ((6, 4, 5, 3), (5, 4, 3), "4×5×3"),
         ((6, 4, 5, 3), (60,), "give examples of that shape"),
-        ((6, 4, 5, 3), (None, None, 1), "wants any×any×1"),
+        ((6, 4, 5, 3), (None, None, 1), "wants any×any×1: give images of 1 channel\\."),
+        ((6, 4, 5), (4, 5, 3), "give images of 3 channels"),
+        ((6, 3, 4, 5), (4, 5, 3), "--layout nchw"),
+        ((6, 1, 8, 8), (8, 8, 1), "--layout nchw"),
         ((6, 7), (8,), "give examples of that shape"),
     ],
 )
 def test_shapes_that_do_not_fit(tmp_path: Path, x: tuple[int, ...], wanted: tuple[int | None, ...], part: str) -> None:
     with pytest.raises(DataError, match=part):
         load_dataset(saved(tmp_path / "x.npz", np.zeros(x, np.float32), None), shape=wanted)
+
+
+def test_a_grey_image_with_its_channel_in_the_middle_is_refused(tmp_path: Path) -> None:
+    """Channels last, but read as if they came first: 8×1 images of 8 channels, which are the same number of values."""
+    grey = saved(tmp_path / "x.npz", np.zeros((6, 8, 8, 1), np.float32), None)
+    with pytest.raises(DataError, match="8×1×8 but the network wants 8×8×1: give images of 1 channel"):
+        load_dataset(grey, layout="nchw", shape=(8, 8, 1))
+
+
+def test_a_file_of_another_kind_is_called_a_file(tmp_path: Path) -> None:
+    (tmp_path / "x.npy").write_bytes(b"")
+    with pytest.raises(DataError, match="a file that is no .npz file: write digits"):
+        load_dataset(str(tmp_path / "x.npy"))
 
 
 @pytest.mark.parametrize("spec", ["digit", "missing.npz", "nowhere/at/all", "", "mnist", "x.csv"])

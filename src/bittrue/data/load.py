@@ -83,24 +83,41 @@ def _open(
             return path.resolve().name, folder_source(path, split, sizes_may_differ=sizes_may_differ), scale
     except OSError as error:
         raise DataError(f"{spec} can't be read ({error.strerror}).") from error
-    raise DataError(f"The data {spec!r} is neither a file nor a folder here: write {_KNOWN}.")
+    what = "a file that is no .npz file" if path.is_file() else "neither a file nor a folder here"
+    raise DataError(f"The data {spec!r} is {what}: write {_KNOWN}.")
 
 
 def _fitted(found: tuple[int, ...], wanted: tuple[int | None, ...], where: str) -> tuple[int, ...]:
     """`found`, or `wanted` where the same values in the same order fill it; DataError where they don't."""
-    if len(found) == len(wanted) and all(want in (None, have) for have, want in zip(found, wanted, strict=True)):
+    if _fits(found, wanted):
         return found
     exact = tuple(size for size in wanted if size is not None)
-    same_axes = [size for size in found if size != 1] == [size for size in exact if size != 1]
+    both_are_images = len(found) == len(wanted) == 3  # then an axis of one has its place, and is no other's
+    same_axes = not both_are_images and [size for size in found if size != 1] == [size for size in exact if size != 1]
     grey_as_vector = (
         len(exact) == 1 and len(found) in (2, 3) and (len(found) == 2 or found[2] == 1) and prod(found) == exact[0]
     )
     if len(exact) == len(wanted) and (same_axes or grey_as_vector):
         return exact
-    remedy = (
-        "resize them with --resize HxW" if len(wanted) == 3 and len(found) in (2, 3) else "give examples of that shape"
+    raise DataError(
+        f"{where} gives examples of shape {_by(found)} but the network wants {_by(wanted)}: {_remedy(found, wanted)}."
     )
-    raise DataError(f"{where} gives examples of shape {_by(found)} but the network wants {_by(wanted)}: {remedy}.")
+
+
+def _remedy(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> str:
+    """What to do about examples of the shape `found`."""
+    if len(wanted) != 3 or len(found) not in (2, 3):
+        return "give examples of that shape"
+    if len(found) == 3 and _fits((*found[1:], found[0]), wanted):
+        return "if their channels come first, read them with --layout nchw"
+    channels = found[2] if len(found) == 3 else 1
+    if wanted[2] not in (None, channels):
+        return f"give images of {wanted[2]} channel{'' if wanted[2] == 1 else 's'}"
+    return "resize them with --resize HxW"
+
+
+def _fits(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(found) == len(wanted) and all(want in (None, have) for have, want in zip(found, wanted, strict=True))
 
 
 def _by(shape: tuple[int | None, ...]) -> str:

@@ -71,6 +71,8 @@ def _(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...]) -> Kern
     if instruction.below is not None:
         assert types[0].fraction_bits is not None
         first_above = ceil(instruction.below.threshold * Fraction(2) ** types[0].fraction_bits)
+        farthest = 1 << Carrier.INT64.bits  # beyond every code, and no farther than torch compares with
+        first_above = min(max(first_above, -farthest), farthest)
 
     def scale_offset(inputs: tuple[Codes, ...]) -> Result:
         (x,) = inputs
@@ -167,7 +169,9 @@ def _(instruction: Add, step: Step, types: tuple[CodeType, ...], bounds: tuple[i
 
 @prove_step.rule(Clip)
 def _(instruction: Clip, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
-    return carried(step, bounds[0] << alignment(step, types)[0])
+    # A bound may be the only number that something is known about, or the longest.
+    ends = (abs(step.exact.low or 0), abs(step.exact.high or 0))
+    return carried(step, max(bounds[0] << alignment(step, types)[0], *ends))
 
 
 @prove_step.rule(ScaleOffset)

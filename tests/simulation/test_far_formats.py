@@ -103,6 +103,42 @@ def test_more_fraction_bits_than_any_machine_integer_has(case: Case, fraction_bi
     assert check(program, inputs_of(case)) is None
 
 
+@pytest.mark.parametrize("word_length", [24, 25, 30, 34])
+def test_inputs_wider_than_float32_in_sums_that_two_parts_would_hold(word_length: int) -> None:
+    image = f"image.output=ap_ufixed<{word_length},13,AP_RND_CONV,AP_WRAP>"
+    program = lowered(DENSE, image, "node.weight=ap_fixed<5,0>", "node.output=EXACT")
+    assert check(program, inputs_of(DENSE)) is None
+
+
+def test_a_threshold_beyond_int64() -> None:
+    operator = ReLU(threshold=1e25)
+    case = Case("threshold beyond int64", (3,), lambda draft: (draft.dense("dense", 3), draft.add("node", operator)))
+    assert check(lowered(case, "node.threshold=EXACT", "node.output=ap_fixed<90,88>"), inputs_of(case)) is None
+    assert check(lowered(case, "dense.output=EXACT", "node.threshold=ap_fixed<8,90>"), inputs_of(case)) is None
+
+
+@pytest.mark.parametrize("mode", ["AP_TRN,AP_WRAP", "AP_RND_CONV,AP_SAT"])
+def test_zeros_that_are_shifted_far_into_an_accumulator(mode: str) -> None:
+    case = Case("far zeros", (3,), lambda draft: draft.dense("node", 2, bias=False))
+    program = lowered(case, f"node.accumulator=ap_fixed<8,-100,{mode}>", "node.weight=ap_fixed<8,8>")
+    assert check(program, np.zeros((2, 3), np.float32)) is None
+    program = lowered(case, f"node.accumulator=ap_fixed<8,-100,{mode}>", "node.weight=ap_fixed<8,40>")
+    assert check(program, inputs_of(case)) is None
+
+
+@pytest.mark.parametrize("mode", ["AP_SAT", "AP_SAT_ZERO", "AP_SAT_SYM"])
+def test_an_unsigned_word_beyond_int64_that_limits_small_negative_codes(mode: str) -> None:
+    """The limits need more bits than any code that comes out."""
+    for case in (DENSE, NORM, TANH):
+        program = lowered(case, f"node.output=ap_ufixed<70,66,AP_RND,{mode}>")
+        assert check(program, inputs_of(case)) is None
+
+
+def test_weights_of_64_bits_survive_the_taking_of_their_bounds() -> None:
+    for weight in ("ap_fixed<60,30>", "ap_fixed<62,4>", "ap_ufixed<64,32>"):
+        assert check(lowered(DENSE, f"node.weight={weight}"), inputs_of(DENSE)) is None
+
+
 def test_outputs_are_values_wherever_the_binary_point_lies() -> None:
     case = Case("far relu alone", (2,), lambda draft: draft.add("node", ReLU()))
     x = np.array([[2.0**-149, -1.0], [0.0, 1.0]], np.float32)

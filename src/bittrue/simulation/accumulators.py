@@ -82,7 +82,8 @@ def _aligned(sums: ProductSums, accumulator: Quantizer, codes: Codes) -> Result:
     shift = accumulator.format.fraction_bits - sums.fraction_bits
     low, high = exact.low << shift, exact.high << shift
     carrier = carrier_for(max(-low, high), sums.what)
-    tensor = exact.tensor.to(carrier.dtype) * (1 << shift) if shift else exact.tensor
+    factor = 1 << min(shift, carrier.bits)  # farther only zeros are shifted
+    tensor = exact.tensor.to(carrier.dtype) * factor if shift else exact.tensor
     return replace(exact, tensor=tensor, low=low, high=high, inner_overflows={"accumulator": 0})
 
 
@@ -92,7 +93,7 @@ def _wrapped(sums: ProductSums, accumulator: Quantizer, codes: Codes) -> Result:
     reach = max(accumulator.max_code, -accumulator.min_code)
     carrier = carrier_for(max(max(-exact.low, exact.high) << shift, reach), sums.what)
     total = exact.tensor.to(carrier.dtype)
-    total = total * (1 << shift) if shift else total
+    total = total * (1 << min(shift, carrier.bits)) if shift else total
     inner = {"accumulator": count_overflows(total, accumulator)}
     total = apply_overflow_(total, accumulator)
     return Result(total, accumulator.min_code, accumulator.max_code, inner_overflows=inner)

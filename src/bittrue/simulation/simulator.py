@@ -261,8 +261,17 @@ def _finish(result: Result, step: Step, *, may_overwrite: bool) -> tuple[Value, 
                 if carrier.bits > _bits(tensor):
                     tensor, may_overwrite = tensor.to(carrier.dtype), True
             tensor = apply_overflow_(tensor if may_overwrite else tensor.clone(), quantizer)
-            least, most = quantizer.min_code, quantizer.max_code
+            least, most = _limited(least, most, quantizer)
     return _on_carrier(tensor, step, least, most), outside
+
+
+def _limited(least: int, most: int, quantizer: Quantizer) -> tuple[int, int]:
+    """Bounds of codes from `least` to `most` after the overflow mode, some of them having overflowed."""
+    if quantizer.overflow is Overflow.WRAP:
+        return quantizer.min_code, quantizer.max_code
+    least = min(max(least, quantizer.min_code), quantizer.max_code)
+    most = min(max(most, quantizer.min_code), quantizer.max_code)
+    return (min(least, 0), max(most, 0)) if quantizer.overflow is Overflow.SATURATE_ZERO else (least, most)
 
 
 def _bits(tensor: torch.Tensor) -> int:

@@ -258,7 +258,7 @@ def test_exact_parameters_of_any_width(smallest: float) -> None:
     assert codes.dtype == (np.int64 if smallest == 0 else object)
 
 
-@pytest.mark.parametrize("name", ["conv-groups", "dense", "norm", "leaky-relu"])
+@pytest.mark.parametrize("name", ["conv-groups", "conv-no-bias", "dense", "dense-no-bias", "norm", "leaky-relu"])
 def test_parameters_that_int64_does_not_hold(name: str) -> None:
     case = BY_NAME[name]
     overrides = [Override(f"*.{role}", "ap_fixed<90,8>") for role in ("weight", "bias", "scale", "offset", "slope")]

@@ -92,7 +92,7 @@ def test_what_a_plan_lacks(tmp_path: Path) -> None:
     network = convolutional()
     assert HARDWARE.needs_ranges
     assert not STUDY.needs_ranges
-    with pytest.raises(PlanError, match="measure them first"):
+    with pytest.raises(PlanError, match="measure them with"):
         HARDWARE.plan_for(network, word_length=8)
     with pytest.raises(PlanError, match="needs --fraction-bits"):
         STUDY.plan_for(network)

@@ -1,5 +1,7 @@
 """The one sentence that a sweep ends with."""
 
+from dataclasses import replace
+
 import pytest
 
 from bittrue.analysis.statistics import mcnemar_exact
@@ -65,6 +67,11 @@ def test_the_fewest_bits_that_suffice_and_the_cost_of_fewer(
     assert verdict(made, "accuracy") == f"{expected} (exact McNemar test, 95 %, 1,000 images)."
     found = Sweep("sha256:…", "network", {}, "accuracy", tuple(made), expected).sufficient
     assert (None if found is None else found.name) == enough
+
+
+def test_one_image_is_one() -> None:
+    made = [replace(row, images=1) for row in rows(F_4=(0, 0))]
+    assert verdict(made, "accuracy").endswith("(exact McNemar test, 95 %, 1 image).")
 
 
 def test_distances_from_float_have_no_test() -> None:

@@ -150,9 +150,17 @@ CASES: Mapping[str, tuple[Callable[[Bench, Run], Arguments], str]] = {
     ),
     "ranges of another model": (
         lambda b, run: ["plan", b.model, "--word-length", "8", "--ranges", b.file("r.json", b'{"bittrue": 1}')],
-        "r.json",
+        "r.json: not a ranges file (it lacks 'network')",
     ),
-    "hardware without ranges": (lambda b, run: ["plan", b.model, "--word-length", "8"], "ranges"),
+    "hardware without ranges": (lambda b, run: ["plan", b.model, "--word-length", "8"], "with --ranges"),
+    "ranges that nothing reads": (
+        lambda b, run: ["plan", b.model, "--fraction-bits", "4", "--ranges", "ranges.json"],
+        "--ranges has no use in the recipe study",
+    ),
+    "a calibration that nothing reads": (
+        lambda b, run: b.study(None, None, "--calibrate", "8"),
+        "--calibrate has no use in the recipe study",
+    ),
     "a range in a plan": (lambda b, run: ["plan", b.model, "--fraction-bits", "3:8"], "one number"),
     "a witness of later": (
         lambda b, run: ["verify", b.model, "--plan", b.plan(run), "--data", b.images, "--against", "c"],

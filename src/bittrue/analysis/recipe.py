@@ -58,7 +58,10 @@ class Recipe:
         _check_bits(self.name, word_length is not None, fraction_bits is not None)
         if self.name == "hardware":
             if ranges is None:
-                raise PlanError("the recipe hardware takes its binary points from ranges: measure them first.")
+                raise PlanError(
+                    "the recipe hardware takes its binary points from ranges: measure them with `bittrue ranges`, and "
+                    "give the file with --ranges."
+                )
             assert word_length is not None
             return plan_from_ranges(
                 network,

@@ -131,7 +131,8 @@ def verdict(rows: Sequence[Row], metric: str) -> str:
         ends = [ends[0], ends[-1]] if len(ends) > 1 else ends
         what = "Mean squared error against float" if metric == "mse" else "Signal to quantization noise against float"
         return f"{what}: {', '.join(f'{_deviation(row, metric)} with {_label(row)}' for row in ends)}."
-    test = f"exact McNemar test, {1 - SIGNIFICANCE:.0%}, {float_row.images:,} images".replace("%", " %")
+    images = f"{float_row.images:,} image{'' if float_row.images == 1 else 's'}"
+    test = f"exact McNemar test, {100 * (1 - SIGNIFICANCE):.0f} %, {images}"
     if not by_bits:
         return f"{'; '.join(f'{row.name}: {_against_float(row, float_row)}' for row in others)} ({test})."
     row = sufficient(by_bits)

@@ -28,6 +28,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 image`, `10,000 images`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def say(text: str = "") -> None:
     """A line of results, to standard output."""
     print(text)

@@ -30,6 +30,7 @@ def plan(
     out: Annotated[Path | None, typer.Option("--out", metavar="plan.json", help="Write the plan.")] = None,
 ) -> None:
     """Choose a format for every site: the same everywhere, or word lengths with binary points from ranges."""
+    from bittrue.errors import BittrueError
     from bittrue.files import dump_json, read_json, write_text
     from bittrue.frontends import load
     from bittrue.plan import Ranges
@@ -37,6 +38,10 @@ def plan(
     words = None if word_length is None else parse_number(word_length, "--word-length")
     fractions = None if fraction_bits is None else parse_number(fraction_bits, "--fraction-bits")
     chosen = recipe.choose(word_length=words is not None, fraction_bits=fractions is not None)
+    if ranges is not None and not chosen.needs_ranges:
+        raise BittrueError(
+            f"--ranges has no use in the recipe {chosen.name}: leave it out, or give --word-length alone."
+        )
     network = load(model)
     measured = None if ranges is None else Ranges.from_json(read_json(ranges, "ranges file"), str(ranges))
     made = chosen.plan_for(network, measured, word_length=words, fraction_bits=fractions)

@@ -7,7 +7,7 @@ import typer
 
 from bittrue.cli.command import command
 from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, Model, PlanFile, load_plan
-from bittrue.cli.output import optional_folder, percent, say, say_json
+from bittrue.cli.output import counted, optional_folder, percent, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
 
@@ -86,6 +86,7 @@ def _print(result: "Simulation") -> None:
         say(f"Accuracy {percent(result.accuracy)} ({interval}), loss {result.loss:.4f}.")
         if result.tied:
             worst, best = result.over_ties
-            say(f"{result.tied:,} images have a tied top value: {percent(worst)} … {percent(best)} over the ties.")
+            tied = counted(result.tied, "image")
+            say(f"A tied top value in {tied}: {percent(worst)} … {percent(best)} over the ties.")
     exact = "exact, proven for every layer" if result.exact else "not exact, since FLOAT has a part in it"
-    say(f"{result.images:,} images, {sum(result.overflows.values()):,} overflows; {exact}.")
+    say(f"{counted(result.images, 'image')}, {counted(sum(result.overflows.values()), 'overflow')}; {exact}.")

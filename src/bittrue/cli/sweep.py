@@ -18,7 +18,7 @@ from bittrue.cli.options import (
     WordLength,
     parse_bits,
 )
-from bittrue.cli.output import optional_folder, say, say_json
+from bittrue.cli.output import counted, optional_folder, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
 
@@ -73,11 +73,16 @@ def sweep(
     from bittrue.analysis.ranges import measure_ranges
     from bittrue.analysis.sweep import sweep as evaluate
     from bittrue.analysis.sweep import sweep_rows
+    from bittrue.errors import BittrueError
     from bittrue.frontends import load
 
     words = () if word_length is None else parse_bits(word_length, "--word-length")
     fractions = () if fraction_bits is None else parse_bits(fraction_bits, "--fraction-bits")
     chosen = recipe.choose(word_length=bool(words), fraction_bits=bool(fractions))
+    if calibrate is not None and not chosen.needs_ranges:
+        raise BittrueError(
+            f"--calibrate has no use in the recipe {chosen.name}: leave it out, or give --word-length alone."
+        )
     network = load(model)
     if chosen.needs_ranges:
         calibration, dataset = data.load_with_calibration(network, calibrate)
@@ -153,7 +158,7 @@ def sufficient(rows: "Sequence[SweepRow]", result: "Sweep") -> "SweepRow":
 
 def print_sweep(result: "Sweep") -> None:
     """The sweep as a table, and its verdict."""
-    title = f"{result.network_name} on {result.data['images']:,} images of {result.data['name']}"
+    title = f"{result.network_name} on {counted(result.data['images'], 'image')} of {result.data['name']}"
     if result.rows[0].accuracy is None:
         columns = [Column("row"), Column("mean squared error", number=True), Column("SQNR", number=True)]
         cells = [[row.name, f"{row.mse:.6g}", _or_blank(row.sqnr, "{:.2f} dB")] for row in result.rows]

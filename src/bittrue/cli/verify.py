@@ -6,7 +6,7 @@ import typer
 
 from bittrue.cli.command import ANSWER_IS_NO, command
 from bittrue.cli.options import CommonOptions, DataOptions, FewImages, Model, PlanFile, load_plan
-from bittrue.cli.output import say, say_json
+from bittrue.cli.output import counted, say, say_json
 from bittrue.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def verify(
 
 def print_verification(result: "Verification") -> None:
     """What was compared, and the first difference."""
-    images = f"{result.images:,} image{'' if result.images == 1 else 's'}"
-    say(f"Against the {result.against}: {result.values:,} values on {images}, {result.mismatches:,} mismatches.")
+    values, images = counted(result.values, "value"), counted(result.images, "image")
+    say(f"Against the {result.against}: {values} on {images}, {result.mismatches:,} mismatches.")
     if result.first is not None:
         first = result.first
         place = "" if first.index is None else f", index {first.index}"

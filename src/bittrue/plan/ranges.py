@@ -136,4 +136,5 @@ class Ranges:
                 },
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise PlanError(f"{source}: not a ranges file ({error!r}); make one with `bittrue ranges`.") from None
+            flaw = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+            raise PlanError(f"{source}: not a ranges file ({flaw}); make one with `bittrue ranges`.") from None

@@ -161,10 +161,15 @@ def test_few_images_are_added_in_order_where_all_would_take_long(
     assert (few.ordered_images, few.data["images"]) == (7, 40)
     seven = accumulator_widths(network, plan, dataset, images=7)
     whole = accumulator_widths(network, plan, dataset, batch_size=40, images=40)
-    assert [layer.in_order for layer in few.layers] == [layer.in_order for layer in seven.layers]
-    assert [layer.final for layer in few.layers] == [layer.final for layer in whole.layers]
+    for layer, of_seven, of_all in zip(few.layers, seven.layers, whole.layers, strict=True):
+        assert layer.final == of_all.final
+        assert of_seven.in_order is not None
+        assert of_all.final is not None
+        assert layer.in_order == of_seven.in_order.widened(of_all.final.low, of_all.final.high)
     monkeypatch.setattr(accumulators, "ORDERED_PRODUCTS", 1)
-    assert accumulator_widths(network, plan, dataset).ordered_images == 1
+    one = accumulator_widths(small(), small_plan(), rows(tmp_path, [0, 0, 0], [-2, -2, 1]))
+    assert one.ordered_images == 1
+    assert one.layers[0].in_order == one.layers[0].final == SumRange(0, -5, 5)  # −10 goes unseen, the final −5 doesn't
 
 
 def test_the_file(tmp_path: Path) -> None:

@@ -50,6 +50,10 @@ class SumRange:
         magnitude_bits = max(self.high.bit_length(), (-self.low - 1).bit_length() if signed else 0)
         return FixedFormat(signed, max(magnitude_bits + signed, 1), self.fraction_bits)
 
+    def widened(self, low: int, high: int) -> "SumRange":
+        """The range with more codes in it, at the same fraction bits."""
+        return SumRange(self.fraction_bits, min(low, self.low), max(high, self.high))
+
     def __str__(self) -> str:
         return ap_fixed_name(self.format)
 
@@ -96,7 +100,7 @@ class AccumulatorWidths:
     """The accumulators of a network under a plan.
 
     network, plan: their hashes. data: name, sha256 and images of what was measured. ordered_images: on how many of them
-    the partial sums in order were.
+    the partial sums in order were; of the others only the final ones count.
     """
 
     network: str
@@ -250,11 +254,12 @@ class _Layer:
         if low is not None and high is not None:
             any_order = SumRange(self._sums.fraction_bits, *self._sums.partial_sums(low, high))
             factor = str(SumRange(fraction_bits, low, high))
-        measured = (self._in_order, self._final) if self._measurable else (None, None)
-        return LayerAccumulator(self.step.name, factor, self._weight, self.products, any_order, *measured)
+        if not self._measurable or self._in_order is None or self._final is None:
+            return LayerAccumulator(self.step.name, factor, self._weight, self.products, any_order, None, None)
+        # Final sums are partial sums too, those of the images whose others were left out among them.
+        in_order = self._in_order.widened(self._final.low, self._final.high)
+        return LayerAccumulator(self.step.name, factor, self._weight, self.products, any_order, in_order, self._final)
 
     def _widened(self, known: SumRange | None, sums: torch.Tensor) -> SumRange:
         low, high = (int(end) for end in torch.aminmax(sums))
-        if known is not None:
-            low, high = min(low, known.low), max(high, known.high)
-        return SumRange(self._sums.fraction_bits, low, high)
+        return SumRange(self._sums.fraction_bits, low, high) if known is None else known.widened(low, high)

@@ -112,9 +112,9 @@ def print_accumulators(widths: "AccumulatorWidths", formats: str) -> None:
     columns += [Column("enough in order"), Column("at the end")]
     images, ordered = widths.data["images"], widths.ordered_images
     print_table(columns, rows, f"Accumulators for {formats}")
-    say("Never overflows: whatever the data and the order. Enough in order: for the partial sums on the data,")
-    say(f"kernel rows, columns, then input channels ({ordered:,} images). At the end: for the final sums on the data")
-    say(f"({images:,} images), which is all that an accumulator that wraps needs to hold.")
+    say("Never overflows: whatever the data and the order. Enough in order: for the partial sums on the data, kernel")
+    say(f"rows, columns, then input channels (of {ordered:,} images; of the rest, final sums). At the end: for the")
+    say(f"final sums on the data ({images:,} images), which is all that an accumulator that wraps needs to hold.")
 
 
 def _shown(found: "SumRange | None") -> str:

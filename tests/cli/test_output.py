@@ -8,7 +8,7 @@ import pytest
 from bittrue.cli import progress as progress_module
 from bittrue.cli import tables
 from bittrue.cli.options import parse_bits, parse_number
-from bittrue.cli.output import counted, output_folder, printable, say_json, sentence
+from bittrue.cli.output import counted, explain, output_folder, printable, say_json, sentence
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
 from bittrue.errors import BittrueError
@@ -79,6 +79,33 @@ def test_a_table_on_a_narrow_terminal_folds_text_and_cuts_nothing(
     assert " ".join(lines[2:]).replace("x" * 20, "").split() == words.split()
     print_table([Column("site")], [("y" * 60,)])
     assert "y" * 60 in capsys.readouterr().out
+
+
+def test_a_table_too_wide_for_the_terminal_keeps_its_cells_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Headings and cells of several words included, which need not fold."""
+    monkeypatch.setattr(tables.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("TERM", "dumb")
+    columns = [Column("site"), Column("format"), Column("in steps of", number=True)]
+    print_table(columns, [("dense6.accumulator", "ap_fixed<16,3> SATURATE", "2^-13"), ("a", "b c", "1")], "A title")
+    title, heading, _, first, second, *_ = capsys.readouterr().out.splitlines()
+    assert title == "A title"
+    assert heading.split() == ["site", "format", "in", "steps", "of"]
+    assert first.split() == ["dense6.accumulator", "ap_fixed<16,3>", "SATURATE", "2^-13"]
+    assert second.split() == ["a", "b", "c", "1"]
+
+
+def test_prose_breaks_between_words_on_a_terminal_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    text = "not distinguishable from float (95 %)"
+    explain(text)
+    monkeypatch.setattr(tables.sys.stdout, "isatty", lambda: True)
+    explain(text)
+    assert capsys.readouterr().out.splitlines() == [text, "not distinguishable", "from float (95 %)"]
 
 
 def test_json_is_one_object_of_ascii(capsys: pytest.CaptureFixture[str]) -> None:

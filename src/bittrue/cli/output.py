@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +38,13 @@ def counted(number: int, noun: str) -> str:
 def say(text: str = "") -> None:
     """A line of results, to standard output."""
     print(text)
+
+
+def explain(text: str) -> None:
+    """A paragraph of results, to standard output; a terminal's lines end between words."""
+    say(
+        textwrap.fill(text, shutil.get_terminal_size().columns, break_long_words=False) if sys.stdout.isatty() else text
+    )
 
 
 def say_json(value: object) -> None:

@@ -60,7 +60,7 @@ def print_plan(made: "Plan") -> None:
     from bittrue.plan import describe_spec
 
     columns = [Column("site"), Column("format"), Column("from", number=True), Column("to", number=True)]
-    columns.append(Column("in steps of", number=True))
+    columns.append(Column("step", number=True))
     rows = [(name, describe_spec(spec), *_reach(spec)) for name, spec in made.sites.items()]
     options = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in made.options.to_json().items())
     print_table(columns, rows, f"Plan {made.hash[:18]}… ({options})")

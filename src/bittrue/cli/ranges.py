@@ -7,7 +7,7 @@ import typer
 
 from bittrue.cli.command import command
 from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, Model, load_plan, parse_number
-from bittrue.cli.output import output_file, say, say_json
+from bittrue.cli.output import counted, explain, output_file, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
 
@@ -98,7 +98,9 @@ def print_ranges(measured: "Ranges") -> None:
     ]
     images, name = measured.data["images"], measured.data["name"]
     print_table(
-        columns, rows, f"Ranges in float, on {images:,} images of {name}; bits: the integer bits that they need"
+        columns,
+        rows,
+        f"Ranges in float, on {counted(images, 'image')} of {name}; bits: the integer bits that they need",
     )
 
 
@@ -112,9 +114,11 @@ def print_accumulators(widths: "AccumulatorWidths", formats: str) -> None:
     columns += [Column("enough in order"), Column("at the end")]
     images, ordered = widths.data["images"], widths.ordered_images
     print_table(columns, rows, f"Accumulators for {formats}")
-    say("Never overflows: whatever the data and the order. Enough in order: for the partial sums on the data, kernel")
-    say(f"rows, columns, then input channels (of {ordered:,} images; of the rest, final sums). At the end: for the")
-    say(f"final sums on the data ({images:,} images), which is all that an accumulator that wraps needs to hold.")
+    explain(
+        "Never overflows: whatever the data and the order. Enough in order: for the partial sums on the data, kernel "
+        f"rows, columns, then input channels ({counted(ordered, 'image')}). At the end: for the final sums on the data "
+        f"({counted(images, 'image')}), which is all that an accumulator that wraps needs to hold."
+    )
 
 
 def _shown(found: "SumRange | None") -> str:

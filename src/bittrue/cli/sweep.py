@@ -18,7 +18,7 @@ from bittrue.cli.options import (
     WordLength,
     parse_bits,
 )
-from bittrue.cli.output import counted, optional_folder, say, say_json
+from bittrue.cli.output import counted, explain, optional_folder, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
 
@@ -176,10 +176,10 @@ def print_sweep(result: "Sweep") -> None:
     )
     inexact = [row.name for row in result.rows if row.plan is not None and not row.exact]
     if inexact:
-        say(f"Not exact, since FLOAT has a part in them: {', '.join(inexact)}.")
+        explain(f"Not exact, since FLOAT has a part in them: {', '.join(inexact)}.")
     else:
         say("Every row but float is exact, proven for every layer.")
-    say(result.verdict)
+    explain(result.verdict)
 
 
 ACCURACY_HEADINGS = ("accuracy %", "95 %", "over ties", "loss", "flips", "p")

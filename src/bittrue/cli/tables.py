@@ -25,21 +25,26 @@ class Column:
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
     """Print the table; cells are plain text, whatever they hold."""
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.measure import measure_renderables
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
-    for column in columns:
+    cells = [[printable(cell) for cell in row] for row in rows]
+    for index, column in enumerate(columns):
+        # Without a minimum of its own, Rich takes a column to be as narrow as its longest word, and cuts the rest.
+        whole = max(cell_len(text) for text in (column.heading, *(row[index] for row in cells)))
         table.add_column(
             Text(column.heading),
             justify="right" if column.number else "left",
             overflow="fold",
             no_wrap=not column.folds,
+            min_width=None if column.folds else whole,
         )
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+    for row in cells:
+        table.add_row(*map(Text, row))
     unlimited = Console(width=UNLIMITED_WIDTH, highlight=False)
     console = unlimited
     if sys.stdout.isatty():
@@ -47,6 +52,6 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title:
         console = Console(highlight=False)
         console.width = max(console.width, needed)
     if title is not None:
-        console.print(Text(printable(title), style="bold"), soft_wrap=True)
-    console.print(table, soft_wrap=False)
+        console.print(Text(printable(title), style="bold"))
+    console.print(table)
     console.print()

@@ -6,7 +6,7 @@ import typer
 
 from bittrue.cli.command import ANSWER_IS_NO, command
 from bittrue.cli.options import CommonOptions, DataOptions, FewImages, Model, PlanFile, load_plan
-from bittrue.cli.output import counted, say, say_json
+from bittrue.cli.output import counted, explain, say, say_json
 from bittrue.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -56,4 +56,4 @@ def print_verification(result: "Verification") -> None:
         say(f"The first: {first.what} of {first.site}, image {first.image}{place}.")
         say(f"Expected {first.expected}, got {first.got}.")
     if result.not_compared:
-        say(f"Without a definition, since FLOAT has a part in them: {', '.join(result.not_compared)}.")
+        explain(f"Without a definition, since FLOAT has a part in them: {', '.join(result.not_compared)}.")

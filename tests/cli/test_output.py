@@ -1,6 +1,7 @@
 """Text, tables, progress and folders."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -87,10 +88,10 @@ def test_a_table_too_wide_for_the_terminal_keeps_its_cells_whole(
     """Headings and cells of several words included, which need not fold."""
     monkeypatch.setattr(tables.sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "30")
-    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("TERM", "xterm")
     columns = [Column("site"), Column("format"), Column("in steps of", number=True)]
     print_table(columns, [("dense6.accumulator", "ap_fixed<16,3> SATURATE", "2^-13"), ("a", "b c", "1")], "A title")
-    title, heading, _, first, second, *_ = capsys.readouterr().out.splitlines()
+    title, heading, _, first, second, *_ = re.sub("\x1b\\[[0-9]*m", "", capsys.readouterr().out).splitlines()
     assert title == "A title"
     assert heading.split() == ["site", "format", "in", "steps", "of"]
     assert first.split() == ["dense6.accumulator", "ap_fixed<16,3>", "SATURATE", "2^-13"]

@@ -132,7 +132,7 @@ def test_parameters_that_are_not_finite(value: float, tmp_path: Path) -> None:
     for source, name in ((model, model.name), (tmp_path / "broken.keras", "broken.keras")):
         sentence = refusal(source)
         assert name in sentence
-        assert "d.bias holds 1 values that are NaN or infinite" in sentence
+        assert "d.bias holds 1 NaN or infinite values" in sentence
 
 
 def rewritten(path: Path, change: Callable[[dict[str, Any]], None], member: str = "config.json") -> Path:

@@ -224,6 +224,16 @@ def test_one_sentence_and_no_files(case: str, json: bool, bench: Bench, run: Run
     assert sorted(bench.folder.rglob("*")) == before
 
 
+@pytest.mark.parametrize("also", [(), ("--site", "bn1.mean=FLOAT")], ids=["exact", "in float32"])
+def test_a_variance_that_wraps_below_zero(also: tuple[str, ...], bench: Bench, run: Run) -> None:
+    path = bench.folder / "plan.json"
+    site = ("--site", "bn1.variance=ap_fixed<4,-4>")
+    assert run("plan", bench.model, "--fraction-bits", 4, *site, *also, "--out", path).exit_code == 0
+    result = run("simulate", bench.model, "--plan", path, "--data", bench.images)
+    assert result.exit_code == 2
+    assert "site bn1.variance: variance + epsilon is -0.0" in result.stderr
+
+
 def test_debug_shows_the_traceback(bench: Bench, run: Run) -> None:
     result = run("inspect", "nowhere.keras", "--debug")
     assert result.exit_code == 2

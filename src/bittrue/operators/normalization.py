@@ -161,12 +161,15 @@ def _function(operator: BatchNormalization, context: LoweringContext) -> program
 @bypass.rule(BatchNormalization)
 def _(operator: BatchNormalization, context: LoweringContext) -> Operator:
     if context.options.batch_norm == "raw":
+        variance = context.rounded_parameter(operator.variance)
+        for value in variance.value:
+            _radicand(Fraction(float(value)), operator.epsilon, f"{context.node.name}.variance")
         return replace(
             operator,
             gamma=None if operator.gamma is None else context.rounded_parameter(operator.gamma),
             beta=None if operator.beta is None else context.rounded_parameter(operator.beta),
             mean=context.rounded_parameter(operator.mean),
-            variance=context.rounded_parameter(operator.variance),
+            variance=variance,
         )
     scale_surds, offset_surds = _affine(operator, context.node.name)
     ones = np.ones(len(scale_surds), np.float32)

@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import product
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import example, given, settings
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from bittrue.errors import CarrierError, FormatError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding, reference, tensor
+from bittrue.fixed.arrays import quantize_array
 
 CARRIERS = (torch.float32, torch.float64, torch.int64)
 LARGEST = {torch.float32: 2**24, torch.float64: 2**53, torch.int64: 2**63 - 1}
@@ -191,6 +193,31 @@ def test_counting_is_exact_where_float64_holds_no_odd_numbers() -> None:
     quantizer = Quantizer(FixedFormat(True, 60, 0), Rounding.FLOOR, Overflow.UNBOUNDED)
     codes = torch.tensor([2.0**59, 2.0**59 - 2.0**6, -(2.0**59), -(2.0**59) - 2.0**7, 2.0**1023], dtype=torch.float64)
     assert tensor.count_overflows(codes, quantizer) == 3
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("word_length", [1, 2, 8, 24, 25, 26, 31, 32, 53, 54, 55, 60, 62, 63, 64])
+def test_the_ends_of_symmetric_words_are_counted_exactly(word_length: int, carrier: torch.dtype) -> None:
+    """A float of these sizes doesn't hold −2^(W−1) + 1, but it holds −2^(W−1) and may hold that as a code."""
+    quantizer = Quantizer(FixedFormat(True, word_length, 0), Rounding.FLOOR, Overflow.SATURATE_SYMMETRIC)
+    end = 2 ** (word_length - 1)
+    for magnitude in {end // 2, end - 1, end, end + 1, 2 * end}:
+        for code in (magnitude, -magnitude):
+            if carrier == torch.int64 and not -(2**63) <= code < 2**63:
+                continue
+            given_codes = torch.tensor([code], dtype=carrier)
+            if int(given_codes) == code:
+                assert tensor.count_overflows(given_codes, quantizer) == reference.overflows(code, quantizer), code
+
+
+@pytest.mark.parametrize("word_length", [26, 54, 55, 60, 70])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_lowest_weight_of_a_symmetric_word_saturates(word_length: int, dtype: type[np.floating]) -> None:
+    quantizer = Quantizer(FixedFormat(True, word_length, word_length - 1), overflow=Overflow.SATURATE_SYMMETRIC)
+    weights = np.array([-1.0, -0.5, 0.5, 1.0], dtype)
+    codes, overflows = quantize_array(weights, [quantizer])
+    assert codes.tolist() == [reference.quantize(Fraction(float(weight)), quantizer) for weight in weights]
+    assert overflows == 2
 
 
 def test_counting_takes_one_pass_where_nothing_overflows() -> None:

@@ -143,10 +143,12 @@ def _outside(codes: Tensor, quantizer: Quantizer) -> list[Tensor]:
     low, high = _extremes(codes)
     number = int if codes.dtype == torch.int64 else float
     masks = []
+    # A float may not hold the limits themselves, but it holds a power of two: the word's lowest code, and one more than
+    # its highest. A code below symmetric limits is the word's lowest code or lies below it.
     if low < quantizer.min_code:
-        masks.append(codes < number(quantizer.min_code))
+        lowest = number(quantizer.format.min_code)
+        masks.append(codes < lowest if quantizer.min_code == quantizer.format.min_code else codes <= lowest)
     if high > quantizer.max_code:
-        # One more than the highest code is a power of two, which a float holds; the highest code it may not hold.
         masks.append(codes >= number(quantizer.max_code + 1))
     return masks
 

@@ -13,6 +13,7 @@ from bittrue.fixed.tensor import apply_overflow_, count_overflows, quantize, rou
 from bittrue.operators.float_value import float_value
 from bittrue.program import Bypass, CodeType, FixedNetwork, Quantize, Step
 from bittrue.simulation import elementwise, functions, movement, multiply_accumulate, pooling, wide, wide_functions
+from bittrue.simulation.arithmetic import exact_arithmetic
 from bittrue.simulation.carrier import carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove, prove_step
@@ -28,8 +29,6 @@ __all__ = ["BatchResult", "LayerProof", "Observer", "Simulator", "is_exact", "pr
 
 Observer = Callable[[Step, Value], None]
 """Called with each step and its codes; it may not keep or change their tensor."""
-
-torch.backends.nnpack.set_flags(False)  # type: ignore[no-untyped-call]  # its convolutions are Winograd's and not exact on integers (B14)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +64,7 @@ class Simulator:
         return tuple(self.program.by_name[name].type for name in step.inputs)
 
     @torch.inference_mode()
+    @exact_arithmetic()
     def run(self, x: np.ndarray, observe: Observer | None = None) -> BatchResult:
         """Simulate a batch x of float32, shape (batch, *input shape), channels last.
 

@@ -1,10 +1,10 @@
 """Time per image of the simulation beside the float model in eager PyTorch, in one process.
 
-    python benchmarks/speed.py [MODEL] [--batch 16] [--rounds 7] [--threads 2]
+    python benchmarks/speed.py MODEL [--batch 16] [--rounds 7] [--threads 2]
 
-MODEL: a .keras file (the AlexNet of the study: see examples/alexnet_cifar10); without one, the bundled digits model.
-The contenders take turns on the same batches; the figures are medians of the ratios, round by round, so a machine
-whose speed drifts doesn't matter.
+MODEL: a .keras file, such as the AlexNet of the study (examples/alexnet_cifar10) or the demo's model.keras. The
+contenders take turns on the same batches; the figures are medians of the ratios, round by round, so a machine whose
+speed drifts doesn't matter.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from eager import Eager
 import bittrue
 from bittrue.lowering import lower_network
 from bittrue.network import Network
-from bittrue.plan import Plan, PlanOptions, study_plan, uniform_plan
+from bittrue.plan import Override, Plan, PlanOptions, study_plan, uniform_plan
 from bittrue.simulation.proof import prove
 from bittrue.simulation.simulator import Simulator, is_exact
 
@@ -36,19 +36,24 @@ def fake_quantize(fraction_bits: int) -> Callable[[torch.Tensor], torch.Tensor]:
 def plans(network: Network) -> dict[str, Plan]:
     found = {f"bittrue, study, F = {k}": study_plan(network, k) for k in (3, 5, 6, 8)}
     found |= {f"bittrue, affine and fused, F = {k}": study_plan(network, k, options=FUSED) for k in (5, 6, 8)}
-    found["bittrue, 16-bit words"] = uniform_plan(network, 16, 8, options=FUSED)
+    found["bittrue, 13-bit data and 11-bit weights"] = uniform_plan(
+        network, 13, 7, options=FUSED, overrides=[Override("*.weight", "ap_fixed<11,0,AP_RND_CONV,AP_SAT>")]
+    )
+    found["bittrue, 16-bit data and weights"] = uniform_plan(
+        network, 16, 10, options=FUSED, overrides=[Override("*.weight", "ap_fixed<16,0,AP_RND_CONV,AP_SAT>")]
+    )
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", nargs="?")
+    parser.add_argument("model")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    network = bittrue.load(arguments.model) if arguments.model else bittrue.load_demo_model()
+    network = bittrue.load(arguments.model)
     generator = np.random.default_rng(0)
     batch = generator.random((arguments.batch, *network.input.shape), np.float32)
     first = torch.from_numpy(batch).permute(0, 3, 1, 2)

@@ -16,7 +16,7 @@ from bittrue.simulation.values import Codes, Result
 _MOST_FOLDED = 64
 """How far a shift may move into the weights: no product or sum can leave float32's range by it."""
 
-_MOST_GROUPS = 6
+_MOST_GROUPS = 12
 """Up to how many groups of input channels in float32 are faster than one float64 convolution: benchmarks/carriers.py.
 Dense layers cut their inputs instead: they are bound by the weights' traffic, and two parts read the weights once."""
 

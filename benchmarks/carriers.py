@@ -1,0 +1,83 @@
+"""What each strategy of an exact sum costs beside one float32 sum: where the limits in simulation/products.py come
+from.
+
+    python benchmarks/carriers.py [--threads 1] [--rounds 7]
+
+Layers of the study's AlexNet, batch 16. The strategies take turns in one process; the figures are medians of the
+ratios.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+GROUPS = (2, 4, 8, 12, 16)
+
+
+def convolution(channels: int, out: int, size: int, kernel: int) -> tuple[torch.Tensor, torch.Tensor, dict[str, int]]:
+    x = torch.randint(-64, 64, (16, channels, size, size)).float().contiguous(memory_format=torch.channels_last)
+    weight = torch.randint(-4, 4, (out, channels, kernel, kernel)).float().contiguous(memory_format=torch.channels_last)
+    return x, weight, {"padding": kernel // 2}
+
+
+def convolution_contenders(
+    x: torch.Tensor, weight: torch.Tensor, options: dict[str, int]
+) -> dict[str, Callable[[], object]]:
+    wide_x, wide_weight = x.double(), weight.double()
+    found: dict[str, Callable[[], object]] = {
+        "float64": lambda: torch.nn.functional.conv2d(wide_x, wide_weight, **options)
+    }
+    for groups in GROUPS:
+        parts = [part.contiguous(memory_format=torch.channels_last) for part in weight.chunk(groups, 1)]
+
+        def grouped(parts: list[torch.Tensor] = parts) -> torch.Tensor:
+            pieces = x.split([part.shape[1] for part in parts], 1)
+            total = torch.nn.functional.conv2d(pieces[0], parts[0], **options).double()
+            for piece, part in zip(pieces[1:], parts[1:], strict=True):
+                total += torch.nn.functional.conv2d(piece, part, **options)
+            return total
+
+        found[f"float32 in {groups} channel groups"] = grouped
+    return found
+
+
+def ratios(contender: Callable[[], object], yardstick: Callable[[], object], rounds: int) -> float:
+    contender(), yardstick()
+    found = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        contender()
+        middle = time.perf_counter()
+        yardstick()
+        found.append((middle - start) / (time.perf_counter() - middle))
+    return statistics.median(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=7)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    layers = {"conv2 (96→256, 27×27, 5×5)": (96, 256, 27, 5), "conv3 (256→384, 13×13, 3×3)": (256, 384, 13, 3)}
+    for name, shape in layers.items():
+        x, weight, options = convolution(*shape)
+        for label, contender in convolution_contenders(x, weight, options).items():
+            yardstick = lambda: torch.nn.functional.conv2d(x, weight, **options)  # noqa: B023, E731
+            print(f"{name:<30}{label:<30}{ratios(contender, yardstick, arguments.rounds):>6.2f} × float32")
+    x, weight = torch.randint(0, 64, (16, 9216)).float(), torch.randint(-4, 4, (4096, 9216)).float()
+    wide_x, wide_weight, both = x.double(), weight.double(), torch.cat((x, x))
+    dense = {
+        "float64": lambda: torch.nn.functional.linear(wide_x, wide_weight),
+        "float32, inputs in two parts": lambda: torch.nn.functional.linear(both, weight),
+    }
+    for label, contender in dense.items():
+        ratio = ratios(contender, lambda: torch.nn.functional.linear(x, weight), arguments.rounds)
+        print(f"{'dense6 (9216→4096)':<30}{label:<30}{ratio:>6.2f} × float32")
+
+
+if __name__ == "__main__":
+    main()

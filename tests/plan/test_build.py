@@ -5,6 +5,7 @@ import pytest
 
 from bittrue.errors import FormatError, PlanError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
+from bittrue.lowering import lower_network
 from bittrue.network import Parameter
 from bittrue.operators import Dense
 from bittrue.plan import (
@@ -97,6 +98,22 @@ def test_a_binary_point_for_each_output_channel() -> None:
         FixedFormat(True, 8, 7),  # only zeros
     ]
     assert describe_spec(specs).endswith("… per channel, F = 5…9")
+
+
+def test_the_ends_of_ranges_lie_inside_symmetric_words() -> None:
+    def lowest_one(draft: Draft) -> None:
+        draft.add("dense", Dense(Parameter("dense.weight", np.array([[-1.0, -0.75], [0.5, 0.5]], np.float32)), None))
+
+    case = Case("weights down to a power of two", (2,), lowest_one)
+    network, measured = case.network, ranges_of(case)
+    symmetric = Overflow.SATURATE_SYMMETRIC
+    plan = plan_from_ranges(network, measured, 8, overflow=symmetric)
+    assert plan.sites["dense.weight"] == Quantizer(FixedFormat(True, 8, 6), overflow=symmetric)
+    each = plan_from_ranges(network, measured, 8, overflow=symmetric, per_channel=True)
+    assert each.sites["dense.weight"] == tuple(Quantizer(FixedFormat(True, 8, f), overflow=symmetric) for f in (6, 7))
+    assert lower_network(network, plan).parameter_overflows["dense.weight"] == 0
+    wider = plan_from_ranges(network, measured, 8)
+    assert wider.sites["dense.weight"] == Quantizer(FixedFormat(True, 8, 7))
 
 
 def test_ranges_of_another_network_or_without_a_site_are_refused() -> None:

@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from bittrue.errors import PlanError
-from bittrue.fixed import FixedFormat, Quantizer, Rounding, overflows, round_to_code
+from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding, overflows, round_to_code
 from bittrue.plan import Ranges, SiteRange, fraction_bits_for, integer_bits
 
 numbers = st.floats(-1e30, 1e30, allow_subnormal=False) | st.sampled_from([0.0, 1.0, -1.0, 0.5, 127.5, -128.0, 255.5])
@@ -21,32 +21,41 @@ def overflow_of(value: float, quantizer: Quantizer) -> bool:
     return overflows(code, quantizer)
 
 
-@given(ranges, st.integers(1, 32), st.booleans())
-@example([-1.0, 127.5], 8, True)
-@example([0.0, 255.5], 8, False)
-@example([-128.0, 0.0], 8, True)
-@example([0.5, 0.5], 1, True)
+@given(ranges, st.integers(1, 32), st.booleans(), st.sampled_from(Overflow))
+@example([-1.0, 127.5], 8, True, Overflow.SATURATE)
+@example([0.0, 255.5], 8, False, Overflow.SATURATE)
+@example([-128.0, 0.0], 8, True, Overflow.SATURATE)
+@example([0.5, 0.5], 1, True, Overflow.SATURATE)
+@example([-1.0, 0.5], 8, True, Overflow.SATURATE_SYMMETRIC)
+@example([-127.25, 0.0], 8, True, Overflow.SATURATE_SYMMETRIC)
+@example([-1.0, -1.0], 1, True, Overflow.SATURATE_SYMMETRIC)
+@example([-1.0, -1.0], 2, True, Overflow.SATURATE_SYMMETRIC)
+@example([0.0, 255.5], 8, False, Overflow.SATURATE_SYMMETRIC)
 def test_nothing_in_the_range_overflows_however_it_is_rounded(
-    limits: list[float], word_length: int, signed: bool
+    limits: list[float], word_length: int, signed: bool, overflow: Overflow
 ) -> None:
     low, high = limits
     signed = signed or low < 0
-    fraction_bits = fraction_bits_for(low, high, word_length, signed)
+    fraction_bits = fraction_bits_for(low, high, word_length, signed, overflow)
     for rounding in Rounding:
-        quantizer = Quantizer(FixedFormat(signed, word_length, fraction_bits), rounding)
+        quantizer = Quantizer(FixedFormat(signed, word_length, fraction_bits), rounding, overflow)
         for value in (low, high, (low + high) / 2):
             assert not overflow_of(value, quantizer), (value, quantizer)
 
 
-@given(ranges, st.integers(2, 32), st.booleans())
-def test_one_fraction_bit_more_would_be_too_many(limits: list[float], word_length: int, signed: bool) -> None:
+@given(ranges, st.integers(1, 32), st.booleans(), st.sampled_from(Overflow))
+@example([-1.0, 0.5], 8, True, Overflow.SATURATE_SYMMETRIC)
+@example([-0.75, 0.0], 1, True, Overflow.SATURATE_SYMMETRIC)
+def test_one_fraction_bit_more_would_be_too_many(
+    limits: list[float], word_length: int, signed: bool, overflow: Overflow
+) -> None:
     """The lowest value below the lowest code, or the highest rounded up beyond the highest code."""
     low, high = limits
     assume(low < 0 or high > 0)
     signed = signed or low < 0
-    wider = FixedFormat(signed, word_length, fraction_bits_for(low, high, word_length, signed) + 1)
-    too_high = overflow_of(max(high, 0.0), Quantizer(wider, Rounding.NEAREST_UP))
-    assert too_high or overflow_of(min(low, 0.0), Quantizer(wider, Rounding.FLOOR))
+    wider = FixedFormat(signed, word_length, fraction_bits_for(low, high, word_length, signed, overflow) + 1)
+    too_high = overflow_of(max(high, 0.0), Quantizer(wider, Rounding.NEAREST_UP, overflow))
+    assert too_high or overflow_of(min(low, 0.0), Quantizer(wider, Rounding.FLOOR, overflow))
 
 
 @given(ranges)

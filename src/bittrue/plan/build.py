@@ -95,9 +95,9 @@ def plan_from_ranges(
             f"{network.hash[:18]}…); measure them again with `bittrue ranges`."
         )
 
-    def quantizer_for(low: float, high: float, bits: int) -> Quantizer:
-        signed = low < 0
-        return Quantizer(FixedFormat(signed, bits, fraction_bits_for(low, high, bits, signed)), rounding, overflow)
+    def quantizer_for(low: float, high: float, bits: int, signed: bool) -> Quantizer:
+        fraction_bits = fraction_bits_for(low, high, bits, signed, overflow)
+        return Quantizer(FixedFormat(signed, bits, fraction_bits), rounding, overflow)
 
     def choose(site: Site) -> Spec:
         bits = 2 * word_length if site.role in WIDE_ROLES else word_length
@@ -106,12 +106,11 @@ def plan_from_ranges(
             low, high = columns.min(axis=0), columns.max(axis=0)
             signed = bool((low < 0).any())
             return tuple(
-                Quantizer(
-                    FixedFormat(signed, bits, fraction_bits_for(float(lo), float(hi), bits, signed)), rounding, overflow
-                )
-                for lo, hi in zip(low, high, strict=True)
+                quantizer_for(least, most, bits, signed)
+                for least, most in zip(low.tolist(), high.tolist(), strict=True)
             )
-        return quantizer_for(*_range(site, ranges), bits)
+        least, most = _range(site, ranges)
+        return quantizer_for(least, most, bits, least < 0)
 
     default = Quantizer(FixedFormat(True, word_length, 0), rounding, overflow)
     return build_plan(network, options, choose, overrides, default)

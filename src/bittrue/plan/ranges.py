@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from bittrue.errors import PlanError
+from bittrue.fixed import FixedFormat, Overflow, Quantizer
 
 PERCENTILES = (0.1, 1.0, 50.0, 99.0, 99.9)
 
@@ -67,15 +68,17 @@ def integer_bits(low: float, high: float) -> int:
     return bits
 
 
-def fraction_bits_for(low: float, high: float, word_length: int, signed: bool) -> int:
+def fraction_bits_for(low: float, high: float, word_length: int, signed: bool, overflow: Overflow) -> int:
     """The most fraction bits with which a word covers the range before rounding and no rounding mode makes it overflow.
 
-    A tie at half a unit beyond the highest code counts as an overflow, since some modes round it up.
+    A tie at half a unit beyond the highest code counts as an overflow, since some modes round it up, and so does
+    anything below the lowest code, which AP_TRN rounds down: that of symmetric limits may lie above the range.
     """
     bits = integer_bits(low, high) if signed == (low < 0) else integer_bits(low, high) + 1
     fraction_bits = word_length - bits
-    limit = (1 << (word_length - 1 if signed else word_length)) - 1
-    if high > 0 and Fraction(high) * Fraction(2) ** fraction_bits >= limit + Fraction(1, 2):
+    limits = Quantizer(FixedFormat(signed, word_length, 0), overflow=overflow)
+    scale = Fraction(2) ** fraction_bits
+    if Fraction(high) * scale >= limits.max_code + Fraction(1, 2) or Fraction(low) * scale < limits.min_code:
         fraction_bits -= 1
     return fraction_bits
 

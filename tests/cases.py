@@ -7,7 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
-from bittrue.network import Network, NetworkBuilder, Operator, Parameter, Shape
+from bittrue.network import Network, NetworkBuilder, Operator, Parameter
 from bittrue.operators import (
     Add,
     AveragePooling,
@@ -28,8 +28,7 @@ from bittrue.operators import (
     Tanh,
     ZeroPadding,
 )
-
-Pairs = tuple[tuple[int, int], ...]
+from bittrue.shapes import Padding, Shape
 
 
 class Draft:
@@ -55,7 +54,7 @@ class Draft:
         channels: int,
         *inputs: str,
         strides: tuple[int, ...] | None = None,
-        padding: Pairs | None = None,
+        padding: Padding | None = None,
         dilation: tuple[int, ...] | None = None,
         groups: int = 1,
         bias: bool = True,

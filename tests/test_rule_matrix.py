@@ -18,7 +18,7 @@ from bittrue.rules import RuleTable
 BASES = (Operator, Instruction, Function)
 
 WITHOUT_GAPS = {
-    Operator: {"shape", "sites", "grouping", "float_value", "lower", "bypass"},
+    Operator: {"shape", "sites", "grouping", "float_value", "output_kind", "lower", "bypass"},
     Instruction: {"definition", "kernel", "proof"},
     Function: {"definition of functions", "function kernel"},
 }

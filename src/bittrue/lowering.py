@@ -19,10 +19,11 @@ from bittrue.fixed.arrays import quantize_array
 from bittrue.fixed.dyadic import exact_codes, integer_array, narrow
 from bittrue.fixed.format import LARGEST_WORD_LENGTH
 from bittrue.fixed.surd import round_surd
-from bittrue.network import Network, Node, Operator, Parameter, Shape
+from bittrue.network import Network, Node, Operator, Parameter
 from bittrue.plan import Guard, Plan, PlanOptions, Spec, Word, check_plan
 from bittrue.program import Bypass, CodeType, FixedNetwork, Instruction, Step
 from bittrue.rules import RuleTable
+from bittrue.shapes import Shape
 
 Surd = tuple[Fraction, Fraction, Fraction]
 """(a, b, v) stands for the real number a + b/√v."""

@@ -4,10 +4,27 @@ import numpy as np
 import pytest
 import torch
 
-from bittrue.operators import ReLU, ends_in_probabilities, pooling
+from bittrue.network import Operator
+from bittrue.operators import (
+    AveragePooling,
+    Concatenate,
+    Flatten,
+    GlobalAveragePooling,
+    GlobalMaxPooling,
+    Identity,
+    MaxPooling,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Tanh,
+    ZeroPadding,
+    ends_in_probabilities,
+    pooling,
+)
 from bittrue.operators.float_value import float_value
 from bittrue.simulation.float_model import FloatModel
-from cases import CASES, Case, inputs_of
+from cases import CASES, Case, Draft, inputs_of
 from float64_network import error_bounds, evaluate
 
 BY_NAME = {case.name: case for case in CASES}
@@ -80,3 +97,40 @@ def test_relu_as_keras_defines_it(operator: ReLU, expected: list[float]) -> None
 )
 def test_which_networks_end_in_probabilities(name: str, probabilities: bool) -> None:
     assert ends_in_probabilities(BY_NAME[name].network) is probabilities
+
+
+@pytest.mark.parametrize("activation", [Softmax(), Tanh()])
+@pytest.mark.parametrize(
+    "operator",
+    [
+        Identity(),
+        Flatten(),
+        Reshape((12, 3)),
+        ZeroPadding(((1, 1), (0, 0))),
+        MaxPooling((2, 2), (2, 2), ((0, 0), (0, 0))),
+        AveragePooling((2, 2), (2, 2), ((0, 0), (0, 0))),
+        GlobalMaxPooling(),
+        GlobalAveragePooling(),
+    ],
+    ids=lambda operator: type(operator).__name__,
+)
+def test_probabilities_are_seen_through_what_moves_chooses_or_averages_them(
+    operator: Operator, activation: Operator
+) -> None:
+    def build(draft: Draft) -> None:
+        draft.add("activation", activation)
+        draft.add("last", operator)
+
+    assert ends_in_probabilities(Case("", (4, 3, 3), build).network) is isinstance(activation, Softmax)
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), [(Softmax, Sigmoid, True), (Softmax, Tanh, False)])
+def test_a_concatenation_is_of_probabilities_where_all_its_parts_are(
+    first: type[Operator], second: type[Operator], expected: bool
+) -> None:
+    def build(draft: Draft) -> None:
+        draft.add("first", first(), "image")
+        draft.add("second", second(), "image")
+        draft.add("last", Concatenate(0), "first", "second")
+
+    assert ends_in_probabilities(Case("", (3,), build).network) is expected

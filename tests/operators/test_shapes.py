@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bittrue.errors import ModelError
-from bittrue.network import Operator, Parameter, Shape, shape_of
+from bittrue.network import Operator, Parameter, shape_of
 from bittrue.operators import (
     Add,
     AveragePooling,
@@ -20,6 +20,7 @@ from bittrue.operators import (
     ZeroPadding,
 )
 from bittrue.operators.windows import window_counts, window_shape
+from bittrue.shapes import Shape
 from cases import CASES, Case, inputs_of
 from float64_network import evaluate
 

@@ -35,16 +35,9 @@ from bittrue.frontends.keras_config import (
 )
 from bittrue.frontends.keras_layers import LAYERS, MERGING, WITH_ACTIVATION, LayerUse, ParameterReader, activation
 from bittrue.frontends.keras_weights import StoredArray, Weights, exact_value
-from bittrue.network import (
-    Network,
-    NetworkBuilder,
-    Operator,
-    Parameter,
-    Shape,
-    check_parameters,
-    format_shape,
-)
+from bittrue.network import Network, NetworkBuilder, Operator, Parameter, check_parameters, format_shape
 from bittrue.operators import Input
+from bittrue.shapes import Shape
 
 MAXIMUM_NODES = 5_000
 """Models nested in models nested in models can describe more nodes than any memory holds; none that is trained does."""

@@ -10,7 +10,7 @@ from math import prod
 
 from bittrue.errors import ModelError
 from bittrue.frontends.keras_config import Settings, is_from_keras, shown
-from bittrue.network import Operator, Parameter, Shape, format_shape
+from bittrue.network import Operator, Parameter, format_shape
 from bittrue.operators import (
     Add,
     AveragePooling,
@@ -30,9 +30,7 @@ from bittrue.operators import (
     Tanh,
     ZeroPadding,
 )
-
-Padding = tuple[tuple[int, int], ...]
-
+from bittrue.shapes import Padding, Shape
 
 ParameterReader = Callable[[dict[str, Shape | None]], dict[str, Parameter]]
 """Takes each role with the shape that Keras stores, in Keras's order, None where the layer goes without; returns those

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from bittrue.errors import ModelError
-from bittrue.network import Shape
+from bittrue.shapes import Shape
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The network as trained, whichever front end it came from."""
 
 from bittrue.network.builder import NetworkBuilder, shape_of
-from bittrue.network.graph import Network, Node, Operator, Parameter, Shape, check_parameters, format_shape
+from bittrue.network.graph import Network, Node, Operator, Parameter, check_parameters, format_shape
 
 __all__ = [
     "Network",
@@ -9,7 +9,6 @@ __all__ = [
     "Node",
     "Operator",
     "Parameter",
-    "Shape",
     "check_parameters",
     "format_shape",
     "shape_of",

@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable
 
 from bittrue.errors import ModelError
-from bittrue.network.graph import Network, Node, Operator, Shape
+from bittrue.network.graph import Network, Node, Operator
 from bittrue.rules import RuleTable
+from bittrue.shapes import Shape
 
 shape_of: RuleTable[Callable[..., Shape]] = RuleTable("shape")
 """Rules `(operator, input shapes) -> output shape`; a rule raises ModelError where the shapes don't fit."""

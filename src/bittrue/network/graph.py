@@ -12,8 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from bittrue.errors import ModelError
-
-Shape = tuple[int, ...]
+from bittrue.shapes import Shape
 
 
 @dataclass(frozen=True, eq=False)

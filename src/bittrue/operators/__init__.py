@@ -1,10 +1,11 @@
 """The operators of a Network. Importing this package registers every operator's rules in the passes' tables."""
 
-from bittrue.operators.activation import ReLU, Sigmoid, Softmax, Tanh, ends_in_probabilities
+from bittrue.operators.activation import ReLU, Sigmoid, Softmax, Tanh
 from bittrue.operators.arithmetic import Add
 from bittrue.operators.convolution import Convolution, Dense
 from bittrue.operators.movement import Concatenate, Flatten, Identity, Input, Reshape, ZeroPadding
 from bittrue.operators.normalization import BatchNormalization
+from bittrue.operators.output_kind import ends_in_probabilities
 from bittrue.operators.pooling import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
 
 __all__ = [

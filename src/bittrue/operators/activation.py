@@ -11,10 +11,11 @@ from bittrue.errors import ModelError, PlanError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer
 from bittrue.fixed.dyadic import integer_array
 from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
-from bittrue.network import Network, Node, Operator, Shape, shape_of
+from bittrue.network import Node, Operator, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
-from bittrue.operators.movement import Flatten, Identity, Reshape
+from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.plan import Grouping, PlanOptions, Site, Word, grouping, output_site, sites
+from bittrue.shapes import Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +44,6 @@ class Tanh(Operator):
 @dataclass(frozen=True, eq=False)
 class Softmax(Operator):
     """exp(x_i) / Σ exp(x_j) over the last axis."""
-
-
-TABLE_ROLES = ("difference", "exp", "sum", "reciprocal")
 
 
 @shape_of.rule(ReLU, Sigmoid, Tanh)
@@ -110,6 +108,16 @@ def _(operator: Operator) -> Grouping:
 @grouping.rule(Sigmoid, Tanh, Softmax)
 def _(operator: Operator) -> Grouping:
     return Grouping.END
+
+
+@output_kind.rule(Sigmoid, Softmax)
+def _(operator: Operator) -> OutputKind:
+    return OutputKind.PROBABILITIES
+
+
+@output_kind.rule(ReLU, Tanh)
+def _(operator: Operator) -> OutputKind:
+    return OutputKind.OTHER
 
 
 # Float values
@@ -279,12 +287,3 @@ def _(operator: ReLU, context: LoweringContext) -> Operator:
 @bypass.rule(Sigmoid, Tanh, Softmax)
 def _(operator: Operator, context: LoweringContext) -> Operator:
     return operator
-
-
-def ends_in_probabilities(network: Network) -> bool:
-    """Whether the network's output is a softmax's or a sigmoid's (B13), seen through operators that only move
-    values."""
-    node = network.by_name[network.output]
-    while isinstance(node.operator, Identity | Flatten | Reshape):
-        node = network.by_name[node.inputs[0]]
-    return isinstance(node.operator, Softmax | Sigmoid)

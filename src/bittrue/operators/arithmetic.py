@@ -7,9 +7,11 @@ import torch
 from bittrue import program
 from bittrue.errors import ModelError
 from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
-from bittrue.network import Node, Operator, Shape, format_shape, shape_of
+from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
+from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, sites
+from bittrue.shapes import Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,11 @@ def _(operator: Add, node: Node, options: PlanOptions) -> tuple[Site, ...]:
 @grouping.rule(Add)
 def _(operator: Add) -> Grouping:
     return Grouping.START
+
+
+@output_kind.rule(Add)
+def _(operator: Operator) -> OutputKind:
+    return OutputKind.OTHER
 
 
 @float_value.rule(Add)

@@ -8,12 +8,14 @@ import torch
 
 from bittrue import program
 from bittrue.errors import ModelError
-from bittrue.fixed import Quantizer
+from bittrue.fixed import Overflow, Quantizer
 from bittrue.lowering import LoweringContext, ParameterCodes, bypass, lower, value_bounds
-from bittrue.network import Node, Operator, Parameter, Shape, format_shape, shape_of
+from bittrue.network import Node, Operator, Parameter, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
-from bittrue.operators.windows import Padding, convolution_weight, convolve, window_shape
+from bittrue.operators.output_kind import OutputKind, output_kind
+from bittrue.operators.windows import convolution_weight, convolve, window_shape
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, parameter_site, sites
+from bittrue.shapes import Padding, Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +81,11 @@ def _(operator: Operator) -> Grouping:
     return Grouping.START
 
 
+@output_kind.rule(Convolution, Dense)
+def _(operator: Operator) -> OutputKind:
+    return OutputKind.OTHER
+
+
 @float_value.rule(Convolution)
 def _(operator: Convolution) -> FloatFunction:
     weight = convolution_weight(_tensor(operator.weight))
@@ -137,7 +144,7 @@ def _lower(
         accumulated = instruction.accumulator
         bits = accumulated.format.fraction_bits
         unit = Fraction(2) ** -bits
-        bounded = accumulated.overflow.value != "UNBOUNDED"
+        bounded = accumulated.overflow is not Overflow.UNBOUNDED
         low = accumulated.min_code * unit if bounded else None
         high = accumulated.max_code * unit if bounded else None
         context.finish(instruction, context.node.inputs, bits, low, high)

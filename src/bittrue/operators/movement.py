@@ -10,10 +10,12 @@ import torch
 from bittrue import program
 from bittrue.errors import ModelError, PlanError
 from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
-from bittrue.network import Node, Operator, Shape, format_shape, shape_of
+from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
-from bittrue.operators.windows import Padding, channels_first, channels_last, pad_spatial
+from bittrue.operators.output_kind import OutputKind, output_kind
+from bittrue.operators.windows import channels_first, channels_last, pad_spatial
 from bittrue.plan import Grouping, PlanOptions, Site, Word, grouping, output_site, sites
+from bittrue.shapes import Padding, Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +116,16 @@ def _(operator: Operator) -> Grouping:
 @grouping.rule(Identity, Flatten, Reshape, ZeroPadding)
 def _(operator: Operator) -> Grouping:
     return Grouping.PASS
+
+
+@output_kind.rule(Identity, Flatten, Reshape, ZeroPadding, Concatenate)
+def _(operator: Operator) -> OutputKind:
+    return OutputKind.SAME
+
+
+@output_kind.rule(Input)
+def _(operator: Operator) -> OutputKind:
+    return OutputKind.OTHER
 
 
 # Float values

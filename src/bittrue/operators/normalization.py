@@ -9,9 +9,11 @@ import torch
 from bittrue import program
 from bittrue.errors import ModelError
 from bittrue.lowering import LoweringContext, ParameterCodes, Surd, bypass, lower, value_bounds
-from bittrue.network import Node, Operator, Parameter, Shape, format_shape, shape_of
+from bittrue.network import Node, Operator, Parameter, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
+from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, parameter_site, sites
+from bittrue.shapes import Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,11 @@ def _(operator: BatchNormalization, node: Node, options: PlanOptions) -> tuple[S
 @grouping.rule(BatchNormalization)
 def _(operator: Operator) -> Grouping:
     return Grouping.FOLLOW
+
+
+@output_kind.rule(BatchNormalization)
+def _(operator: Operator) -> OutputKind:
+    return OutputKind.OTHER
 
 
 @float_value.rule(BatchNormalization)

@@ -10,10 +10,12 @@ import torch
 from bittrue import program
 from bittrue.errors import ModelError
 from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
-from bittrue.network import Node, Operator, Shape, format_shape, shape_of
+from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
-from bittrue.operators.windows import Padding, window_counts, window_maximum, window_shape, window_sum
+from bittrue.operators.output_kind import OutputKind, output_kind
+from bittrue.operators.windows import window_counts, window_maximum, window_shape, window_sum
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, sites
+from bittrue.shapes import Padding, Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +95,11 @@ def _(operator: Operator) -> Grouping:
     return Grouping.END
 
 
+@output_kind.rule(MaxPooling, GlobalMaxPooling, AveragePooling, GlobalAveragePooling)
+def _(operator: Operator) -> OutputKind:
+    return OutputKind.SAME
+
+
 @float_value.rule(MaxPooling)
 def _(operator: MaxPooling) -> FloatFunction:
     return lambda x: window_maximum(x, operator.window, operator.strides, operator.padding)
@@ -150,7 +157,8 @@ def _(operator: GlobalMaxPooling, context: LoweringContext) -> None:
 @lower.rule(GlobalAveragePooling)
 def _(operator: GlobalAveragePooling, context: LoweringContext) -> None:
     window, strides, padding = _whole(context.input_types[0].shape[:-1])
-    instruction = program.WindowAverage(window, strides, padding, np.full(strides, prod(window), np.int64))
+    one_position = (1,) * len(window)
+    instruction = program.WindowAverage(window, strides, padding, np.full(one_position, prod(window), np.int64))
     _finish_average(context, context.node.inputs[0], instruction, padded=False)
 
 

@@ -1,15 +1,12 @@
 """Geometry of windows over spatial axes, and torch's kernels for them on channels-last tensors."""
 
-from math import prod
-
 import numpy as np
 import torch
 from torch.nn import functional
 
 from bittrue.errors import ModelError
-from bittrue.network import Shape, format_shape
-
-Padding = tuple[tuple[int, int], ...]
+from bittrue.network import format_shape
+from bittrue.shapes import Padding, Shape
 
 
 def window_shape(
@@ -116,8 +113,3 @@ def window_sum(x: torch.Tensor, window: tuple[int, ...], strides: tuple[int, ...
 
 def _stepped(axis: int, stride: int) -> tuple[slice, ...]:
     return (slice(None),) * axis + (slice(None, None, stride),)
-
-
-def spatial_size(shape: Shape) -> int:
-    """How many positions the spatial axes of a shape (channels last) have."""
-    return prod(shape[:-1])

@@ -93,7 +93,7 @@ def check_spec(site: Site, spec: Spec) -> None:
             )
         if len({(quantizer.rounding, quantizer.overflow) for quantizer in spec}) > 1:
             raise PlanError(f"site {site.name}: rounding and overflow differ between channels; use one of each.")
-    if site.role == "accumulator" and isinstance(spec, tuple | Quantizer) is False and spec is not Word.EXACT:
+    if site.role == "accumulator" and not isinstance(spec, tuple | Quantizer) and spec is not Word.EXACT:
         raise PlanError(f"site {site.name}: an accumulator is EXACT or has a format.")
 
 

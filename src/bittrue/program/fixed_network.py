@@ -6,8 +6,7 @@ from functools import cached_property
 
 from bittrue.fixed import Quantizer
 from bittrue.program.instructions import Instruction
-
-Shape = tuple[int, ...]
+from bittrue.shapes import Shape
 
 
 @dataclass(frozen=True)

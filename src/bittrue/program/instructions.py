@@ -15,8 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from bittrue.fixed import Quantizer
-
-Pairs = tuple[tuple[int, int], ...]
+from bittrue.shapes import Padding
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +48,7 @@ class MultiplyAccumulate(Instruction):
     bias: np.ndarray | None
     bias_fraction_bits: int
     strides: tuple[int, ...]
-    padding: Pairs
+    padding: Padding
     dilation: tuple[int, ...]
     groups: int
     accumulator: Quantizer | None = None
@@ -106,7 +105,7 @@ class WindowMaximum(Instruction):
 
     window: tuple[int, ...]
     strides: tuple[int, ...]
-    padding: Pairs
+    padding: Padding
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +119,7 @@ class WindowAverage(Instruction):
 
     window: tuple[int, ...]
     strides: tuple[int, ...]
-    padding: Pairs
+    padding: Padding
     divisor: np.ndarray
 
 
@@ -160,7 +159,7 @@ class Reshape(Instruction):
 class Pad(Instruction):
     """Zeros around the spatial axes: `padding` holds (before, after) for each spatial axis."""
 
-    padding: Pairs
+    padding: Padding
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,24 @@
+"""How numbers are written for readers: in sentences, on the terminal and in the report."""
+
+SMALLEST_PROBABILITY = 1e-300
+"""Below it a float64 has few digits left, or none: the probability may have become 0, which it can't be."""
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 image`, `10,000 images`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """`81.63 %`."""
+    return f"{100 * share:.2f} %"
+
+
+def probability(value: float) -> str:
+    """Two significant digits; of the smallest, how small they are at most."""
+    return f"< {SMALLEST_PROBABILITY:g}" if value < SMALLEST_PROBABILITY else f"{value:.2g}"
+
+
+def typographic(text: str) -> str:
+    """A number with minus signs in the place of hyphens."""
+    return text.replace("-", "−")

@@ -13,11 +13,10 @@ from bittrue.operators import BatchNormalization, Convolution, Dense
 from bittrue.plan import STUDY_OPTIONS, Override, uniform_plan
 from bittrue.program import Bypass, FixedNetwork, MultiplyAccumulate, Quantize, Step
 from bittrue.rules import RuleTable
-from bittrue.simulation import carrier, simulator
+from bittrue.simulation import carrier, products, simulator
 from bittrue.simulation.carrier import Carrier
 from bittrue.simulation.functions import _BatchNormKernel
 from bittrue.simulation.kernel import Kernel, kernel
-from bittrue.simulation.products import ProductSums
 from bittrue.simulation.simulator import Simulator, prove
 from bittrue.simulation.values import Codes, Result
 from cases import CASES, Case, Draft, inputs_of
@@ -102,7 +101,7 @@ ODD_SUMS = Case("odd sums", (67,), _odd_sums)
 
 
 def odd_sums() -> tuple[FixedNetwork, np.ndarray]:
-    wide = [Override("image.output", "ap_ufixed<11,11>"), Override("dense.weight", "ap_ufixed<8,8>")]
+    wide = [Override("image.output", "ap_fixed<12,12,AP_RND_CONV,AP_SAT>"), Override("dense.weight", "ap_ufixed<8,8>")]
     program = program_of(ODD_SUMS, 40, 0, overrides=wide)
     return program, np.stack([np.full(67, 2047.0), np.arange(67) + 1981.0]).astype(np.float32)
 
@@ -132,9 +131,9 @@ def channel_groups() -> tuple[FixedNetwork, np.ndarray]:
         draft.convolution("conv", (3, 3), 2, padding=((1, 1), (1, 1)))
 
     case = Case("channel groups", (3, 3, 32), extend)
-    wide = [Override("image.output", "ap_ufixed<11,11>"), Override("conv.weight", "ap_fixed<8,1>")]
+    wide = [Override("image.output", "ap_fixed<12,12,AP_RND_CONV,AP_SAT>"), Override("conv.weight", "ap_fixed<8,1>")]
     program = program_of(case, 40, 7, overrides=wide)
-    x = np.random.default_rng(0).integers(0, 2047, (2, *case.shape)).astype(np.float32)
+    x = np.random.default_rng(0).integers(-2047, 2048, (2, *case.shape)).astype(np.float32)
     assert "channel groups" in prove(program, {})[-1].strategy
     return program, x
 
@@ -151,13 +150,13 @@ def test_channel_groups_have_the_bits_of_one_sum(rounding: Rounding) -> None:
 
 def test_channel_groups_that_miss_a_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     program, x = channel_groups()
-    original = ProductSums._channel_groups
+    original = products._channel_groups
 
-    def one_short(self: ProductSums, *arguments: int) -> tuple[tuple[int, int], ...] | None:
-        groups = original(self, *arguments)
+    def one_short(reach: np.ndarray) -> tuple[tuple[int, int], ...] | None:
+        groups = original(reach)
         return None if groups is None else ((groups[0][0], groups[0][1] - 1), *groups[1:])
 
-    monkeypatch.setattr(ProductSums, "_channel_groups", one_short)
+    monkeypatch.setattr(products, "_channel_groups", one_short)
     assert check(program, x) is not None
 
 
@@ -165,7 +164,7 @@ def test_channel_groups_as_wide_as_they_may_not_be(monkeypatch: pytest.MonkeyPat
     """All channels at once on float32: the groups are needed."""
     program, x = channel_groups()
     x = np.full_like(x, 2047.0)
-    monkeypatch.setattr(ProductSums, "_channel_groups", lambda self, *_: ((0, self.instruction.weight.shape[-2]),))
+    monkeypatch.setattr(products, "_channel_groups", lambda reach: ((0, reach.shape[1]),))
     step = program.by_name["conv"]
     layer = step.instruction
     assert isinstance(layer, MultiplyAccumulate)

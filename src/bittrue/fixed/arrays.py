@@ -57,3 +57,20 @@ def _quantize_wide(values: np.ndarray, quantizer: Quantizer) -> tuple[np.ndarray
     codes = integers.quantize_reals(values, quantizer.format.fraction_bits, quantizer.rounding)
     outside = integers.count_overflows(codes, quantizer)
     return narrow(integers.apply_overflow(codes, quantizer)), outside
+
+
+def signed_sums(codes: np.ndarray) -> tuple[list[int], list[int]]:
+    """For each index of the last axis the sum of the positive codes and that of the negative ones' absolute values."""
+    columns = codes.reshape(-1, codes.shape[-1])
+    largest = max(-int(columns.min(initial=0)), int(columns.max(initial=0)))
+    if largest * len(columns) >= 1 << 62:
+        channels = columns.T.tolist()
+        above = [sum(code for code in channel if code > 0) for channel in channels]
+        return above, [-sum(code for code in channel if code < 0) for channel in channels]
+    rows = max(_PIECE // columns.shape[1], 1)
+    above_sum, total = np.zeros((2, columns.shape[1]), np.int64)
+    for start in range(0, len(columns), rows):
+        piece = torch.tensor(columns[start : start + rows].astype(np.int64))
+        total += piece.sum(0).numpy()
+        above_sum += piece.clamp_(min=0).sum(0).numpy()
+    return above_sum.tolist(), (above_sum - total).tolist()

@@ -9,6 +9,7 @@ import torch
 from bittrue import program
 from bittrue.errors import ModelError
 from bittrue.fixed import Overflow, Quantizer
+from bittrue.fixed.arrays import signed_sums
 from bittrue.lowering import LoweringContext, ParameterCodes, bypass, lower, value_bounds
 from bittrue.network import Node, Operator, Parameter, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
@@ -162,7 +163,7 @@ def _sum_bounds(
     if low is None or high is None:
         return None, None
     low, high = min(low, Fraction(0)), max(high, Fraction(0))
-    positive, negative = _column_sums(weight.codes.reshape(-1, weight.codes.shape[-1]))
+    positive, negative = signed_sums(weight.codes)
     channels = len(positive)
     units = [Fraction(2) ** -bits for bits in weight.fraction_bits] * (
         channels if len(weight.fraction_bits) == 1 else 1
@@ -172,23 +173,9 @@ def _sum_bounds(
         biases = [code * Fraction(2) ** -bias.fraction_bits[0] for code in bias.codes.tolist()]
     triples = list(zip(positive, negative, units, biases, strict=True))
     return (
-        min((plus * low + minus * high) * unit + offset for plus, minus, unit, offset in triples),
-        max((plus * high + minus * low) * unit + offset for plus, minus, unit, offset in triples),
+        min((plus * low - minus * high) * unit + offset for plus, minus, unit, offset in triples),
+        max((plus * high - minus * low) * unit + offset for plus, minus, unit, offset in triples),
     )
-
-
-def _column_sums(columns: np.ndarray) -> tuple[list[int], list[int]]:
-    """For each column the exact sums of its positive and of its negative entries, as Python integers."""
-    largest = max(-int(columns.min()), int(columns.max()))
-    if largest * len(columns) < 1 << 62:
-        wide = torch.from_numpy(columns).to(torch.int64, copy=True)
-        total = wide.sum(0)
-        positive = wide.clamp_(min=0).sum(0)
-        return positive.tolist(), (total - positive).tolist()
-    channels = columns.T.tolist()
-    above = [sum(code for code in codes if code > 0) for codes in channels]
-    below = [sum(code for code in codes if code < 0) for codes in channels]
-    return above, below
 
 
 @bypass.rule(Convolution, Dense)

@@ -37,5 +37,5 @@ def _(instruction: MultiplyAccumulate, step: Step, types: tuple[CodeType, ...], 
         return carried(step, bound)
     strategy = sums.strategy(bounds[0])
     bits = bound_bits(sums.bound(bounds[0]))
-    widest = sums.group_bound(strategy, bounds[0])
+    widest = sums.kernel_bound(strategy, bounds[0])
     return LayerProof(step.name, strategy.label, bits, strategy.carrier.bits - bound_bits(widest))

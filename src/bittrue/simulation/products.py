@@ -1,7 +1,5 @@
 """Exact sums of products: which carrier or split proves them (B14), and torch's kernels for it."""
 
-from functools import cached_property
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +8,7 @@ import torch
 from bittrue.fixed import Quantizer
 from bittrue.operators.windows import convolution_weight, convolve, window_shape
 from bittrue.program import MultiplyAccumulate
+from bittrue.simulation.bounds import SumBounds
 from bittrue.simulation.carrier import Carrier, carrier_for
 from bittrue.simulation.values import Codes, Result
 
@@ -39,152 +38,96 @@ class Strategy(NamedTuple):
         return "float32, inputs in two parts" if self.low_bits else self.carrier.label
 
 
-class ProductSums:
-    """A MultiplyAccumulate with its weights aligned to the finest binary point G, and the bounds that prove it.
+class ProductSums(SumBounds):
+    """The exact sums of a MultiplyAccumulate on torch.
 
-    The weights are laid out for one strategy at a time: the one that the largest inputs seen so far ask for.
+    The weights are laid out for one strategy at a time: the one that the inputs seen so far ask for.
     """
 
     def __init__(self, instruction: MultiplyAccumulate, input_fraction_bits: int, what: str) -> None:
-        self.instruction = instruction
-        self.input_fraction_bits = input_fraction_bits
+        super().__init__(instruction, input_fraction_bits)
         self.what = what
-        self._largest_input = -1
+        self._reaches: dict[tuple[int, int], tuple[int, int]] = {}
+        self._seen: tuple[list[int], list[int]] | None = None
         self._strategy = Strategy(Carrier.FLOAT32)
         self._weights: dict[tuple[int, tuple[int, int] | None], torch.Tensor] = {}
-
-    @cached_property
-    def fraction_bits(self) -> int:
-        """G: the fraction bits of the exact sums."""
-        finest = self.input_fraction_bits + max(self.instruction.weight_fraction_bits)
-        if self.instruction.bias is not None:
-            finest = max(finest, self.instruction.bias_fraction_bits)
-        return finest
-
-    @cached_property
-    def shifts(self) -> list[int]:
-        """For each output channel, how far its products are shifted left to reach G (length 1: the same for all)."""
-        return [self.fraction_bits - self.input_fraction_bits - bits for bits in self.instruction.weight_fraction_bits]
-
-    @cached_property
-    def _edges(self) -> list[int]:
-        """Where the input channels are cut into at most 64 blocks, the units that groups are made of."""
-        channels = self.instruction.weight.shape[-2]
-        blocks = min(channels, 64)
-        return [channels * index // blocks for index in range(blocks + 1)]
-
-    @cached_property
-    def _block_sums(self) -> np.ndarray:
-        """Σ|w| over each block of input channels and the whole kernel, (blocks, out): int64, or Python integers."""
-        weight = self.instruction.weight
-        largest = max(-int(weight.min()), int(weight.max()))
-        wide = largest * weight.size >= 1 << 62
-        sums = []
-        for start, stop in pairwise(self._edges):
-            block = weight[..., start:stop, :].reshape(-1, weight.shape[-1])
-            if wide:
-                sums.append(np.abs(block.astype(object)).sum(axis=0))
-            else:
-                sums.append(torch.from_numpy(block).to(torch.int64).abs().sum(0).numpy())
-        return np.stack(sums)
-
-    @cached_property
-    def magnitudes(self) -> list[int]:
-        """For each output channel: 2^shift · Σ|w|, so that a sum's bound is this times max|x|, plus the bias."""
-        sums = self._block_sums.sum(axis=0).tolist()
-        shifts = self.shifts * (len(sums) // len(self.shifts))
-        return [total << shift for total, shift in zip(sums, shifts, strict=True)]
-
-    @cached_property
-    def _positive(self) -> list[int]:
-        """For each output channel: 2^shift · the sum of its positive weights."""
-        columns = self.instruction.weight.reshape(-1, len(self.magnitudes))
-        kind = np.dtype(np.int64) if max(self.magnitudes, default=0) < 1 << 62 else np.dtype(object)
-        shifts = self.shifts * (len(self.magnitudes) // len(self.shifts))
-        sums = zip(self.magnitudes, columns.sum(axis=0, dtype=kind).tolist(), shifts, strict=True)
-        return [(magnitude + (total << shift)) // 2 for magnitude, total, shift in sums]
-
-    @cached_property
-    def biases(self) -> list[int]:
-        """The bias of each output channel at G."""
-        if self.instruction.bias is None:
-            return [0] * len(self.magnitudes)
-        shift = self.fraction_bits - self.instruction.bias_fraction_bits
-        return [code << shift for code in self.instruction.bias.tolist()]
-
-    def bound(self, largest_input: int) -> int:
-        """What no partial sum, in any order and in any channel, can exceed for inputs of absolute value ≤
-        largest_input."""
-        pairs = zip(self.magnitudes, self.biases, strict=True)
-        return max((magnitude * largest_input + abs(bias) for magnitude, bias in pairs), default=0)
-
-    def partial_sums(self, low: int, high: int) -> tuple[int, int]:
-        """The least and the largest sum, in any channel, of any of the products and the bias, for inputs from low to
-        high."""
-        low, high = min(low, 0), max(high, 0)
-        least = most = 0
-        for positive, magnitude, bias in zip(self._positive, self.magnitudes, self.biases, strict=True):
-            negative = magnitude - positive
-            least = min(least, positive * low - negative * high + min(bias, 0))
-            most = max(most, positive * high - negative * low + max(bias, 0))
-        return least, most
 
     def strategy(self, largest_input: int) -> Strategy:
         """The cheapest way that is proven for inputs of absolute value ≤ largest_input; CarrierError where there is
         none."""
-        carrier = carrier_for(self.bound(largest_input), self.what)
-        if carrier is not Carrier.FLOAT64 or self.instruction.groups != 1:
+        return self._choose([-largest_input], [largest_input])
+
+    def _choose(self, lows: list[int], highs: list[int]) -> Strategy:
+        """The cheapest way that is proven for inputs between these ends, one an input channel or one for all."""
+        low, high = min(lows), max(highs)
+        least, most = self.partial_sums(low, high)
+        carrier = carrier_for(max(-least, most), self.what)
+        if carrier is not Carrier.FLOAT64:
             return Strategy(carrier)
         if not self.instruction.strides:
-            low_bits = self._low_bits(largest_input)
+            low_bits = self._low_bits(low, high)
             return Strategy(Carrier.FLOAT32, low_bits=low_bits) if low_bits else Strategy(carrier)
-        groups = self._channel_groups(largest_input)
+        if self.by_channel is None:
+            return Strategy(carrier)
+        reach = self.channel_reach(lows, highs)
+        if reach.sum(axis=1).max() + max(map(abs, self.biases)) < 1 << Carrier.FLOAT32.bits:
+            return Strategy(Carrier.FLOAT32)
+        groups = _channel_groups(reach)
         return Strategy(carrier) if groups is None else Strategy(Carrier.FLOAT32, groups)
 
-    def _low_bits(self, largest_input: int) -> int:
+    def _low_bits(self, low: int, high: int) -> int:
         """How many low bits to cut off the inputs so that both parts' sums fit float32; 0 where two parts don't do."""
-        largest_part = ((1 << Carrier.FLOAT32.bits) - 1) // max(max(self.magnitudes), 1)
-        low_bits = (largest_part + 1).bit_length() - 1
-        return low_bits if (largest_input >> low_bits) + 1 <= largest_part else 0
+        for low_bits in range(1, Carrier.FLOAT32.bits):
+            if self._part_bound(low, high, low_bits) < 1 << Carrier.FLOAT32.bits:
+                return low_bits
+        return 0
 
-    def _channel_groups(self, largest_input: int) -> tuple[tuple[int, int], ...] | None:
-        """A few runs of input channels whose sums each fit float32, or None."""
-        aligned = self._block_sums.astype(np.float64) * np.exp2(self.shifts)  # exact: the whole sum is below 2^53
-        groups: list[tuple[int, int]] = []
-        start = 0
-        while start < len(aligned):
-            reach = np.cumsum(aligned[start:], axis=0).max(axis=1) * largest_input
-            taken = int(np.searchsorted(reach, 1 << Carrier.FLOAT32.bits))
-            if not taken or len(groups) == _MOST_GROUPS:
-                return None
-            groups.append((self._edges[start], self._edges[start + taken]))
-            start += taken
-        return tuple(groups)
+    def _part_bound(self, low: int, high: int, low_bits: int) -> int:
+        """What no partial sum of the low parts, or of the high ones, can exceed (the bias, added later, counted
+        too)."""
+        parts = self.partial_sums(0, (1 << low_bits) - 1), self.partial_sums(low >> low_bits, high >> low_bits)
+        return max(max(-least, most) for least, most in parts)
 
-    def group_bound(self, strategy: Strategy, largest_input: int) -> int:
-        """The bound of the widest sum that one kernel computes: of all, a channel group or an input part."""
+    def kernel_bound(self, strategy: Strategy, largest_input: int) -> int:
+        """What no number that one kernel computes can exceed: of the whole sum, a channel group or an input part."""
         if strategy.low_bits:
-            return max(self.magnitudes) * max((1 << strategy.low_bits) - 1, (largest_input >> strategy.low_bits) + 1)
+            return self._part_bound(-largest_input, largest_input, strategy.low_bits)
         if not strategy.groups:
             return self.bound(largest_input)
-        aligned = self._block_sums.astype(np.float64) * np.exp2(self.shifts)
-        blocks = [(self._edges.index(start), self._edges.index(stop)) for start, stop in strategy.groups]
-        widest = max(aligned[start:stop].sum(axis=0).max() for start, stop in blocks)
-        return int(widest) * largest_input
+        reach = self.channel_reach([-largest_input], [largest_input])
+        return int(max(reach[:, start:stop].sum(axis=1).max() for start, stop in strategy.groups))
 
-    def _strategy_for(self, bound: int) -> Strategy:
-        """The strategy for a batch; weights laid out for an earlier, narrower one are dropped."""
-        if bound > self._largest_input:
-            # The next number with four leading bits, so that slightly larger batches find their strategy chosen.
-            excess = max(bound.bit_length() - 4, 0)
-            rounded_up = -(-bound >> excess) << excess
-            largest = rounded_up if self.bound(rounded_up) < 1 << Carrier.FLOAT64.bits else bound
-            strategy = self.strategy(largest)  # where there is none, what was laid out stays as it is
-            self._largest_input = largest
+    def _strategy_for(self, codes: Codes) -> Strategy:
+        """The strategy for a batch; weights laid out for a cheaper one, which it outgrew, are dropped."""
+        least, most = self._reach(codes)
+        if self._seen is None and max(-least, most) < 1 << Carrier.FLOAT32.bits:
+            return self._strategy
+        lows, highs = self._ends(codes)
+        if self._seen is not None:
+            lows = [min(pair) for pair in zip(lows, self._seen[0], strict=True)]
+            highs = [max(pair) for pair in zip(highs, self._seen[1], strict=True)]
+        if (lows, highs) != self._seen:
+            strategy = self._choose(lows, highs)  # where there is none, what was laid out stays as it is
+            self._seen = lows, highs
             if strategy != self._strategy:
                 self._strategy = strategy
                 self._weights.clear()
         return self._strategy
+
+    def _reach(self, codes: Codes) -> tuple[int, int]:
+        """The least and the largest partial sum for a batch's bounds, or slightly wider ones that were met before."""
+        ends = -_rounded_up(max(-codes.low, 0)), _rounded_up(max(codes.high, 0))
+        if ends not in self._reaches:
+            self._reaches[ends] = self.partial_sums(*ends)
+        return self._reaches[ends]
+
+    def _ends(self, codes: Codes) -> tuple[list[int], list[int]]:
+        """The batch's ends, by input channel where the sums are known by channel; rounded up, and with 0 between."""
+        if self.by_channel is None:
+            return [-_rounded_up(max(-codes.low, 0))], [_rounded_up(max(codes.high, 0))]
+        columns = codes.tensor.reshape(-1, codes.tensor.shape[-1])
+        lows, highs = columns.amin(0).tolist(), columns.amax(0).tolist()
+        return [-_rounded_up(max(-int(low), 0)) for low in lows], [_rounded_up(max(int(high), 0)) for high in highs]
 
     def factors(self, carrier: Carrier) -> list[int]:
         """2^shift for each output channel; where that is more than the carrier holds, all products are zero anyway."""
@@ -210,8 +153,7 @@ class ProductSums:
 
     def exact_sum(self, codes: Codes) -> Result:
         """The exact sums at G, on the narrowest carrier that the inputs' bounds allow."""
-        bound = self.bound(codes.bound)
-        return Result(self._compute(codes, self._strategy_for(codes.bound), 0), -bound, bound)
+        return Result(self._compute(codes, self._strategy_for(codes), 0), *self._reach(codes))
 
     def rounded_sum(self, codes: Codes, quantizer: Quantizer) -> Result:
         """The sums, rounded by a quantizer that rounds to nearest even.
@@ -219,12 +161,12 @@ class ProductSums:
         A power of two in the weights takes the place of the shift: a float carrier holds the scaled sums as exactly.
         """
         shift = self.fraction_bits - quantizer.format.fraction_bits
-        bound = self.bound(codes.bound)
-        strategy = self._strategy_for(codes.bound)
+        least, most = self._reach(codes)
+        strategy = self._strategy_for(codes)
         if strategy.carrier is Carrier.INT64 or not 0 < shift <= _MOST_FOLDED:
-            return Result(self._compute(codes, strategy, 0), -bound, bound)
-        limit = (bound >> shift) + 1
-        return Result(self._compute(codes, strategy, shift).round_(), -limit, limit, rounded=True)
+            return Result(self._compute(codes, strategy, 0), least, most)
+        rounded = self._compute(codes, strategy, shift).round_()
+        return Result(rounded, least >> shift, -(-most >> shift), rounded=True)
 
     def _compute(self, codes: Codes, strategy: Strategy, shift: int) -> torch.Tensor:
         if strategy.low_bits:
@@ -261,6 +203,26 @@ class ProductSums:
             return torch.nn.functional.linear(x, weight, bias)
         geometry = (instruction.strides, instruction.padding, instruction.dilation, instruction.groups)
         return convolve(x, weight, bias, *geometry)
+
+
+def _rounded_up(number: int) -> int:
+    """The next number with four leading bits, so that slightly larger batches find their strategy chosen."""
+    excess = max(number.bit_length() - 4, 0)
+    return -(-number >> excess) << excess
+
+
+def _channel_groups(reach: np.ndarray) -> tuple[tuple[int, int], ...] | None:
+    """A few runs of input channels whose sums each fit float32, or None. reach: as channel_reach gives it."""
+    groups: list[tuple[int, int]] = []
+    start, channels = 0, reach.shape[1]
+    while start < channels:
+        run = np.cumsum(reach[:, start:], axis=1).max(axis=(0, 2)) * (1 + 2.0**-40)
+        taken = int(np.searchsorted(run, 1 << Carrier.FLOAT32.bits))
+        if not taken or len(groups) == _MOST_GROUPS:
+            return None
+        groups.append((start, start + taken))
+        start += taken
+    return tuple(groups)
 
 
 def integer_sums(x: torch.Tensor, sums: ProductSums) -> torch.Tensor:

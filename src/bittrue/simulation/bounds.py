@@ -1,0 +1,99 @@
+"""What the sums of a MultiplyAccumulate can reach: the bounds that prove a carrier (B14).
+
+B14 bounds every partial sum by Σ|w|·max|x|. Where the inputs' ends differ, or differ by channel, less is possible, and
+as certain: whatever the order, a partial sum is the sum of some of the products, so it lies between the sum of all that
+can be negative and the sum of all that can be positive.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from bittrue.fixed.arrays import signed_sums
+from bittrue.program import MultiplyAccumulate
+
+
+class SumBounds:
+    """Bounds on the sums of a MultiplyAccumulate, its weights aligned to the finest binary point G."""
+
+    def __init__(self, instruction: MultiplyAccumulate, input_fraction_bits: int) -> None:
+        self.instruction = instruction
+        self.input_fraction_bits = input_fraction_bits
+
+    @cached_property
+    def fraction_bits(self) -> int:
+        """G: the fraction bits of the exact sums."""
+        finest = self.input_fraction_bits + max(self.instruction.weight_fraction_bits)
+        if self.instruction.bias is not None:
+            finest = max(finest, self.instruction.bias_fraction_bits)
+        return finest
+
+    @cached_property
+    def shifts(self) -> list[int]:
+        """For each output channel, how far its products are shifted left to reach G (length 1: the same for all)."""
+        return [self.fraction_bits - self.input_fraction_bits - bits for bits in self.instruction.weight_fraction_bits]
+
+    @cached_property
+    def _signed_sums(self) -> tuple[list[int], list[int]]:
+        """For each output channel 2^shift · Σw over the positive weights, and 2^shift · Σ|w| over the negative ones."""
+        above, below = signed_sums(self.instruction.weight)
+        shifts = self.shifts * (len(above) // len(self.shifts))
+        return (
+            [total << shift for total, shift in zip(above, shifts, strict=True)],
+            [total << shift for total, shift in zip(below, shifts, strict=True)],
+        )
+
+    @cached_property
+    def magnitudes(self) -> list[int]:
+        """For each output channel: 2^shift · Σ|w|, so that a sum's bound is this times max|x|, plus the bias."""
+        return [above + below for above, below in zip(*self._signed_sums, strict=True)]
+
+    @cached_property
+    def biases(self) -> list[int]:
+        """The bias of each output channel at G."""
+        if self.instruction.bias is None:
+            return [0] * len(self.magnitudes)
+        shift = self.fraction_bits - self.instruction.bias_fraction_bits
+        return [code << shift for code in self.instruction.bias.tolist()]
+
+    def bound(self, largest_input: int) -> int:
+        """What no partial sum, in any order and in any channel, can exceed for inputs of absolute value ≤
+        largest_input."""
+        pairs = zip(self.magnitudes, self.biases, strict=True)
+        return max((magnitude * largest_input + abs(bias) for magnitude, bias in pairs), default=0)
+
+    def partial_sums(self, low: int, high: int) -> tuple[int, int]:
+        """The least and the largest sum, in any channel, of any of the products and the bias, for inputs from low to
+        high."""
+        low, high = min(low, 0), max(high, 0)
+        triples = list(zip(*self._signed_sums, self.biases, strict=True))
+        least = min((above * low - below * high + min(bias, 0) for above, below, bias in triples), default=0)
+        most = max((above * high - below * low + max(bias, 0) for above, below, bias in triples), default=0)
+        return least, most
+
+    @cached_property
+    def by_channel(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """A convolution's sums over the kernel of the positive weights, and of the negative ones' absolute values.
+
+        (in, out) at G in float64, exactly; None for grouped channels, dense layers and weights that add up to 2^53 or
+        more.
+        """
+        instruction = self.instruction
+        if instruction.groups != 1 or not instruction.strides or max(self.magnitudes) >= 1 << 53:
+            return None
+        weight = torch.from_numpy(instruction.weight).to(torch.float64).flatten(0, -3)
+        above, below = weight.clamp(min=0).sum(0).numpy(), (-weight).clamp(min=0).sum(0).numpy()
+        return above * np.exp2(self.shifts), below * np.exp2(self.shifts)
+
+    def channel_reach(self, lows: Sequence[int], highs: Sequence[int]) -> np.ndarray:
+        """How far the products of each input channel can take a sum up, and down: (2, in, out) in float64.
+
+        lows ≤ 0 ≤ highs: each input channel's ends (or one for all). A little too large, where float64 rounds.
+        """
+        assert self.by_channel is not None
+        above, below = self.by_channel
+        low, high = np.array(lows, np.float64)[:, None], np.array(highs, np.float64)[:, None]
+        reach: np.ndarray = np.stack([above * high - below * low, below * high - above * low]) * (1 + 2.0**-50)
+        return reach

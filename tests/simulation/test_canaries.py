@@ -73,14 +73,14 @@ def test_one_bit_in_one_kernel(instruction: type, monkeypatch: pytest.MonkeyPatc
 
 
 def test_one_bit_in_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = simulator._quantize_input
+    original = simulator._quantize_reals
 
     def off_by_one(*arguments: Any) -> tuple[Codes, int]:
         codes, outside = original(*arguments)
         assert isinstance(codes, Codes)
         return replace(codes, tensor=codes.tensor + 1, high=codes.high + 1), outside
 
-    monkeypatch.setattr(simulator, "_quantize_input", off_by_one)
+    monkeypatch.setattr(simulator, "_quantize_reals", off_by_one)
     assert check(program_of(BY_NAME["relu-alone"]), inputs_of(BY_NAME["relu-alone"])) is not None
 
 

@@ -1,11 +1,14 @@
 """FLOAT (B5): computed in float32 from float32 inputs; a later quantizer takes that float32 as an exact number."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from bittrue.errors import FormatError
+from bittrue.fixed import FixedFormat, Quantizer
 from bittrue.lowering import lower_network
 from bittrue.operators.float_value import float_value
 from bittrue.plan import STUDY_OPTIONS, Override, PlanOptions, sites_of, study_plan, uniform_plan
@@ -17,6 +20,7 @@ from plans import AFFINE_EVERY_NODE, QUANTIZED, TABLE
 from simulation.comparison import Seen, first_difference, simulate
 
 BY_NAME = {case.name: case for case in CASES}
+FLOAT_QUANTIZER = Quantizer(FixedFormat(True, 8, 4))
 OPTIONS = (AFFINE_EVERY_NODE, PlanOptions(batch_norm="raw"), QUANTIZED, TABLE)
 SITES = [
     ("whole", "conv.output"),
@@ -96,3 +100,17 @@ def test_a_value_taken_with_one_bit_too_few_is_noticed() -> None:
     name = next(iter(given[0]))
     given[0] = {**given[0], name: [value + 2.0**-5 for value in given[0][name]]}
     assert first_difference(program, x, result, seen, given) is not None
+
+
+def test_infinity_computed_in_float_names_its_site() -> None:
+    """The product of the largest weight and input overflows float32."""
+    case = BY_NAME["dense"]
+    overrides = [Override("dense.output", "FLOAT"), Override("image.output", "ap_fixed<8,131>")]
+    plan = uniform_plan(case.network, 8, 4, overrides=[*overrides])
+    program = lower_network(case.network, plan)
+    after = replace(program.steps[-1], quantizer=FLOAT_QUANTIZER, type=replace(program.steps[-1].type, fraction_bits=4))
+    x = np.full((1, 7), 3e38, np.float32)
+    with pytest.raises(FormatError, match=r"^site dense\.output: NaN and infinity"):
+        Simulator(replace(program, steps=(*program.steps[:-1], after))).run(x)
+    with pytest.raises(FormatError, match=r"^the input: NaN and infinity"):
+        Simulator(program).run(np.full((1, 7), np.inf, np.float32))

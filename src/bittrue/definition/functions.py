@@ -15,7 +15,7 @@ from bittrue.definition.enclosure import Bounds, Real, exp_negative, exponential
 from bittrue.definition.meaning import Codes, Numbers, meaning
 from bittrue.errors import BittrueError
 from bittrue.fixed.format import Quantizer
-from bittrue.fixed.reference import decode, overflow_code, quantize, requantize
+from bittrue.fixed.reference import decode, overflow_code, overflows, round_to_code
 from bittrue.program import BatchNorm, Lookup, Sigmoid, Softmax, SoftmaxTable, Step, Tanh
 from bittrue.rules import RuleTable
 
@@ -160,26 +160,37 @@ def _(instruction: SoftmaxTable, step: Step, inputs: tuple[Codes, ...]) -> Codes
     @cache
     def exp_code(difference: int) -> int:
         exponent = -decode(difference, instruction.difference.format.fraction_bits)
-        return _code(exponential(exponent), instruction.exp)
+        return round_number(exponential(exponent), instruction.exp.format.fraction_bits, instruction.exp.rounding)
+
+    outside = dict.fromkeys(("difference", "exp", "sum", "reciprocal"), 0)
+
+    def limited(role: str, code: int, quantizer: Quantizer) -> int:
+        outside[role] += overflows(code, quantizer)
+        return overflow_code(code, quantizer)
+
+    def requantized(role: str, code: int, fraction_bits: int, quantizer: Quantizer) -> int:
+        value = decode(code, fraction_bits)
+        return limited(role, round_to_code(value, quantizer.format.fraction_bits, quantizer.rounding), quantizer)
 
     codes: list[int] = []
     for row in _rows(x):
         largest = max(row)
-        differences = [requantize(largest - code, x.binary_point, instruction.difference) for code in row]
-        exps = [exp_code(difference) for difference in differences]
-        total = requantize(sum(exps), instruction.exp.format.fraction_bits, instruction.sum)
+        differences = [
+            requantized("difference", largest - code, x.binary_point, instruction.difference) for code in row
+        ]
+        exps = [limited("exp", exp_code(difference), instruction.exp) for difference in differences]
+        total = requantized("sum", sum(exps), instruction.exp.format.fraction_bits, instruction.sum)
         if total == 0:
             raise BittrueError(
                 f"The sum of exponentials in '{step.name}' is rounded to zero, which has no reciprocal; "
                 "give its sum and exp table formats with more bits."
             )
-        reciprocal = quantize(1 / decode(total, instruction.sum.format.fraction_bits), instruction.reciprocal)
+        inverse = 1 / decode(total, instruction.sum.format.fraction_bits)
+        reciprocal_bits, rounding = instruction.reciprocal.format.fraction_bits, instruction.reciprocal.rounding
+        reciprocal = limited("reciprocal", round_to_code(inverse, reciprocal_bits, rounding), instruction.reciprocal)
         codes.extend(exp * reciprocal for exp in exps)
-    return Codes(x.shape, instruction.exp.format.fraction_bits + instruction.reciprocal.format.fraction_bits, codes)
-
-
-def _code(number: Fraction | Real, quantizer: Quantizer) -> int:
-    return overflow_code(round_number(number, quantizer.format.fraction_bits, quantizer.rounding), quantizer)
+    bits = instruction.exp.format.fraction_bits + instruction.reciprocal.format.fraction_bits
+    return Codes(x.shape, bits, codes, inner_overflows=outside)
 
 
 def _rows(x: Codes) -> list[list[int]]:

@@ -6,12 +6,16 @@ integer within it.
 """
 
 from enum import Enum
+from fractions import Fraction
 from math import log2
 
 import torch
 
 from bittrue.errors import CarrierError
 from bittrue.fixed.format import LARGEST_WORD_LENGTH
+
+_FARTHEST_POWER = 900
+_FARTHEST_FACTOR = 200
 
 
 class Carrier(Enum):
@@ -59,6 +63,25 @@ def carrier_for(bound: int, what: str, *, widest: Carrier = Carrier.INT64) -> Ca
         f"{what}: its numbers can need {bound.bit_length() + 1} bits, more than the {widest.bits + 1} "
         "of the widest carrier, so no exact result can be promised; give it, or a site before it, fewer bits."
     )
+
+
+def power_of_two(exponent: int, what: str) -> float:
+    """2^exponent as a factor in float64, with which no code leaves its normal range; CarrierError beyond that."""
+    if abs(exponent) > _FARTHEST_POWER:
+        raise CarrierError(
+            f"{what}: its binary point is {abs(exponent)} bits away, more than float64 can move it; give it, or a site "
+            "before it, a format with fewer."
+        )
+    return 2.0**exponent
+
+
+def nearest_float(number: Fraction, what: str) -> float:
+    """A number rounded to float64, so that the product of a few stays in its normal range; CarrierError where it might
+    not."""
+    magnitude = abs(number.numerator).bit_length() - number.denominator.bit_length()
+    if number and abs(magnitude) > _FARTHEST_FACTOR:
+        raise CarrierError(f"{what}: a number near 2^{magnitude} is beyond what is computed in float64.")
+    return float(number)
 
 
 def bound_bits(bound: int) -> float:

@@ -9,7 +9,7 @@ import torch
 
 from bittrue.fixed import Rounding
 from bittrue.program import Add, Clip, CodeType, ScaleOffset, Step
-from bittrue.simulation.carrier import Carrier, carrier_for
+from bittrue.simulation.carrier import Carrier, carrier_for, power_of_two
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove_step
 from bittrue.simulation.rounding import round_certain
@@ -124,7 +124,8 @@ def _folded(x: Codes, branch: Branch, step: Step, bound: int) -> Result:
     assert step.exact.fraction_bits is not None
     shift = step.exact.fraction_bits - step.quantizer.format.fraction_bits
     limit = (bound >> shift) + 1 if shift >= 0 else bound << -shift
-    scales, offsets = (_tensor(numbers, Carrier.FLOAT64) * 2.0**-shift for numbers in branch)
+    power = power_of_two(-shift, step.name)
+    scales, offsets = (_tensor(numbers, Carrier.FLOAT64) * power for numbers in branch)
     rounded = affine_rounded(x, scales, offsets, step.quantizer.rounding, carrier_for(limit, step.name))
     return Result(rounded, -limit, limit, rounded=True)
 

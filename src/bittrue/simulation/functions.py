@@ -9,26 +9,35 @@ tens of thousands of times what the mathematical libraries state.
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 
-import mpmath
 import torch
 
-from bittrue.errors import CarrierError
-from bittrue.fixed import Quantizer, Rounding, round_to_code
+from bittrue.fixed import Quantizer, round_to_code
 from bittrue.fixed.surd import round_surd
-from bittrue.fixed.tensor import apply_overflow_, round_shift_
-from bittrue.program import BatchNorm, CodeType, Instruction, Lookup, Sigmoid, Softmax, SoftmaxTable, Step, Tanh
+from bittrue.fixed.tensor import apply_overflow_, count_overflows, round_shift_
+from bittrue.program import (
+    BatchNorm,
+    CodeType,
+    Function,
+    Instruction,
+    Lookup,
+    Sigmoid,
+    Softmax,
+    SoftmaxTable,
+    Step,
+    Tanh,
+)
 from bittrue.rules import RuleTable
-from bittrue.simulation.carrier import carrier_for
+from bittrue.simulation.carrier import carrier_for, nearest_float, power_of_two
 from bittrue.simulation.elementwise import affine_rounded
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove_step
+from bittrue.simulation.real_functions import EXP, REAL_FUNCTIONS, RealFunction, function_code, softmax_code
 from bittrue.simulation.rounding import divide_rounded, doubtful, round_resolved
 from bittrue.simulation.values import Codes, Result
 
 _ERROR = 2.0**-36
-_MOST_PRECISION = 1 << 14
 _MOST_TABLE = 1 << 24
 
 function_kernel: RuleTable[Callable[..., Kernel]] = RuleTable("function kernel")
@@ -43,107 +52,43 @@ def _(instruction: Lookup, step: Step, types: tuple[CodeType, ...]) -> Kernel:
 # Functions of one code
 
 
-def sigmoid_interval(x: mpmath.mpi) -> mpmath.mpi:
-    return 1 / (1 + mpmath.iv.exp(-x))
-
-
-def tanh_interval(x: mpmath.mpi) -> mpmath.mpi:
-    return 1 - 2 / (1 + mpmath.iv.exp(2 * x))
-
-
-def exp_interval(x: mpmath.mpi) -> mpmath.mpi:
-    return mpmath.iv.exp(x)
-
-
-Interval = Callable[[mpmath.mpi], mpmath.mpi]
-
-
-@function_kernel.rule(Sigmoid)
-def _(function: Sigmoid, step: Step, fraction_bits: int) -> Kernel:
-    return _per_code(step, fraction_bits, torch.sigmoid, sigmoid_interval, Fraction(1, 2), (0, 1))
-
-
-@function_kernel.rule(Tanh)
-def _(function: Tanh, step: Step, fraction_bits: int) -> Kernel:
-    return _per_code(step, fraction_bits, torch.tanh, tanh_interval, Fraction(0), (-1, 1))
-
-
-def _per_code(
-    step: Step,
-    fraction_bits: int,
-    approximate: Callable[[torch.Tensor], torch.Tensor],
-    interval: Interval,
-    at_zero: Fraction,
-    reach: tuple[int, int],
-) -> Kernel:
-    """A function evaluated once for each code that occurs. reach: integers that the function stays between."""
+@function_kernel.rule(Sigmoid, Tanh)
+def _(function: Function, step: Step, fraction_bits: int) -> Kernel:
+    """Evaluated once for each code that occurs."""
     assert step.quantizer is not None
-    quantizer = step.quantizer
-    bounds = [round_to_code(Fraction(end), quantizer.format.fraction_bits, quantizer.rounding) for end in reach]
+    quantizer, real = step.quantizer, REAL_FUNCTIONS[type(function)]
+    low, high = (round_to_code(Fraction(end), quantizer.format.fraction_bits, quantizer.rounding) for end in real.reach)
 
     def look_up(inputs: tuple[Codes, ...]) -> Result:
         (x,) = inputs
-        carrier = carrier_for(max(map(abs, bounds)), step.name)
+        carrier = carrier_for(max(-low, high), step.name)
         codes, place = torch.unique(x.tensor, return_inverse=True)
-        table = _rounded_function(codes, fraction_bits, quantizer, approximate, interval, at_zero, step.name)
-        return Result(table.to(carrier.dtype)[place], bounds[0], bounds[1], rounded=True)
+        table = _rounded_function(codes, fraction_bits, quantizer, real, step.name)
+        return Result(table.to(carrier.dtype)[place], low, high, rounded=True)
 
     return look_up
 
 
 def _rounded_function(
-    codes: torch.Tensor,
-    fraction_bits: int,
-    quantizer: Quantizer,
-    approximate: Callable[[torch.Tensor], torch.Tensor],
-    interval: Interval,
-    at_zero: Fraction,
-    what: str,
+    codes: torch.Tensor, fraction_bits: int, quantizer: Quantizer, function: RealFunction, what: str
 ) -> torch.Tensor:
-    """The rounded codes, in float64, of a function of codes; rational at 0 alone."""
-    bits, rounding = quantizer.format.fraction_bits, quantizer.rounding
-    reals = approximate(codes.to(torch.float64) * 2.0**-fraction_bits) * 2.0**bits
+    """The rounded codes, in float64, of a function of codes."""
+    values = codes.to(torch.float64) * power_of_two(-fraction_bits, what)
+    reals = function.approximate(values) * power_of_two(quantizer.format.fraction_bits, what)
 
     def resolve(open_cases: torch.Tensor) -> list[int]:
         return [decide(int(codes[index])) for index in open_cases.tolist()]
 
     def decide(code: int) -> int:
-        return function_code(code, fraction_bits, quantizer, interval, at_zero, what)
+        return function_code(code, fraction_bits, quantizer, function, what)
 
-    # An absolute part covers results that float64 can't tell from an end of the function's range.
-    return round_resolved(reals, reals.abs() * _ERROR + 2.0 ** (bits - 60), rounding, resolve, what)
-
-
-def function_code(
-    code: int, fraction_bits: int, quantizer: Quantizer, interval: Interval, at_zero: Fraction, what: str
-) -> int:
-    """The rounded code of a function of one code; rational at 0 alone."""
-    bits, rounding = quantizer.format.fraction_bits, quantizer.rounding
-    if code == 0:
-        return round_to_code(at_zero, bits, rounding)
-    return _round_interval(lambda: interval(_exact(code, fraction_bits)), bits, rounding, what)
+    return round_resolved(reals, _error_of(reals, quantizer), quantizer.rounding, resolve, what)
 
 
-def _exact(code: int, fraction_bits: int) -> mpmath.mpi:
-    return mpmath.iv.mpf(code) * mpmath.iv.mpf(2) ** -fraction_bits
-
-
-def _round_interval(evaluate: Callable[[], mpmath.mpi], bits: int, rounding: Rounding, what: str) -> int:
-    """The rounded code of an irrational number given by ever narrower intervals.
-
-    The number lies strictly inside each interval, so it is decided once both ends fall into one half-step.
-    """
-    precision = 80 + max(bits, 0)
-    while precision <= _MOST_PRECISION:
-        mpmath.iv.prec = precision
-        doubled = evaluate() * mpmath.iv.mpf(2) ** (bits + 1)
-        with mpmath.workprec(precision + 64):
-            below = int(mpmath.floor(mpmath.mpf(doubled.a)))
-            above = int(mpmath.ceil(mpmath.mpf(doubled.b))) - 1
-        if below == above:
-            return round_to_code(Fraction(2 * below + 1, 4), 0, rounding)
-        precision *= 2
-    raise CarrierError(f"{what}: a result can't be told from a tie within {_MOST_PRECISION} bits; give the site fewer.")
+def _error_of(reals: torch.Tensor, quantizer: Quantizer) -> torch.Tensor:
+    """How far they may be off, with an absolute part for results that float64 can't tell from an end of the function's
+    range."""
+    return reals.abs() * _ERROR + 2.0 ** (quantizer.format.fraction_bits - 60)
 
 
 # Batch normalization
@@ -165,13 +110,15 @@ class _BatchNormKernel:
     def __init__(self, function: BatchNorm, quantizer: Quantizer, fraction_bits: int, what: str) -> None:
         self._quantizer, self._fraction_bits, self._what = quantizer, fraction_bits, what
         self._exact = exact_norms(function, fraction_bits)
-        step = 2.0**quantizer.format.fraction_bits
-        scale = [float(gamma) / float(v) ** 0.5 * step for _, gamma, _, v in self._exact]
-        self._scale = torch.tensor(scale, dtype=torch.float64)
-        self._mean = torch.tensor([float(mean) for _, _, mean, _ in self._exact], dtype=torch.float64)
-        beta = torch.tensor([float(beta) * step for beta, _, _, _ in self._exact], dtype=torch.float64)
-        self._offset = beta - self._scale * self._mean
-        self._constant_error = (beta.abs() + (self._scale * self._mean).abs()) * 2.0**-47
+        step = nearest_float(Fraction(2) ** quantizer.format.fraction_bits, what)
+        betas, gammas, means, variances = (
+            torch.tensor([nearest_float(number, what) for number in numbers], dtype=torch.float64)
+            for numbers in zip(*self._exact, strict=True)
+        )
+        self._scale = gammas / variances.sqrt() * step
+        self._offset = betas * step - self._scale * means
+        self._constant_error = ((betas * step).abs() + (self._scale * means).abs()) * 2.0**-47
+        self._decide = cache(partial(_decide, self._exact, quantizer))
         self._proven: tuple[int, int] | None = None
         self._refuted: tuple[int, int] | None = None
 
@@ -191,13 +138,13 @@ class _BatchNormKernel:
     def _covers(self, low: int, high: int) -> bool:
         """Whether the float64 result rounds correctly for all codes from low to high; proves it where that isn't
         known."""
+        # The next powers of two, so that a slightly larger batch finds its proof made.
+        low = -(1 << (-low - 1).bit_length()) if low < 0 else 0
+        high = (1 << high.bit_length()) - 1 if high > 0 else 0
         if self._proven is not None and self._proven[0] <= low and high <= self._proven[1]:
             return True
         if self._refuted is not None and low <= self._refuted[0] and self._refuted[1] <= high:
             return False
-        # The next powers of two, so that a slightly larger batch finds its proof made.
-        low = -(1 << (-low - 1).bit_length()) if low < 0 else 0
-        high = (1 << high.bit_length()) - 1 if high > 0 else 0
         if (high - low + 1) * len(self._exact) > _MOST_TABLE:
             return False
         codes = torch.arange(low, high + 1, dtype=torch.float64)
@@ -221,10 +168,6 @@ class _BatchNormKernel:
         reals = codes * self._scale + self._offset
         return round_resolved(reals, self._error(float(x.bound)), self._quantizer.rounding, resolve, self._what)
 
-    @cache  # noqa: B019 (the kernel lives as long as its network)
-    def _decide(self, channel: int, code: int) -> int:
-        return norm_code(code, self._exact[channel], self._quantizer)
-
 
 ExactNorm = tuple[Fraction, Fraction, Fraction, Fraction]
 """(β, γ', μ', v) of one channel, with which a code c becomes γ'·(c − μ')/√v + β."""
@@ -245,6 +188,10 @@ def exact_norms(function: BatchNorm, fraction_bits: int) -> list[ExactNorm]:
         (beta, gamma * unit, mean / unit, variance + function.epsilon)
         for beta, gamma, mean, variance in zip(betas, gammas, means, variances, strict=True)
     ]
+
+
+def _decide(norms: list[ExactNorm], quantizer: Quantizer, channel: int, code: int) -> int:
+    return norm_code(code, norms[channel], quantizer)
 
 
 def norm_code(code: int, norm: ExactNorm, quantizer: Quantizer) -> int:
@@ -268,9 +215,10 @@ def _(instruction: Softmax, step: Step, types: tuple[CodeType, ...]) -> Kernel:
     def softmax(inputs: tuple[Codes, ...]) -> Result:
         (x,) = inputs
         rows = x.tensor.reshape(-1, x.tensor.shape[-1])
-        # Differences of codes are exact, and their size decides how much float64's exp can be off.
-        differences = (rows.to(torch.float64) - rows.amax(-1, keepdim=True).to(torch.float64)) * 2.0**-source
-        reals = torch.softmax(differences, -1) * 2.0**bits
+        # Exact differences: of int64 codes they are taken in int64, before float64 may round them.
+        exact = rows if rows.dtype == torch.int64 else rows.to(torch.float64)
+        differences = (exact - exact.amax(-1, keepdim=True)).to(torch.float64) * power_of_two(-source, step.name)
+        reals = torch.softmax(differences, -1) * power_of_two(bits, step.name)
         width = rows.shape[-1]
 
         def resolve(open_cases: torch.Tensor) -> list[int]:
@@ -279,25 +227,10 @@ def _(instruction: Softmax, step: Step, types: tuple[CodeType, ...]) -> Kernel:
         def decide(codes: list[int], index: int) -> int:
             return softmax_code(codes, index, source, quantizer, step.name)
 
-        rounded = round_resolved(
-            reals, reals.abs() * _ERROR + 2.0 ** (bits - 60), quantizer.rounding, resolve, step.name
-        )
+        rounded = round_resolved(reals, _error_of(reals, quantizer), quantizer.rounding, resolve, step.name)
         return Result(rounded.to(carrier.dtype).reshape(x.tensor.shape), 0, one, rounded=True)
 
     return softmax
-
-
-def softmax_code(codes: list[int], index: int, fraction_bits: int, quantizer: Quantizer, what: str) -> int:
-    """The rounded code of one output of a row; rational only where all codes are equal."""
-    bits, rounding = quantizer.format.fraction_bits, quantizer.rounding
-    if len(set(codes)) == 1:
-        return round_to_code(Fraction(1, len(codes)), bits, rounding)
-
-    def value() -> mpmath.mpi:
-        terms = [mpmath.iv.exp(_exact(code - codes[index], fraction_bits)) for code in codes]
-        return 1 / sum(terms[1:], terms[0])
-
-    return _round_interval(value, bits, rounding, what)
 
 
 @kernel.rule(SoftmaxTable)
@@ -310,36 +243,42 @@ def _(instruction: SoftmaxTable, step: Step, types: tuple[CodeType, ...]) -> Ker
     def softmax(inputs: tuple[Codes, ...]) -> Result:
         (x,) = inputs
         codes = x.tensor.to(torch.int64)
+        width = codes.shape[-1]
         carrier_for(2 * x.bound << 1, step.name)
-        difference = _requantized(codes.amax(-1, keepdim=True) - codes, source, instruction.difference)
+        outside: dict[str, int] = {}
+
+        def limited(role: str, rounded: torch.Tensor, quantizer: Quantizer) -> torch.Tensor:
+            outside[role] = count_overflows(rounded, quantizer)
+            return apply_overflow_(rounded, quantizer)
+
+        difference = limited(
+            "difference",
+            _rounded(codes.amax(-1, keepdim=True) - codes, source, instruction.difference),
+            instruction.difference,
+        )
         distinct, place = torch.unique(-difference, return_inverse=True)
         table = _rounded_function(
-            distinct,
-            instruction.difference.format.fraction_bits,
-            instruction.exp,
-            torch.exp,
-            exp_interval,
-            Fraction(1),
-            step.name,
+            distinct, instruction.difference.format.fraction_bits, instruction.exp, EXP, step.name
         )
-        exp = apply_overflow_(table.to(torch.int64), instruction.exp)[place]
-        total = _requantized(exp.sum(-1, keepdim=True), instruction.exp.format.fraction_bits, instruction.sum)
+        exp = limited("exp", table.to(torch.int64)[place], instruction.exp)
+        carrier_for(int(exp.abs().max()) * width, step.name)
+        total = _rounded(exp.sum(-1, keepdim=True), instruction.exp.format.fraction_bits, instruction.sum)
+        total = limited("sum", total, instruction.sum)
         carrier_for(2 * (1 << max(numerator_bits, 0)), step.name)
         carrier_for(2 * int(total.max()) << max(-numerator_bits, 0), step.name)
         inverse = divide_rounded(
             torch.tensor(1 << max(numerator_bits, 0)), total << max(-numerator_bits, 0), reciprocal.rounding
         )
-        inverse = apply_overflow_(inverse, reciprocal)
+        inverse = limited("reciprocal", inverse, reciprocal)
         largest = int(exp.abs().max()) * int(inverse.abs().max())
         carrier = carrier_for(largest, step.name)
-        return Result((exp * inverse).to(carrier.dtype), -largest, largest)
+        return Result((exp * inverse).to(carrier.dtype), -largest, largest, inner_overflows=outside)
 
     return softmax
 
 
-def _requantized(codes: torch.Tensor, fraction_bits: int, quantizer: Quantizer) -> torch.Tensor:
-    rounded = round_shift_(codes, fraction_bits - quantizer.format.fraction_bits, quantizer.rounding)
-    return apply_overflow_(rounded, quantizer)
+def _rounded(codes: torch.Tensor, fraction_bits: int, quantizer: Quantizer) -> torch.Tensor:
+    return round_shift_(codes, fraction_bits - quantizer.format.fraction_bits, quantizer.rounding)
 
 
 @prove_step.rule(Lookup, Softmax, SoftmaxTable)

@@ -58,7 +58,7 @@ def round_resolved(
     if not bool(torch.isfinite(reals).all()):
         raise CarrierError(f"{what}: a result is beyond float64's range; give the site fewer fraction bits.")
     open_cases = doubtful(reals, error, rounding).reshape(-1).nonzero().squeeze(-1)
-    rounded = round_certain(reals.clone(), rounding)
+    rounded = round_certain(reals.clone(memory_format=torch.contiguous_format), rounding)
     if open_cases.numel():
         codes = resolve(open_cases)
         if any(abs(code) > 1 << 53 for code in codes):

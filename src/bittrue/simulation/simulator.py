@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from bittrue.errors import CarrierError
+from bittrue.errors import CarrierError, FormatError
 from bittrue.fixed import Overflow, Quantizer, Rounding
 from bittrue.fixed.tensor import apply_overflow_, count_overflows, quantize, round_shift_
 from bittrue.operators.float_value import float_value
@@ -17,7 +17,7 @@ from bittrue.simulation.arithmetic import exact_arithmetic
 from bittrue.simulation.carrier import carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove, prove_step
-from bittrue.simulation.values import Codes, Result, Value, WideCodes
+from bittrue.simulation.values import Codes, Result, Value
 
 KERNEL_MODULES = (elementwise, functions, movement, multiply_accumulate, pooling, wide, wide_functions)
 """Imported for the rules that they register."""
@@ -87,7 +87,9 @@ class Simulator:
                 readers[name] -= 1
                 if not readers[name]:
                     del values[name]
-        return BatchResult(_output_values(values[self.program.output]), overflows, peaks)
+        output = self.program.by_name[self.program.output]
+        outputs = _output_values(values[output.name], _place(output))
+        return BatchResult(outputs, overflows, peaks)
 
     def _compute(
         self, step: Step, x: np.ndarray, values: dict[str, Value], readers: Counter[str]
@@ -95,7 +97,7 @@ class Simulator:
         """The codes of a step, and its overflows by site."""
         if isinstance(step.instruction, Quantize):
             pixels = torch.from_numpy(np.ascontiguousarray(x, np.float32))
-            codes, outside = _quantize_input(pixels, step.type, step.quantizer)
+            codes, outside = _quantize_reals(pixels, step, "the input")
             return codes, _by_site(step, outside, {})
         tensors = {name: codes.tensor for name, codes in values.items() if isinstance(codes, Codes)}
         storages = Counter(_storage(tensor) for tensor in tensors.values())
@@ -109,7 +111,7 @@ class Simulator:
         if result is None:
             return self._in_python(step, inputs)
         if step.exact.is_float and isinstance(step.instruction, Bypass):
-            codes, outside = _finish_float(result.tensor, step)
+            codes, outside = _quantize_reals(result.tensor, step, _place(step))
             return codes, _by_site(step, outside, {})
         kept = {_storage(tensor) for name, tensor in tensors.items() if name not in step.inputs or readers[name] > 1}
         for name in step.inputs:
@@ -122,7 +124,7 @@ class Simulator:
         """The torch kernel's result, or None where no torch carrier is proven to hold its numbers."""
         compute = self._kernels[step.name]
         if isinstance(step.instruction, Bypass):
-            inputs = tuple(Codes(x.values(), None, 0, 0) if isinstance(x, WideCodes) else x for x in inputs)
+            inputs = tuple(Codes(x.values(), None, 0, 0) for x in inputs)
         on_torch = tuple(codes for codes in inputs if isinstance(codes, Codes))
         if compute is None or len(on_torch) < len(inputs):
             return None
@@ -178,6 +180,11 @@ def is_exact(program: FixedNetwork) -> bool:
     return not any(step.type.is_float or isinstance(step.instruction, Bypass) for step in program.steps)
 
 
+def _place(step: Step) -> str:
+    """The step as errors name it."""
+    return step.name if step.site is None else f"site {step.site}"
+
+
 def _by_site(step: Step, outside: int, inner: Mapping[str, int]) -> dict[str, int]:
     """The overflows of a step's quantizer and of those inside its instruction."""
     counts = {f"{step.name}.{role}": count for role, count in inner.items()}
@@ -188,23 +195,26 @@ def _storage(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
-def _quantize_input(x: torch.Tensor, kind: CodeType, quantizer: Quantizer | None) -> tuple[Value, int]:
-    if quantizer is None:
+def _quantize_reals(x: torch.Tensor, step: Step, what: str) -> tuple[Value, int]:
+    """float32 numbers, the input's or those that FLOAT computes, by the step's quantizer, if it has one."""
+    if step.quantizer is None:
         return Codes(x, None, 0, 0), 0
     try:
-        return _quantize_on_torch(x, kind, quantizer)
+        return _quantize_on_torch(x, step.type, step.quantizer, what)
+    except FormatError as error:
+        raise FormatError(f"{what}: {error}") from None
     except CarrierError:
-        return wide.quantize_wide(x.numpy(), kind, quantizer, "the input")
+        return wide.quantize_wide(x.numpy(), step.type, step.quantizer, what)
 
 
-def _quantize_on_torch(x: torch.Tensor, kind: CodeType, quantizer: Quantizer) -> tuple[Codes, int]:
+def _quantize_on_torch(x: torch.Tensor, kind: CodeType, quantizer: Quantizer, what: str) -> tuple[Codes, int]:
     codes, low, high = _rounded_reals(x, quantizer)
     outside = 0
     if low < quantizer.min_code or high > quantizer.max_code:
         outside = count_overflows(codes, quantizer)
         codes = quantize(x, quantizer)
         low, high = _extremes(codes)
-    carrier = carrier_for(max(abs(low), abs(high)), "the input")
+    carrier = carrier_for(max(abs(low), abs(high)), what)
     return Codes(codes.to(carrier.dtype), kind.fraction_bits, low, high), outside
 
 
@@ -221,20 +231,17 @@ def _rounded_reals(x: torch.Tensor, quantizer: Quantizer) -> tuple[torch.Tensor,
     return codes, *_extremes(codes)
 
 
-def _finish_float(values: torch.Tensor, step: Step) -> tuple[Value, int]:
-    if step.quantizer is None:
-        return Codes(values, None, 0, 0), 0
-    return _quantize_input(values, step.type, step.quantizer)
-
-
 def _finish(result: Result, step: Step, *, may_overwrite: bool) -> tuple[Value, int]:
     """The step's quantizer on a kernel's result; codes that the bounds show to be in place are left alone."""
     if not wide.fits_torch(result, step):
         return wide.finish_result(result, step)
     quantizer = step.quantizer
-    if quantizer is None:
-        return _on_carrier(result.tensor, step, result.low, result.high), 0
     tensor, low, high = result.tensor, result.low, result.high
+    if quantizer is None:
+        if not result.tight and (step.type.low is None or step.type.high is None):
+            # Of sums over sums the bounds would be the batches' own; the reported proof is for all data alike.
+            low, high = _extremes(tensor)
+        return _on_carrier(tensor, step, low, high), 0
     assert result.rounded or step.exact.fraction_bits is not None
     shift = 0 if result.rounded else (step.exact.fraction_bits or 0) - quantizer.format.fraction_bits
     if shift < 0:
@@ -262,6 +269,8 @@ def _finish(result: Result, step: Step, *, may_overwrite: bool) -> tuple[Value, 
                     tensor, may_overwrite = tensor.to(carrier.dtype), True
             tensor = apply_overflow_(tensor if may_overwrite else tensor.clone(), quantizer)
             least, most = _limited(least, most, quantizer)
+    if unlimited and result.tight:
+        least, most = low, high  # as where none overflows, so that the peak is the same in batches of any size
     return _on_carrier(tensor, step, least, most), outside
 
 
@@ -291,12 +300,10 @@ def _extremes(codes: torch.Tensor) -> tuple[int, int]:
     return int(low), int(high)
 
 
-def _output_values(codes: Value) -> np.ndarray:
-    """The exact values of the output in float64 (rounded to it where a code has more than 53 bits)."""
-    if isinstance(codes, WideCodes):
-        return codes.reals()
-    values = codes.tensor.to(torch.float64)
-    if codes.fraction_bits is not None:
-        values = torch.ldexp(values, torch.tensor(-codes.fraction_bits))
-    array: np.ndarray = values.numpy()
-    return array
+def _output_values(codes: Value, what: str) -> np.ndarray:
+    """The exact values of the output in float64 (rounded to it where a code has more than 53 bits); no zero is
+    negative."""
+    try:
+        return codes.reals() + 0.0
+    except CarrierError as error:
+        raise CarrierError(f"{what}: {error}") from None

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from bittrue.errors import CarrierError
+from bittrue.fixed.tensor import decode
 from bittrue.program import CodeType, Step
 from bittrue.simulation.carrier import Carrier
 
@@ -35,7 +36,25 @@ class Codes:
         """The values in float32, as FLOAT computation takes them."""
         if self.fraction_bits is None:
             return self.tensor
-        return (self.tensor.to(torch.float64) * 2.0**-self.fraction_bits).to(torch.float32)
+        try:
+            return decode(self.tensor, self.fraction_bits, torch.float32)
+        except CarrierError:
+            return self._wide(self.fraction_bits).values()
+
+    def reals(self) -> np.ndarray:
+        """The values in float64, to which each is rounded once."""
+        if self.fraction_bits is None:
+            values = self.tensor.to(torch.float64)
+        else:
+            try:
+                values = decode(self.tensor, self.fraction_bits)
+            except CarrierError:
+                return self._wide(self.fraction_bits).reals()
+        reals: np.ndarray = values.numpy()
+        return reals
+
+    def _wide(self, fraction_bits: int) -> "WideCodes":
+        return WideCodes(self.integers().astype(object), fraction_bits, self.low, self.high)
 
     def integers(self) -> np.ndarray:
         """The codes as int64."""
@@ -73,13 +92,13 @@ class WideCodes:
             # The quotient of two Python integers is correctly rounded, however large they are.
             quotients = self.numbers / unit if self.fraction_bits >= 0 else self.numbers * unit / 1
         except OverflowError:
-            raise CarrierError("A value is beyond float64's range; give the site of the output a format.") from None
+            raise CarrierError("a value is beyond float64's range; give the site a format with less reach.") from None
         reals: np.ndarray = quotients.astype(np.float64)
         return reals
 
     def values(self) -> torch.Tensor:
         """The values in float32, as FLOAT computation takes them."""
-        return torch.from_numpy(self.reals().astype(np.float32))
+        return torch.from_numpy(self.reals()).to(torch.float32)
 
     def integers(self) -> np.ndarray:
         """The codes as Python integers."""

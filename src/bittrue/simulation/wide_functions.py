@@ -1,22 +1,14 @@
 """Functions of codes that no torch carrier holds, or with such results: each code by itself, correctly rounded."""
 
 from collections.abc import Callable
-from fractions import Fraction
 
 import numpy as np
 
-from bittrue.fixed import Quantizer, integers, overflow_code
-from bittrue.program import BatchNorm, CodeType, Lookup, Sigmoid, Softmax, SoftmaxTable, Step, Tanh
+from bittrue.fixed import Quantizer, integers
+from bittrue.program import BatchNorm, CodeType, Function, Lookup, Sigmoid, Softmax, SoftmaxTable, Step, Tanh
 from bittrue.rules import RuleTable
-from bittrue.simulation.functions import (
-    exact_norms,
-    exp_interval,
-    function_code,
-    norm_code,
-    sigmoid_interval,
-    softmax_code,
-    tanh_interval,
-)
+from bittrue.simulation.functions import exact_norms, norm_code
+from bittrue.simulation.real_functions import EXP, REAL_FUNCTIONS, function_code, softmax_code
 from bittrue.simulation.wide import WideKernel, WideResult, wide_kernel
 
 wide_function: RuleTable[Callable[..., WideKernel]] = RuleTable("wide function")
@@ -28,24 +20,12 @@ def _(instruction: Lookup, step: Step, types: tuple[CodeType, ...]) -> WideKerne
     return wide_function[type(instruction.function)](instruction.function, step, types[0].fraction_bits)
 
 
-@wide_function.rule(Sigmoid)
-def _(function: Sigmoid, step: Step, fraction_bits: int) -> WideKernel:
-    quantizer = _quantizer(step)
-
-    def sigmoid(code: int) -> int:
-        return function_code(code, fraction_bits, quantizer, sigmoid_interval, Fraction(1, 2), step.name)
-
-    return lambda inputs: WideResult(_each(inputs[0], sigmoid))
-
-
-@wide_function.rule(Tanh)
-def _(function: Tanh, step: Step, fraction_bits: int) -> WideKernel:
-    quantizer = _quantizer(step)
-
-    def tanh(code: int) -> int:
-        return function_code(code, fraction_bits, quantizer, tanh_interval, Fraction(0), step.name)
-
-    return lambda inputs: WideResult(_each(inputs[0], tanh))
+@wide_function.rule(Sigmoid, Tanh)
+def _(function: Function, step: Step, fraction_bits: int) -> WideKernel:
+    quantizer, real = _quantizer(step), REAL_FUNCTIONS[type(function)]
+    return lambda inputs: WideResult(
+        _each(inputs[0], lambda code: function_code(code, fraction_bits, quantizer, real, step.name))
+    )
 
 
 @wide_function.rule(BatchNorm)
@@ -83,18 +63,24 @@ def _(instruction: SoftmaxTable, step: Step, types: tuple[CodeType, ...]) -> Wid
     numerator_bits = instruction.sum.format.fraction_bits + instruction.reciprocal.format.fraction_bits
 
     def exp(difference: int) -> int:
-        code = function_code(-difference, difference_bits, instruction.exp, exp_interval, Fraction(1), step.name)
-        return overflow_code(code, instruction.exp)
+        return function_code(-difference, difference_bits, instruction.exp, EXP, step.name)
 
     def softmax(inputs: tuple[np.ndarray, ...]) -> WideResult:
         (x,) = inputs
-        differences = _requantized(x.max(axis=-1, keepdims=True) - x, source, instruction.difference)
-        exps = _each(differences, exp)
-        exp_bits = instruction.exp.format.fraction_bits
-        totals = _requantized(exps.sum(axis=-1, keepdims=True), exp_bits, instruction.sum)
+        outside: dict[str, int] = {}
+
+        def limited(role: str, rounded: np.ndarray, quantizer: Quantizer) -> np.ndarray:
+            outside[role] = integers.count_overflows(rounded, quantizer)
+            return integers.apply_overflow(rounded, quantizer)
+
+        exact = x.max(axis=-1, keepdims=True) - x
+        differences = limited("difference", _rounded(exact, source, instruction.difference), instruction.difference)
+        exps = limited("exp", _each(differences, exp), instruction.exp)
+        sums = exps.sum(axis=-1, keepdims=True)
+        totals = limited("sum", _rounded(sums, instruction.exp.format.fraction_bits, instruction.sum), instruction.sum)
         ones = np.full(totals.shape, 1 << max(numerator_bits, 0), object)
         inverses = integers.divide_rounded(ones, totals << max(-numerator_bits, 0), instruction.reciprocal.rounding)
-        return WideResult(exps * integers.apply_overflow(inverses, instruction.reciprocal))
+        return WideResult(exps * limited("reciprocal", inverses, instruction.reciprocal), outside)
 
     return softmax
 
@@ -111,9 +97,8 @@ def _each(x: np.ndarray, evaluate: Callable[[int], int]) -> np.ndarray:
     return _shaped([known[code] for code in codes], x)
 
 
-def _requantized(codes: np.ndarray, fraction_bits: int, quantizer: Quantizer) -> np.ndarray:
-    shift = fraction_bits - quantizer.format.fraction_bits
-    return integers.apply_overflow(integers.round_shift(codes, shift, quantizer.rounding), quantizer)
+def _rounded(codes: np.ndarray, fraction_bits: int, quantizer: Quantizer) -> np.ndarray:
+    return integers.round_shift(codes, fraction_bits - quantizer.format.fraction_bits, quantizer.rounding)
 
 
 def _shaped(codes: list[int], like: np.ndarray) -> np.ndarray:

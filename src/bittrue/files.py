@@ -43,6 +43,17 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, parents too, where there is none. Raises: BittrueError where that can't be, or it takes no
+    files."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BittrueError(f"The folder {path} can't be made ({error.strerror}): choose another place.") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise BittrueError(f"The folder {path} takes no files for lack of permission: choose another place.")
+
+
 def write_bytes(path: str | Path, contents: bytes) -> None:
     """Write `contents` to `path` as one step: see `replacing`."""
     with replacing(path) as temporary:

@@ -162,10 +162,6 @@ CASES: Mapping[str, tuple[Callable[[Bench, Run], Arguments], str]] = {
         "--calibrate has no use in the recipe study",
     ),
     "a range in a plan": (lambda b, run: ["plan", b.model, "--fraction-bits", "3:8"], "one number"),
-    "a witness of later": (
-        lambda b, run: ["verify", b.model, "--plan", b.plan(run), "--data", b.images, "--against", "c"],
-        "not available yet",
-    ),
     "an unknown witness": (
         lambda b, run: ["verify", b.model, "--plan", b.plan(run), "--data", b.images, "--against", "d"],
         "no witness 'd'",

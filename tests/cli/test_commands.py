@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 
 import bittrue.analysis.verify
+from bittrue.analysis.statistics import mcnemar_exact
 from bittrue.analysis.sweep import SweepRow
-from bittrue.analysis.sweep_result import Row, Sweep
+from bittrue.analysis.sweep_result import Row, Sweep, verdict
 from bittrue.analysis.verify import FirstMismatch
 from bittrue.cli.demo import next_commands
-from bittrue.cli.sweep import sufficient
+from bittrue.cli.sweep import print_sweep, sufficient
 from bittrue.files import dump_json
 from bittrue.frontends import load
 from bittrue.plan import Plan, PlanOptions, study_plan, uniform_plan
@@ -210,7 +212,6 @@ def test_sweep_beside_float(metric: str, run: Run, model: Path, images: Path, tm
         ([(9, 0, 0.004), (1, 0, 1.0), (9, 0, 0.004)], 2),  # none suffices: the last
         ([(1, 0, 1.0), (9, 0, 0.004), (0, 0, 1.0)], 2),  # a luckier row with fewer bits is none to build
         ([(1, 0, 1.0), (0, 0, 1.0), (0, 0, 1.0)], 0),
-        ([(None, None, None)] * 3, 2),
     ],
 )
 def test_the_plan_left_behind_has_the_fewest_bits_that_suffice(flips: list[Any], expected: int) -> None:
@@ -220,6 +221,21 @@ def test_the_plan_left_behind_has_the_fewest_bits_that_suffice(flips: list[Any],
     rows += [Row(f"F={index}", "", True, 9, lost=x, gained=y, p_value=p) for index, (x, y, p) in enumerate(flips)]
     result = Sweep("sha256:0", "n", {}, "accuracy", tuple(rows), "")
     assert sufficient(asked, result) is asked[expected]
+    assert sufficient(asked, replace(result, metric="mse")) is asked[-1]
+
+
+def test_a_hopeless_row_has_no_probability_of_zero(capsys: pytest.CaptureFixture[str]) -> None:
+    ends = (0.1, 0.9)
+    whole = Row("float", None, False, 10_000, 0.9, accuracy_interval=ends, accuracy_over_ties=ends, loss=1.0, tied=0)
+    lost, gained = 7311, 148
+    hopeless = replace(
+        whole, name="F=1", plan="sha256:0", accuracy=0.1, lost=lost, gained=gained, p_value=mcnemar_exact(lost, gained)
+    )
+    rows = (whole, hopeless)
+    data = {"name": "digits", "images": 10_000}
+    print_sweep(Sweep("sha256:0", "n", data, "accuracy", rows, verdict(rows, "accuracy")))
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("F=1 "))
+    assert line.split()[-3:] == ["<", "1e-300", "0"]
 
 
 def test_simulate(run: Run, model: Path, images: Path, plan: Path, tmp_path: Path) -> None:

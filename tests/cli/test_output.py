@@ -9,7 +9,7 @@ import pytest
 from bittrue.cli import progress as progress_module
 from bittrue.cli import tables
 from bittrue.cli.options import parse_bits, parse_number
-from bittrue.cli.output import counted, explain, output_folder, printable, say_json, sentence
+from bittrue.cli.output import explain, output_folder, printable, say_json, sentence
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
 from bittrue.errors import BittrueError
@@ -26,10 +26,6 @@ from bittrue.errors import BittrueError
 )
 def test_printable(text: str, expected: str) -> None:
     assert printable(text) == expected
-
-
-def test_counted() -> None:
-    assert [counted(number, "image") for number in (0, 1, 10_000)] == ["0 images", "1 image", "10,000 images"]
 
 
 @pytest.mark.parametrize(("text", "expected"), [("a", "a."), ("a.", "a."), ("did you mean b?", "did you mean b?")])

@@ -89,4 +89,4 @@ def test_heat_grows_with_the_order_of_magnitude() -> None:
 
 
 def test_small_probabilities_are_not_rounded_to_zero() -> None:
-    assert [probability(p) for p in (None, 0.0, 0.0009, 0.001, 1.0)] == ["–", "< 0.001", "< 0.001", "0.001", "1.000"]
+    assert [probability(p) for p in (None, 0.0, 9e-7, 0.0412, 1.0)] == ["–", "< 1e−300", "9e−07", "0.041", "1"]

@@ -8,7 +8,6 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from bittrue.errors import BittrueError
 from bittrue.files import replacing
 
 
@@ -35,14 +34,6 @@ def growing_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> Itera
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_2_0(file, header)
         yield ArrayFile(file, kind)
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder where there is none yet. Raises: BittrueError where that can't be."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BittrueError(f"{path} can't be made a folder ({error.strerror}): choose another place.") from error
 
 
 WORD = 64

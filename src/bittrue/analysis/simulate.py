@@ -10,21 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from bittrue.analysis.arrays import (
-    ArrayFile,
-    growing_array,
-    make_folder,
-    smallest_integers,
-    words_in_twos_complement,
-    words_of,
-)
+from bittrue.analysis.arrays import ArrayFile, growing_array, smallest_integers, words_in_twos_complement, words_of
 from bittrue.analysis.batches import chosen_images, default_batch_size, reading
 from bittrue.analysis.evaluation import combined, question_by_shape
 from bittrue.analysis.metrics import PerImage, join, summarise
 from bittrue.analysis.progress import Progress, showing
 from bittrue.data import Dataset
 from bittrue.errors import BittrueError
-from bittrue.files import dump_json, write_text
+from bittrue.files import dump_json, make_folder, write_text
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan

@@ -7,6 +7,7 @@ from typing import Any
 
 from bittrue.errors import BittrueError
 from bittrue.simulation.proof import LayerProof
+from bittrue.wording import counted, typographic
 
 SIGNIFICANCE = 0.05
 """A row differs from float where McNemar's exact test gives less than this."""
@@ -131,8 +132,7 @@ def verdict(rows: Sequence[Row], metric: str) -> str:
         ends = [ends[0], ends[-1]] if len(ends) > 1 else ends
         what = "Mean squared error against float" if metric == "mse" else "Signal to quantization noise against float"
         return f"{what}: {', '.join(f'{_deviation(row, metric)} with {_label(row)}' for row in ends)}."
-    images = f"{float_row.images:,} image{'' if float_row.images == 1 else 's'}"
-    test = f"exact McNemar test, {100 * (1 - SIGNIFICANCE):.0f} %, {images}"
+    test = f"exact McNemar test, {100 * (1 - SIGNIFICANCE):.0f} %, {counted(float_row.images, 'image')}"
     if not by_bits:
         return f"{'; '.join(f'{row.name}: {_against_float(row, float_row)}' for row in others)} ({test})."
     row = sufficient(by_bits)
@@ -170,12 +170,11 @@ def _label(row: Row) -> str:
     """`6 fraction bits`, `1 bit`, or the row's name."""
     if not _sorted_by_bits([row]):
         return row.name
-    unit = "fraction bit" if row.name.startswith("F") else "bit"
-    return f"{_bits(row)} {unit}{'' if _bits(row) == '1' else 's'}"
+    return typographic(counted(int(row.name[2:]), "fraction bit" if row.name.startswith("F") else "bit"))
 
 
 def _bits(row: Row) -> str:
-    return row.name[2:].replace("-", "−")
+    return typographic(row.name[2:])
 
 
 def _is_worse(row: Row) -> bool:
@@ -193,7 +192,7 @@ def _points(row: Row, float_row: Row) -> str:
     assert float_row.accuracy is not None
     points = 100 * (row.accuracy - float_row.accuracy)
     text = f"{points:+.1f}" if abs(points) >= 1 else f"{points:+.2f}"
-    return f"{text.replace('-', '−')} points"
+    return f"{typographic(text)} points"
 
 
 def _deviation(row: Row, metric: str) -> str:

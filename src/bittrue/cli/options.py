@@ -63,7 +63,12 @@ class CommonOptions:
     ] = False
     seed: Annotated[
         int,
-        typer.Option("--seed", metavar="N", rich_help_panel=COMMON, help="Seed of random choices, if any are made."),
+        typer.Option(
+            "--seed",
+            metavar="N",
+            rich_help_panel=COMMON,
+            help="Seed of random choices; nothing uses it yet, as no command makes any.",
+        ),
     ] = 0
     threads: Annotated[
         int | None,

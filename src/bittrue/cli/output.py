@@ -1,15 +1,13 @@
 """What a command writes: text and JSON to standard output, messages to standard error, and its folder of results."""
 
 import contextlib
-import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from bittrue.errors import BittrueError
-from bittrue.files import dump_json, replacing
+from bittrue.files import dump_json, make_folder, replacing
 
 
 def printable(text: str) -> str:
@@ -23,16 +21,6 @@ def sentence(text: str) -> str:
     """`text` as one printable line that ends like a sentence."""
     line = printable(text)
     return line if line.endswith((".", "?", "!")) else f"{line}."
-
-
-def percent(share: float) -> str:
-    """`81.63 %`."""
-    return f"{100 * share:.2f} %"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 image`, `10,000 images`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def say(text: str = "") -> None:
@@ -65,12 +53,7 @@ def output_folder(path: Path) -> Iterator[Path]:
     """
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BittrueError(f"The folder {path} can't be made ({error.strerror}): choose another place.") from error
-    try:
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise BittrueError(f"The folder {path} takes no files for lack of permission: choose another place.")
+        make_folder(path)
         yield path
     except BaseException:
         for folder in missing:

@@ -7,9 +7,10 @@ import typer
 
 from bittrue.cli.command import command
 from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, Model, load_plan, parse_number
-from bittrue.cli.output import counted, explain, output_file, say, say_json
+from bittrue.cli.output import explain, output_file, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
+from bittrue.wording import counted
 
 if TYPE_CHECKING:
     from bittrue.analysis.accumulators import AccumulatorWidths, SumRange

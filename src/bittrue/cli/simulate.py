@@ -7,9 +7,10 @@ import typer
 
 from bittrue.cli.command import command
 from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, Model, PlanFile, load_plan
-from bittrue.cli.output import counted, optional_folder, percent, say, say_json
+from bittrue.cli.output import optional_folder, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
+from bittrue.wording import counted, percent
 
 if TYPE_CHECKING:
     from bittrue.analysis.simulate import Simulation

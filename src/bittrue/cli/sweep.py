@@ -18,9 +18,10 @@ from bittrue.cli.options import (
     WordLength,
     parse_bits,
 )
-from bittrue.cli.output import counted, explain, optional_folder, say, say_json
+from bittrue.cli.output import explain, optional_folder, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
+from bittrue.wording import counted, probability
 
 if TYPE_CHECKING:
     from bittrue.analysis.sweep import SweepRow
@@ -143,17 +144,9 @@ def write_results(
 
 
 def sufficient(rows: "Sequence[SweepRow]", result: "Sweep") -> "SweepRow":
-    """The first of the rows, which come with rising bits, from which on none is worse than float; else the last."""
-    from bittrue.analysis.sweep_result import SIGNIFICANCE
-
-    enough = len(rows)
-    for row in reversed(result.rows[1:]):
-        if row.p_value is None or row.lost is None or row.gained is None:
-            break
-        if row.p_value < SIGNIFICANCE and row.lost > row.gained:
-            break
-        enough -= 1
-    return rows[min(enough, len(rows) - 1)]
+    """What was asked for as the sweep's sufficient row; the last row, which has the most bits, where none suffices."""
+    enough = result.sufficient
+    return rows[-1] if enough is None else next(row for row in rows if row.name == enough.name)
 
 
 def print_sweep(result: "Sweep") -> None:
@@ -195,7 +188,7 @@ def _accuracy_cells(row: "Row") -> list[str]:
         _reach(row.accuracy_over_ties) if row.tied else "",
         f"{row.loss:.4f}",
         "" if row.lost is None else f"−{row.lost:,} +{row.gained:,}",
-        _or_blank(row.p_value, "{:.2g}"),
+        "" if row.p_value is None else probability(row.p_value),
     ]
 
 

@@ -6,13 +6,12 @@ import typer
 
 from bittrue.cli.command import ANSWER_IS_NO, command
 from bittrue.cli.options import CommonOptions, DataOptions, FewImages, Model, PlanFile, load_plan
-from bittrue.cli.output import counted, explain, say, say_json
+from bittrue.cli.output import explain, say, say_json
 from bittrue.cli.progress import progress
+from bittrue.wording import counted
 
 if TYPE_CHECKING:
     from bittrue.analysis.verify import Verification
-
-NOT_YET = ("c", "hls4ml", "qonnx")
 
 
 @command
@@ -28,11 +27,8 @@ def verify(
 ) -> None:
     """Compare every node's codes with those of another witness, bit for bit; exit code 1 where one differs."""
     from bittrue.analysis.verify import verify as compare
-    from bittrue.errors import BittrueError
     from bittrue.frontends import load
 
-    if against in NOT_YET:
-        raise BittrueError(f"--against {against} is not available yet: write --against reference.")
     network = load(model)
     formats = load_plan(plan)
     dataset = data.load(network)

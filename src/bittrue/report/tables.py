@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from math import ceil, log10
 from typing import Any
 
+from bittrue import wording
 from bittrue.analysis.sweep_result import Row
 from bittrue.report.evidence import Evidence
+from bittrue.wording import percent, typographic
 
 HEAT_LEVELS = 5
 _STRONGEST_HEAT = 99_999  # or the largest count, if that is more: a lone overflow is no alarm
@@ -61,10 +63,6 @@ def proof_table(evidence: Evidence) -> ProofTable | None:
     return ProofTable(row.name, row.exact, row.layers) if row.layers else None
 
 
-def percent(share: float | None) -> str:
-    return NOTHING if share is None else f"{100 * share:.2f} %"
-
-
 def interval(ends: tuple[float, float] | None) -> str:
     return NOTHING if ends is None else f"{100 * ends[0]:.2f} … {100 * ends[1]:.2f} %"
 
@@ -78,30 +76,24 @@ def points(row: Row, float_row: Row) -> str:
     if row is float_row or row.accuracy is None or float_row.accuracy is None:
         return NOTHING
     text = f"{100 * (row.accuracy - float_row.accuracy):+.2f}"
-    return "0.00" if text in ("+0.00", "-0.00") else _minus(text)
+    return "0.00" if text in ("+0.00", "-0.00") else typographic(text)
 
 
 def probability(value: float | None) -> str:
-    if value is None:
-        return NOTHING
-    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+    return NOTHING if value is None else typographic(wording.probability(value))
 
 
 def decimals(value: float | None, places: int) -> str:
-    return NOTHING if value is None else _minus(f"{value:.{places}f}")
+    return NOTHING if value is None else typographic(f"{value:.{places}f}")
 
 
 def significant(value: float | None) -> str:
     """Six significant digits at most."""
-    return NOTHING if value is None else _minus(f"{value:.6g}")
+    return NOTHING if value is None else typographic(f"{value:.6g}")
 
 
 def count(number: int | None) -> str:
     return NOTHING if number is None else f"{number:,}"
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")
 
 
 FILTERS: dict[str, Callable[..., str]] = {

@@ -1,0 +1,22 @@
+"""How numbers are written for readers."""
+
+from bittrue.analysis.statistics import mcnemar_exact
+from bittrue.wording import counted, percent, probability, typographic
+
+
+def test_counted() -> None:
+    assert [counted(number, "image") for number in (0, 1, 10_000)] == ["0 images", "1 image", "10,000 images"]
+
+
+def test_percent() -> None:
+    assert [percent(share) for share in (0.0, 0.81634, 1.0)] == ["0.00 %", "81.63 %", "100.00 %"]
+
+
+def test_no_probability_is_written_as_zero() -> None:
+    written = [probability(value) for value in (1.0, 0.5488, 0.00412, 2e-300, 1e-301, 0.0)]
+    assert written == ["1", "0.55", "0.0041", "2e-300", "< 1e-300", "< 1e-300"]
+    assert probability(mcnemar_exact(7311, 148)) == "< 1e-300"
+
+
+def test_typographic() -> None:
+    assert typographic("-5.1") == "−5.1"

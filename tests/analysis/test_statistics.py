@@ -1,5 +1,6 @@
 """Intervals and tests against published values, SciPy, and their own definitions in fractions."""
 
+import math
 from fractions import Fraction
 from math import comb
 
@@ -24,12 +25,14 @@ def test_wilson_as_published(successes: int, trials: int, lowest: float, highest
 @pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
 @pytest.mark.parametrize(("successes", "trials"), [(0, 1), (1, 1), (1, 2), (8163, 10_000), (10_000, 10_000)])
 def test_wilson_beside_scipy(successes: int, trials: int, confidence: float) -> None:
+    """Both round about ten times on the way, by half an ulp of a number that the last division brings below 1: together
+    at most ten ulps of 1."""
     from scipy.stats import binomtest
 
     theirs = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     ours = wilson_interval(successes, trials, confidence)
-    assert ours[0] == pytest.approx(theirs.low, abs=1e-14)
-    assert ours[1] == pytest.approx(theirs.high, abs=1e-14)
+    assert abs(ours[0] - theirs.low) <= 10 * math.ulp(1.0)
+    assert abs(ours[1] - theirs.high) <= 10 * math.ulp(1.0)
     assert 0 <= ours[0] <= successes / trials <= ours[1] <= 1
 
 
@@ -60,11 +63,9 @@ def test_mcnemar_is_its_definition() -> None:
             assert mcnemar_exact(lost, gained) == float(tails(lost, gained)), (lost, gained)
 
 
-def test_mcnemar_beside_scipy() -> None:
-    from scipy.stats import binomtest
-
-    for lost, gained in [(101, 121), (59, 6), (510, 0), (700, 350), (3000, 3100)]:
-        assert mcnemar_exact(lost, gained) == pytest.approx(binomtest(lost, lost + gained).pvalue, rel=1e-9)
+@pytest.mark.parametrize(("lost", "gained"), [(101, 121), (59, 6), (510, 0), (700, 350), (1400, 1500), (1200, 20)])
+def test_mcnemar_of_many_flips(lost: int, gained: int) -> None:
+    assert mcnemar_exact(lost, gained) == float(tails(lost, gained))
 
 
 def test_mcnemar_at_its_ends() -> None:

@@ -4,6 +4,7 @@ import gc
 import weakref
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import product
 
 import mpmath
@@ -18,7 +19,9 @@ from bittrue.fixed import FixedFormat, Quantizer, Rounding
 from bittrue.fixed.reference import decode
 from bittrue.lowering import lower_network
 from bittrue.network import Parameter
-from bittrue.operators import BatchNormalization, Dense, MaxPooling, Softmax
+from bittrue.operators import BatchNormalization, Dense, Identity, MaxPooling, ReLU, Softmax
+from bittrue.operators import Sigmoid as SigmoidNode
+from bittrue.operators import Tanh as TanhNode
 from bittrue.plan import STUDY_OPTIONS, Override, PlanOptions, uniform_plan
 from bittrue.program import BatchNorm, Sigmoid, Tanh
 from bittrue.simulation import functions, real_functions
@@ -61,7 +64,11 @@ def test_a_softmax_of_codes_that_float64_does_not_hold(options: PlanOptions) -> 
 
 def test_exponentials_whose_sum_int64_does_not_hold() -> None:
     case = Case("many", (1024,), lambda draft: draft.add("softmax", Softmax()))
-    sites = ["softmax.exp=ap_ufixed<54,1>", "softmax.sum=ap_ufixed<64,11>", "softmax.reciprocal=ap_ufixed<20,1>"]
+    sites = [
+        "softmax.exp=ap_ufixed<54,1>",
+        "softmax.sum=ap_ufixed<20,12,AP_RND,AP_SAT>",
+        "softmax.reciprocal=ap_ufixed<20,1>",
+    ]
     overrides = [Override.parse(site) for site in sites]
     program = lower_network(case.network, uniform_plan(case.network, 12, 4, options=TABLE, overrides=overrides))
     x = np.zeros((1, 1024), np.float32)
@@ -104,15 +111,18 @@ def test_an_inner_overflow_that_is_not_counted_is_noticed(name: str, monkeypatch
     assert "overflows" in (check(program, np.zeros((1, 4), np.float32)) or "")
 
 
-FAR = ["sigmoid", "tanh", "softmax", "norm", "dense", "relu-all", "global-average", "add"]
+ALONE = {"sigmoid": SigmoidNode(), "tanh": TanhNode(), "softmax": Softmax(), "relu": ReLU(1.5, 0.375, 0.25)}
+FAR = [
+    *(Case(f"{name} alone", (4,), partial(Draft.add, name="node", operator=node)) for name, node in ALONE.items()),
+    *(BY_NAME[name] for name in ("norm", "dense", "global-average", "add")),
+]
 
 
-@pytest.mark.parametrize("name", FAR)
+@pytest.mark.parametrize("case", FAR, ids=lambda case: case.name)
 @pytest.mark.parametrize("options", [AFFINE_EVERY_NODE, PlanOptions(batch_norm="raw")], ids=["affine", "raw"])
 @pytest.mark.parametrize("fraction_bits", [-1500, -1030, 1030, 1500])
-def test_a_binary_point_beyond_the_exponents_of_float64(name: str, options: PlanOptions, fraction_bits: int) -> None:
-    """At the output, and at all sites but the parameters, whose format would make zeros of them."""
-    case = BY_NAME[name]
+def test_a_binary_point_beyond_the_exponents_of_float64(case: Case, options: PlanOptions, fraction_bits: int) -> None:
+    """At the output, and at the input."""
     last = case.network.output
     x = inputs_of(case)
     word = f"ap_fixed<{max(fraction_bits, 0) + 8},{8 + max(-fraction_bits, 0)},AP_RND_CONV,AP_SAT>"
@@ -229,9 +239,8 @@ def test_no_output_is_a_negative_zero_on_any_carrier(word_length: int) -> None:
 
 
 def test_an_output_beyond_float64_is_refused_by_name() -> None:
-    case = BY_NAME["relu-alone"]
-    far = Override.parse("node.output=ap_fixed<8,1200,AP_RND_ZERO,AP_SAT>")
-    image = Override.parse("image.output=ap_fixed<8,1300,AP_RND_INF,AP_SAT>")
-    program = lower_network(case.network, uniform_plan(case.network, 8, 4, overrides=[image, far]))
+    case = Case("beyond", (3,), lambda draft: draft.add("node", Identity()))
+    far = Override.parse("node.output=ap_fixed<8,1200,AP_TRN,AP_SAT>")
+    program = lower_network(case.network, uniform_plan(case.network, 8, 4, overrides=[far]))
     with pytest.raises(CarrierError, match=r"^site node\.output: a value is beyond float64's range"):
-        Simulator(program).run(np.full((1, 7), 3e38, np.float32))
+        Simulator(program).run(np.full((1, 3), -1, np.float32))

@@ -9,10 +9,10 @@ ratios.
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
+from pairs import ratios
 
 GROUPS = (2, 4, 8, 12, 16)
 
@@ -44,18 +44,6 @@ def convolution_contenders(
     return found
 
 
-def ratios(contender: Callable[[], object], yardstick: Callable[[], object], rounds: int) -> float:
-    contender(), yardstick()
-    found = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        contender()
-        middle = time.perf_counter()
-        yardstick()
-        found.append((middle - start) / (time.perf_counter() - middle))
-    return statistics.median(found)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
@@ -67,7 +55,9 @@ def main() -> None:
         x, weight, options = convolution(*shape)
         for label, contender in convolution_contenders(x, weight, options).items():
             yardstick = lambda: torch.nn.functional.conv2d(x, weight, **options)  # noqa: B023, E731
-            print(f"{name:<30}{label:<30}{ratios(contender, yardstick, arguments.rounds):>6.2f} × float32")
+            print(
+                f"{name:<30}{label:<30}{statistics.median(ratios(contender, yardstick, arguments.rounds)):>6.2f} × float32"
+            )
     x, weight = torch.randint(0, 64, (16, 9216)).float(), torch.randint(-4, 4, (4096, 9216)).float()
     wide_x, wide_weight, both = x.double(), weight.double(), torch.cat((x, x))
     dense = {
@@ -75,7 +65,7 @@ def main() -> None:
         "float32, inputs in two parts": lambda: torch.nn.functional.linear(both, weight),
     }
     for label, contender in dense.items():
-        ratio = ratios(contender, lambda: torch.nn.functional.linear(x, weight), arguments.rounds)
+        ratio = statistics.median(ratios(contender, lambda: torch.nn.functional.linear(x, weight), arguments.rounds))
         print(f"{'dense6 (9216→4096)':<30}{label:<30}{ratio:>6.2f} × float32")
 
 

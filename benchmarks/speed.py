@@ -10,12 +10,12 @@ speed drifts doesn't matter.
 import argparse
 import resource
 import statistics
-import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from eager import Eager
+from pairs import ratios
 
 import bittrue
 from bittrue.lowering import lower_network
@@ -71,18 +71,6 @@ def main() -> None:
         report(name, measured, "yes" if exact else "no")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak memory of the whole process, with both float models: {peak:.2f} GiB")
-
-
-def ratios(contender: Callable[[], object], yardstick: Callable[[], object], rounds: int) -> list[float]:
-    contender(), yardstick()
-    found = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        contender()
-        middle = time.perf_counter()
-        yardstick()
-        found.append((middle - start) / (time.perf_counter() - middle))
-    return found
 
 
 def report(name: str, measured: list[float], exact: str) -> None:

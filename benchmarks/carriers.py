@@ -10,6 +10,7 @@ ratios.
 import argparse
 import statistics
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from pairs import ratios
@@ -53,20 +54,22 @@ def main() -> None:
     layers = {"conv2 (96→256, 27×27, 5×5)": (96, 256, 27, 5), "conv3 (256→384, 13×13, 3×3)": (256, 384, 13, 3)}
     for name, shape in layers.items():
         x, weight, options = convolution(*shape)
-        for label, contender in convolution_contenders(x, weight, options).items():
-            yardstick = lambda: torch.nn.functional.conv2d(x, weight, **options)  # noqa: B023, E731
-            print(
-                f"{name:<30}{label:<30}{statistics.median(ratios(contender, yardstick, arguments.rounds)):>6.2f} × float32"
-            )
+        contenders = convolution_contenders(x, weight, options)
+        compare(name, contenders, partial(torch.nn.functional.conv2d, x, weight, **options), arguments.rounds)
     x, weight = torch.randint(0, 64, (16, 9216)).float(), torch.randint(-4, 4, (4096, 9216)).float()
-    wide_x, wide_weight, both = x.double(), weight.double(), torch.cat((x, x))
     dense = {
-        "float64": lambda: torch.nn.functional.linear(wide_x, wide_weight),
-        "float32, inputs in two parts": lambda: torch.nn.functional.linear(both, weight),
+        "float64": partial(torch.nn.functional.linear, x.double(), weight.double()),
+        "float32, inputs in two parts": partial(torch.nn.functional.linear, torch.cat((x, x)), weight),
     }
-    for label, contender in dense.items():
-        ratio = statistics.median(ratios(contender, lambda: torch.nn.functional.linear(x, weight), arguments.rounds))
-        print(f"{'dense6 (9216→4096)':<30}{label:<30}{ratio:>6.2f} × float32")
+    compare("dense6 (9216→4096)", dense, partial(torch.nn.functional.linear, x, weight), arguments.rounds)
+
+
+def compare(
+    name: str, contenders: dict[str, Callable[[], object]], yardstick: Callable[[], object], rounds: int
+) -> None:
+    for label, contender in contenders.items():
+        ratio = statistics.median(ratios(contender, yardstick, rounds))
+        print(f"{name:<30}{label:<30}{ratio:>6.2f} × float32")
 
 
 if __name__ == "__main__":

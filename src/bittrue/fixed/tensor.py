@@ -91,7 +91,7 @@ def quantize(values: Tensor, quantizer: Quantizer) -> Tensor:
     """
     if values.dtype not in (torch.float32, torch.float64):
         raise FormatError(f"A tensor of {values.dtype} can't be quantized; convert it to float32 or float64 first.")
-    low, high = _extremes(values)
+    low, high = extremes(values)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise FormatError("NaN and infinity have no fixed-point code; find and remove them where the values come from.")
     fraction_bits = quantizer.format.fraction_bits
@@ -112,7 +112,7 @@ def decode(codes: Tensor, fraction_bits: int, dtype: torch.dtype = torch.float64
     if codes.dtype == dtype == torch.float32 and abs(fraction_bits) <= 100:
         return codes * 2.0**-fraction_bits
     if codes.dtype == torch.int64:
-        low, high = _extremes(codes)
+        low, high = extremes(codes)
         if max(-low, high) > _FLOAT64_LIMIT:
             raise CarrierError("A code of more than 53 bits has no exact float64 value; decode it as an integer.")
     values = _multiply_by_power_(codes.to(torch.float64, copy=True), -fraction_bits)
@@ -130,7 +130,7 @@ def _carrier_limits(codes: Tensor) -> tuple[int, int]:
         raise CarrierError(f"Codes don't travel in {codes.dtype}; use float32, float64 or int64.") from None
 
 
-def _extremes(numbers: Tensor) -> tuple[float, float]:
+def extremes(numbers: Tensor) -> tuple[float, float]:
     """The least and the greatest number (Python integers for int64); both 0 for none, NaN where there is one."""
     if numbers.numel() == 0:
         return 0, 0
@@ -140,7 +140,7 @@ def _extremes(numbers: Tensor) -> tuple[float, float]:
 
 def _outside(codes: Tensor, quantizer: Quantizer) -> list[Tensor]:
     """Masks of the codes below and of those above the limits, each only where there are some."""
-    low, high = _extremes(codes)
+    low, high = extremes(codes)
     number = int if codes.dtype == torch.int64 else float
     masks = []
     # A float may not hold the limits themselves, but it holds a power of two: the word's lowest code, and one more than
@@ -217,7 +217,7 @@ def _round_shift_integers_(codes: Tensor, shift: int, rounding: Rounding) -> Ten
 def _shift_left_(codes: Tensor, shift: int) -> Tensor:
     """int64 codes · 2^shift for shift > 0, checked before it runs."""
     lowest, highest = _CARRIER_LIMITS[torch.int64]
-    low, high = (int(extreme) for extreme in _extremes(codes))
+    low, high = (int(extreme) for extreme in extremes(codes))
     if low == high == 0:
         return codes
     if low << shift < lowest or high << shift > highest:

@@ -15,7 +15,7 @@ from bittrue.errors import BittrueError, DataError, PlanError
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Override, plan_from_ranges, study_plan
-from bittrue.program import Step
+from bittrue.program import MultiplyAccumulate, Step
 from bittrue.simulation.simulator import BatchResult, Simulator
 from bittrue.simulation.values import Codes
 
@@ -115,6 +115,21 @@ def test_other_faults_are_found(
     result = check(network, tmp_path)
     assert result.first is not None
     assert (result.first.site, result.first.what, result.first.image) == ("norm.output", "code", image)
+
+
+def test_a_weight_written_over_is_found(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a kernel might that works in place on what it shares with its program."""
+
+    def run(self: Simulator, *arguments: Any) -> BatchResult:
+        instruction = self.program.by_name["conv"].instruction
+        assert isinstance(instruction, MultiplyAccumulate)
+        instruction.weight[0, 0, 0, 0] ^= 4
+        return Simulator.run(self, *arguments)
+
+    broken_by(monkeypatch, site="nowhere", run=run)
+    result = check(network, tmp_path)
+    assert result.first is not None
+    assert result.first.site == "conv.output"
 
 
 def test_another_binary_point_is_found(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

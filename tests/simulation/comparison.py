@@ -1,12 +1,13 @@
 """One simulated batch against the definition, step by step."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 
 import numpy as np
 import torch
 
-from bittrue.definition import interpret
+from bittrue.definition import Codes, interpret
 from bittrue.program import FixedNetwork, Step
 from bittrue.simulation.simulator import BatchResult, Simulator
 from bittrue.simulation.values import Value
@@ -26,20 +27,34 @@ def simulate(simulator: Simulator, x: np.ndarray) -> tuple[BatchResult, Seen]:
     return simulator.run(x, observe), seen
 
 
+def define(
+    program: FixedNetwork, x: np.ndarray, given: Sequence[Mapping[str, Sequence[float]]] = ()
+) -> list[dict[str, Codes]]:
+    """Each image's codes by the definition. given: the float32 values of the steps that FLOAT computes, by image."""
+    return [
+        interpret(program, pixels.ravel().tolist(), given=given[image] if given else None)
+        for image, pixels in enumerate(x)
+    ]
+
+
+def arrays_of(part: object) -> Iterator[np.ndarray]:
+    """All arrays of codes in an instruction, or in a part of it."""
+    if isinstance(part, np.ndarray):
+        yield part
+    elif is_dataclass(part):
+        for entry in fields(part):
+            yield from arrays_of(getattr(part, entry.name))
+
+
 def first_difference(
     program: FixedNetwork,
-    x: np.ndarray,
     result: BatchResult,
     seen: Seen,
-    given: Sequence[Mapping[str, Sequence[float]]] = (),
+    definition: Sequence[Mapping[str, Codes]],
 ) -> str | None:
-    """Where the simulation first differs from the definition in codes, fraction bits, bounds or overflow counts.
-
-    given: for each image the float32 values of the steps that FLOAT computes.
-    """
+    """Where the simulation first differs from the definition in codes, fraction bits, bounds or overflow counts."""
     overflows: Counter[str] = Counter()
-    for image, pixels in enumerate(x):
-        defined = interpret(program, pixels.ravel().tolist(), given=given[image] if given else None)
+    for image, defined in enumerate(definition):
         for step in program.steps:
             expected, (fraction_bits, got) = defined[step.name], seen[step.name]
             if expected.fraction_bits != fraction_bits or step.type.fraction_bits != fraction_bits:
@@ -61,12 +76,20 @@ def first_difference(
 
 
 def check(program: FixedNetwork, x: np.ndarray) -> str | None:
-    """first_difference of a batch; the first image alone, before and after it, must get the same codes."""
+    """first_difference of a batch; the first image alone, before and after it, must get the same codes.
+
+    The definition comes first, and nothing may be written into what both read.
+    """
+    definition = define(program, x)
+    shared = [array for step in program.steps for array in arrays_of(step.instruction)] + [x]
+    before = [array.copy() for array in shared]
     simulator = Simulator(program)
     _, alone = simulate(simulator, x[:1])
     result, seen = simulate(simulator, x)
     _, again = simulate(simulator, x[:1])
+    if not all(map(np.array_equal, before, shared)):
+        return "the simulation wrote into its program or its images"
     for name, (_, rows) in seen.items():
         if not (rows[:1] == alone[name][1] == again[name][1]):
             return f"{name}: the first image's codes depend on its batch"
-    return first_difference(program, x, result, seen)
+    return first_difference(program, result, seen, definition)

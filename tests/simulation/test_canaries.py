@@ -84,6 +84,29 @@ def test_one_bit_in_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert check(program_of(BY_NAME["relu-alone"]), inputs_of(BY_NAME["relu-alone"])) is not None
 
 
+@pytest.mark.parametrize("when", ["at once", "at the end"])
+def test_a_weight_written_over(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the simulation reads it, and where nothing reads it any more."""
+    rule = kernel[MultiplyAccumulate]
+
+    def writing(node: MultiplyAccumulate, step: Step, types: tuple[Any, ...]) -> Kernel:
+        compute = rule(node, step, types)
+
+        def compute_and_write(inputs: tuple[Codes, ...]) -> Result:
+            if when == "at once":
+                node.weight[..., 0] += 1
+            result = compute(inputs)
+            if when == "at the end":
+                node.weight[..., 0] += 1
+            return result
+
+        return compute_and_write
+
+    replace_rule(monkeypatch, kernel, MultiplyAccumulate, writing)
+    found = check(program_of(BY_NAME["dense"]), inputs_of(BY_NAME["dense"]))
+    assert found == "the simulation wrote into its program or its images"
+
+
 def test_an_overflow_that_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulator, "count_overflows", lambda codes, quantizer: 0)
     found = check(program_of(BY_NAME["relu-alone"], 4, 3), inputs_of(BY_NAME["relu-alone"]))

@@ -17,7 +17,7 @@ from bittrue.simulation.float_model import FloatModel
 from bittrue.simulation.simulator import Simulator, is_exact, prove
 from cases import CASES, Case, inputs_of
 from plans import AFFINE_EVERY_NODE, QUANTIZED, TABLE
-from simulation.comparison import Seen, first_difference, simulate
+from simulation.comparison import Seen, define, first_difference, simulate
 
 BY_NAME = {case.name: case for case in CASES}
 FLOAT_QUANTIZER = Quantizer(FixedFormat(True, 8, 4))
@@ -74,7 +74,7 @@ def test_what_follows_a_float_site_has_the_bits_of_the_definition(name: str, sit
     x = inputs_of(case)
     result, seen = simulate(Simulator(program), x)
     given = float_values(program, seen, len(x))
-    assert first_difference(program, x, result, seen, given) is None
+    assert first_difference(program, result, seen, define(program, x, given)) is None
     assert not is_exact(program)
     assert not all(layer.exact for layer in prove(program, result.peaks))
 
@@ -99,7 +99,7 @@ def test_a_value_taken_with_one_bit_too_few_is_noticed() -> None:
     given = float_values(program, seen, len(x))
     name = next(iter(given[0]))
     given[0] = {**given[0], name: [value + 2.0**-5 for value in given[0][name]]}
-    assert first_difference(program, x, result, seen, given) is not None
+    assert first_difference(program, result, seen, define(program, x, given)) is not None
 
 
 def test_infinity_computed_in_float_names_its_site() -> None:

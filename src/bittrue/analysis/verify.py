@@ -91,7 +91,8 @@ def verify(
     if against != "reference":
         raise BittrueError(f"There is no witness {against!r} here: compare with reference, the definition.")
     chosen = chosen_images(network, dataset, images)
-    comparison = _Comparison(lower_network(network, plan))
+    # A program for each, so that a kernel that writes into its weights is found out: the definition's stay as they are.
+    comparison = _Comparison(lower_network(network, plan), Simulator(lower_network(network, plan)))
     if comparison.program.steps[0].name in comparison.without_definition:
         raise PlanError(
             f"site {network.input.name}.output: it is FLOAT, so that no node has integers to compare; give it a format."
@@ -115,12 +116,12 @@ def verify(
 class _Comparison:
     """The comparison so far."""
 
-    def __init__(self, program: FixedNetwork) -> None:
+    def __init__(self, program: FixedNetwork, simulator: Simulator) -> None:
         self.program = program
         self.without_definition = _reached_by_float(program)
         self.values = self.mismatches = 0
         self.first: FirstMismatch | None = None
-        self._simulator = Simulator(program)
+        self._simulator = simulator
 
     def add(self, x: np.ndarray, start: int, advance: Callable[[int], None]) -> None:
         """Compare a batch of images (batch, *shape), the first of which is the data set's number `start`."""

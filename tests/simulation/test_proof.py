@@ -5,41 +5,63 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bittrue.definition import Codes, interpret
+from bittrue.definition import Codes, Numbers, interpret
+from bittrue.definition.enclosure import round_number
 from bittrue.definition.meaning import meaning
+from bittrue.fixed import Overflow, Rounding
 from bittrue.lowering import lower_network
-from bittrue.program import (
-    Add,
-    Clip,
-    Concatenate,
-    FixedNetwork,
-    MultiplyAccumulate,
-    Pad,
-    Reshape,
-    ScaleOffset,
-    Step,
-    WindowMaximum,
-)
+from bittrue.plan import Override, uniform_plan
+from bittrue.program import FixedNetwork, Lookup, MultiplyAccumulate, Softmax, SoftmaxTable, Step
 from bittrue.simulation import proof
 from bittrue.simulation.simulator import Simulator, prove
-from cases import inputs_of
+from cases import CASES, inputs_of
 from plans import PLANNED, Planned
 
-BOUNDED = (Add, Clip, Concatenate, MultiplyAccumulate, WindowMaximum, Pad, Reshape, ScaleOffset)
-"""Instructions whose numbers the proof bounds, and not only their inputs' (the others are rounded code by code)."""
 
-
-def worst_number(step: Step, inputs: tuple[Codes, ...]) -> int:
-    """The largest absolute exact result; of a sum of products the sum of the absolute values, which no partial sum in
-    any order exceeds."""
+def worst_number(step: Step, inputs: tuple[Codes, ...], made: Codes) -> int:
+    """The largest absolute number: of the exact result (rounded, where it is no dyadic number), the input's codes where
+    it is computed code by code, and of a sum of products the sum of the absolute values, which no partial sum in any
+    order exceeds."""
     instruction = step.instruction
+    inner = 0
     if isinstance(instruction, MultiplyAccumulate):
-        bias = None if instruction.bias is None else np.abs(instruction.bias)
-        instruction = replace(instruction, weight=np.abs(instruction.weight), bias=bias)
-        inputs = tuple(replace(operand, codes=[abs(code) for code in operand.codes]) for operand in inputs)
+        if instruction.accumulator is not None:
+            return sum_at_accumulator(step, instruction, inputs)
+        instruction, inputs = absolute(instruction, inputs)
+    if isinstance(instruction, Lookup | Softmax | SoftmaxTable):
+        inner = max(abs(code) for operand in inputs for code in operand.codes)
     exact = meaning[type(instruction)](instruction, step, inputs)
-    assert isinstance(exact, Codes)
-    return max(map(abs, exact.codes))
+    if isinstance(exact, Codes):
+        return max(inner, *map(abs, exact.codes))
+    assert isinstance(exact, Numbers)
+    assert made.fraction_bits is not None
+    rounding = Rounding.FLOOR if step.quantizer is None else step.quantizer.rounding
+    return max(inner, *(abs(round_number(value, made.fraction_bits, rounding)) for value in exact.values))
+
+
+def absolute(
+    instruction: MultiplyAccumulate, inputs: tuple[Codes, ...]
+) -> tuple[MultiplyAccumulate, tuple[Codes, ...]]:
+    bias = None if instruction.bias is None else np.abs(instruction.bias)
+    operands = tuple(replace(operand, codes=[abs(code) for code in operand.codes]) for operand in inputs)
+    return replace(instruction, weight=np.abs(instruction.weight), bias=bias), operands
+
+
+def sum_at_accumulator(step: Step, instruction: MultiplyAccumulate, inputs: tuple[Codes, ...]) -> int:
+    """What the accumulator holds: its codes, and the absolute sum at its binary point where that is fine enough for
+    every product, since it then adds them all up before it acts, if it does."""
+    accumulator = instruction.accumulator
+    assert accumulator is not None
+    codes = meaning[MultiplyAccumulate](instruction, step, inputs)
+    assert isinstance(codes, Codes)
+    held = max(map(abs, codes.codes))
+    summed, operands = absolute(replace(instruction, accumulator=None), inputs)
+    total = meaning[MultiplyAccumulate](summed, step, operands)
+    assert isinstance(total, Codes)
+    shift = accumulator.format.fraction_bits - total.binary_point
+    if shift < 0 or accumulator.overflow is not Overflow.WRAP:
+        return held
+    return max(held, max(total.codes) << shift)
 
 
 def excess(program: FixedNetwork, x: np.ndarray) -> str | None:
@@ -50,11 +72,11 @@ def excess(program: FixedNetwork, x: np.ndarray) -> str | None:
     for image in x:
         defined = interpret(program, image.ravel().tolist())
         for step, layer in zip(program.steps, layers, strict=True):
-            bounded = isinstance(step.instruction, BOUNDED) and getattr(step.instruction, "accumulator", None) is None
+            if not step.inputs:
+                continue
             # 2^-40 for the logarithm's own rounding.
-            if bounded and worst_number(step, tuple(defined[name] for name in step.inputs)) > 2 ** (
-                layer.bound_bits + 2.0**-40
-            ):
+            worst = worst_number(step, tuple(defined[name] for name in step.inputs), defined[step.name])
+            if worst > 2 ** (layer.bound_bits + 2.0**-40):
                 return step.name
     return None
 
@@ -82,3 +104,24 @@ def test_the_proof_does_not_depend_on_the_batch_where_formats_bound_the_codes(pl
     peaks = Simulator(program).run(inputs_of(planned.case)).peaks
     assert peaks == {}
     assert prove(program, peaks) == prove(program, {step.name: 1 << 60 for step in program.steps})
+
+
+@pytest.mark.parametrize("word", ["ap_fixed<60,50,AP_TRN,AP_SAT>", "ap_fixed<12,2,AP_TRN,AP_WRAP>"])
+def test_the_proof_of_an_accumulator_is_at_its_own_binary_point(word: str) -> None:
+    """10 fraction bits, where the sums have 8: one that never acts, and one that wraps."""
+    case = next(case for case in CASES if case.name == "dense")
+    proofs = []
+    for overrides in ([], [Override("dense.accumulator", word)]):
+        program = lower_network(case.network, uniform_plan(case.network, 6, 4, overrides=overrides))
+        assert excess(program, inputs_of(case)) is None
+        proofs.extend(layer for layer in prove(program, {}) if layer.node == "dense")
+    exact, accumulated = proofs
+    assert accumulated.strategy == exact.strategy
+    assert accumulated.bound_bits == pytest.approx(exact.bound_bits + 2, abs=1e-9)
+
+
+def test_the_proof_of_a_function_speaks_of_its_results_too() -> None:
+    case = next(case for case in CASES if case.name == "sigmoid")
+    overrides = [Override("node.output", "ap_fixed<30,2>")]
+    program = lower_network(case.network, uniform_plan(case.network, 6, 4, overrides=overrides))
+    assert prove(program, {})[-1].bound_bits == 28

@@ -6,21 +6,19 @@ results are irrational but for the points listed. The error of float64's exp and
 tens of thousands of times what the mathematical libraries state.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from functools import cache, partial
 
 import torch
 
-from bittrue.fixed import Quantizer, round_to_code
+from bittrue.fixed import Overflow, Quantizer, Rounding, round_to_code
 from bittrue.fixed.surd import round_surd
 from bittrue.fixed.tensor import apply_overflow_, count_overflows, round_shift_
 from bittrue.program import (
     BatchNorm,
     CodeType,
     Function,
-    Instruction,
     Lookup,
     Sigmoid,
     Softmax,
@@ -29,10 +27,10 @@ from bittrue.program import (
     Tanh,
 )
 from bittrue.rules import RuleTable
-from bittrue.simulation.carrier import carrier_for, nearest_float, power_of_two
+from bittrue.simulation.carrier import Carrier, bound_bits, carrier_for, nearest_float, power_of_two
 from bittrue.simulation.elementwise import affine_rounded
 from bittrue.simulation.kernel import Kernel, kernel
-from bittrue.simulation.proof import LayerProof, carried, prove_step
+from bittrue.simulation.proof import LayerProof, prove_step, quantizer_reach
 from bittrue.simulation.real_functions import EXP, REAL_FUNCTIONS, RealFunction, function_code, softmax_code
 from bittrue.simulation.rounding import divide_rounded, doubtful, round_resolved
 from bittrue.simulation.values import Codes, Result
@@ -281,6 +279,52 @@ def _rounded(codes: torch.Tensor, fraction_bits: int, quantizer: Quantizer) -> t
     return round_shift_(codes, fraction_bits - quantizer.format.fraction_bits, quantizer.rounding)
 
 
-@prove_step.rule(Lookup, Softmax, SoftmaxTable)
-def _(instruction: Instruction, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
-    return replace(carried(step, bounds[0]), strategy="correctly rounded, code by code")
+def _proof(step: Step, largest_input: int, largest_result: int) -> LayerProof:
+    """Of a step that is computed code by code, from its input's codes and the exact result's, rounded if it is no
+    dyadic number."""
+    reach = max(largest_input, quantizer_reach(step, -largest_result, largest_result))
+    margin = carrier_for(reach, step.name, widest=Carrier.PYTHON).bits - bound_bits(reach)
+    return LayerProof(step.name, "correctly rounded, code by code", bound_bits(reach), margin)
+
+
+def _largest_code(ends: Iterable[Fraction | int], quantizer: Quantizer) -> int:
+    bits, rounding = quantizer.format.fraction_bits, quantizer.rounding
+    return max(abs(round_to_code(Fraction(end), bits, rounding)) for end in ends)
+
+
+@prove_step.rule(Lookup)
+def _(instruction: Lookup, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    assert step.quantizer is not None
+    function = instruction.function
+    if not isinstance(function, BatchNorm):
+        return _proof(step, bounds[0], _largest_code(REAL_FUNCTIONS[type(function)].reach, step.quantizer))
+    assert types[0].fraction_bits is not None
+    norms = exact_norms(function, types[0].fraction_bits)
+    ends = [
+        (abs(beta), abs(gamma) * (bounds[0] + abs(mean)), radicand, step.quantizer.format.fraction_bits)
+        for beta, gamma, mean, radicand in norms
+    ]
+    # Any rounding lies within one of the floor.
+    return _proof(step, bounds[0], 1 + max(round_surd(*end, Rounding.FLOOR) for end in ends))
+
+
+@prove_step.rule(Softmax)
+def _(instruction: Softmax, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    assert step.quantizer is not None
+    return _proof(step, bounds[0], _largest_code((0, 1), step.quantizer))
+
+
+@prove_step.rule(SoftmaxTable)
+def _(instruction: SoftmaxTable, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    # Sums are at least one unit, so that no reciprocal exceeds that unit's.
+    smallest = Fraction(2) ** -instruction.sum.format.fraction_bits
+    exp = _limited_reach(_largest_code((0, 1), instruction.exp), instruction.exp)
+    reciprocal = _limited_reach(_largest_code((0, 1 / smallest), instruction.reciprocal), instruction.reciprocal)
+    return _proof(step, bounds[0], exp * reciprocal)
+
+
+def _limited_reach(reach: int, quantizer: Quantizer) -> int:
+    """The largest absolute code once the overflow mode has limited codes of up to `reach`."""
+    if quantizer.overflow is Overflow.UNBOUNDED or reach <= quantizer.max_code:
+        return reach
+    return max(quantizer.max_code, -quantizer.min_code)

@@ -1,6 +1,6 @@
 """The kernel of MultiplyAccumulate: an exact sum, or an accumulator's."""
 
-from bittrue.fixed import Rounding
+from bittrue.fixed import Quantizer, Rounding
 from bittrue.program import CodeType, MultiplyAccumulate, Step
 from bittrue.simulation.accumulators import accumulated_sum, never_acts, ordered_reach, wraps_once
 from bittrue.simulation.carrier import Carrier, bound_bits, carrier_for
@@ -32,10 +32,27 @@ def _(instruction: MultiplyAccumulate, step: Step, types: tuple[CodeType, ...], 
         reach = ordered_reach(sums, accumulator, bounds[0])
         carrier, bits = carrier_for(reach, step.name, widest=Carrier.PYTHON), bound_bits(reach)
         return LayerProof(step.name, f"{carrier.label}, product by product", bits, carrier.bits - bits)
-    bound = sums.bound(max(bounds[0], 1))
-    if quantizer_reach(step, -bound, bound) >> Carrier.INT64.bits:
-        return carried(step, bound)
+    if quantizer_reach(step, *_ends(_reach(sums, accumulator, max(bounds[0], 1), low, high))) >> Carrier.INT64.bits:
+        return carried(step, _reach(sums, accumulator, max(bounds[0], 1), low, high))
     strategy = sums.strategy(bounds[0])
-    bits = bound_bits(sums.bound(bounds[0]))
-    widest = sums.kernel_bound(strategy, bounds[0])
-    return LayerProof(step.name, strategy.label, bits, strategy.carrier.bits - bound_bits(widest))
+    reach = _reach(sums, accumulator, bounds[0], low, high)
+    margin = strategy.carrier.bits - bound_bits(sums.kernel_bound(strategy, bounds[0]))
+    if accumulator is not None:
+        margin = min(margin, carrier_for(reach, step.name).bits - bound_bits(reach))
+    return LayerProof(step.name, strategy.label, bound_bits(reach), margin)
+
+
+def _ends(reach: int) -> tuple[int, int]:
+    return -reach, reach
+
+
+def _reach(sums: ProductSums, accumulator: Quantizer | None, largest_input: int, low: int, high: int) -> int:
+    """What no number of a sum can exceed: of the exact one, or of an accumulator that never acts or wraps once, at the
+    accumulator's fraction bits."""
+    bound = sums.bound(largest_input)
+    if accumulator is None:
+        return bound
+    aligned = bound << accumulator.format.fraction_bits - sums.fraction_bits
+    if never_acts(sums, accumulator, low, high):
+        return aligned
+    return max(aligned, accumulator.max_code, -accumulator.min_code)

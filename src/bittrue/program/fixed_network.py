@@ -48,6 +48,11 @@ class Step:
     type: CodeType
     guard: bool = False
 
+    @property
+    def is_dyadic(self) -> bool:
+        """Whether the exact result has a code, which the quantizer shifts; else it is rounded as it is computed."""
+        return self.exact.fraction_bits is not None
+
 
 @dataclass(frozen=True, eq=False)
 class FixedNetwork:

@@ -110,7 +110,7 @@ class Simulator:
         result = self._on_torch(step, inputs)
         if result is None:
             return self._in_python(step, inputs)
-        if step.exact.is_float and isinstance(step.instruction, Bypass):
+        if isinstance(step.instruction, Bypass):
             codes, outside = _quantize_reals(result.tensor, step, _place(step))
             return codes, _by_site(step, outside, {})
         kept = {_storage(tensor) for name, tensor in tensors.items() if name not in step.inputs or readers[name] > 1}
@@ -138,7 +138,7 @@ class Simulator:
             rule = wide.wide_kernel[type(step.instruction)]
             self._wide_kernels[step.name] = rule(step.instruction, step, self._input_types(step))
         result = self._wide_kernels[step.name](tuple(wide.numbers_of(codes) for codes in inputs))
-        codes, outside = wide.finish(result.numbers, step, rounded=step.exact.is_float)
+        codes, outside = wide.finish(result.numbers, step, rounded=not step.is_dyadic)
         return codes, _by_site(step, outside, result.inner_overflows)
 
 
@@ -242,7 +242,7 @@ def _finish(result: Result, step: Step, *, may_overwrite: bool) -> tuple[Value, 
             # Of sums over sums the bounds would be the batches' own; the reported proof is for all data alike.
             low, high = _extremes(tensor)
         return _on_carrier(tensor, step, low, high), 0
-    assert result.rounded or step.exact.fraction_bits is not None
+    assert result.rounded or step.is_dyadic
     shift = 0 if result.rounded else (step.exact.fraction_bits or 0) - quantizer.format.fraction_bits
     if shift < 0:
         low, high = low << -shift, high << -shift

@@ -239,11 +239,11 @@ def _(instruction: WindowAverage, step: Step, types: tuple[CodeType, ...]) -> Wi
     window, strides, padding = instruction.window, instruction.strides, instruction.padding
     exact, source = step.exact.fraction_bits, types[0].fraction_bits
     assert source is not None
-    # An exact result is dyadic and divides without a rest; any rounding leaves it as it is.
-    target, rounding = (source, Rounding.FLOOR) if exact is None else (exact, Rounding.FLOOR)
     if exact is None:
         assert step.quantizer is not None
         target, rounding = step.quantizer.format.fraction_bits, step.quantizer.rounding
+    else:  # a dyadic result divides without a rest; any rounding leaves it as it is
+        target, rounding = exact, Rounding.FLOOR
     shift = target - source
     divisors = instruction.divisor[..., np.newaxis].astype(object) << max(-shift, 0)
 

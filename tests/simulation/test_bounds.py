@@ -71,3 +71,12 @@ def test_a_batch_that_outgrows_the_ends_seen_is_proven_again(monkeypatch: pytest
     blind.exact_sum(first)
     monkeypatch.setattr(ProductSums, "_ends", lambda self, codes: self._seen)
     assert int(blind.exact_sum(second).tensor) != expected
+
+
+def test_a_channel_of_zeros_far_from_the_others_binary_point() -> None:
+    weight = np.array([[0, 3], [0, -2]])
+    instruction = MultiplyAccumulate(
+        weight[np.newaxis, np.newaxis], (-2000, 0), None, 0, (1, 1), ((0, 0), (0, 0)), (1, 1), 1
+    )
+    sums = ProductSums(instruction, 0, "layer")
+    np.testing.assert_array_equal(sums.channel_reach([-1], [1])[0, :, 0], [0, 0])

@@ -85,7 +85,9 @@ class SumBounds:
             return None
         weight = torch.from_numpy(instruction.weight).to(torch.float64).flatten(0, -3)
         above, below = weight.clamp(min=0).sum(0).numpy(), (-weight).clamp(min=0).sum(0).numpy()
-        return above * np.exp2(self.shifts), below * np.exp2(self.shifts)
+        # A channel shifted further than this has no weight but 0, or the magnitudes would be larger.
+        scale = np.exp2(np.minimum(self.shifts, 53))
+        return above * scale, below * scale
 
     def channel_reach(self, lows: Sequence[int], highs: Sequence[int]) -> np.ndarray:
         """How far the products of each input channel can take a sum up, and down: (2, in, out) in float64.

@@ -1,6 +1,6 @@
 """How much of each parameter is left after rounding to k fraction bits: which weights and variances become 0.
 
-    python examples/alexnet_cifar10/parameters.py alexnet.keras
+python examples/alexnet_cifar10/parameters.py alexnet.keras
 """
 
 import sys

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.errors import BittrueError, CarrierError, DataError, PlanError
 from bittrue.files import dump_json
+from bittrue.fixed import FixedFormat, Overflow, Quantizer
 from bittrue.network import Network
 from bittrue.plan import study_plan
 from bittrue.simulation.float_model import FloatModel
@@ -308,3 +310,13 @@ def test_a_row_that_can_not_be_exact_is_named_and_those_before_it_are_kept(
     evaluated.clear()
     sweep(network, dataset, good, store=store)
     assert evaluated == []
+
+
+def test_a_plan_that_cannot_be_lowered_leaves_no_store(network: Network, tmp_path: Path) -> None:
+    dataset, store = random_images(tmp_path), tmp_path / "results.sqlite"
+    (row,) = study_rows(network, 4)
+    wraps = Quantizer(FixedFormat(True, 1, 0), overflow=Overflow.WRAP)  # a variance of 1 becomes −1
+    hopeless = replace(row, plan=replace(row.plan, sites={**row.plan.sites, "norm.variance": wraps}))
+    with pytest.raises(BittrueError, match=r"^row F=4: .*norm\.variance"):
+        sweep(network, dataset, [hopeless], store=store)
+    assert not store.exists()

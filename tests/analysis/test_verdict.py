@@ -88,3 +88,18 @@ def test_distances_from_float_have_no_test() -> None:
     assert Sweep("sha256:…", "network", {}, "mse", tuple(found), "").sufficient is None
     alone = [found[0], row("mine", 0.0, None)]
     assert verdict(alone, "sqnr") == "Signal to quantization noise against float: no finite value with mine."
+
+
+def test_an_accuracy_that_hangs_on_its_ties_suffices_for_nothing() -> None:
+    """Every image ties, and the first class happens to be right as often as the float network."""
+    float_row, tied, good = rows(F_3=(1, 1), F_4=(1, 1))
+    tied = replace(tied, tied=IMAGES, accuracy_interval=(0.88, 0.92), accuracy_over_ties=(0.0, 1.0))
+    good = replace(good, tied=2, accuracy_interval=(0.88, 0.92), accuracy_over_ties=(0.899, 0.901))
+    test = "exact McNemar test, 95 %, 1,000 images"
+    assert Sweep("sha256:…", "network", {}, "accuracy", (float_row, tied), "").sufficient is None
+    assert verdict([float_row, tied], "accuracy") == (
+        f"3 fraction bits: ties decide, between 0.0 and 100.0 %, so none of these suffices ({test})."
+    )
+    assert verdict([float_row, tied, good], "accuracy") == (
+        f"3 fraction bits: ties decide, between 0.0 and 100.0 %; 4: not distinguishable from float ({test})."
+    )

@@ -98,6 +98,8 @@ def sweep(
     size = default_batch_size(network) if batch_size is None else batch_size
     # Another version may compute something else, so its results are no part of this study.
     study = Study(network.hash, chosen.sha256, {"metric": metric, "version": version("bittrue")})
+    if store is None or not Path(store).exists():
+        _check_lowering(rows, network)
     with Store.open(":memory:" if store is None else store, study) as opened:
         run = _Run(network, chosen, asked, opened, size, progress)
         made = [run.float_row()]
@@ -124,6 +126,13 @@ def _check(rows: Sequence[SweepRow], network: Network) -> None:
     for row in rows:
         with _naming(row.name):
             check_plan(row.plan, network)
+
+
+def _check_lowering(rows: Sequence[SweepRow], network: Network) -> None:
+    """Find a plan that can't be lowered before anything is evaluated or written."""
+    for row in rows:
+        with _naming(row.name):
+            lower_network(network, row.plan)
 
 
 @contextlib.contextmanager

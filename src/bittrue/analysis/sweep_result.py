@@ -101,6 +101,8 @@ class Sweep:
     def sufficient(self) -> Row | None:
         """The row with the fewest bits from which on none is worse than float; None where there is none such.
 
+        Nor may a row's accuracy hang on its ties: losing them must leave it within its interval.
+
         Of rows whose names hold no numbers of bits, the first in their order; None for mse and sqnr, which nothing
         tests.
         """
@@ -139,20 +141,20 @@ def verdict(rows: Sequence[Row], metric: str) -> str:
     if row is None:
         most = by_bits[-1]
         alone = "" if len(by_bits) == 1 else ", the most here"
-        return f"{_label(most)}{alone}: {_points(most, float_row)}, so none of these suffices ({test})."
+        return f"{_label(most)}{alone}: {_against_float(most, float_row)}, so none of these suffices ({test})."
     found = _against_float(row, float_row)
     if row is by_bits[0]:
         alone = "" if len(by_bits) == 1 else ", the fewest here"
         return f"{_label(row)}{alone}: {found} ({test})."
     fewer = by_bits[by_bits.index(row) - 1]
-    return f"{_label(fewer)}: {_points(fewer, float_row)}; {_bits(row)}: {found} ({test})."
+    return f"{_label(fewer)}: {_against_float(fewer, float_row)}; {_bits(row)}: {found} ({test})."
 
 
 def sufficient(rows: Sequence[Row]) -> Row | None:
     """Of rows with an accuracy, without the float row: see `Sweep.sufficient`."""
     found = None
     for row in reversed(_sorted_by_bits(rows) or rows):
-        if _is_worse(row):
+        if _is_worse(row) or _ties_decide(row):
             break
         found = row
     return found
@@ -182,9 +184,21 @@ def _is_worse(row: Row) -> bool:
     return row.p_value < SIGNIFICANCE and (row.lost or 0) > (row.gained or 0)
 
 
+def _ties_decide(row: Row) -> bool:
+    """Whether losing its ties would take the accuracy out of its own interval: then it says little of the network."""
+    if row.accuracy_over_ties is None or row.accuracy_interval is None:
+        return False
+    return row.accuracy_over_ties[0] < row.accuracy_interval[0]
+
+
 def _against_float(row: Row, float_row: Row) -> str:
     assert row.p_value is not None
-    return _points(row, float_row) if row.p_value < SIGNIFICANCE else "not distinguishable from float"
+    if row.p_value < SIGNIFICANCE:
+        return _points(row, float_row)
+    if row.accuracy_over_ties is not None and _ties_decide(row):
+        least, most = row.accuracy_over_ties
+        return f"ties decide, between {100 * least:.1f} and {100 * most:.1f} %"
+    return "not distinguishable from float"
 
 
 def _points(row: Row, float_row: Row) -> str:

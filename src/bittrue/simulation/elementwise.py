@@ -79,7 +79,7 @@ def _(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...]) -> Kern
         bound = _branch_bound(branches, x.bound)
         # A scale is held even where all codes are zero.
         carrier = carrier_for(_branch_bound(branches, max(x.bound, 1)), step.name)
-        if first_above is None and carrier is Carrier.FLOAT64 and _folds(step):
+        if first_above is None and carrier is not Carrier.INT64 and _folds(step):
             return _folded(x, branches[0], step, bound)
         codes = x.tensor.to(carrier.dtype)
         scaled = [codes * _tensor(scales, carrier) + _tensor(offsets, carrier) for scales, offsets in branches]

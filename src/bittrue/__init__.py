@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bittrue import keras, torch
     from bittrue.analysis.accumulators import AccumulatorWidths, accumulator_widths
     from bittrue.analysis.ranges import calibration_images, measure_ranges
     from bittrue.analysis.recipe import Recipe, choose_recipe
@@ -68,6 +69,9 @@ _HOMES = {
 }
 """Where each public name lives, with the name that it has there where that is another."""
 
+_MODULES = ("keras", "torch")
+"""Public modules of their own, each of which imports its framework."""
+
 __all__ = [
     "AccumulatorWidths",
     "BittrueError",
@@ -91,6 +95,7 @@ __all__ = [
     "accumulator_widths",
     "calibration_images",
     "choose_recipe",
+    "keras",
     "load",
     "load_dataset",
     "lower",
@@ -100,12 +105,15 @@ __all__ = [
     "study_plan",
     "sweep",
     "sweep_rows",
+    "torch",
     "uniform_plan",
     "verify",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, _, there = _HOMES[name].partition(":")
@@ -113,4 +121,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, *_MODULES})

@@ -1,0 +1,8 @@
+"""Fixed point in Keras 3 models: a quantizer layer, rounded weights, and a plan's layers put into a model.
+
+Importing this module imports Keras, with the backend that KERAS_BACKEND or Keras's own configuration names.
+"""
+
+from bittrue.integrations.keras_quantize import Quantize
+
+__all__ = ["Quantize"]

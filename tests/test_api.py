@@ -17,10 +17,32 @@ WANTED = {
 
 
 def test_import_alone_is_light() -> None:
-    heavy = "{'torch', 'keras', 'numpy', 'scipy', 'sklearn', 'altair', 'typer', 'rich', 'PIL'}"
-    code = f"import sys, bittrue; dir(bittrue); print(sorted({heavy} & set(sys.modules)), bittrue.__version__)"
+    heavy = {
+        "torch",
+        "keras",
+        "numpy",
+        "scipy",
+        "sklearn",
+        "altair",
+        "typer",
+        "rich",
+        "PIL",
+        "pandas",
+        "IPython",
+        "h5py",
+    }
+    code = f"import sys, bittrue; dir(bittrue); print(sorted({heavy!r} & set(sys.modules)), bittrue.__version__)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == f"[] {bittrue.__version__}"
+
+
+def test_import_alone_is_quick() -> None:
+    code = "import time; began = time.perf_counter(); import bittrue; print(time.perf_counter() - began)"
+    seconds = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(3)
+    ]
+    assert min(seconds) < 0.2
 
 
 def test_every_name_is_what_type_checkers_are_told() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bittrue import keras, torch
     from bittrue.analysis.accumulators import AccumulatorWidths, accumulator_widths
+    from bittrue.analysis.chart import Chart, histogram, ranges_chart
     from bittrue.analysis.ranges import calibration_images, measure_ranges
     from bittrue.analysis.recipe import Recipe, choose_recipe
     from bittrue.analysis.simulate import Simulation, simulate
@@ -35,6 +36,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AccumulatorWidths": "bittrue.analysis.accumulators",
     "BittrueError": "bittrue.errors",
+    "Chart": "bittrue.analysis.chart",
     "Dataset": "bittrue.data",
     "FixedFormat": "bittrue.fixed",
     "FixedNetwork": "bittrue.program",
@@ -55,11 +57,13 @@ _HOMES = {
     "accumulator_widths": "bittrue.analysis.accumulators",
     "calibration_images": "bittrue.analysis.ranges",
     "choose_recipe": "bittrue.analysis.recipe",
+    "histogram": "bittrue.analysis.chart",
     "load": "bittrue.frontends",
     "load_dataset": "bittrue.data",
     "lower": "bittrue.lowering:lower_network",
     "measure_ranges": "bittrue.analysis.ranges",
     "plan_from_ranges": "bittrue.plan",
+    "ranges_chart": "bittrue.analysis.chart",
     "simulate": "bittrue.analysis.simulate",
     "study_plan": "bittrue.plan",
     "sweep": "bittrue.analysis.sweep",
@@ -75,6 +79,7 @@ _MODULES = ("keras", "torch")
 __all__ = [
     "AccumulatorWidths",
     "BittrueError",
+    "Chart",
     "Dataset",
     "FixedFormat",
     "FixedNetwork",
@@ -95,12 +100,14 @@ __all__ = [
     "accumulator_widths",
     "calibration_images",
     "choose_recipe",
+    "histogram",
     "keras",
     "load",
     "load_dataset",
     "lower",
     "measure_ranges",
     "plan_from_ranges",
+    "ranges_chart",
     "simulate",
     "study_plan",
     "sweep",

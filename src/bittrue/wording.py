@@ -22,3 +22,10 @@ def probability(value: float) -> str:
 def typographic(text: str) -> str:
     """A number with minus signs in the place of hyphens."""
     return text.replace("-", "−")
+
+
+def printable(text: str) -> str:
+    """`text` on one line, with control characters written out: a file's name may hold what a terminal would obey."""
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in " ".join(text.split())
+    )

@@ -90,8 +90,8 @@ def test_what_the_result_says(tmp_path: Path) -> None:
     assert {"node", "strategy", "bound_bits", "margin_bits"} <= set(content["layers"][0])
     assert json.loads(json.dumps(content)) == content
     assert progress.events == [("simulate", 33), 16, 16, 1, "finished"]
-    assert repr(result).startswith("Simulation of 33 images: accuracy ")
-    assert repr(result).endswith("exact")
+    assert f"Accuracy {100 * result.accuracy:.2f} %" in repr(result)
+    assert repr(result).endswith("exact, proven for every layer.")
 
 
 def test_a_float_site_is_never_called_exact(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_without_labels_there_is_no_accuracy(tmp_path: Path) -> None:
     assert (result.accuracy, result.interval, result.loss, result.correct) == (None, None, None, None)
     assert not (tmp_path / "predictions.npy").exists()
     assert np.load(tmp_path / "outputs.npy").shape == (40, 4)
-    assert "accuracy" not in repr(result)
+    assert "Accuracy" not in repr(result)
 
 
 def test_one_sigmoid_is_a_binary_classifier_and_one_logit_is_not(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_the_simulation_equals_the_definition(network: Network, tmp_path: Path) 
     result = check(network, tmp_path, images=5, progress=progress)
     assert (result.mismatches, result.first, result.not_compared) == (0, None, ())
     assert (result.images, result.values, result.against) == (5, 5 * CODES_AN_IMAGE, "reference")
-    assert repr(result) == f"Verification of {5 * CODES_AN_IMAGE:,} values on 5 images: equal to the reference"
+    assert repr(result) == f"Against the reference: {5 * CODES_AN_IMAGE:,} values on 5 images, 0 mismatches."
     assert progress.events == [("verify", 5), 1, 1, 1, 1, 1, "finished"]
     content = result.to_json()
     assert {"against", "images", "values", "mismatches", "first", "not_compared"} < set(content)
@@ -92,7 +92,7 @@ def test_one_last_bit_is_found_in_its_place(network: Network, tmp_path: Path, mo
     assert result.first == FirstMismatch("norm.output", "code", 1, index, code, code + 1)
     assert type(result.first.got) is int
     assert result.mismatches >= 2  # in each batch of two images the second
-    assert "differ from the reference, first norm.output in image 1" in repr(result)
+    assert "\nThe first: code of norm.output, image 1, index" in repr(result)
     assert result.to_json()["first"]["site"] == "norm.output"
     assert check(network, tmp_path, images=1).mismatches == 0  # not reached: there is no second image
 

@@ -169,7 +169,7 @@ def test_a_sweep_that_was_broken_off_goes_on(
     out = tmp_path / "out"
     arguments = ["sweep", model, "--data", "digits", "--fraction-bits", "3:4", "--batch-size", "100", "--out", out]
     script = (
-        "import os, signal, sys, time; from bittrue.cli.progress import PlainProgress\n"
+        "import os, signal, sys, time; from bittrue.analysis.progress import PlainProgress\n"
         "seen = []; advance = PlainProgress.advance\n"
         "def broken(self, images):\n"
         "    seen.append(self._what)\n"

@@ -15,7 +15,8 @@ from bittrue.analysis.sweep import SweepRow
 from bittrue.analysis.sweep_result import Row, Sweep, verdict
 from bittrue.analysis.verify import FirstMismatch
 from bittrue.cli.demo import next_commands
-from bittrue.cli.sweep import print_sweep, sufficient
+from bittrue.cli.sweep import sufficient
+from bittrue.cli.tables import print_view
 from bittrue.files import dump_json
 from bittrue.frontends import load
 from bittrue.plan import Plan, PlanOptions, study_plan, uniform_plan
@@ -28,9 +29,9 @@ RESULTS = {"accuracy.png", "network.txt", "plan.json", "ranges.json", "report.ht
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page without its charts, whose making takes seconds and is tested elsewhere."""
-    monkeypatch.setattr("bittrue.report.charts.to_svg", lambda specification: "<svg></svg>")
-    monkeypatch.setattr("bittrue.report.charts.to_png", lambda specification: b"")
-    monkeypatch.setattr("bittrue.report.charts.javascript_bundle", lambda: "")
+    monkeypatch.setattr("bittrue.analysis.charts.to_svg", lambda specification: "<svg></svg>")
+    monkeypatch.setattr("bittrue.analysis.charts.to_png", lambda specification: b"")
+    monkeypatch.setattr("bittrue.analysis.charts.javascript_bundle", lambda: "")
 
 
 def read(path: Path) -> Any:
@@ -233,7 +234,7 @@ def test_a_hopeless_row_has_no_probability_of_zero(capsys: pytest.CaptureFixture
     )
     rows = (whole, hopeless)
     data = {"name": "digits", "images": 10_000}
-    print_sweep(Sweep("sha256:0", "n", data, "accuracy", rows, verdict(rows, "accuracy")))
+    print_view(Sweep("sha256:0", "n", data, "accuracy", rows, verdict(rows, "accuracy")).view())
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("F=1 "))
     assert line.split()[-3:] == ["<", "1e-300", "0"]
 

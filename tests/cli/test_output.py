@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bittrue.cli import progress as progress_module
+from bittrue.analysis import progress as progress_module
 from bittrue.cli import tables
 from bittrue.cli.options import parse_bits, parse_number
-from bittrue.cli.output import explain, output_folder, printable, say_json, sentence
+from bittrue.cli.output import explain, output_folder, say_json, sentence
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
 from bittrue.errors import BittrueError
+from bittrue.wording import printable
 
 
 @pytest.mark.parametrize(

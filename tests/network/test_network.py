@@ -63,7 +63,8 @@ def test_the_text_form() -> None:
         "return relu\n"
     )
     assert small().text == expected
-    assert repr(small()) == "Network small: 3 nodes, 4 parameters, 1 -> 2"
+    assert small().headline == "Network small: 3 nodes, 4 parameters, 1 -> 2"
+    assert repr(small()).startswith(f"{small().headline}\n\nOperators\n")
 
 
 @pytest.mark.parametrize(("shape", "text"), [((), "scalar"), ((3,), "3"), ((55, 55, 96), "55×55×96")])

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from bittrue.analysis.batches import chosen_images, default_batch_size, reading
 from bittrue.analysis.progress import Progress, showing
 from bittrue.data import Dataset
+from bittrue.display import Column, Table, View
 from bittrue.errors import CarrierError, PlanError
 from bittrue.fixed import FixedFormat
 from bittrue.fixed.notation import ap_fixed_name
@@ -25,11 +26,13 @@ from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Guard, Plan, Word
 from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Step
+from bittrue.result import SavedResult
 from bittrue.simulation.accumulators import running_sums
 from bittrue.simulation.products import ProductSums
 from bittrue.simulation.simulator import Observer, Simulator
 from bittrue.simulation.values import Codes, Value
 from bittrue.simulation.wide import holds_wide_codes
+from bittrue.wording import counted
 
 ORDERED_PRODUCTS = 4 * 10**9
 """How many products are added one by one to find the partial sums: a few seconds. The images follow from it."""
@@ -95,8 +98,8 @@ class LayerAccumulator:
 _RANGES = ("any_order", "in_order", "final")
 
 
-@dataclass(frozen=True)
-class AccumulatorWidths:
+@dataclass(frozen=True, repr=False)
+class AccumulatorWidths(SavedResult):
     """The accumulators of a network under a plan.
 
     network, plan: their hashes. data: name, sha256 and images of what was measured. ordered_images: on how many of them
@@ -108,6 +111,31 @@ class AccumulatorWidths:
     data: Mapping[str, Any]
     ordered_images: int
     layers: tuple[LayerAccumulator, ...]
+
+    file: ClassVar[str] = "accumulators"
+
+    def view(self) -> View:
+        rows = [
+            (layer.node, f"{layer.products:,}", _shown(layer.any_order), _shown(layer.in_order), _shown(layer.final))
+            for layer in self.layers
+        ]
+        columns = [Column("accumulator of"), Column("products", number=True), Column("never overflows")]
+        columns += [Column("enough in order"), Column("at the end")]
+        return (
+            Table(columns, rows, "Accumulators"),
+            "Never overflows: whatever the data and the order. Enough in order: for the partial sums on the data, "
+            "kernel rows, columns, then input channels "
+            f"({counted(self.ordered_images, 'image')}). At the end: for the final sums on the data "
+            f"({counted(self.data['images'], 'image')}), which is all that an accumulator that wraps needs to hold.",
+        )
+
+    def records(self) -> list[dict[str, Any]]:
+        """A row a layer, with the formats as text; None where there is none."""
+        return [
+            {"node": layer.node, "products": layer.products, "input": layer.input, "weight": layer.weight}
+            | {name: None if (found := getattr(layer, name)) is None else str(found) for name in _RANGES}
+            for layer in self.layers
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """The object under "accumulators" in ranges.json."""
@@ -140,13 +168,9 @@ class AccumulatorWidths:
                 f"{source}: its accumulators can't be read ({error!r}); make it with `bittrue ranges`."
             ) from None
 
-    def __repr__(self) -> str:
-        lines = [
-            f"{layer.node}: {layer.any_order or 'unbounded'} in any order, {layer.in_order} in order, "
-            f"{layer.final} at the end"
-            for layer in self.layers
-        ]
-        return "\n".join([f"AccumulatorWidths on {self.data['images']:,} images", *lines])
+
+def _shown(found: SumRange | None) -> str:
+    return "–" if found is None else str(found)
 
 
 def accumulator_widths(

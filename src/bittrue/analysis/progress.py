@@ -1,8 +1,25 @@
-"""How an analysis says how far it is; what shows it (a bar on standard error, a notebook) is the caller's affair."""
+"""How an analysis says how far it is: one account of it, and where it is shown.
+
+On a terminal it is a bar, in a notebook one, too, and elsewhere a line now and then, where a command asks for them. An
+analysis to which no display is given finds its own: the notebook's or the terminal's, on standard error; where there is
+neither it says nothing.
+"""
 
 import contextlib
+import html
+import sys
+import time
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bittrue.wording import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+SECONDS_BETWEEN_LINES = 30.0
+SECONDS_BETWEEN_PICTURES = 0.1
 
 
 class Progress(Protocol):
@@ -20,12 +37,154 @@ class Progress(Protocol):
 
 @contextlib.contextmanager
 def showing(progress: Progress | None, what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Start and finish around a block, which calls what this yields with numbers of images; None shows nothing."""
-    if progress is None:
-        yield lambda images: None
-        return
-    progress.start(what, total)
-    try:
-        yield progress.advance
-    finally:
-        progress.finish()
+    """Start and finish around a block, which calls what this yields with numbers of images; None: see `found_here`."""
+    with contextlib.nullcontext(progress) if progress is not None else found_here() as display:
+        if display is None:
+            yield lambda images: None
+            return
+        display.start(what, total)
+        try:
+            yield display.advance
+        finally:
+            display.finish()
+
+
+@contextlib.contextmanager
+def found_here(given: Progress | None = None) -> Iterator[Progress | None]:
+    """The display that was given, or the notebook's or the terminal's for the block, or None where there is neither."""
+    if given is not None:
+        yield given
+    elif in_notebook():
+        yield NotebookProgress()
+    elif sys.stderr.isatty():
+        with bars() as display:
+            yield display
+    else:
+        yield None
+
+
+def in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this process; IPython is not imported to find out."""
+    python = sys.modules.get("IPython")
+    return python is not None and getattr(python.get_ipython(), "kernel", None) is not None
+
+
+@contextlib.contextmanager
+def bars() -> Iterator[Progress]:
+    """Bars on the terminal for the block; an error in the block finds the terminal in order."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as RichProgress
+
+    display = RichProgress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TextColumn("images"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    with display:
+        yield BarProgress(display)
+
+
+class BarProgress:
+    """A bar for what is being done, above it those for what is done."""
+
+    def __init__(self, display: "RichProgress") -> None:
+        self._display = display
+        self._task: TaskID
+
+    def start(self, what: str, total: int) -> None:
+        self._task = self._display.add_task(printable(what), total=total)
+
+    def advance(self, images: int) -> None:
+        self._display.advance(self._task, images)
+
+    def finish(self) -> None:
+        self._display.stop_task(self._task)
+
+
+class _Account:
+    """What is being done, how much of it is done, and since when."""
+
+    def __init__(self) -> None:
+        self._what = ""
+        self._total = self._done = 0
+        self._began = self._spoke = 0.0
+
+    def start(self, what: str, total: int) -> None:
+        self._what, self._total, self._done = printable(what), total, 0
+        self._began = self._spoke = time.monotonic()
+
+    def _advanced(self, images: int, seconds: float) -> bool:
+        """Count the images; whether it is time to say so, at most once in so many seconds."""
+        self._done += images
+        now = time.monotonic()
+        if now - self._spoke < seconds or self._done >= self._total:
+            return False
+        self._spoke = now
+        return True
+
+    def _so_far(self) -> str:
+        return f"{self._what}: {self._done:,} of {self._total:,} images"
+
+    def _in_the_end(self) -> str:
+        return f"{self._what}: {self._done:,} images in {time.monotonic() - self._began:.1f} s"
+
+
+class PlainProgress(_Account):
+    """On standard error a line when a part is done, and one now and then while it lasts."""
+
+    def advance(self, images: int) -> None:
+        if self._advanced(images, SECONDS_BETWEEN_LINES):
+            self._say(self._so_far())
+
+    def finish(self) -> None:
+        self._say(self._in_the_end())
+
+    def _say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+class NotebookProgress(_Account):
+    """One output of the cell: a bar for what is being done, above it a line for each part that is done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._finished: list[str] = []
+        self._handle: Any = None
+
+    def start(self, what: str, total: int) -> None:
+        super().start(what, total)
+        self._show(self._so_far())
+
+    def advance(self, images: int) -> None:
+        if self._advanced(images, SECONDS_BETWEEN_PICTURES):
+            self._show(self._so_far())
+
+    def finish(self) -> None:
+        self._finished.append(self._in_the_end())
+        self._show(None)
+
+    def _show(self, current: str | None) -> None:
+        from IPython.display import display
+
+        lines = [*self._finished, *([] if current is None else [current])]
+        content = "<br>".join(map(html.escape, lines))
+        if current is not None:
+            content += f'<br><progress value="{self._done}" max="{self._total}"></progress>'
+        bundle = {"text/plain": "\n".join(lines), "text/html": f'<div style="opacity: 0.7">{content}</div>'}
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)

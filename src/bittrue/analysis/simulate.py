@@ -5,7 +5,7 @@ import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -16,21 +16,24 @@ from bittrue.analysis.evaluation import combined, question_by_shape
 from bittrue.analysis.metrics import PerImage, join, summarise
 from bittrue.analysis.progress import Progress, showing
 from bittrue.data import Dataset
+from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
 from bittrue.files import dump_json, make_folder, write_text
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan
 from bittrue.program import FixedNetwork, Step
+from bittrue.result import SavedResult
 from bittrue.simulation.proof import LayerProof, prove
 from bittrue.simulation.simulator import Simulator, is_exact
 from bittrue.simulation.values import Value
+from bittrue.wording import counted, percent
 
 METRIC_FIELDS = ("accuracy", "interval", "over_ties", "loss", "correct", "tied")
 
 
-@dataclass(frozen=True)
-class Simulation:
+@dataclass(frozen=True, repr=False)
+class Simulation(SavedResult):
     """What the fixed-point network did on a data set.
 
     network, plan: their hashes. data: name, sha256 and images. The metrics (B13) are None where the data has no labels
@@ -53,6 +56,41 @@ class Simulation:
     layers: tuple[LayerProof, ...]
     overflows: Mapping[str, int]
 
+    file: ClassVar[str] = "simulation"
+
+    def view(self) -> View:
+        columns = [Column("node"), Column("computed as")]
+        columns += [Column("bound, bits", number=True), Column("margin, bits", number=True)]
+        rows = [
+            (layer.node, layer.strategy, f"{layer.bound_bits:.2f}", f"{layer.margin_bits:.2f}") for layer in self.layers
+        ]
+        title = "Proof: how large a layer's numbers can become, and how far that is from inexact"
+        overflowing = [(site, f"{count:,}") for site, count in self.overflows.items() if count]
+        tables = [Table(columns, rows, title)]
+        if overflowing:
+            tables.append(Table((Column("site"), Column("overflows", number=True)), overflowing))
+        return (*tables, *self._accuracy(), self._summary())
+
+    def _accuracy(self) -> Iterator[str]:
+        if self.accuracy is None or self.interval is None or self.over_ties is None:
+            return
+        low, high = self.interval
+        yield (f"Accuracy {percent(self.accuracy)} ({percent(low)} … {percent(high)} at 95 %), loss {self.loss:.4f}.")
+        if self.tied:
+            worst, best = self.over_ties
+            yield (
+                f"A tied top value in {counted(self.tied, 'image')}: {percent(worst)} … {percent(best)} over the ties."
+            )
+
+    def _summary(self) -> str:
+        exact = "exact, proven for every layer" if self.exact else "not exact, since FLOAT has a part in it"
+        overflows = counted(sum(self.overflows.values()), "overflow")
+        return f"{counted(self.images, 'image')}, {overflows}; {exact}."
+
+    def records(self) -> list[dict[str, Any]]:
+        """A row a layer: its proof, and the overflows of its node's output."""
+        return [asdict(layer) | {"overflows": self.overflows.get(f"{layer.node}.output", 0)} for layer in self.layers]
+
     def to_json(self) -> dict[str, Any]:
         """simulate.json's object."""
         return {
@@ -72,12 +110,19 @@ class Simulation:
             "overflows": dict(self.overflows),
         }
 
-    def __repr__(self) -> str:
-        accuracy = "" if self.accuracy is None else f"accuracy {self.accuracy:.2%}, loss {self.loss:.4f}, "
-        return (
-            f"Simulation of {self.images:,} images: {accuracy}{sum(self.overflows.values()):,} overflows, "
-            f"{'exact' if self.exact else 'not exact (FLOAT)'}"
-        )
+    @classmethod
+    def from_json(cls, content: Any, source: str) -> "Simulation":
+        try:
+            interval, over_ties = content["accuracy_interval"], content["accuracy_over_ties"]
+            same = ("network", "plan", "data", "images", "accuracy", "loss", "correct", "tied", "exact", "overflows")
+            return cls(
+                **{name: content[name] for name in same},
+                interval=None if interval is None else tuple(interval),
+                over_ties=None if over_ties is None else tuple(over_ties),
+                layers=tuple(LayerProof(**layer) for layer in content["layers"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise BittrueError(f"{source}: not a simulation ({error!r}); make one with `bittrue simulate`.") from None
 
 
 def simulate(

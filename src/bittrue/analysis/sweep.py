@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bittrue.analysis.batches import chosen_images, default_batch_size, reading
 from bittrue.analysis.evaluation import Question, combined, question
 from bittrue.analysis.metrics import PerImage, PerImageDeviation, flips, join, summarise, summarise_deviation
-from bittrue.analysis.progress import Progress, showing
+from bittrue.analysis.progress import Progress, found_here, showing
 from bittrue.analysis.recipe import Recipe
 from bittrue.analysis.statistics import mcnemar_exact
 from bittrue.analysis.store import BatchRecord, Store, Study, gaps
@@ -100,8 +100,8 @@ def sweep(
     study = Study(network.hash, chosen.sha256, {"metric": metric, "version": version("bittrue")})
     if store is None or not Path(store).exists():
         _check_lowering(rows, network)
-    with Store.open(":memory:" if store is None else store, study) as opened:
-        run = _Run(network, chosen, asked, opened, size, progress)
+    with Store.open(":memory:" if store is None else store, study) as opened, found_here(progress) as display:
+        run = _Run(network, chosen, asked, opened, size, display)
         made = [run.float_row()]
         made += [run.plan_row(row) for row in rows]
     return Sweep(

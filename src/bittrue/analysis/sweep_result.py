@@ -3,11 +3,16 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
+from bittrue.result import SavedResult
 from bittrue.simulation.proof import LayerProof
-from bittrue.wording import counted, typographic
+from bittrue.wording import counted, probability, typographic
+
+if TYPE_CHECKING:
+    from bittrue.analysis.chart import Chart
 
 SIGNIFICANCE = 0.05
 """A row differs from float where McNemar's exact test gives less than this."""
@@ -49,8 +54,8 @@ class Row:
     layers: tuple[LayerProof, ...] = ()
 
 
-@dataclass(frozen=True)
-class Sweep:
+@dataclass(frozen=True, repr=False)
+class Sweep(SavedResult):
     """The float row first, then one row a plan, all on the same images.
 
     network: its hash. data: name, split, sha256 and images. metric: B13's name. calibration: on what the ranges behind
@@ -66,6 +71,46 @@ class Sweep:
     verdict: str
     calibration: Mapping[str, Any] | None = None
     command: str | None = None
+
+    file: ClassVar[str] = "sweep"
+
+    def view(self) -> View:
+        title = f"{self.network_name} on {counted(self.data['images'], 'image')} of {self.data['name']}"
+        if self.rows[0].accuracy is None:
+            columns = [Column("row"), Column("mean squared error", number=True), Column("SQNR", number=True)]
+            cells = [[row.name, f"{row.mse:.6g}", _or_blank(row.sqnr, "{:.2f} dB")] for row in self.rows]
+        else:
+            title += "; flips: images that only float (−) or only the row (+) gets right"
+            columns = [Column("row"), *(Column(heading, number=True) for heading in ACCURACY_HEADINGS)]
+            cells = [[row.name, *_accuracy_cells(row)] for row in self.rows]
+        totals = ["" if row.plan is None else f"{sum(row.overflows.values()):,}" for row in self.rows]
+        rows = [[*start, total] for start, total in zip(cells, totals, strict=True)]
+        inexact = [row.name for row in self.rows if row.plan is not None and not row.exact]
+        exactness = "Every row but float is exact, proven for every layer."
+        if inexact:
+            exactness = f"Not exact, since FLOAT has a part in them: {', '.join(inexact)}."
+        return (Table([*columns, Column("overflows", number=True)], rows, title), exactness, self.verdict)
+
+    def chart(self) -> "Chart":
+        """Accuracy against bits beside the float network, with intervals and ties; for mse and sqnr the distance from
+        float."""
+        from bittrue.analysis import charts
+        from bittrue.analysis.chart import Chart
+
+        if self.rows[0].accuracy is None:
+            return Chart(charts.deviation_chart(self.rows, self.metric))
+        return Chart(charts.accuracy_chart(self.rows))
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"text/html": self._repr_html_() + self.chart().svg, "text/plain": repr(self)}
+
+    def records(self) -> list[dict[str, Any]]:
+        """A row a row; `overflows` is the sum over the sites, and the proofs are left out."""
+        return [
+            {entry.name: getattr(row, entry.name) for entry in fields(Row) if entry.name not in ("layers", "overflows")}
+            | {"overflows": sum(row.overflows.values())}
+            for row in self.rows
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """sweep.json's object."""
@@ -108,10 +153,30 @@ class Sweep:
         """
         return None if self.metric in ("mse", "sqnr") else sufficient(self.rows[1:])
 
-    def __repr__(self) -> str:
-        return (
-            f"Sweep of {len(self.rows)} rows on {self.data['images']:,} images of {self.data['name']}: {self.verdict}"
-        )
+
+ACCURACY_HEADINGS = ("accuracy %", "95 %", "over ties", "loss", "flips", "p")
+
+
+def _accuracy_cells(row: Row) -> list[str]:
+    assert row.accuracy is not None
+    assert row.accuracy_interval is not None
+    assert row.accuracy_over_ties is not None
+    return [
+        f"{100 * row.accuracy:.2f}",
+        _reach(row.accuracy_interval),
+        _reach(row.accuracy_over_ties) if row.tied else "",
+        f"{row.loss:.4f}",
+        "" if row.lost is None else f"−{row.lost:,} +{row.gained:,}",
+        "" if row.p_value is None else probability(row.p_value),
+    ]
+
+
+def _reach(shares: tuple[float, float]) -> str:
+    return "…".join(f"{100 * share:.2f}" for share in shares)
+
+
+def _or_blank(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
 
 
 def _row_from_json(content: Mapping[str, Any]) -> Row:

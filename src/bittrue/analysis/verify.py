@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,13 +12,16 @@ from bittrue.analysis.progress import Progress, showing
 from bittrue.data import Dataset
 from bittrue.definition import Codes as DefinedCodes
 from bittrue.definition import interpret_step
+from bittrue.display import View
 from bittrue.errors import BittrueError, PlanError
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan
 from bittrue.program import Bypass, FixedNetwork, Step
+from bittrue.result import SavedResult
 from bittrue.simulation.simulator import BatchResult, Simulator
 from bittrue.simulation.values import Value
+from bittrue.wording import counted
 
 BATCH_SIZE = 2  # as small as it can be while a kernel that mixes images up is still found out
 
@@ -40,8 +43,8 @@ class FirstMismatch:
     got: int | float | None
 
 
-@dataclass(frozen=True)
-class Verification:
+@dataclass(frozen=True, repr=False)
+class Verification(SavedResult):
     """What was compared, and how it went.
 
     values: codes that were compared. mismatches: how many differed, wrong overflow counts and output values included.
@@ -58,17 +61,38 @@ class Verification:
     first: FirstMismatch | None
     not_compared: tuple[str, ...]
 
+    file: ClassVar[str] = "verification"
+
+    def view(self) -> View:
+        values, images = counted(self.values, "value"), counted(self.images, "image")
+        sentences = [f"Against the {self.against}: {values} on {images}, {self.mismatches:,} mismatches."]
+        if self.first is not None:
+            first = self.first
+            place = "" if first.index is None else f", index {first.index}"
+            sentences.append(f"The first: {first.what} of {first.site}, image {first.image}{place}.")
+            sentences.append(f"Expected {first.expected}, got {first.got}.")
+        if self.not_compared:
+            sentences.append(f"Without a definition, since FLOAT has a part in them: {', '.join(self.not_compared)}.")
+        return tuple(sentences)
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row: what was compared, and where the first mismatch lies."""
+        first = {} if self.first is None else asdict(self.first)
+        counts = {name: getattr(self, name) for name in ("against", "images", "values", "mismatches")}
+        return [counts | {f"first_{entry.name}": first.get(entry.name) for entry in fields(FirstMismatch)}]
+
     def to_json(self) -> dict[str, Any]:
         """verify.json's object."""
         return {"bittrue": 1, **asdict(self)}
 
-    def __repr__(self) -> str:
-        if self.first is None:
-            return f"Verification of {self.values:,} values on {self.images:,} images: equal to the {self.against}"
-        return (
-            f"Verification of {self.values:,} values on {self.images:,} images: {self.mismatches:,} differ from the "
-            f"{self.against}, first {self.first.site} in image {self.first.image}"
-        )
+    @classmethod
+    def from_json(cls, content: Any, source: str) -> "Verification":
+        try:
+            values = {entry.name: content[entry.name] for entry in fields(cls)}
+            first = None if values["first"] is None else FirstMismatch(**values["first"])
+            return cls(**values | {"first": first, "not_compared": tuple(values["not_compared"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise BittrueError(f"{source}: not a verification ({error!r}); make one with `bittrue verify`.") from None
 
 
 def verify(

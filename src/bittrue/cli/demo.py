@@ -13,9 +13,8 @@ from bittrue.cli.command import ANSWER_IS_NO, command
 from bittrue.cli.options import CommonOptions
 from bittrue.cli.output import output_folder, say, say_json
 from bittrue.cli.progress import progress
-from bittrue.cli.ranges import print_ranges
-from bittrue.cli.sweep import STORE, print_sweep, sufficient, write_results
-from bittrue.cli.verify import print_verification
+from bittrue.cli.sweep import STORE, sufficient, write_results
+from bittrue.cli.tables import print_view
 
 FRACTION_BITS = range(3, 9)
 VERIFIED_IMAGES = 4
@@ -66,10 +65,10 @@ def demo(
             }
         )
     else:
-        print_ranges(ranges)
-        print_sweep(result)
+        print_view(ranges.view())
+        print_view(result.view())
         say()
-        print_verification(verification)
+        print_view(verification.view())
         say(f"The report: {folder / 'report.html'}")
         say()
         say("Go on from here:")

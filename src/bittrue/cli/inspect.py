@@ -7,7 +7,7 @@ import typer
 from bittrue.cli.command import command
 from bittrue.cli.options import CommonOptions, Model
 from bittrue.cli.output import say, say_json
-from bittrue.cli.tables import Column, print_table
+from bittrue.cli.tables import Column, print_table, print_view
 
 if TYPE_CHECKING:
     from bittrue.network import Network
@@ -34,29 +34,13 @@ def inspect(
     if common.json:
         say_json(_to_json(network, list(sites.values())))
         return
-    say(repr(network))
+    headline, *tables = network.view()
+    say(str(headline))
     say(network.hash)
     say()
     say(network.text)
-    _print_operators(network)
+    print_view(tuple(tables))
     _print_sites(network, list(sites.values()))
-
-
-def _print_operators(network: "Network") -> None:
-    from bittrue.network import format_shape
-
-    rows = [
-        (
-            node.name,
-            type(node.operator).__name__,
-            ", ".join(node.inputs),
-            format_shape(node.shape),
-            f"{_parameters(node.operator):,}",
-        )
-        for node in network.nodes
-    ]
-    columns = [Column("node"), Column("operator"), Column("reads"), Column("shape"), Column("parameters", number=True)]
-    print_table(columns, rows, "Operators")
 
 
 def _print_sites(network: "Network", sites: "list[Site]") -> None:
@@ -73,23 +57,7 @@ def _print_sites(network: "Network", sites: "list[Site]") -> None:
 
 
 def _to_json(network: "Network", sites: "list[Site]") -> dict[str, Any]:
-    return {
-        "bittrue": 1,
-        "network": network.hash,
-        "name": network.name,
-        "text": network.text,
-        "parameters": network.parameter_count,
-        "nodes": [
-            {
-                "name": node.name,
-                "operator": type(node.operator).__name__,
-                "inputs": list(node.inputs),
-                "shape": list(node.shape),
-                "parameters": _parameters(node.operator),
-            }
-            for node in network.nodes
-        ],
-        "output": network.output,
+    return network.to_json() | {
         "sites": [
             {
                 "name": site.name,
@@ -104,7 +72,3 @@ def _to_json(network: "Network", sites: "list[Site]") -> dict[str, Any]:
             for site in sites
         ],
     }
-
-
-def _parameters(operator: Any) -> int:
-    return sum(parameter.value.size for _, parameter in operator.parameters())

@@ -280,7 +280,6 @@ def parse_number(text: str, option: str) -> int:
 
 def load_plan(path: Path) -> "Plan":
     """The plan in the file at `path`. Raises BittrueError where it isn't one."""
-    from bittrue.files import read_json
     from bittrue.plan import Plan
 
-    return Plan.from_json(read_json(path, "plan"), str(path))
+    return Plan.load(path)

@@ -8,13 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bittrue.files import dump_json, make_folder, replacing
-
-
-def printable(text: str) -> str:
-    """`text` on one line, with control characters written out: a file's name may hold what a terminal would obey."""
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in " ".join(text.split())
-    )
+from bittrue.wording import printable
 
 
 def sentence(text: str) -> str:

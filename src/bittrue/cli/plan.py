@@ -1,19 +1,14 @@
 """bittrue plan: a format for every site."""
 
-from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bittrue.cli.command import command
 from bittrue.cli.options import CommonOptions, FractionBits, Model, RecipeOptions, WordLength, parse_number
 from bittrue.cli.output import say, say_json
-from bittrue.cli.tables import Column, print_table
-
-if TYPE_CHECKING:
-    from bittrue.plan import Plan, Spec
+from bittrue.cli.tables import print_view
 
 
 @command
@@ -31,7 +26,6 @@ def plan(
 ) -> None:
     """Choose a format for every site: the same everywhere, or word lengths with binary points from ranges."""
     from bittrue.errors import BittrueError
-    from bittrue.files import dump_json, read_json, write_text
     from bittrue.frontends import load
     from bittrue.plan import Ranges
 
@@ -43,41 +37,13 @@ def plan(
             f"--ranges has no use in the recipe {chosen.name}: leave it out, or give --word-length alone."
         )
     network = load(model)
-    measured = None if ranges is None else Ranges.from_json(read_json(ranges, "ranges file"), str(ranges))
+    measured = None if ranges is None else Ranges.load(ranges)
     made = chosen.plan_for(network, measured, word_length=words, fraction_bits=fractions)
     if out is not None:
-        write_text(out, dump_json(made.to_json()))
+        made.save(out)
     if common.json:
         say_json(made.to_json())
         return
-    print_plan(made)
+    print_view(made.view())
     if out is not None:
         say(f"Written: {out}")
-
-
-def print_plan(made: "Plan") -> None:
-    """The plan as a table: each site's format with the values that it reaches."""
-    from bittrue.plan import describe_spec
-
-    columns = [Column("site"), Column("format"), Column("from", number=True), Column("to", number=True)]
-    columns.append(Column("step", number=True))
-    rows = [(name, describe_spec(spec), *_reach(spec)) for name, spec in made.sites.items()]
-    options = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in made.options.to_json().items())
-    print_table(columns, rows, f"Plan {made.hash[:18]}… ({options})")
-
-
-def _reach(spec: "Spec") -> tuple[str, str, str]:
-    """The lowest and the highest value of a format, and its last bit's; empty where there is no format."""
-    from bittrue.plan import Guard, Word
-
-    if isinstance(spec, Word):
-        return "", "", ""
-    quantizers = (spec.quantizer,) if isinstance(spec, Guard) else spec if isinstance(spec, tuple) else (spec,)
-    formats = [quantizer.format for quantizer in quantizers]
-    lowest, highest = min(format.min_value for format in formats), max(format.max_value for format in formats)
-    return _decimal(lowest), _decimal(highest), f"2^{-max(format.fraction_bits for format in formats)}"
-
-
-def _decimal(value: Fraction) -> str:
-    """Six digits of a number that may lie beyond a float's reach."""
-    return f"{Decimal(value.numerator) / Decimal(value.denominator):.6g}"

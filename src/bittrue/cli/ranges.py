@@ -1,5 +1,6 @@
 """bittrue ranges: what values each site takes, the integer bits that follow, and the accumulators of the layers."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,14 +8,13 @@ import typer
 
 from bittrue.cli.command import command
 from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, Model, load_plan, parse_number
-from bittrue.cli.output import explain, output_file, say, say_json
+from bittrue.cli.output import output_file, say, say_json
 from bittrue.cli.progress import progress
-from bittrue.cli.tables import Column, print_table
-from bittrue.wording import counted
+from bittrue.cli.tables import print_view
+from bittrue.display import Table
 
 if TYPE_CHECKING:
-    from bittrue.analysis.accumulators import AccumulatorWidths, SumRange
-    from bittrue.plan import Ranges
+    from bittrue.analysis.accumulators import AccumulatorWidths
 
 WORD_LENGTH = 8
 """Of the formats whose accumulators are reported where no others are asked for."""
@@ -70,57 +70,14 @@ def ranges(
     if common.json:
         say_json(content)
         return
-    print_ranges(measured)
+    print_view(measured.view())
     print_accumulators(widths, f"{words}-bit words of the hardware recipe" if plan is None else str(plan))
     if out is not None:
         say(f"Written: {out}")
 
 
-def print_ranges(measured: "Ranges") -> None:
-    """The ranges as a table."""
-    rows = [
-        (
-            name,
-            f"{site.low:.6g}",
-            f"{site.high:.6g}",
-            f"{100 * site.zeros / site.count:.1f}",
-            str(site.integer_bits),
-            site.reason,
-        )
-        for name, site in measured.sites.items()
-    ]
-    columns = [
-        Column("site"),
-        Column("smallest", number=True),
-        Column("largest", number=True),
-        Column("zeros %", number=True),
-        Column("bits", number=True),
-        Column("because", folds=True),
-    ]
-    images, name = measured.data["images"], measured.data["name"]
-    print_table(
-        columns,
-        rows,
-        f"Ranges in float, on {counted(images, 'image')} of {name}; bits: the integer bits that they need",
-    )
-
-
 def print_accumulators(widths: "AccumulatorWidths", formats: str) -> None:
-    """The accumulators as a table; `formats`: whose they are."""
-    rows = [
-        (layer.node, f"{layer.products:,}", _shown(layer.any_order), _shown(layer.in_order), _shown(layer.final))
-        for layer in widths.layers
-    ]
-    columns = [Column("accumulator of"), Column("products", number=True), Column("never overflows")]
-    columns += [Column("enough in order"), Column("at the end")]
-    images, ordered = widths.data["images"], widths.ordered_images
-    print_table(columns, rows, f"Accumulators for {formats}")
-    explain(
-        "Never overflows: whatever the data and the order. Enough in order: for the partial sums on the data, kernel "
-        f"rows, columns, then input channels ({counted(ordered, 'image')}). At the end: for the final sums on the data "
-        f"({counted(images, 'image')}), which is all that an accumulator that wraps needs to hold."
-    )
-
-
-def _shown(found: "SumRange | None") -> str:
-    return "–" if found is None else str(found)
+    """The accumulators, under a title that says for which formats."""
+    table, *sentences = widths.view()
+    assert isinstance(table, Table)
+    print_view((replace(table, title=f"Accumulators for {formats}"), *sentences))

@@ -18,14 +18,13 @@ from bittrue.cli.options import (
     WordLength,
     parse_bits,
 )
-from bittrue.cli.output import explain, optional_folder, say, say_json
+from bittrue.cli.output import optional_folder, say, say_json
 from bittrue.cli.progress import progress
-from bittrue.cli.tables import Column, print_table
-from bittrue.wording import counted, probability
+from bittrue.cli.tables import print_view
 
 if TYPE_CHECKING:
     from bittrue.analysis.sweep import SweepRow
-    from bittrue.analysis.sweep_result import Row, Sweep
+    from bittrue.analysis.sweep_result import Sweep
     from bittrue.analysis.verify import Verification
     from bittrue.network import Network
     from bittrue.plan import Ranges
@@ -117,7 +116,7 @@ def sweep(
     if common.json:
         say_json(result.to_json())
         return
-    print_sweep(result)
+    print_view(result.view())
     if folder is not None:
         say(f"The report: {folder / 'report.html'}")
 
@@ -131,7 +130,7 @@ def write_results(
     verification: "Verification | None" = None,
 ) -> None:
     """Everything that a sweep leaves in its folder beside its store, the report last."""
-    from bittrue.files import dump_json, write_text
+    from bittrue.files import write_text
     from bittrue.report.page import build_report
 
     plan = sufficient(rows, result).plan
@@ -139,7 +138,7 @@ def write_results(
     write_text(folder / "network.txt", network.text)
     for name, part in parts.items():
         if part is not None:
-            write_text(folder / f"{name}.json", dump_json(part.to_json()))
+            part.save(folder / f"{name}.json")
     build_report(folder)
 
 
@@ -147,54 +146,3 @@ def sufficient(rows: "Sequence[SweepRow]", result: "Sweep") -> "SweepRow":
     """What was asked for as the sweep's sufficient row; the last row, which has the most bits, where none suffices."""
     enough = result.sufficient
     return rows[-1] if enough is None else next(row for row in rows if row.name == enough.name)
-
-
-def print_sweep(result: "Sweep") -> None:
-    """The sweep as a table, and its verdict."""
-    title = f"{result.network_name} on {counted(result.data['images'], 'image')} of {result.data['name']}"
-    if result.rows[0].accuracy is None:
-        columns = [Column("row"), Column("mean squared error", number=True), Column("SQNR", number=True)]
-        cells = [[row.name, f"{row.mse:.6g}", _or_blank(row.sqnr, "{:.2f} dB")] for row in result.rows]
-    else:
-        title += "; flips: images that only float (−) or only the row (+) gets right"
-        columns = [Column("row"), *(Column(heading, number=True) for heading in ACCURACY_HEADINGS)]
-        cells = [[row.name, *_accuracy_cells(row)] for row in result.rows]
-    print_table(
-        [*columns, Column("overflows", number=True)],
-        [
-            [*start, "" if row.plan is None else f"{sum(row.overflows.values()):,}"]
-            for start, row in zip(cells, result.rows, strict=True)
-        ],
-        title,
-    )
-    inexact = [row.name for row in result.rows if row.plan is not None and not row.exact]
-    if inexact:
-        explain(f"Not exact, since FLOAT has a part in them: {', '.join(inexact)}.")
-    else:
-        say("Every row but float is exact, proven for every layer.")
-    explain(result.verdict)
-
-
-ACCURACY_HEADINGS = ("accuracy %", "95 %", "over ties", "loss", "flips", "p")
-
-
-def _accuracy_cells(row: "Row") -> list[str]:
-    assert row.accuracy is not None
-    assert row.accuracy_interval is not None
-    assert row.accuracy_over_ties is not None
-    return [
-        f"{100 * row.accuracy:.2f}",
-        _reach(row.accuracy_interval),
-        _reach(row.accuracy_over_ties) if row.tied else "",
-        f"{row.loss:.4f}",
-        "" if row.lost is None else f"−{row.lost:,} +{row.gained:,}",
-        "" if row.p_value is None else probability(row.p_value),
-    ]
-
-
-def _reach(shares: tuple[float, float]) -> str:
-    return "…".join(f"{100 * share:.2f}" for share in shares)
-
-
-def _or_blank(value: float | None, form: str) -> str:
-    return "" if value is None else form.format(value)

@@ -1,4 +1,4 @@
-"""The one table renderer: columns, rows of text, to standard output.
+"""Views and tables on standard output.
 
 On a terminal, columns that may fold give way to the window's width; no cell is ever cut. Into a file or a pipe a table
 is as wide as it needs to be.
@@ -6,51 +6,33 @@ is as wide as it needs to be.
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from bittrue.cli.output import printable
+from bittrue.cli.output import explain
+from bittrue.display import UNLIMITED_WIDTH, Cell, Column, Table, View, needed_width, rich_table
+from bittrue.wording import printable
 
-UNLIMITED_WIDTH = 100_000
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column's heading. number: stands to the right. folds: cells take several lines in a narrow window."""
-
-    heading: str
-    number: bool = False
-    folds: bool = False
+__all__ = ["Column", "print_table", "print_view"]
 
 
-def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
+def print_view(view: View) -> None:
+    """Print a result's tables and sentences."""
+    for part in view:
+        if isinstance(part, str):
+            explain(printable(part))
+        else:
+            print_table(part.columns, part.rows, part.title)
+
+
+def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], title: str | None = None) -> None:
     """Print the table; cells are plain text, whatever they hold."""
-    from rich import box
-    from rich.cells import cell_len
     from rich.console import Console
-    from rich.measure import measure_renderables
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
-    cells = [[printable(cell) for cell in row] for row in rows]
-    for index, column in enumerate(columns):
-        # Without a minimum of its own, Rich takes a column to be as narrow as its longest word, and cuts the rest.
-        whole = max(cell_len(text) for text in (column.heading, *(row[index] for row in cells)))
-        table.add_column(
-            Text(column.heading),
-            justify="right" if column.number else "left",
-            overflow="fold",
-            no_wrap=not column.folds,
-            min_width=None if column.folds else whole,
-        )
-    for row in cells:
-        table.add_row(*map(Text, row))
-    unlimited = Console(width=UNLIMITED_WIDTH, highlight=False)
-    console = unlimited
+    table = rich_table(Table(columns, tuple(rows)))
+    console = Console(width=UNLIMITED_WIDTH, highlight=False)
     if sys.stdout.isatty():
-        needed = measure_renderables(unlimited, unlimited.options, [table]).minimum
         console = Console(highlight=False)
-        console.width = max(console.width, needed)
+        console.width = max(console.width, needed_width(table))
     if title is not None:
         console.print(Text(printable(title), style="bold"))
     console.print(table)

@@ -1,17 +1,14 @@
 """bittrue verify: the simulation against another witness, bit for bit."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bittrue.cli.command import ANSWER_IS_NO, command
 from bittrue.cli.options import CommonOptions, DataOptions, FewImages, Model, PlanFile, load_plan
-from bittrue.cli.output import explain, say, say_json
+from bittrue.cli.output import say_json
 from bittrue.cli.progress import progress
-from bittrue.wording import counted
-
-if TYPE_CHECKING:
-    from bittrue.analysis.verify import Verification
+from bittrue.cli.tables import print_view
 
 
 @command
@@ -37,19 +34,6 @@ def verify(
     if common.json:
         say_json(result.to_json())
     else:
-        print_verification(result)
+        print_view(result.view())
     if result.mismatches:
         raise typer.Exit(ANSWER_IS_NO)
-
-
-def print_verification(result: "Verification") -> None:
-    """What was compared, and the first difference."""
-    values, images = counted(result.values, "value"), counted(result.images, "image")
-    say(f"Against the {result.against}: {values} on {images}, {result.mismatches:,} mismatches.")
-    if result.first is not None:
-        first = result.first
-        place = "" if first.index is None else f", index {first.index}"
-        say(f"The first: {first.what} of {first.site}, image {first.image}{place}.")
-        say(f"Expected {first.expected}, got {first.got}.")
-    if result.not_compared:
-        explain(f"Without a definition, since FLOAT has a part in them: {', '.join(result.not_compared)}.")

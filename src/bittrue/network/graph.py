@@ -8,10 +8,13 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from bittrue.display import Column, Table, View
 from bittrue.errors import ModelError
+from bittrue.result import Result
 from bittrue.shapes import Shape
 
 
@@ -37,6 +40,10 @@ class Operator:
             if isinstance(value, Parameter):
                 yield field.name, value
 
+    @property
+    def parameter_count(self) -> int:
+        return sum(parameter.value.size for _, parameter in self.parameters())
+
 
 @dataclass(frozen=True, eq=False)
 class Node:
@@ -58,8 +65,8 @@ class Node:
         return f"{self.name} = {type(self.operator).__name__}({arguments}) -> {format_shape(self.shape)}"
 
 
-@dataclass(frozen=True, eq=False)
-class Network:
+@dataclass(frozen=True, eq=False, repr=False)
+class Network(Result):
     """A trained network with one input (its first node) and one output.
 
     `nodes` are in an order in which each node comes after its inputs; names are unique.
@@ -110,11 +117,53 @@ class Network:
             digest.update(value.data)
         return f"sha256:{digest.hexdigest()}"
 
-    def __repr__(self) -> str:
+    @property
+    def headline(self) -> str:
+        """One line: the name, how large it is, and the shapes of its input and its output."""
         return (
             f"Network {self.name}: {len(self.nodes)} nodes, {self.parameter_count:,} parameters, "
             f"{format_shape(self.input.shape)} -> {format_shape(self.by_name[self.output].shape)}"
         )
+
+    def view(self) -> View:
+        rows = [
+            (
+                node.name,
+                type(node.operator).__name__,
+                ", ".join(node.inputs),
+                format_shape(node.shape),
+                f"{node.operator.parameter_count:,}",
+            )
+            for node in self.nodes
+        ]
+        columns = (Column("node"), Column("operator"), Column("reads"), Column("shape"))
+        return (self.headline, Table((*columns, Column("parameters", number=True)), rows, "Operators"))
+
+    def records(self) -> list[dict[str, Any]]:
+        """A row a node."""
+        return [
+            {
+                "name": node.name,
+                "operator": type(node.operator).__name__,
+                "inputs": list(node.inputs),
+                "shape": list(node.shape),
+                "parameters": node.operator.parameter_count,
+            }
+            for node in self.nodes
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """What `bittrue inspect --json` says of it, without the sites. The parameters' values stay in the model's file,
+        from which `bittrue.load` reads the network again."""
+        return {
+            "bittrue": 1,
+            "network": self.hash,
+            "name": self.name,
+            "text": self.text,
+            "parameters": self.parameter_count,
+            "nodes": self.records(),
+            "output": self.output,
+        }
 
 
 def format_shape(shape: Shape) -> str:

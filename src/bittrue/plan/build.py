@@ -10,9 +10,9 @@ from bittrue.errors import FormatError, PlanError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
 from bittrue.network import Network
 from bittrue.plan.options import PlanOptions
-from bittrue.plan.plan import Plan, check_spec, unknown_site
+from bittrue.plan.plan import Plan, check_spec
 from bittrue.plan.ranges import Ranges, fraction_bits_for
-from bittrue.plan.sites import Grouping, Site, group_inner_nodes, grouping, sites_of
+from bittrue.plan.sites import Grouping, Site, group_inner_nodes, grouping, sites_of, unknown_site
 from bittrue.plan.spec import Guard, Spec, Word, parse_spec
 
 STUDY_OPTIONS = PlanOptions(batch_norm="raw", rounding_points="every-node")

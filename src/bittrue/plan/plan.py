@@ -1,28 +1,62 @@
 """Plan: for every site of a network a quantizer, or a word that says why it has none."""
 
-import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
+from bittrue.display import Column, Table, View
 from bittrue.errors import PlanError
 from bittrue.fixed import Quantizer
 from bittrue.network import Network
 from bittrue.plan.options import PlanOptions
-from bittrue.plan.sites import Site, sites_of
-from bittrue.plan.spec import Spec, Word, spec_from_json, spec_to_json
+from bittrue.plan.sites import Site, sites_of, unknown_site
+from bittrue.plan.spec import Spec, Word, describe_spec, formats_of, spec_from_json, spec_to_json
+from bittrue.result import SavedResult
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(SavedResult):
     """network: the hash of the network it was made for. sites: a Spec for every site, by name."""
 
     network: str
     options: PlanOptions
     sites: Mapping[str, Spec]
+
+    file: ClassVar[str] = "plan"
+
+    def view(self) -> View:
+        rows = []
+        for name, spec in self.sites.items():
+            reach = _reach(spec)
+            ends = ("", "", "") if reach is None else (_decimal(reach[0]), _decimal(reach[1]), f"2^{-reach[2]}")
+            rows.append((name, describe_spec(spec), *ends))
+        columns = (Column("site"), Column("format"), Column("from", number=True), Column("to", number=True))
+        options = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in self.options.to_json().items())
+        title = f"Plan {self.hash[:18]}… ({options})"
+        return (Table((*columns, Column("step", number=True)), rows, title),)
+
+    def records(self) -> list[dict[str, Any]]:
+        """A row a site: its format, and the values that it reaches; None where it has no format."""
+        rows = []
+        for name, spec in self.sites.items():
+            reach = _reach(spec)
+            lowest, highest, fraction_bits = (None, None, None) if reach is None else reach
+            rows.append(
+                {
+                    "site": name,
+                    "format": describe_spec(spec),
+                    "lowest": None if lowest is None else _float(lowest),
+                    "highest": None if highest is None else _float(highest),
+                    "fraction_bits": fraction_bits,
+                }
+            )
+        return rows
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -56,8 +90,26 @@ class Plan:
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
-    def __repr__(self) -> str:
-        return f"Plan of {len(self.sites)} sites, {', '.join(self.options.to_json().values())}, {self.hash[:18]}…"
+
+def _reach(spec: Spec) -> tuple[Fraction, Fraction, int] | None:
+    """The lowest and the highest value of a format and its fraction bits, the most of any channel's."""
+    formats = formats_of(spec)
+    if not formats:
+        return None
+    lowest, highest = min(format.min_value for format in formats), max(format.max_value for format in formats)
+    return lowest, highest, max(format.fraction_bits for format in formats)
+
+
+def _float(value: Fraction) -> float:
+    """The number as a float, an infinity beyond a float's reach."""
+    if abs(value) < Fraction(2) ** 1023:
+        return float(value)
+    return math.inf if value > 0 else -math.inf
+
+
+def _decimal(value: Fraction) -> str:
+    """Six digits of a number that may lie beyond a float's reach."""
+    return f"{Decimal(value.numerator) / Decimal(value.denominator):.6g}"
 
 
 def check_plan(plan: Plan, network: Network) -> dict[str, Site]:
@@ -95,10 +147,3 @@ def check_spec(site: Site, spec: Spec) -> None:
             raise PlanError(f"site {site.name}: rounding and overflow differ between channels; use one of each.")
     if site.role == "accumulator" and not isinstance(spec, tuple | Quantizer) and spec is not Word.EXACT:
         raise PlanError(f"site {site.name}: an accumulator is EXACT or has a format.")
-
-
-def unknown_site(name: str, known: Iterable[str]) -> PlanError:
-    """The error for a site that doesn't exist, with the nearest names."""
-    near = difflib.get_close_matches(name, list(known), n=3)
-    hint = f"did you mean {', '.join(near)}?" if near else "`bittrue inspect` lists the sites."
-    return PlanError(f"there is no site {name}; {hint}")

@@ -4,16 +4,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
+from bittrue.display import Bars, Cell, Column, Table, View
 from bittrue.errors import PlanError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer
+from bittrue.plan.sites import unknown_site
+from bittrue.result import Result, SavedResult
+from bittrue.wording import counted
 
 PERCENTILES = (0.1, 1.0, 50.0, 99.0, 99.9)
 
 
-@dataclass(frozen=True)
-class SiteRange:
+@dataclass(frozen=True, repr=False)
+class SiteRange(Result):
     """The values of one site. count: how many were seen; zeros: how many were 0.
 
     percentiles: (percent, value) pairs, read off the histogram (so to within one bin). histogram: counts in equal bins
@@ -51,6 +55,39 @@ class SiteRange:
             return f"smallest value {self.low:.6g} = −2^{bits - 1}, which two's complement holds"
         return f"largest value {self.high:.6g} < 2^{bits - 1}, and a sign bit"
 
+    def view(self) -> View:
+        facts: list[tuple[str, Cell]] = [
+            ("smallest value", f"{self.low:.6g}"),
+            *((f"{percent:g} % are at most", f"{value:.6g}") for percent, value in self.percentiles),
+            ("largest value", f"{self.high:.6g}"),
+            ("zeros", f"{100 * self.zeros / self.count:.1f} %"),
+            ("integer bits", f"{self.integer_bits}: {self.reason}"),
+            ("histogram", Bars(self.histogram)),
+        ]
+        return (Table((Column(f"{self.count:,} values"), Column("")), facts),)
+
+    def records(self) -> list[dict[str, Any]]:
+        """A row a bin of the histogram, with the values at its ends."""
+        width = (self.high - self.low) / len(self.histogram)
+        ends = [self.low + width * place for place in range(len(self.histogram))]
+        return [
+            {"from": end, "to": end + width, "count": count} for end, count in zip(ends, self.histogram, strict=True)
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The site's object in ranges.json."""
+        return {
+            "min": self.low,
+            "max": self.high,
+            "count": self.count,
+            "zeros": self.zeros,
+            "percentiles": {f"{percent:g}": value for percent, value in self.percentiles},
+            "histogram": list(self.histogram),
+            "signed": self.signed,
+            "integer_bits": self.integer_bits,
+            "reason": self.reason,
+        }
+
 
 def integer_bits(low: float, high: float) -> int:
     """The fewest integer bits I, sign counted if low < 0, with low ≥ −2^(I−1) and high < 2^(I−1) (unsigned: high <
@@ -83,8 +120,8 @@ def fraction_bits_for(low: float, high: float, word_length: int, signed: bool, o
     return fraction_bits
 
 
-@dataclass(frozen=True)
-class Ranges:
+@dataclass(frozen=True, repr=False)
+class Ranges(SavedResult):
     """Ranges of every data site (parameters' ranges are their own values), measured in float.
 
     network: its hash. data: name, sha256 and images of what was measured. sites: by name.
@@ -94,25 +131,55 @@ class Ranges:
     data: Mapping[str, Any]
     sites: Mapping[str, SiteRange]
 
+    file: ClassVar[str] = "ranges file"
+
+    def __getitem__(self, site: str) -> SiteRange:
+        """The range of one site; raises PlanError with the nearest names."""
+        if site not in self.sites:
+            raise unknown_site(site, self.sites)
+        return self.sites[site]
+
+    def view(self) -> View:
+        rows = [
+            (
+                name,
+                f"{site.low:.6g}",
+                f"{site.high:.6g}",
+                Bars(site.histogram),
+                f"{100 * site.zeros / site.count:.1f}",
+                str(site.integer_bits),
+                site.reason,
+            )
+            for name, site in self.sites.items()
+        ]
+        columns = (
+            Column("site"),
+            Column("smallest", number=True),
+            Column("largest", number=True),
+            Column("histogram"),
+            Column("zeros %", number=True),
+            Column("bits", number=True),
+            Column("because", folds=True),
+        )
+        images, name = counted(self.data["images"], "image"), self.data["name"]
+        title = f"Ranges in float, on {images} of {name}; bits: the integer bits that they need"
+        return (Table(columns, rows, title),)
+
+    def records(self) -> list[dict[str, Any]]:
+        """A row a site; its histogram is left out."""
+        return [
+            {"site": name}
+            | {key: value for key, value in site.to_json().items() if key not in ("histogram", "percentiles")}
+            | {f"{percent:g} %": value for percent, value in site.percentiles}
+            for name, site in self.sites.items()
+        ]
+
     def to_json(self) -> dict[str, Any]:
         return {
             "bittrue": 1,
             "network": self.network,
             "data": dict(self.data),
-            "sites": {
-                name: {
-                    "min": site.low,
-                    "max": site.high,
-                    "count": site.count,
-                    "zeros": site.zeros,
-                    "percentiles": {f"{percent:g}": value for percent, value in site.percentiles},
-                    "histogram": list(site.histogram),
-                    "signed": site.signed,
-                    "integer_bits": site.integer_bits,
-                    "reason": site.reason,
-                }
-                for name, site in self.sites.items()
-            },
+            "sites": {name: site.to_json() for name, site in self.sites.items()},
         }
 
     @classmethod

@@ -1,11 +1,13 @@
 """Sites: the numbers that hardware stores or passes on (B5), found per operator by the rules of the `sites` table."""
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 
+from bittrue.errors import PlanError
 from bittrue.network import Network, Node, Parameter
 from bittrue.plan.options import PlanOptions
 from bittrue.rules import RuleTable
@@ -86,3 +88,10 @@ def group_inner_nodes(network: Network) -> frozenset[str]:
             if grouping[type(reader)](reader) is Grouping.FOLLOW:
                 inner.add(node.name)
     return frozenset(inner)
+
+
+def unknown_site(name: str, known: Iterable[str]) -> PlanError:
+    """The error for a site that doesn't exist, with the nearest names."""
+    near = difflib.get_close_matches(name, list(known), n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else "`bittrue inspect` lists the sites."
+    return PlanError(f"there is no site {name}; {hint}")

@@ -43,6 +43,14 @@ class Guard:
 Spec = Quantizer | tuple[Quantizer, ...] | Word | Guard
 
 
+def formats_of(spec: Spec) -> tuple[FixedFormat, ...]:
+    """The formats of a spec, of weights one an output channel; GUARD's own; none for EXACT and FLOAT."""
+    if isinstance(spec, Word):
+        return ()
+    quantizers = (spec.quantizer,) if isinstance(spec, Guard) else spec if isinstance(spec, tuple) else (spec,)
+    return tuple(quantizer.format for quantizer in quantizers)
+
+
 def spec_to_json(spec: Spec) -> Any:
     """A string, an object or a list, as plan.json holds it; GUARD is `{"guard": <its own quantizer>}`."""
     if isinstance(spec, Word):

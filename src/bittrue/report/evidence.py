@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bittrue.analysis.accumulators import AccumulatorWidths
+from bittrue.analysis.reach import SiteReach, site_reaches
 from bittrue.analysis.sweep_result import Row, Sweep
 from bittrue.errors import BittrueError
 from bittrue.files import read_json
 from bittrue.plan import Plan, Ranges
-from bittrue.report.reach import SiteReach, site_reaches
 
 _Content = TypeVar("_Content")
 

@@ -15,10 +15,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from bittrue.analysis import charts
 from bittrue.analysis.sweep_result import SIGNIFICANCE
 from bittrue.files import write_bytes, write_text
 from bittrue.plan import describe_spec
-from bittrue.report import charts, tables
+from bittrue.report import tables
 from bittrue.report.evidence import Evidence, read_evidence
 
 _TEMPLATES = "templates"

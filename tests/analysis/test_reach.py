@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bittrue.analysis.reach import Fit, SiteReach, median_magnitude, site_reaches
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
 from bittrue.plan import Guard, Plan, PlanOptions, Ranges, SiteRange, Spec, Word
-from bittrue.report.reach import Fit, SiteReach, median_magnitude, site_reaches
 
 EIGHT_BITS = FixedFormat(True, 8, 4)  # −8 to 7.9375 in steps of 0.0625
 

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from bittrue.report import charts
-from bittrue.report.reach import site_reaches
-from bittrue.report.tables import HEAT_LEVELS, heat, overflow_table, probability
+from bittrue.analysis import charts
+from bittrue.analysis.reach import site_reaches
 from report.folders import IMAGES, plan, ranges, sweep
 
 
@@ -72,21 +71,3 @@ def test_on_the_page_charts_fill_their_place_and_as_pictures_they_have_a_width()
 )
 def test_rows_that_count_the_same_bits_give_the_axis_its_name(names: list[str], title: str, labels: list[str]) -> None:
     assert charts.axis_labels(names) == (title, labels)
-
-
-def test_overflows_by_site_and_row() -> None:
-    table = overflow_table(sweep().rows)
-    assert table.rows == ("F=3", "F=4", "F=5", "F=6", "F=7", "F=8")
-    assert set(table.sites) == {"conv1.output", "dense6.output", "dense7.output"}
-    assert [count for count, _ in table.sites["dense6.output"]] == [0, 0, 0, 0, 7, 7]
-    assert table.silent == 23
-
-
-def test_heat_grows_with_the_order_of_magnitude() -> None:
-    levels = [heat(count, 99_999) for count in (0, 1, 9, 99, 999, 9_999, 99_999)]
-    assert levels == [0, 1, 1, 2, 3, 4, HEAT_LEVELS]
-    assert heat(1, 1) == HEAT_LEVELS
-
-
-def test_small_probabilities_are_not_rounded_to_zero() -> None:
-    assert [probability(p) for p in (None, 0.0, 9e-7, 0.0412, 1.0)] == ["–", "< 1e−300", "9e−07", "0.041", "1"]

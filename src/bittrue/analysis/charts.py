@@ -1,4 +1,4 @@
-"""The report's charts as Vega-Lite specifications, and their static pictures.
+"""The charts of reports and notebooks as Vega-Lite specifications, and their static pictures.
 
 Altair and vl-convert take long to import, so the functions import them. Text and lines take `currentColor`: the page's
 own colour, light or dark, and black in a picture.
@@ -6,13 +6,16 @@ own colour, light or dark, and black in a picture.
 
 import json
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from functools import cache
 from math import ceil, floor, log2
 from typing import Any
 
+from bittrue.analysis.reach import SiteReach
 from bittrue.analysis.sweep_result import SIGNIFICANCE, Row
-from bittrue.plan import describe_spec
-from bittrue.report.reach import SiteReach
+from bittrue.fixed import FixedFormat
+from bittrue.fixed.notation import ap_fixed_name
+from bittrue.plan import SiteRange, describe_spec
 
 Specification = dict[str, Any]
 
@@ -153,6 +156,52 @@ def ranges_chart(reaches: Sequence[SiteReach]) -> Specification:
     return _specification(chart, _SITE_HEIGHT * len(labels), description)
 
 
+def histogram_chart(name: str, site: SiteRange, formats: Sequence[FixedFormat]) -> Specification:
+    """The histogram of a site's values, and below it a line a format from its lowest to its highest value.
+
+    The counts' axis is a logarithmic one (of one more than the count), so that a lone value far out is seen.
+    """
+    import altair as alt
+
+    bins = [
+        {"from": row["from"], "to": row["to"], "count": row["count"], "height": row["count"] + 1}
+        for row in site.records()
+    ]
+    spans = [
+        {"format": ap_fixed_name(format), "from": float(format.min_value), "to": float(format.max_value)}
+        for format in formats
+    ]
+    values = [Fraction(site.low), Fraction(site.high)]
+    values += [value for format in formats for value in (format.min_value, format.max_value)]
+    scale = alt.Scale(domain=[float(min(values)), float(max(values))], nice=True)
+    ends_tooltip = [alt.Tooltip("from:Q", format=".6g"), alt.Tooltip("to:Q", format=".6g")]
+    bars = (
+        alt.Chart(alt.Data(values=bins))
+        .mark_bar(color=_BLUE, binSpacing=0)
+        .encode(
+            x=alt.X("from:Q", title=f"values of {name}", scale=scale),
+            x2="to:Q",
+            y=alt.Y("height:Q", title="count + 1", scale=alt.Scale(type="log", domainMin=1), stack=None),
+            y2=alt.datum(1),
+            tooltip=[*ends_tooltip, alt.Tooltip("count:Q", format=",")],
+        )
+        .properties(width=_PICTURE_WIDTH, height=_ACCURACY_HEIGHT // 2)
+    )
+    lines = (
+        alt.Chart(alt.Data(values=spans))
+        .mark_bar(color=_ORANGE, height=8)
+        .encode(
+            x=alt.X("from:Q", title=None, scale=scale, axis=None),
+            x2="to:Q",
+            y=alt.Y("format:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=0)),
+            tooltip=["format:N", *ends_tooltip],
+        )
+        .properties(width=_PICTURE_WIDTH, height=_SITE_HEIGHT * len(spans))
+    )
+    chart = alt.vconcat(bars, lines) if spans else bars
+    return _styled(chart, f"The histogram of {name}, and how far the formats reach.")
+
+
 def axis_labels(names: Sequence[str]) -> tuple[str, list[str]]:
     """The axis' title and a label a row: the bits alone where all rows count the same ones."""
     for prefix, title in (("F=", "fraction bits"), ("W=", "word length in bits")):
@@ -174,7 +223,7 @@ def to_svg(specification: Specification) -> str:
     """The chart as an SVG element."""
     import vl_convert
 
-    svg: str = vl_convert.vegalite_to_svg(specification | {"width": _PICTURE_WIDTH}, vl_version=_vega_lite_version())
+    svg: str = vl_convert.vegalite_to_svg(_with_width(specification), vl_version=_vega_lite_version())
     return svg
 
 
@@ -182,9 +231,15 @@ def to_png(specification: Specification) -> bytes:
     """The chart as a PNG file on white, at twice the size on a page."""
     import vl_convert
 
-    on_white = specification | {"width": _PICTURE_WIDTH, "background": "white"}
+    on_white = _with_width(specification) | {"background": "white"}
     png: bytes = vl_convert.vegalite_to_png(on_white, vl_version=_vega_lite_version(), scale=2)
     return png
+
+
+def _with_width(specification: Specification) -> Specification:
+    """A picture has no container to fill; what has a width of its own keeps it."""
+    fills = specification.get("width") == "container"
+    return specification | {"width": _PICTURE_WIDTH} if fills else specification
 
 
 def _accuracy_point(row: Row, label: str) -> dict[str, Any]:
@@ -240,16 +295,17 @@ def _legend(symbol: str) -> Any:
 
 
 def _specification(chart: Any, height: int, description: str) -> Specification:
-    """The chart as plain JSON, without the address of its schema, which nothing here loads."""
+    """The chart, as wide as its container, as plain JSON."""
     import altair as alt
 
+    autosize = alt.AutoSizeParams(type="fit-x", contains="padding")
+    return _styled(chart.properties(width="container", height=height, autosize=autosize), description)
+
+
+def _styled(chart: Any, description: str) -> Specification:
+    """The chart as plain JSON, without the address of its schema, which nothing here loads."""
     finished = (
-        chart.properties(
-            width="container",
-            height=height,
-            description=description,
-            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-        )
+        chart.properties(description=description)
         .configure(background="transparent", font="sans-serif")
         .configure_view(stroke=None)
         .configure_axis(

@@ -27,7 +27,7 @@ def test_files_and_objects(model: keras.Model, tmp_path: Path) -> None:
         assert load(str(tmp_path / name)).hash == expected
 
 
-@pytest.mark.parametrize("source", ["model.h5", "model.onnx", "model", Path("some/folder")])
+@pytest.mark.parametrize("source", ["model.txt", "model.zip", "model", Path("some/folder")])
 def test_other_files(source: str | Path) -> None:
     with pytest.raises(ModelError, match=rf"^{source} is not a model that bittrue reads: give a \.keras file"):
         load(source)

@@ -23,7 +23,10 @@ RECIPE = "Recipe"
 COMMON = "Every command"
 
 Model = Annotated[
-    str, typer.Argument(metavar="MODEL", show_default=False, help="A trained network: x.keras (Keras 3).")
+    str,
+    typer.Argument(
+        metavar="MODEL", show_default=False, help="A trained network: x.keras (Keras 3) or x.h5 (Keras 2 and 3)."
+    ),
 ]
 Images = Annotated[
     int | None,

@@ -6,7 +6,9 @@ from pathlib import Path
 from bittrue.errors import ModelError
 from bittrue.network import Network
 
-READABLE = "a .keras file (Keras 3) or a Keras 3 model object"
+READABLE = "a .keras file (Keras 3), an .h5 file (Keras 2 or 3) or a Keras 3 model object"
+
+KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
 def load(source: str | os.PathLike[str] | object) -> Network:
@@ -17,7 +19,7 @@ def load(source: str | os.PathLike[str] | object) -> Network:
     """
     if isinstance(source, str | os.PathLike):
         suffix = Path(source).suffix.lower()
-        if suffix != ".keras":
+        if suffix not in KERAS_SUFFIXES:
             raise ModelError(
                 f"{os.fspath(source)} is not a model that bittrue reads: give {READABLE}; "
                 "a model open in Keras becomes such a file with model.save('model.keras')."

@@ -1,4 +1,4 @@
-"""Keras 3 models into Networks: `.keras` files, and model objects under any backend.
+"""Keras models into Networks: `.keras` and `.h5` files, and Keras 3's model objects under any backend.
 
 Both are read from their configuration and their arrays. A file is read without Keras, so that nothing in it can be
 executed; a model object is asked for what its file would hold, by Keras's `get_config` and `save_own_variables`.
@@ -33,11 +33,14 @@ from bittrue.frontends.keras_config import (
     read_model,
     shown,
 )
+from bittrue.frontends.keras_h5 import open_h5
 from bittrue.frontends.keras_layers import LAYERS, MERGING, WITH_ACTIVATION, LayerUse, ParameterReader, activation
 from bittrue.frontends.keras_weights import StoredArray, Weights, exact_value
 from bittrue.network import Network, NetworkBuilder, Operator, Parameter, check_parameters, format_shape
 from bittrue.operators import Input
 from bittrue.shapes import Shape
+
+H5_SUFFIXES = (".h5", ".hdf5")
 
 MAXIMUM_NODES = 5_000
 """Models nested in models nested in models can describe more nodes than any memory holds; none that is trained does."""
@@ -47,7 +50,8 @@ MAXIMUM_VALUES = 1 << 28
 
 
 def from_keras(source: str | os.PathLike[str] | object) -> Network:
-    """The Network of a Keras 3 model: the path of a `.keras` file, or a functional or sequential model object.
+    """The Network of a Keras model: the path of a `.keras` file (Keras 3) or of an `.h5` file with the whole model
+    (Keras 2 and 3), or a functional or sequential model object of Keras 3.
 
     Shapes are channels last without the batch axis; a fused `activation=` is a node of its own; a nested model's layers
     bear its name before theirs. Parameters are exact: float32, or float64 where float32 can't hold them.
@@ -56,7 +60,8 @@ def from_keras(source: str | os.PathLike[str] | object) -> Network:
     """
     if isinstance(source, str | os.PathLike):
         where = os.fspath(source)
-        with _naming(where), open_archive(Path(where)) as (description, weights):
+        open_file = open_h5 if Path(where).suffix.lower() in H5_SUFFIXES else open_archive
+        with _naming(where), open_file(Path(where)) as (description, weights):
             network = _network(description, weights)
     else:
         where = f"the Keras model {getattr(source, 'name', type(source).__name__)}"

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
-import numpy as np
 
 from bittrue.errors import ModelError
+from bittrue.frontends.hdf5 import damage_as_model_error, group_at, plain_array
 from bittrue.frontends.keras_weights import StoredArray
 
 CONFIG = "config.json"
@@ -51,8 +51,8 @@ class ArchiveWeights:
 
         Raises: ModelError where the group is missing, belongs to another layer, or holds anything but plain arrays.
         """
-        with _damage_as_model_error(WEIGHTS):
-            group = self._group(f"{self.path}vars")
+        with damage_as_model_error(WEIGHTS):
+            group = group_at(self.file, f"{self.path}vars")
             if group is None:
                 raise ModelError(
                     f"{WEIGHTS} holds no weights of layer {self.layer}: save the whole model again, "
@@ -61,36 +61,7 @@ class ArchiveWeights:
             stored_for = group.attrs.get("name", self.layer)
             if stored_for != self.layer:
                 raise ModelError(f"{WEIGHTS} holds weights of {stored_for} in the place of layer {self.layer}'s")
-            return [self._array(group, str(index)) for index in range(len(group))]
-
-    def _group(self, path: str) -> h5py.Group | None:
-        group = self.file
-        for part in path.split("/"):
-            if not isinstance(group.get(part, getlink=True), h5py.HardLink):  # never a link to another file
-                return None
-            group = group[part]
-            if not isinstance(group, h5py.Group):
-                return None
-        return group
-
-    def _array(self, group: h5py.Group, name: str) -> StoredArray:
-        dataset = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
-        if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
-            raise ModelError(f"{WEIGHTS} holds no plain array {name} for layer {self.layer}: save the model again")
-        if dataset.id.get_storage_size() < dataset.nbytes:
-            raise ModelError(
-                f"{WEIGHTS} declares {dataset.nbytes:,} bytes in array {name} of layer {self.layer} and stores "
-                f"{dataset.id.get_storage_size():,}: save the model again with Keras, which doesn't compress them"
-            )
-
-        def read() -> np.ndarray:
-            with _damage_as_model_error(WEIGHTS):
-                value = np.asarray(dataset[()])
-                if dataset.attrs.get("dtype") == "bfloat16":  # stored as two opaque bytes: the upper half of a float32
-                    return (value.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-                return value
-
-        return StoredArray(dataset.shape, read)
+            return [plain_array(WEIGHTS, group, str(index), self.layer) for index in range(len(group))]
 
 
 @contextlib.contextmanager
@@ -102,14 +73,14 @@ def open_archive(path: Path) -> Iterator[tuple[Mapping[str, object], ArchiveWeig
     if not path.is_file():
         raise ModelError("there is no such file: check the path")
     config, weights = _read_members(path)
-    with _damage_as_model_error(WEIGHTS):
+    with damage_as_model_error(WEIGHTS):
         file = h5py.File(io.BytesIO(weights), "r")
     with file:
         yield config, ArchiveWeights(file)
 
 
 def _read_members(path: Path) -> tuple[Mapping[str, object], bytes]:
-    with _damage_as_model_error("the archive"), zipfile.ZipFile(path) as archive:
+    with damage_as_model_error("the archive"), zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
         if not {CONFIG, METADATA} <= names:
             raise ModelError(f"it holds no {CONFIG} and {METADATA} as Keras's files do: save the model in Keras again")
@@ -133,15 +104,3 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
     if member.file_size > UNSUSPICIOUS_BYTES and member.file_size > MAXIMUM_EXPANSION * member.compress_size:
         raise ModelError(f"its {name} claims to unpack to {member.file_size:,} bytes: save the model in Keras again")
     return archive.read(member)
-
-
-@contextlib.contextmanager
-def _damage_as_model_error(what: str) -> Iterator[None]:
-    """zipfile, json and HDF5 meet damage with a dozen exceptions of no common base; to the user it is one thing."""
-    try:
-        yield
-    except ModelError:
-        raise
-    except Exception as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ModelError(f"{what} is damaged or no part of a .keras file ({reason}): save the model again") from error

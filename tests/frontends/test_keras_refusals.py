@@ -257,9 +257,9 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
     (tmp_path / "folder.keras").mkdir()
     assert "there is no such file" in refusal(tmp_path / "folder.keras")
     (tmp_path / "text.keras").write_text("a model, honestly\n")
-    assert "damaged or no part of a .keras file" in refusal(tmp_path / "text.keras")
+    assert "damaged or no part of a Keras file" in refusal(tmp_path / "text.keras")
     (tmp_path / "empty.keras").write_bytes(b"")
-    assert "damaged or no part of a .keras file" in refusal(tmp_path / "empty.keras")
+    assert "damaged or no part of a Keras file" in refusal(tmp_path / "empty.keras")
     with zipfile.ZipFile(tmp_path / "zip.keras", "w") as archive:
         archive.writestr("notes.txt", "nothing")
     assert "holds no config.json" in refusal(tmp_path / "zip.keras")

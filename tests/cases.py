@@ -9,11 +9,14 @@ import numpy as np
 
 from bittrue.network import Network, NetworkBuilder, Operator, Parameter
 from bittrue.operators import (
+    AdaptiveAveragePooling,
+    AdaptiveMaxPooling,
     Add,
     AveragePooling,
     BatchNormalization,
     Concatenate,
     Convolution,
+    ConvolutionTransposed,
     Dense,
     Flatten,
     GlobalAveragePooling,
@@ -21,6 +24,10 @@ from bittrue.operators import (
     Identity,
     Input,
     MaxPooling,
+    ReduceMaximum,
+    ReduceMean,
+    ReduceMinimum,
+    ReduceSum,
     ReLU,
     Reshape,
     Sigmoid,
@@ -70,6 +77,31 @@ class Draft:
             groups,
         )
         return self.add(name, operator, *inputs)
+
+    def transposed(
+        self,
+        name: str,
+        kernel: tuple[int, ...],
+        channels: int,
+        strides: tuple[int, ...],
+        padding: Padding | None = None,
+        *,
+        output_padding: tuple[int, ...] | None = None,
+        dilation: tuple[int, ...] | None = None,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> str:
+        per_group = self.shape()[-1] // groups
+        operator = ConvolutionTransposed(
+            self.parameter(f"{name}.weight", *kernel, per_group, channels),
+            self.parameter(f"{name}.bias", channels) if bias else None,
+            strides,
+            padding or ((0, 0),) * len(kernel),
+            output_padding or (0,) * len(kernel),
+            dilation or (1,) * len(kernel),
+            groups,
+        )
+        return self.add(name, operator)
 
     def dense(self, name: str, units: int, *inputs: str, bias: bool = True) -> str:
         weight = self.parameter(f"{name}.weight", self.shape(*inputs)[-1], units)
@@ -198,6 +230,30 @@ CASES = (
     Case("conv-no-bias", (3, 3, 2), lambda d: d.convolution("conv", (3, 3), 2, padding=((1, 1), (1, 1)), bias=False)),
     Case("conv1d", (11, 2), lambda d: d.convolution("conv", (3,), 3, strides=(2,), padding=((2, 0),), dilation=(2,))),
     Case("conv1d-groups", (5, 4), lambda d: d.convolution("conv", (2,), 4, groups=2, padding=((1, 1),))),
+    Case(
+        "conv1d-depthwise",
+        (6, 3),
+        lambda d: d.convolution("conv", (3,), 6, groups=3, padding=((0, 1),), dilation=(2,), bias=False),
+    ),
+    Case(
+        "conv-groups-dilation",
+        (6, 5, 4),
+        lambda d: d.convolution("conv", (2, 3), 6, groups=2, strides=(2, 1), padding=((1, 0), (0, 2)), dilation=(3, 2)),
+    ),
+    Case("transposed", (3, 2, 2), lambda d: d.transposed("conv", (3, 2), 3, (2, 3), ((1, 0), (0, 1)))),
+    Case("transposed-no-stride", (3, 3, 1), lambda d: d.transposed("conv", (3, 3), 2, (1, 1), ((1, 1), (1, 1)))),
+    Case("transposed-1x1", (2, 2, 2), lambda d: d.transposed("conv", (1, 1), 2, (1, 1), bias=False)),
+    Case(
+        "transposed-groups",
+        (2, 3, 4),
+        lambda d: d.transposed("conv", (2, 3), 6, (3, 2), ((1, 1), (0, 2)), output_padding=(2, 1), groups=2),
+    ),
+    # Its last position is beyond the full result and holds the bias alone.
+    Case(
+        "transposed-1d",
+        (4, 2),
+        lambda d: d.transposed("conv", (2,), 2, (3,), ((1, 0),), output_padding=(1,), dilation=(2,), groups=2),
+    ),
     Case("dense", (7,), lambda d: d.dense("dense", 3)),
     Case("dense-wide", (67,), lambda d: d.dense("dense", 2)),
     Case("dense-rank-3", (2, 3, 4), lambda d: d.dense("dense", 3)),
@@ -223,10 +279,37 @@ CASES = (
     Case("max-pooling", (5, 5, 2), _only(MaxPooling((2, 3), (2, 1), ((0, 1), (1, 0))))),
     Case("max-pooling-1d", (7, 3), _only(MaxPooling((3,), (2,), ((1, 1),)))),
     Case("max-pooling-whole", (3, 2, 2), _only(MaxPooling((3, 2), (1, 1), ((0, 0), (0, 0))))),
+    Case("max-pooling-dilation", (7, 5, 2), _only(MaxPooling((2, 3), (2, 1), ((0, 1), (1, 1)), dilation=(3, 2)))),
+    Case("max-pooling-ceil", (6, 5, 2), _only(MaxPooling((3, 2), (2, 4), ((0, 0), (1, 1)), ceil_mode=True))),
+    Case("max-pooling-ceil-dropped", (4, 2), _only(MaxPooling((1,), (2,), ((0, 1),), ceil_mode=True))),
+    Case("max-pooling-3d", (3, 2, 4, 2), _only(MaxPooling((2, 2, 3), (1, 1, 2), ((0, 1), (0, 0), (1, 0))))),
     Case("average-pooling", (5, 4, 2), _only(AveragePooling((2, 2), (2, 2), ((0, 0), (0, 0))))),
     Case("average-pooling-padded", (5, 5, 2), _only(AveragePooling((3, 2), (2, 1), ((1, 0), (0, 1))))),
     Case("average-pooling-counts", (3, 3, 2), _only(AveragePooling((3, 3), (1, 1), ((1, 1), (2, 0)), True))),
     Case("average-pooling-1d", (7, 2), _only(AveragePooling((3,), (2,), ((1, 1),)))),
+    Case(
+        "average-pooling-ceil", (6, 5, 2), _only(AveragePooling((3, 3), (2, 3), ((1, 0), (0, 1)), True, ceil_mode=True))
+    ),
+    Case("average-pooling-ceil-1d", (6, 2), _only(AveragePooling((3,), (4,), ((1, 0),), ceil_mode=True))),
+    Case(
+        "average-pooling-dilation", (6, 5, 1), _only(AveragePooling((2, 2), (1, 2), ((1, 0), (1, 1)), dilation=(3, 2)))
+    ),
+    Case("average-pooling-3d", (2, 3, 2, 2), _only(AveragePooling((2, 2, 1), (1, 2, 1), ((0, 0), (1, 0), (0, 0))))),
+    Case("adaptive-average", (5, 7, 2), _only(AdaptiveAveragePooling((3, 5)))),
+    Case("adaptive-average-even", (6, 4, 2), _only(AdaptiveAveragePooling((3, 1)))),
+    Case("adaptive-average-wider", (2, 3), _only(AdaptiveAveragePooling((3,)))),
+    Case("adaptive-maximum", (5, 6, 2), _only(AdaptiveMaxPooling((2, 3)))),
+    Case("adaptive-maximum-1d", (7, 2), _only(AdaptiveMaxPooling((4,)))),
+    Case("reduce-mean", (3, 2, 3), _only(ReduceMean((0, 2)))),
+    Case("reduce-mean-keepdims", (2, 3, 4), _only(ReduceMean((1,), keepdims=True))),
+    Case("reduce-mean-last", (3, 4), _followed(ReduceMean((1,), keepdims=True))),
+    Case("reduce-mean-all", (3, 2), _only(ReduceMean((0, 1)))),
+    Case("reduce-sum", (3, 2, 3), _followed(ReduceSum((1, 2)))),
+    Case("reduce-sum-rows", (3, 5, 2), _followed(ReduceSum((0,), keepdims=True))),
+    Case("reduce-maximum", (3, 2, 3), _followed(ReduceMaximum((2,)))),
+    Case("reduce-minimum", (3, 2, 3), _followed(ReduceMinimum((0, 2), keepdims=True))),
+    Case("reduce-minimum-columns", (3, 4, 2), _only(ReduceMinimum((1,)))),
+    Case("global-average-3d", (2, 3, 2, 2), _only(GlobalAveragePooling())),
     Case("global-average", (3, 5, 3), _only(GlobalAveragePooling())),
     Case("global-average-of-eight", (2, 4, 3), _only(GlobalAveragePooling(keepdims=True))),
     Case("global-maximum", (3, 5, 3), _only(GlobalMaxPooling())),

@@ -10,11 +10,14 @@ import numpy as np
 
 from bittrue.network import Network, Node, Parameter
 from bittrue.operators import (
+    AdaptiveAveragePooling,
+    AdaptiveMaxPooling,
     Add,
     AveragePooling,
     BatchNormalization,
     Concatenate,
     Convolution,
+    ConvolutionTransposed,
     Dense,
     Flatten,
     GlobalAveragePooling,
@@ -22,6 +25,10 @@ from bittrue.operators import (
     Identity,
     Input,
     MaxPooling,
+    ReduceMaximum,
+    ReduceMean,
+    ReduceMinimum,
+    ReduceSum,
     ReLU,
     Reshape,
     Sigmoid,
@@ -73,14 +80,43 @@ def _convolution(operator: Convolution, x: Array) -> Array:
     return y
 
 
+def _convolution_transposed(operator: ConvolutionTransposed, x: Array) -> Array:
+    """Each input adds its products to the full result, of which a part is left."""
+    weight = operator.weight.value.astype(np.float64)
+    *kernel, per_group, channels = weight.shape
+    outputs = channels // operator.groups
+    axes = zip(x.shape, kernel, operator.strides, operator.dilation, operator.output_padding, strict=False)
+    full = np.zeros((*((n - 1) * s + d * (k - 1) + 1 + more for n, k, s, d, more in axes), channels))
+    for position in np.ndindex(x.shape[:-1]):
+        for tap in np.ndindex(*kernel):
+            place = tuple((np.multiply(position, operator.strides) + np.multiply(tap, operator.dilation)).tolist())
+            for channel in range(channels):
+                first = channel // outputs * per_group
+                full[place][channel] += x[position][first : first + per_group] @ weight[tap][:, channel]
+    ends = zip(operator.padding, full.shape, strict=False)
+    y: Array = full[tuple(slice(before, size - after) for (before, after), size in ends)] + _number(operator.bias, 0)
+    return y
+
+
 def _windows(operator: MaxPooling | AveragePooling, x: Array) -> Iterator[tuple[tuple[int, ...], Array]]:
-    """Each output position, and its window with NaN for padding, (positions in the window, channels)."""
+    """Each output position, and its window's positions in the input and in the padding that the model states, with NaN
+    for padding, (positions in the window, channels)."""
+    dilation = operator.dilation or (1,) * len(operator.window)
     padded = _padded(x, operator.padding, np.nan)
-    for position in np.ndindex(*_positions(padded.shape[:-1], operator.window, operator.strides)):
-        place = tuple(
-            slice(p * s, p * s + w) for p, s, w in zip(position, operator.strides, operator.window, strict=True)
-        )
-        yield position, padded[place].reshape(-1, x.shape[-1])
+    starts = []
+    axes = zip(x.shape, padded.shape, operator.window, operator.strides, operator.padding, dilation, strict=False)
+    for size, whole, reach, stride, (before, _), step in axes:
+        span = step * (reach - 1) + 1
+        last = size + before - 1 if operator.ceil_mode else whole - span
+        needed = whole - span + stride - 1 if operator.ceil_mode else last
+        starts.append([start for start in range(0, last + 1, stride) if start <= needed])
+    for position in np.ndindex(*map(len, starts)):
+        corner = [places[index] for places, index in zip(starts, position, strict=True)]
+        reads = [
+            [p for p in range(start, start + step * reach, step) if p < whole]
+            for start, reach, step, whole in zip(corner, operator.window, dilation, padded.shape, strict=False)
+        ]
+        yield position, padded[np.ix_(*reads)].reshape(-1, x.shape[-1])
 
 
 def _pooled(operator: MaxPooling | AveragePooling, x: Array, reduce: Callable[[Array], Array]) -> Array:
@@ -92,6 +128,22 @@ def _average(operator: AveragePooling, x: Array) -> Array:
     if operator.count_include_pad:
         return _pooled(operator, x, lambda window: np.nan_to_num(window).mean(axis=0))
     return _pooled(operator, x, lambda window: np.nanmean(window, axis=0))
+
+
+def _adaptive(reduce: Callable[..., Array]) -> Callable[[Any, Array], Array]:
+    def pool(operator: AdaptiveAveragePooling | AdaptiveMaxPooling, x: Array) -> Array:
+        y = np.zeros((*operator.output_size, x.shape[-1]))
+        for position in np.ndindex(*operator.output_size):
+            axes = zip(position, x.shape, operator.output_size, strict=False)
+            place = tuple(slice(int(np.floor(i * n / m)), int(np.ceil((i + 1) * n / m))) for i, n, m in axes)
+            y[position] = reduce(x[place].reshape(-1, x.shape[-1]), axis=0)
+        return y
+
+    return pool
+
+
+def _reduced(reduce: Callable[..., Array]) -> Callable[[Any, Array], Array]:
+    return lambda operator, x: np.asarray(reduce(x, axis=operator.axes, keepdims=operator.keepdims))
 
 
 def _global(reduce: Callable[..., Array]) -> Callable[[Any, Array], Array]:
@@ -116,11 +168,14 @@ def _softmax(operator: Softmax, x: Array) -> Array:
 
 
 VALUES: dict[type, Callable[..., Array]] = {
+    AdaptiveAveragePooling: _adaptive(np.mean),
+    AdaptiveMaxPooling: _adaptive(np.max),
     Add: lambda operator, *inputs: sum(inputs[1:], inputs[0]),
     AveragePooling: _average,
     BatchNormalization: _batch_normalization,
     Concatenate: lambda operator, *inputs: np.concatenate(inputs, operator.axis),
     Convolution: _convolution,
+    ConvolutionTransposed: _convolution_transposed,
     Dense: lambda operator, x: x @ operator.weight.value.astype(np.float64) + _number(operator.bias, 0),
     Flatten: lambda operator, x: x.ravel(),
     GlobalAveragePooling: _global(np.mean),
@@ -128,6 +183,10 @@ VALUES: dict[type, Callable[..., Array]] = {
     Identity: lambda operator, x: x,
     Input: lambda operator, x: x,
     MaxPooling: lambda operator, x: _pooled(operator, x, lambda window: np.nanmax(window, axis=0)),
+    ReduceMaximum: _reduced(np.max),
+    ReduceMean: _reduced(np.mean),
+    ReduceMinimum: _reduced(np.min),
+    ReduceSum: _reduced(np.sum),
     ReLU: _relu,
     Reshape: lambda operator, x: x.reshape(operator.shape),
     Sigmoid: lambda operator, x: 1 / (1 + np.exp(-x)),
@@ -153,7 +212,7 @@ def error_bounds(network: Network, values: dict[str, Array], unit: float) -> dic
 def _bound(node: Node, values: dict[str, Array], error: float, total: float, largest: float, unit: float) -> float:
     """error, total: the largest error of an input, and the sum of all. largest: the largest absolute input."""
     match node.operator:
-        case Convolution(weight=weight) | Dense(weight=weight):
+        case Convolution(weight=weight) | ConvolutionTransposed(weight=weight) | Dense(weight=weight):
             columns = np.abs(weight.value.reshape(-1, weight.value.shape[-1]).astype(np.float64))
             return float(columns.sum(axis=0).max()) * error + len(columns) * (largest + error) * unit + 2 * unit
         case BatchNormalization() as norm:
@@ -175,6 +234,8 @@ def _bound(node: Node, values: dict[str, Array], error: float, total: float, lar
             return error / 4 + unit
         case Add():
             return total + unit
+        case ReduceSum():
+            return values[node.inputs[0]].size // values[node.name].size * (error + unit)
         case _:  # means, maxima, tanh, movement: no slope above 1
             return error + unit
 

@@ -9,7 +9,16 @@ import torch
 
 from bittrue.fixed import Overflow, Rounding
 from bittrue.network import Network
-from bittrue.operators import AveragePooling, Convolution, Dense, GlobalAveragePooling, Softmax
+from bittrue.operators import (
+    AdaptiveAveragePooling,
+    AveragePooling,
+    Convolution,
+    ConvolutionTransposed,
+    Dense,
+    GlobalAveragePooling,
+    ReduceMean,
+    Softmax,
+)
 from bittrue.plan import (
     STUDY_OPTIONS,
     Override,
@@ -58,7 +67,7 @@ def ranges_of(case: Case) -> Ranges:
 
 def exact_outputs(network: Network, options: PlanOptions) -> tuple[Override, ...]:
     """EXACT at every output that has a finite code; averages are left out, whose divisors decide it."""
-    averages = (AveragePooling, GlobalAveragePooling)
+    averages = (AdaptiveAveragePooling, AveragePooling, GlobalAveragePooling, ReduceMean)
     return tuple(
         Override(site.name, "EXACT")
         for site in sites_of(network, options).values()
@@ -106,7 +115,7 @@ def plans_of(case: Case) -> Iterator[Planned]:
     yield planned("wide", uniform_plan(network, 32, 30))
     yield planned("wide study", study_plan(network, 20))
     yield planned("wide FLOOR", study_plan(network, 16, rounding=Rounding.FLOOR, options=AFFINE_EVERY_NODE))
-    if case.has(Convolution, Dense):
+    if case.has(Convolution, ConvolutionTransposed, Dense):
         weights = [Override(name, "EXACT") for name in network.parameters if name.endswith((".weight", ".bias"))]
         yield planned("exact weights", uniform_plan(network, 8, 4, options=AFFINE_EVERY_NODE, overrides=weights))
         for name, spec in ACCUMULATORS.items():

@@ -21,12 +21,13 @@ from bittrue.program import (
     Pad,
     Reshape,
     ScaleOffset,
+    Select,
     Sigmoid,
     Softmax,
     SoftmaxTable,
     Tanh,
-    WindowAverage,
-    WindowMaximum,
+    WindowExtremum,
+    WindowSum,
 )
 from definition.steps import codes, quantizer, result
 
@@ -224,20 +225,37 @@ ROWS = [
     Row("relu", Clip(Fraction(0), None), (codes((3,), 3, [-5, 0, 5]),), (3,), [0, 0, 5], 3),
     Row("relu on a coarse grid", Clip(Fraction(0), None), (codes((2,), -3, [-5, 5]),), (2,), [0, 5], -3),
     Row("clip off the grid", Clip(Fraction(-1, 4), Fraction(3, 2)), (codes((3,), 0, [-1, 1, 2]),), (3,), [-1, 4, 6], 2),
-    Row("maximum", WindowMaximum((2, 2), (1, 1), NO_PADDING), (PLANE,), (1, 2, 1), [5, 6]),
+    Row("maximum", WindowExtremum((2, 2), (1, 1), NO_PADDING, (1, 1)), (PLANE,), (1, 2, 1), [5, 6]),
     Row(
         "maximum ignores padding",
-        WindowMaximum((2, 2), (2, 2), ((1, 0), (0, 1))),
+        WindowExtremum((2, 2), (2, 2), ((1, 0), (0, 1)), (1, 1)),
         (codes((2, 3, 1), 4, [-1, -2, -3, -4, -5, -6]),),
         (1, 2, 1),
         [-1, -3],
         4,
     ),
-    Row("global maximum", WindowMaximum((2, 3), (1, 1), NO_PADDING), (PLANE,), (1,), [6]),
-    Row("global average", WindowAverage((2, 3), (1, 1), NO_PADDING, np.array([[6]])), (PLANE,), (1,), [14], 2, ROUND_2),
+    Row("global maximum", WindowExtremum((2, 3), (1, 1), NO_PADDING, (1, 1)), (PLANE,), (1,), [6]),
+    Row(
+        "global average",
+        WindowSum((2, 3), (1, 1), NO_PADDING, (1, 1), np.array([[6]])),
+        (PLANE,),
+        (1,),
+        [14],
+        2,
+        ROUND_2,
+    ),
+    Row("minimum of two apart", WindowExtremum((1, 2), (1, 1), NO_PADDING, (1, 2), True), (PLANE,), (2, 1, 1), [1, 4]),
+    # Zero is the padding's, and no minimum of ones: it takes no part.
+    Row(
+        "minimum ignores padding",
+        WindowExtremum((2,), (2,), ((1, 0),), (1,), True),
+        (codes((3, 1), 0, [3, 2, 1]),),
+        (2, 1),
+        [3, 1],
+    ),
     Row(
         "maximum by channel",
-        WindowMaximum((2,), (2,), ((0, 0),)),
+        WindowExtremum((2,), (2,), ((0, 0),), (1,)),
         (codes((2, 2), 0, [1, 9, 5, 2]),),
         (1, 2),
         [5, 9],
@@ -245,16 +263,24 @@ ROWS = [
     # (1 + 2) / 2 and 3 / 1 where padding doesn't count, in halves
     Row(
         "average of what is there",
-        WindowAverage((2, 2), (2, 2), ((1, 0), (0, 1)), np.array([[2, 1]])),
+        WindowSum((2, 2), (2, 2), ((1, 0), (0, 1)), (1, 1), np.array([[2, 1]])),
         (PLANE,),
         (1, 2, 1),
         [3, 6],
         1,
     ),
+    # A divisor of 1: columns 0 and 2 of each row, added up
+    Row(
+        "sum of two apart",
+        WindowSum((1, 2), (1, 1), NO_PADDING, (1, 2), np.array([[1], [1]])),
+        (PLANE,),
+        (2,),
+        [4, 10],
+    ),
     # 21 / 6 = 3.5 → 14 quarters; by 9: 2.33… → 9.33 quarters
     Row(
         "average by 6",
-        WindowAverage((2, 3), (1, 1), NO_PADDING, np.array([[6]])),
+        WindowSum((2, 3), (1, 1), NO_PADDING, (1, 1), np.array([[6]])),
         (PLANE,),
         (1, 1, 1),
         [14],
@@ -262,7 +288,13 @@ ROWS = [
         ROUND_2,
     ),
     Row(
-        "average by 9", WindowAverage((2, 3), (1, 1), NO_PADDING, np.array([[9]])), (PLANE,), (1, 1, 1), [9], 2, ROUND_2
+        "average by 9",
+        WindowSum((2, 3), (1, 1), NO_PADDING, (1, 1), np.array([[9]])),
+        (PLANE,),
+        (1, 1, 1),
+        [9],
+        2,
+        ROUND_2,
     ),
     # 2·(7 − 1)/√(3 + 1) + 5 = 11; −(…) by a negative gamma; x = mean
     Row("batch norm", Lookup(batch_norm(2, 5, 1, 3, Fraction(1))), (codes((1,), 0, [7]),), (1,), [44], 2, ROUND_2),
@@ -293,6 +325,15 @@ ROWS = [
     Row("softmax by row", Softmax(), (codes((2, 2), 0, [1, 1, 0, 1]),), (2, 2), [8, 8, 4, 12], 4, quantizer(16, 4)),
     Row("softmax of equals", Softmax(), (codes((3,), 2, [9, 9, 9]),), (3,), [5, 5, 5], 4, quantizer(16, 4)),
     Row("reshape", Reshape(), (PLANE,), (6,), [1, 2, 3, 4, 5, 6]),
+    Row(
+        "select",
+        Select(((2, -1, 0, 2), (1, 0))),
+        (codes((3, 2), 3, [1, 2, 3, 4, 5, 6]),),
+        (4, 2),
+        [6, 5, 0, 0, 2, 1, 6, 5],
+        3,
+    ),
+    Row("select on one axis", Select((None, (0, -1))), (codes((2, 2), 0, [1, 2, 3, 4]),), (2, 2), [1, 0, 3, 0]),
     Row("pad", Pad(((1, 0), (0, 1))), (codes((1, 1, 2), 3, [7, 8]),), (2, 2, 2), [0, 0, 0, 0, 7, 8, 0, 0], 3),
     Row(
         "concatenate",
@@ -365,8 +406,14 @@ def test_every_instruction_has_a_row() -> None:
         (dense([[1], [1]]), (codes((3,), 0, [1, 2, 3]),), (1,), "weights for 2 channels and an input of 3"),
         (Add(), (codes((1,), 0, [1]), codes((2,), 0, [1, 2])), (1,), "which differ"),
         (Concatenate(0), (codes((1, 1), 0, [1]), codes((1, 2), 0, [1, 2])), (2, 1), "along axis 0"),
-        (WindowMaximum((1,), (1,), ((1, 0),)), (codes((1, 1), 0, [1]),), (2, 1), "over padding alone"),
-        (WindowAverage((1,), (1,), ((0, 0),), np.array([1, 1])), (codes((1, 1), 0, [1]),), (1, 1), "divisors of shape"),
+        (Select(((0, 3),)), (codes((3,), 0, [1, 2, 3]),), (2,), "place 3 of 3"),
+        (WindowExtremum((1,), (1,), ((1, 0),), (1,)), (codes((1, 1), 0, [1]),), (2, 1), "over padding alone"),
+        (
+            WindowSum((1,), (1,), ((0, 0),), (1,), np.array([1, 1])),
+            (codes((1, 1), 0, [1]),),
+            (1, 1),
+            "divisors of shape",
+        ),
         (Clip(Fraction(1, 3), None), (codes((1,), 0, [1]),), (1,), "clips at 1/3"),
         (Lookup(batch_norm(1, 0, 0, 0, Fraction(0))), (codes((1,), 0, [1]),), (1,), "'node' takes the root of 0"),
         (Lookup(batch_norm(1, 0, 0, -2, Fraction(1))), (codes((1,), 0, [1]),), (1,), "in channel 0"),

@@ -20,7 +20,7 @@ from bittrue.program import (
     Reshape,
     Sigmoid,
     Step,
-    WindowAverage,
+    WindowSum,
 )
 from definition.steps import codes, quantizer, result, step
 
@@ -87,7 +87,7 @@ def test_overflows_are_counted_after_rounding_in_every_mode(overflow: Overflow) 
 def test_an_exact_result_takes_the_binary_point_of_its_step() -> None:
     made = result(Reshape(), (codes((2,), 1, [3, 4]),), (2,), fraction_bits=4)
     assert made == Codes((2,), 4, [24, 32])
-    halves = WindowAverage((2,), (2,), ((0, 0),), np.array([2]))
+    halves = WindowSum((2,), (2,), ((0, 0),), (1,), np.array([2]))
     assert result(halves, (codes((2, 1), 1, [3, 4]),), (1, 1), fraction_bits=2) == Codes((1, 1), 2, [7])
     image = interpret_step(step(Quantize(), (1,), None, fraction_bits=2), (), [0.75])
     assert image == Codes((1,), 2, [3])
@@ -97,7 +97,7 @@ def test_an_exact_result_takes_the_binary_point_of_its_step() -> None:
     ("instruction", "fraction_bits"),
     [
         (Reshape(), 0),  # 3/2 has no code there
-        (WindowAverage((1,), (1,), ((0, 0),), np.array([3])), 8),
+        (WindowSum((1,), (1,), ((0, 0),), (1,), np.array([3])), 8),
         (Lookup(Sigmoid()), 8),
     ],
 )

@@ -87,4 +87,4 @@ def test_window_counts_are_those_of_a_slid_window_of_ones(stride: int, reach: in
     positions = window_shape(shape, window, strides, paddings, (1, 1))
     slid = np.lib.stride_tricks.sliding_window_view(ones, window)[::stride, ::2]
     assert slid.shape[:2] == positions
-    np.testing.assert_array_equal(window_counts(shape, window, strides, paddings), slid.sum(axis=(2, 3)))
+    np.testing.assert_array_equal(window_counts(shape, window, strides, paddings, (1, 1)), slid.sum(axis=(2, 3)))

@@ -7,7 +7,7 @@ from math import prod
 from bittrue.definition.meaning import Codes, meaning
 from bittrue.definition.windows import pooled_shape, slide
 from bittrue.errors import BittrueError
-from bittrue.program import Bypass, Clip, Concatenate, Pad, Quantize, Reshape, Step, WindowMaximum
+from bittrue.program import Bypass, Clip, Concatenate, Pad, Quantize, Reshape, Select, Step, WindowExtremum
 
 
 @meaning.rule(Quantize, Bypass)
@@ -49,20 +49,21 @@ def _code(bound: Fraction, fraction_bits: int, step: Step) -> int:
     return scaled.numerator
 
 
-@meaning.rule(WindowMaximum)
-def _(instruction: WindowMaximum, step: Step, inputs: tuple[Codes, ...]) -> Codes:
+@meaning.rule(WindowExtremum)
+def _(instruction: WindowExtremum, step: Step, inputs: tuple[Codes, ...]) -> Codes:
     (x,) = inputs
     *leading, channels = x.shape
-    no_dilation = [1] * len(leading)
-    spatial, taps = slide(leading, instruction.window, instruction.strides, instruction.padding, no_dilation)
+    geometry = instruction.window, instruction.strides, instruction.padding, instruction.dilation
+    spatial, taps = slide(leading, *geometry)
+    choose = min if instruction.minimum else max
     codes: list[int] = []
     for position in taps:
         inside = [tap for tap in position if tap is not None]
         if not inside:
             raise BittrueError(
-                f"Step '{step.name}' takes a maximum over padding alone; give the pooling less padding than its window."
+                f"Step '{step.name}' takes an extremum over padding alone; let the pooling pad less than its window."
             )
-        codes.extend(max(x.codes[tap * channels + channel] for tap in inside) for channel in range(channels))
+        codes.extend(choose(x.codes[tap * channels + channel] for tap in inside) for channel in range(channels))
     return Codes(pooled_shape(spatial, channels, step.type.shape), x.fraction_bits, codes)
 
 
@@ -78,6 +79,23 @@ def _(instruction: Pad, step: Step, inputs: tuple[Codes, ...]) -> Codes:
             flat, inside = flat * size + index, inside and 0 <= index < size
         codes.extend(x.codes[flat * channels : (flat + 1) * channels] if inside else [0] * channels)
     return Codes((*(len(axis) for axis in ranges), channels), x.fraction_bits, codes)
+
+
+@meaning.rule(Select)
+def _(instruction: Select, step: Step, inputs: tuple[Codes, ...]) -> Codes:
+    (x,) = inputs
+    read = [
+        range(size) if indices is None else indices for size, indices in zip(x.shape, instruction.indices, strict=True)
+    ]
+    codes: list[int] = []
+    for position in product(*read):
+        flat = 0
+        for index, size in zip(position, x.shape, strict=True):
+            if not -1 <= index < size:
+                raise BittrueError(f"Step '{step.name}' reads place {index} of {size}; lower the network again.")
+            flat = flat * size + index
+        codes.append(0 if -1 in position else x.codes[flat])
+    return Codes(tuple(map(len, read)), x.fraction_bits, codes)
 
 
 @meaning.rule(Concatenate)

@@ -1,4 +1,4 @@
-"""Sums and products: convolutions, dense layers, additions, per-channel scales, averages (B6, B7, B10)."""
+"""Sums and products: convolutions, dense layers, additions, per-channel scales, averages and sums (B6, B7, B10)."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -12,7 +12,7 @@ from bittrue.definition.windows import Taps, pooled_shape, slide
 from bittrue.errors import BittrueError
 from bittrue.fixed.format import Overflow, Quantizer
 from bittrue.fixed.reference import decode, overflow_code, overflows, round_to_code
-from bittrue.program import Add, MultiplyAccumulate, ScaleOffset, Step, WindowAverage
+from bittrue.program import Add, MultiplyAccumulate, ScaleOffset, Step, WindowSum
 
 T = TypeVar("T")
 
@@ -162,12 +162,12 @@ def _(instruction: ScaleOffset, step: Step, inputs: tuple[Codes, ...]) -> Codes:
     return Codes(x.shape, bits, codes)
 
 
-@meaning.rule(WindowAverage)
-def _(instruction: WindowAverage, step: Step, inputs: tuple[Codes, ...]) -> Numbers:
+@meaning.rule(WindowSum)
+def _(instruction: WindowSum, step: Step, inputs: tuple[Codes, ...]) -> Numbers:
     (x,) = inputs
     *leading, channels = x.shape
-    no_dilation = [1] * len(leading)
-    spatial, taps = slide(leading, instruction.window, instruction.strides, instruction.padding, no_dilation)
+    geometry = instruction.window, instruction.strides, instruction.padding, instruction.dilation
+    spatial, taps = slide(leading, *geometry)
     if instruction.divisor.shape != spatial:
         raise BittrueError(
             f"Step '{step.name}' has {spatial} windows and divisors of shape {instruction.divisor.shape}; "

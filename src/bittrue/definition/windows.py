@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import product
-from math import prod
 
 Taps = list[int | None]
 """The flat spatial positions under one window in row-major order; None where it covers padding."""
@@ -25,8 +24,13 @@ def slide(
 
 
 def pooled_shape(spatial: tuple[int, ...], channels: int, claimed: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of a pooling's result; one that pools everything may leave out the spatial axes, as `claimed` does."""
-    return claimed if claimed == (channels,) and prod(spatial) == 1 else (*spatial, channels)
+    """The shape of a pooling's result; it may leave out axes of size 1, as `claimed` does."""
+    whole = (*spatial, channels)
+    return claimed if _without_ones(claimed) == _without_ones(whole) else whole
+
+
+def _without_ones(shape: tuple[int, ...]) -> list[int]:
+    return [size for size in shape if size != 1]
 
 
 def _slide_axis(size: int, window: int, stride: int, padding: tuple[int, int], dilation: int) -> list[Taps]:

@@ -47,8 +47,10 @@ class Operator:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One operator in its place: `inputs` are names of earlier nodes, `shape` is the output's, without the batch
-    axis."""
+    """One operator in its place: `inputs` are names of earlier nodes, `shape` is the output's, without the batch axis.
+
+    In its text, keyword-only attributes stand only where they differ from their default.
+    """
 
     name: str
     operator: Operator
@@ -59,7 +61,7 @@ class Node:
         attributes = [
             f"{field.name}={getattr(self.operator, field.name)!r}"
             for field in fields(self.operator)
-            if getattr(self.operator, field.name) is not None
+            if getattr(self.operator, field.name) is not (field.default if field.kw_only else None)
         ]
         arguments = ", ".join((*self.inputs, *attributes))
         return f"{self.name} = {type(self.operator).__name__}({arguments}) -> {format_shape(self.shape)}"

@@ -181,7 +181,7 @@ def _(operator: Operator, context: LoweringContext) -> None:
 @lower.rule(ZeroPadding)
 def _(operator: ZeroPadding, context: LoweringContext) -> None:
     (kind,) = context.input_types
-    bounds = _hull([value_bounds(kind), (Fraction(0), Fraction(0))])
+    bounds = hull([value_bounds(kind), (Fraction(0), Fraction(0))])
     context.finish(program.Pad(operator.padding), context.node.inputs, kind.fraction_bits, *bounds)
 
 
@@ -189,7 +189,7 @@ def _(operator: ZeroPadding, context: LoweringContext) -> None:
 def _(operator: Concatenate, context: LoweringContext) -> None:
     kinds = context.input_types
     finest = max(kind.fraction_bits for kind in kinds if kind.fraction_bits is not None)
-    bounds = _hull([value_bounds(kind) for kind in kinds])
+    bounds = hull([value_bounds(kind) for kind in kinds])
     context.finish(program.Concatenate(operator.axis), context.node.inputs, finest, *bounds)
 
 
@@ -198,7 +198,7 @@ def _(operator: Operator, context: LoweringContext) -> Operator:
     return operator
 
 
-def _hull(bounds: Sequence[tuple[Fraction | None, Fraction | None]]) -> tuple[Fraction | None, Fraction | None]:
+def hull(bounds: Sequence[tuple[Fraction | None, Fraction | None]]) -> tuple[Fraction | None, Fraction | None]:
     """The least interval that holds all of `bounds`; None is no bound."""
     lows, highs = zip(*bounds, strict=True)
     return (

@@ -1,6 +1,6 @@
 """Pooling over windows of the spatial axes, and over all of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
 
@@ -13,61 +13,78 @@ from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
 from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
-from bittrue.operators.windows import window_counts, window_maximum, window_shape, window_sum
+from bittrue.operators.windows import ceiled_padding, window_counts, window_extremum, window_shape, window_sum
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, sites
 from bittrue.shapes import Padding, Shape
 
 
 @dataclass(frozen=True, eq=False)
-class MaxPooling(Operator):
-    """Maximum over windows; padded positions take no part (B10). Fields: one entry a spatial axis."""
+class SlidingWindows:
+    """Windows that slide over the spatial axes; one entry an axis in each field.
 
-    window: tuple[int, ...]
-    strides: tuple[int, ...]
-    padding: Padding
-
-
-@dataclass(frozen=True, eq=False)
-class AveragePooling(Operator):
-    """Mean over windows, divided by the number of positions inside the input (B10).
-
-    count_include_pad: divide by the window's size instead, padding counted (ONNX and PyTorch can say so).
+    dilation: the distance between a window's taps, None where it is 1 on every axis. ceil_mode: a last window may hang
+    over the end of an axis, if it starts inside the input or in the padding before it (as in ONNX and PyTorch).
     """
 
     window: tuple[int, ...]
     strides: tuple[int, ...]
     padding: Padding
+    dilation: tuple[int, ...] | None = field(default=None, kw_only=True)
+    ceil_mode: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.dilation is not None and set(self.dilation) <= {1}:
+            object.__setattr__(self, "dilation", None)  # one spelling, whichever front end it came from
+
+    def geometry(self, spatial: Shape) -> tuple[tuple[int, ...], tuple[int, ...], Padding, tuple[int, ...]]:
+        """Window, strides, padding (what ceil_mode adds included) and dilation over an input of this spatial shape."""
+        dilation = self.dilation or (1,) * len(self.window)
+        if len(spatial) != len(self.window) or not self.ceil_mode:
+            return self.window, self.strides, self.padding, dilation
+        padding = ceiled_padding(spatial, self.window, self.strides, self.padding, dilation)
+        return self.window, self.strides, padding, dilation
+
+
+@dataclass(frozen=True, eq=False)
+class MaxPooling(SlidingWindows, Operator):
+    """y[p, c] = max of x[…, c] over the window at p; padded positions take no part (B10)."""
+
+
+@dataclass(frozen=True, eq=False)
+class AveragePooling(SlidingWindows, Operator):
+    """y[p, c] = mean of x[…, c] over the window at p, divided by the number of positions inside the input (B10).
+
+    count_include_pad: count the padding, too (ONNX and PyTorch can say so), but not what ceil_mode adds to it.
+    """
+
     count_include_pad: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class GlobalMaxPooling(Operator):
-    """Maximum over all spatial axes; keepdims leaves them with size 1."""
+    """y[c] = max of x[…, c] over all spatial axes; keepdims leaves them with size 1."""
 
     keepdims: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class GlobalAveragePooling(Operator):
-    """Mean over all spatial axes; keepdims leaves them with size 1."""
+    """y[c] = mean of x[…, c] over all spatial axes; keepdims leaves them with size 1."""
 
     keepdims: bool = False
 
 
-Windowed = MaxPooling | AveragePooling
 Global = GlobalMaxPooling | GlobalAveragePooling
 
 
 @shape_of.rule(MaxPooling, AveragePooling)
-def _(operator: Windowed, shapes: tuple[Shape, ...]) -> Shape:
-    *spatial, channels = shapes[0]
-    ones = (1,) * len(operator.window)
+def _(operator: MaxPooling | AveragePooling, shapes: tuple[Shape, ...]) -> Shape:
+    *leading, channels = shapes[0]
+    spatial = tuple(leading)
+    geometry = operator.geometry(spatial)
+    result = window_shape(spatial, *geometry)
     counts_padding = isinstance(operator, AveragePooling) and operator.count_include_pad
-    result = window_shape(tuple(spatial), operator.window, operator.strides, operator.padding, ones)
-    if (
-        not counts_padding
-        and not window_counts(tuple(spatial), operator.window, operator.strides, operator.padding).all()
-    ):
+    if not counts_padding and not window_counts(spatial, *geometry).all():
         raise ModelError(f"a window of {format_shape(operator.window)} lies in the padding alone.")
     return (*result, channels)
 
@@ -102,14 +119,15 @@ def _(operator: Operator) -> OutputKind:
 
 @float_value.rule(MaxPooling)
 def _(operator: MaxPooling) -> FloatFunction:
-    return lambda x: window_maximum(x, operator.window, operator.strides, operator.padding)
+    return lambda x: window_extremum(x, *operator.geometry(tuple(x.shape[1:-1])))
 
 
 @float_value.rule(AveragePooling)
 def _(operator: AveragePooling) -> FloatFunction:
     def average(x: torch.Tensor) -> torch.Tensor:
-        divisor = torch.from_numpy(_divisors(operator, tuple(x.shape[1:-1]))).to(x.device, x.dtype)
-        return window_sum(x, operator.window, operator.strides, operator.padding) / divisor.unsqueeze(-1)
+        spatial = tuple(x.shape[1:-1])
+        divisor = torch.from_numpy(_divisors(operator, spatial)).to(x.device, x.dtype)
+        return window_sum(x, *operator.geometry(spatial)) / divisor.unsqueeze(-1)
 
     return average
 
@@ -125,54 +143,56 @@ def _(operator: GlobalAveragePooling) -> FloatFunction:
 
 
 def _divisors(operator: AveragePooling, spatial: Shape) -> np.ndarray:
-    if not operator.count_include_pad:
-        return window_counts(spatial, operator.window, operator.strides, operator.padding)
-    ones = (1,) * len(operator.window)
-    positions = window_shape(spatial, operator.window, operator.strides, operator.padding, ones)
-    return np.full(positions, prod(operator.window), np.int64)
+    margin = operator.padding if operator.count_include_pad else None
+    return window_counts(spatial, *operator.geometry(spatial), margin)
 
 
 @lower.rule(MaxPooling)
 def _(operator: MaxPooling, context: LoweringContext) -> None:
     (kind,) = context.input_types
-    instruction = program.WindowMaximum(operator.window, operator.strides, operator.padding)
+    instruction = program.WindowExtremum(*operator.geometry(kind.shape[:-1]))
     context.finish(instruction, context.node.inputs, kind.fraction_bits, *value_bounds(kind))
 
 
 @lower.rule(AveragePooling)
 def _(operator: AveragePooling, context: LoweringContext) -> None:
     spatial = context.input_types[0].shape[:-1]
-    divisor = _divisors(operator, spatial)
-    instruction = program.WindowAverage(operator.window, operator.strides, operator.padding, divisor)
-    _finish_average(context, context.node.inputs[0], instruction, padded=bool(np.any(operator.padding)))
+    geometry = operator.geometry(spatial)
+    instruction = program.WindowSum(*geometry, _divisors(operator, spatial))
+    finish_sum(context, context.node.inputs[0], instruction, window_counts(spatial, *geometry))
 
 
 @lower.rule(GlobalMaxPooling)
 def _(operator: GlobalMaxPooling, context: LoweringContext) -> None:
     (kind,) = context.input_types
-    instruction = program.WindowMaximum(*_whole(kind.shape[:-1]))
+    instruction = program.WindowExtremum(*_whole(kind.shape[:-1]))
     context.finish(instruction, context.node.inputs, kind.fraction_bits, *value_bounds(kind))
 
 
 @lower.rule(GlobalAveragePooling)
 def _(operator: GlobalAveragePooling, context: LoweringContext) -> None:
-    window, strides, padding = _whole(context.input_types[0].shape[:-1])
-    one_position = (1,) * len(window)
-    instruction = program.WindowAverage(window, strides, padding, np.full(one_position, prod(window), np.int64))
-    _finish_average(context, context.node.inputs[0], instruction, padded=False)
+    spatial = context.input_types[0].shape[:-1]
+    count = np.full((1,) * len(spatial), prod(spatial), np.int64)
+    finish_sum(context, context.node.inputs[0], program.WindowSum(*_whole(spatial), count), count)
 
 
-def _whole(spatial: Shape) -> tuple[Shape, Shape, Padding]:
-    """The one window (window, strides, padding) that covers all positions."""
-    return spatial, (1,) * len(spatial), ((0, 0),) * len(spatial)
+def _whole(spatial: Shape) -> tuple[Shape, Shape, Padding, Shape]:
+    """The one window (window, strides, padding, dilation) that covers all positions."""
+    ones = (1,) * len(spatial)
+    return spatial, ones, ((0, 0),) * len(spatial), ones
 
 
-def _finish_average(context: LoweringContext, source: str, instruction: program.WindowAverage, *, padded: bool) -> None:
+def finish_sum(context: LoweringContext, source: str, instruction: program.WindowSum, counts: np.ndarray) -> None:
+    """The node's last step, a sum over windows; counts: how many numbers of the input each window holds, by position,
+    in the shape of the divisors."""
     kind = context.type_of(source)
     assert kind.fraction_bits is not None
+    pairs = np.unique(np.stack([counts.ravel(), instruction.divisor.ravel()]), axis=1).T.tolist()
+    # A window's sum is its count of numbers, over its divisor, times a number between the input's bounds.
+    ratios = [Fraction(count, divisor) for count, divisor in pairs]
     low, high = value_bounds(kind)
-    if padded:
-        low, high = (None if low is None else min(low, Fraction(0))), (None if high is None else max(high, Fraction(0)))
+    low = None if low is None else min(low * ratio for ratio in ratios)
+    high = None if high is None else max(high * ratio for ratio in ratios)
     divisors = np.unique(instruction.divisor)
     dyadic = all(int(divisor).bit_count() == 1 for divisor in divisors)
     bits = kind.fraction_bits + int(divisors.max()).bit_length() - 1 if dyadic else None

@@ -1,5 +1,7 @@
 """Geometry of windows over spatial axes, and torch's kernels for them on channels-last tensors."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch.nn import functional
@@ -24,16 +26,43 @@ def window_shape(
     return tuple(sizes)
 
 
-def window_counts(shape: Shape, window: tuple[int, ...], strides: tuple[int, ...], padding: Padding) -> np.ndarray:
-    """For each output position, how many of its window's positions lie inside the input (B10)."""
-    ones = (1,) * len(window)
+def ceiled_padding(
+    shape: Shape, window: tuple[int, ...], strides: tuple[int, ...], padding: Padding, dilation: tuple[int, ...]
+) -> Padding:
+    """The padding with which windows reach every position, as the ceil_mode of ONNX and PyTorch has it.
+
+    The last window on an axis may hang over the end, but starts inside the input or in the padding before it.
+    """
+    padded = []
+    for size, reach, stride, (before, after), step in zip(shape, window, strides, padding, dilation, strict=True):
+        span = step * (reach - 1) + 1
+        positions = -(-(size + before + after - span) // stride) + 1
+        if (positions - 1) * stride >= size + before:
+            positions -= 1
+        padded.append((before, max((positions - 1) * stride + span - size - before, 0)))
+    return tuple(padded)
+
+
+def window_counts(
+    shape: Shape,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: Padding,
+    dilation: tuple[int, ...],
+    margin: Padding | None = None,
+) -> np.ndarray:
+    """For each output position, how many of its window's positions lie inside the input (B10), or in the `margin`
+    around it."""
     counts = np.ones((), np.int64)
-    for size, reach, stride, pad, positions in zip(
-        shape, window, strides, padding, window_shape(shape, window, strides, padding, ones), strict=True
+    sizes = window_shape(shape, window, strides, padding, dilation)
+    margins = margin or ((0, 0),) * len(window)
+    for size, reach, stride, (before, _), step, (left, right), positions in zip(
+        shape, window, strides, padding, dilation, margins, sizes, strict=True
     ):
-        start = np.arange(positions) * stride - pad[0]
-        inside = np.minimum(start + reach, size) - np.maximum(start, 0)
-        counts = np.multiply.outer(counts, np.maximum(inside, 0))
+        start = np.arange(positions) * stride - before
+        first = np.maximum(-((start + left) // step), 0)  # the first and the last tap that lie inside
+        last = np.minimum((size + right - 1 - start) // step, reach - 1)
+        counts = np.multiply.outer(counts, np.maximum(last - first + 1, 0))
     return counts
 
 
@@ -79,36 +108,114 @@ def convolve(
     return channels_last(kernel(first, weight, bias, strides, amount, dilation, groups))
 
 
-def window_maximum(
-    x: torch.Tensor, window: tuple[int, ...], strides: tuple[int, ...], padding: Padding
+def transposed_weight(weight: torch.Tensor, groups: int) -> torch.Tensor:
+    """(*kernel, in / groups, out) → torch's (in, out / groups, *kernel) for transposed convolutions."""
+    *kernel, per_group, out = weight.shape
+    rank = len(kernel)
+    split = weight.reshape(*kernel, per_group, groups, out // groups)
+    moved = split.permute(rank + 1, rank, rank + 2, *range(rank))
+    return moved.reshape(per_group * groups, out // groups, *kernel)
+
+
+def convolve_transposed(
+    x: torch.Tensor, weight: torch.Tensor, strides: tuple[int, ...], dilation: tuple[int, ...], groups: int
 ) -> torch.Tensor:
-    """Maxima of a channels-last float tensor; padded positions take no part."""
-    first = pad_spatial(channels_first(x), padding, float("-inf"))
-    kernel = functional.max_pool2d if len(window) == 2 else functional.max_pool1d
-    return channels_last(kernel(first, window, strides))
+    """The full transposed convolution of a channels-last tensor with a weight from `transposed_weight`; the result is
+    channels last."""
+    kernel = functional.conv_transpose2d if len(strides) == 2 else functional.conv_transpose1d
+    return channels_last(kernel(channels_first(x), weight, None, strides, 0, 0, groups, dilation))
 
 
-def window_sum(x: torch.Tensor, window: tuple[int, ...], strides: tuple[int, ...], padding: Padding) -> torch.Tensor:
+def window_extremum(
+    x: torch.Tensor,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: Padding,
+    dilation: tuple[int, ...],
+    *,
+    minimum: bool = False,
+) -> torch.Tensor:
+    """Maxima, or minima, over windows of a channels-last tensor; padded positions take no part."""
+    if tuple(x.shape[1:-1]) == window and not any(map(any, padding)):
+        axes = tuple(range(1, x.dim() - 1))
+        return x.amin(axes, keepdim=True) if minimum else x.amax(axes, keepdim=True)
+    if x.is_floating_point() and len(window) <= 2 and not minimum:
+        first = pad_spatial(channels_first(x), padding, float("-inf"))
+        kernel = functional.max_pool2d if len(window) == 2 else functional.max_pool1d
+        return channels_last(kernel(first, window, strides, 0, dilation))
+    limits = torch.finfo(x.dtype) if x.is_floating_point() else torch.iinfo(x.dtype)
+    padded = _padded(x, padding, limits.max if minimum else limits.min)
+    return _by_axis(padded, window, strides, dilation, torch.minimum if minimum else torch.maximum)
+
+
+def window_sum(
+    x: torch.Tensor,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: Padding,
+    dilation: tuple[int, ...],
+) -> torch.Tensor:
     """Sums over windows of a channels-last tensor, padded positions counting 0; every partial sum is one of the
     window's."""
-    padded = x
+    return _by_axis(_padded(x, padding, 0), window, strides, dilation, torch.add)
+
+
+def _padded(x: torch.Tensor, padding: Padding, value: float) -> torch.Tensor:
     for axis, (before, after) in enumerate(padding, start=1):
         if before or after:
-            shape = list(padded.shape)
+            shape = list(x.shape)
             shape[axis] += before + after
-            wider = padded.new_zeros(shape)
-            wider.narrow(axis, before, padded.shape[axis]).copy_(padded)
-            padded = wider
-    for axis, (reach, stride) in enumerate(zip(window, strides, strict=True), start=1):
-        if reach == padded.shape[axis]:
-            padded = padded.sum(axis, keepdim=True, dtype=padded.dtype)
+            wider = x.new_full(shape, value)
+            wider.narrow(axis, before, x.shape[axis]).copy_(x)
+            x = wider
+    return x
+
+
+def _by_axis(
+    x: torch.Tensor,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    dilation: tuple[int, ...],
+    combine: Callable[..., torch.Tensor],
+) -> torch.Tensor:
+    """What `combine` makes of each window, one axis after the other; x is padded, and never written to."""
+    for axis, (reach, stride, step) in enumerate(zip(window, strides, dilation, strict=True), start=1):
+        if reach == 1 and stride == 1:
             continue
-        positions = (padded.shape[axis] - reach) // stride + 1
-        total = padded.narrow(axis, 0, positions * stride - stride + 1)[_stepped(axis, stride)].clone()
-        for offset in range(1, reach):
-            total += padded.narrow(axis, offset, positions * stride - stride + 1)[_stepped(axis, stride)]
-        padded = total
-    return padded
+        if reach == x.shape[axis]:
+            x = _WHOLE[combine](x, axis)
+            continue
+        positions = (x.shape[axis] - step * (reach - 1) - 1) // stride + 1
+        span = (positions - 1) * stride + 1
+        total = x.narrow(axis, 0, span)[_stepped(axis, stride)].clone()
+        for tap in range(1, reach):
+            combine(total, x.narrow(axis, tap * step, span)[_stepped(axis, stride)], out=total)
+        x = total
+    return x
+
+
+_WHOLE: dict[Callable[..., torch.Tensor], Callable[[torch.Tensor, int], torch.Tensor]] = {
+    torch.add: lambda x, axis: x.sum(axis, keepdim=True, dtype=x.dtype),
+    torch.maximum: lambda x, axis: x.amax(axis, keepdim=True),
+    torch.minimum: lambda x, axis: x.amin(axis, keepdim=True),
+}
+"""The same over all of one axis."""
+
+
+def select(x: torch.Tensor, indices: tuple[tuple[int, ...] | None, ...]) -> torch.Tensor:
+    """The places of a tensor (batch, *shape) that are read on each axis of the shape, and 0 where an index is −1."""
+    for axis, read in enumerate(indices, start=1):
+        if read is None:
+            continue
+        places = torch.tensor(read, dtype=torch.int64)
+        inside = (places >= 0).nonzero().squeeze(-1)
+        found = x.index_select(axis, places[inside])
+        if len(inside) < len(read):
+            shape = list(x.shape)
+            shape[axis] = len(read)
+            found = x.new_zeros(shape).index_copy_(axis, inside, found)
+        x = found
+    return x
 
 
 def _stepped(axis: int, stride: int) -> tuple[slice, ...]:

@@ -16,12 +16,13 @@ from bittrue.program.instructions import (
     Quantize,
     Reshape,
     ScaleOffset,
+    Select,
     Sigmoid,
     Softmax,
     SoftmaxTable,
     Tanh,
-    WindowAverage,
-    WindowMaximum,
+    WindowExtremum,
+    WindowSum,
 )
 
 __all__ = [
@@ -41,11 +42,12 @@ __all__ = [
     "Quantize",
     "Reshape",
     "ScaleOffset",
+    "Select",
     "Sigmoid",
     "Softmax",
     "SoftmaxTable",
     "Step",
     "Tanh",
-    "WindowAverage",
-    "WindowMaximum",
+    "WindowExtremum",
+    "WindowSum",
 ]

@@ -97,29 +97,33 @@ class Clip(Instruction):
 
 
 @dataclass(frozen=True, eq=False)
-class WindowMaximum(Instruction):
-    """y[p, c] = max over the window at p of x[…, c]; padded positions take no part (B10). F = F_x.
+class WindowExtremum(Instruction):
+    """y[p, c] = max (or min) over the window at p of x[…, c]; padded positions take no part (B10). F = F_x.
 
-    The result takes the step's shape, which leaves out the spatial axes of a global pooling.
+    One entry a spatial axis in each field; minimum: take the least instead of the largest. The result takes the step's
+    shape, which may leave out axes of size 1.
     """
 
     window: tuple[int, ...]
     strides: tuple[int, ...]
     padding: Padding
+    dilation: tuple[int, ...]
+    minimum: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class WindowAverage(Instruction):
-    """y[p, c] = Σ over the window at p of x[…, c] / divisor[p]: an exact rational number (B10).
+class WindowSum(Instruction):
+    """y[p, c] = Σ over the window at p of x[…, c] / divisor[p]: an exact rational number (B10); padding counts as zero.
 
     divisor: positive integers, one an output position, shape = the output's spatial shape. The exact result is dyadic
     only where every divisor is a power of two: then F = F_x + log2 of the largest; else the step must have a quantizer.
-    The result takes the step's shape, which leaves out the spatial axes of a global pooling.
+    The result takes the step's shape, which may leave out axes of size 1.
     """
 
     window: tuple[int, ...]
     strides: tuple[int, ...]
     padding: Padding
+    dilation: tuple[int, ...]
     divisor: np.ndarray
 
 
@@ -160,6 +164,17 @@ class Pad(Instruction):
     """Zeros around the spatial axes: `padding` holds (before, after) for each spatial axis."""
 
     padding: Padding
+
+
+@dataclass(frozen=True, eq=False)
+class Select(Instruction):
+    """y[p₀, p₁, …] = x[indices[0][p₀], indices[1][p₁], …], and 0 where one of the indices is −1. F = F_x.
+
+    indices: for each axis, channels included, the places that are read, in order, each as often as it stands there;
+    None for an axis that is passed on as it is.
+    """
+
+    indices: tuple[tuple[int, ...] | None, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,9 @@
-"""Kernels that move codes: reshape, pad, concatenate."""
+"""Kernels that move codes: reshape, pad, select, concatenate."""
 
 import torch
 
-from bittrue.operators.windows import channels_first, channels_last, pad_spatial
-from bittrue.program import CodeType, Concatenate, Instruction, Pad, Reshape, Step
+from bittrue.operators.windows import channels_first, channels_last, pad_spatial, select
+from bittrue.program import CodeType, Concatenate, Instruction, Pad, Reshape, Select, Step
 from bittrue.simulation.carrier import carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove_step
@@ -29,6 +29,18 @@ def _(instruction: Pad, step: Step, types: tuple[CodeType, ...]) -> Kernel:
     return pad
 
 
+@kernel.rule(Select)
+def _(instruction: Select, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    has_zeros = any(indices is not None and -1 in indices for indices in instruction.indices)
+
+    def read(inputs: tuple[Codes, ...]) -> Result:
+        (x,) = inputs
+        low, high = (min(x.low, 0), max(x.high, 0)) if has_zeros else (x.low, x.high)
+        return Result(select(x.tensor, instruction.indices), low, high, tight=True)
+
+    return read
+
+
 @kernel.rule(Concatenate)
 def _(instruction: Concatenate, step: Step, types: tuple[CodeType, ...]) -> Kernel:
     shifts = alignment(step, types)
@@ -43,7 +55,7 @@ def _(instruction: Concatenate, step: Step, types: tuple[CodeType, ...]) -> Kern
     return concatenate
 
 
-@prove_step.rule(Reshape, Pad)
+@prove_step.rule(Reshape, Pad, Select)
 def _(instruction: Instruction, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
     return carried(step, bounds[0])
 

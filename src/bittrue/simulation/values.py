@@ -63,7 +63,7 @@ class Codes:
 
     def rows(self) -> list[list[int | float]]:
         """Each image's codes (or FLOAT values) in row-major order, as Python's numbers."""
-        rows: list[list[int | float]] = self.tensor.flatten(1).tolist()
+        rows: list[list[int | float]] = self.tensor.reshape(len(self.tensor), -1).tolist()
         return rows
 
 

@@ -26,9 +26,10 @@ from bittrue.program import (
     Quantize,
     Reshape,
     ScaleOffset,
+    Select,
     Step,
-    WindowAverage,
-    WindowMaximum,
+    WindowExtremum,
+    WindowSum,
 )
 from bittrue.rules import RuleTable
 from bittrue.simulation.carrier import Carrier, carrier_for
@@ -176,6 +177,20 @@ def _(instruction: Pad, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
     return lambda inputs: WideResult(_padded(inputs[0], instruction.padding, 0))
 
 
+@wide_kernel.rule(Select)
+def _(instruction: Select, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    def read(inputs: tuple[np.ndarray, ...]) -> WideResult:
+        (x,) = inputs
+        for axis, indices in enumerate(instruction.indices, start=1):
+            if indices is not None:
+                # −1 reads the zeros that are put behind the last place.
+                zeros = np.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), 0, object)
+                x = np.take(np.concatenate([x, zeros], axis), indices, axis)
+        return WideResult(x)
+
+    return read
+
+
 @wide_kernel.rule(Concatenate)
 def _(instruction: Concatenate, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
     shifts = alignment(step, types)
@@ -220,23 +235,26 @@ def _taps(
         ]
 
 
-@wide_kernel.rule(WindowMaximum)
-def _(instruction: WindowMaximum, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
-    window, strides, padding = instruction.window, instruction.strides, instruction.padding
+@wide_kernel.rule(WindowExtremum)
+def _(instruction: WindowExtremum, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    geometry = (instruction.window, instruction.strides, instruction.padding, instruction.dilation)
 
-    def maximum(inputs: tuple[np.ndarray, ...]) -> WideResult:
+    def extremum(inputs: tuple[np.ndarray, ...]) -> WideResult:
         (x,) = inputs
-        # The least code of all is never more than what a window holds besides padding.
-        least = int(x.min()) if x.size else 0
-        y: np.ndarray = reduce(np.maximum, _taps(x, window, strides, padding, (1,) * len(window), least))
+        # The least code of all is never more than what a window holds besides padding, nor is the largest less.
+        fill = 0
+        if x.size:
+            fill = int(x.max()) if instruction.minimum else int(x.min())
+        chosen = np.minimum if instruction.minimum else np.maximum
+        y: np.ndarray = reduce(chosen, _taps(x, *geometry, fill))
         return WideResult(y.reshape(len(x), *step.type.shape))
 
-    return maximum
+    return extremum
 
 
-@wide_kernel.rule(WindowAverage)
-def _(instruction: WindowAverage, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
-    window, strides, padding = instruction.window, instruction.strides, instruction.padding
+@wide_kernel.rule(WindowSum)
+def _(instruction: WindowSum, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    geometry = (instruction.window, instruction.strides, instruction.padding, instruction.dilation)
     exact, source = step.exact.fraction_bits, types[0].fraction_bits
     assert source is not None
     if exact is None:
@@ -247,13 +265,13 @@ def _(instruction: WindowAverage, step: Step, types: tuple[CodeType, ...]) -> Wi
     shift = target - source
     divisors = instruction.divisor[..., np.newaxis].astype(object) << max(-shift, 0)
 
-    def average(inputs: tuple[np.ndarray, ...]) -> WideResult:
+    def divided_sum(inputs: tuple[np.ndarray, ...]) -> WideResult:
         (x,) = inputs
-        total: np.ndarray = reduce(np.add, _taps(x, window, strides, padding, (1,) * len(window), 0))
+        total: np.ndarray = reduce(np.add, _taps(x, *geometry, 0))
         rounded = integers.divide_rounded(total << max(shift, 0), divisors, rounding)
         return WideResult(rounded.reshape(len(x), *step.type.shape))
 
-    return average
+    return divided_sum
 
 
 # Sums of products

@@ -9,21 +9,37 @@ import numpy as np
 
 from bittrue.network import Network, NetworkBuilder, Operator, Parameter
 from bittrue.operators import (
+    ELU,
+    GELU,
+    SELU,
+    Absolute,
     AdaptiveAveragePooling,
     AdaptiveMaxPooling,
     Add,
     AveragePooling,
     BatchNormalization,
+    Clip,
     Concatenate,
     Convolution,
     ConvolutionTransposed,
     Dense,
+    Erf,
+    Exp,
     Flatten,
     GlobalAveragePooling,
     GlobalMaxPooling,
+    HardSigmoid,
+    HardSwish,
     Identity,
     Input,
+    LayerNormalization,
+    Log,
+    LogSigmoid,
+    LogSoftmax,
     MaxPooling,
+    Mish,
+    PReLU,
+    Reciprocal,
     ReduceMaximum,
     ReduceMean,
     ReduceMinimum,
@@ -31,7 +47,12 @@ from bittrue.operators import (
     ReLU,
     Reshape,
     Sigmoid,
+    SiLU,
     Softmax,
+    Softplus,
+    Softsign,
+    Sqrt,
+    Square,
     Tanh,
     ZeroPadding,
 )
@@ -219,6 +240,24 @@ def _only(operator: Operator) -> Callable[[Draft], str]:
     return lambda draft: draft.add("node", operator)
 
 
+def _chain(*operators: Operator) -> Callable[[Draft], object]:
+    return lambda draft: [draft.add(f"node{index}", operator) for index, operator in enumerate(operators)]
+
+
+def _prelu(*slopes: int) -> Callable[[Draft], str]:
+    return lambda draft: draft.add("node", PReLU(draft.parameter("node.slope", *slopes)))
+
+
+def _layer_norm(axes: int, *, gamma: bool = True, beta: bool = True) -> Callable[[Draft], str]:
+    def extend(draft: Draft) -> str:
+        shape = draft.shape()[-axes:]
+        factors = draft.parameter("node.gamma", *shape, scale=1) if gamma else None
+        offsets = draft.parameter("node.beta", *shape) if beta else None
+        return draft.add("node", LayerNormalization(factors, offsets, 1e-3, axes))
+
+    return extend
+
+
 CASES = (
     Case("conv", (5, 5, 2), lambda d: d.convolution("conv", (3, 3), 3)),
     Case("conv-1x1", (1, 1, 1), lambda d: d.convolution("conv", (1, 1), 1)),
@@ -273,9 +312,38 @@ CASES = (
     Case("relu-negative-slope", (5,), _followed(ReLU(negative_slope=-0.5, threshold=-0.25))),
     Case("sigmoid", (4,), _followed(Sigmoid())),
     Case("tanh", (4,), _followed(Tanh())),
+    Case("prelu", (3, 2), _prelu(2)),
+    Case("prelu-shared", (5,), _prelu(1)),
+    Case("prelu-positions", (2, 2, 3), _prelu(2, 2, 3)),
+    Case("prelu-columns", (2, 2, 3), _prelu(2, 3)),
+    Case("clip", (7,), _only(Clip(-0.75, 1.25))),
+    Case("clip-below", (5,), _followed(Clip(0.0, None))),
+    Case("clip-nothing", (3,), _only(Clip(None, None))),
+    Case("absolute", (5,), _followed(Absolute())),
+    Case("exp", (4,), _chain(Clip(-4.0, 3.0), Exp())),
+    Case("erf", (5,), _only(Erf())),
+    Case("square", (5,), _only(Square())),
+    Case("elu", (5,), _only(ELU(0.75))),
+    Case("selu", (5,), _only(SELU())),
+    Case("gelu", (5,), _followed(GELU(approximate=False))),
+    Case("gelu-tanh", (5,), _only(GELU(approximate=True))),
+    Case("silu", (5,), _only(SiLU())),
+    Case("mish", (5,), _only(Mish())),
+    Case("softplus", (5,), _only(Softplus())),
+    Case("log-sigmoid", (5,), _only(LogSigmoid())),
+    Case("softsign", (5,), _only(Softsign())),
+    Case("hard-sigmoid", (5,), _only(HardSigmoid())),
+    Case("hard-sigmoid-of-onnx", (5,), _only(HardSigmoid(0.2, 0.625))),
+    Case("hard-swish", (5,), _only(HardSwish())),
     Case("softmax", (4,), _followed(Softmax())),
     Case("softmax-rank-3", (1, 2, 3), _only(Softmax())),
     Case("softmax-of-one", (1,), _only(Softmax())),
+    Case("log-softmax", (4,), _followed(LogSoftmax())),
+    Case("log-softmax-rank-3", (1, 2, 3), _only(LogSoftmax())),
+    Case("log-softmax-of-one", (1,), _only(LogSoftmax())),
+    Case("layer-norm", (2, 5), _layer_norm(1)),
+    Case("layer-norm-two-axes", (2, 2, 3), _layer_norm(2, beta=False)),
+    Case("layer-norm-neither", (4,), _layer_norm(1, gamma=False, beta=False)),
     Case("max-pooling", (5, 5, 2), _only(MaxPooling((2, 3), (2, 1), ((0, 1), (1, 0))))),
     Case("max-pooling-1d", (7, 3), _only(MaxPooling((3,), (2,), ((1, 1),)))),
     Case("max-pooling-whole", (3, 2, 2), _only(MaxPooling((3, 2), (1, 1), ((0, 0), (0, 0))))),
@@ -328,6 +396,14 @@ CASES = (
     Case("residual", (3, 3, 3), _residual),
     Case("whole", (7, 7, 2), _network_of_all),
 )
+
+
+POSITIVE_CASES = (
+    Case("log", (6,), _chain(Clip(0.125, 9.0), Log())),
+    Case("sqrt", (6,), _chain(Clip(0.125, 9.0), Sqrt())),
+    Case("reciprocal", (6,), _chain(Clip(0.125, 9.0), Reciprocal())),
+)
+"""Functions that not every number has, and so not under every plan."""
 
 
 def inputs_of(case: Case, *, fraction_bits: int = 3, images: int = 2) -> np.ndarray:

@@ -3,28 +3,45 @@
 Shares nothing with the operators' own rules but their fields. One image at a time, without the batch axis.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from bittrue.network import Network, Node, Parameter
+from bittrue.network import Network, Node, Operator, Parameter
 from bittrue.operators import (
+    ELU,
+    GELU,
+    SELU,
+    Absolute,
     AdaptiveAveragePooling,
     AdaptiveMaxPooling,
     Add,
     AveragePooling,
     BatchNormalization,
+    Clip,
     Concatenate,
     Convolution,
     ConvolutionTransposed,
     Dense,
+    Erf,
+    Exp,
     Flatten,
     GlobalAveragePooling,
     GlobalMaxPooling,
+    HardSigmoid,
+    HardSwish,
     Identity,
     Input,
+    LayerNormalization,
+    Log,
+    LogSigmoid,
+    LogSoftmax,
     MaxPooling,
+    Mish,
+    PReLU,
+    Reciprocal,
     ReduceMaximum,
     ReduceMean,
     ReduceMinimum,
@@ -32,7 +49,12 @@ from bittrue.operators import (
     ReLU,
     Reshape,
     Sigmoid,
+    SiLU,
     Softmax,
+    Softplus,
+    Softsign,
+    Sqrt,
+    Square,
     Tanh,
     ZeroPadding,
 )
@@ -161,36 +183,85 @@ def _relu(operator: ReLU, x: Array) -> Array:
     return y if operator.max_value is None else np.minimum(y, operator.max_value)
 
 
-def _softmax(operator: Softmax, x: Array) -> Array:
+def _softmax(operator: Softmax | LogSoftmax, x: Array) -> Array:
     powers: Array = np.exp(x - x.max(axis=-1, keepdims=True))
     powers /= powers.sum(axis=-1, keepdims=True)
     return powers
 
 
+def _layer_normalization(operator: LayerNormalization, x: Array) -> Array:
+    axes = tuple(range(x.ndim - operator.axes, x.ndim))
+    centred = x - x.mean(axis=axes, keepdims=True)
+    deviation = np.sqrt((centred**2).mean(axis=axes, keepdims=True) + operator.epsilon)
+    y: Array = _number(operator.gamma, 1) * centred / deviation + _number(operator.beta, 0)
+    return y
+
+
+def _elu(x: Array, alpha: float, scale: float) -> Array:
+    return np.where(x >= 0, scale * x, scale * alpha * np.expm1(np.minimum(x, 0)))
+
+
+def _erf(x: Array) -> Array:
+    return np.vectorize(math.erf, otypes=[float])(x)
+
+
+def _gelu(operator: GELU, x: Array) -> Array:
+    if operator.approximate:
+        return x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return x / 2 * (1 + _erf(x / np.sqrt(2)))
+
+
+def _softplus(x: Array) -> Array:
+    return np.logaddexp(x, 0)
+
+
 VALUES: dict[type, Callable[..., Array]] = {
     AdaptiveAveragePooling: _adaptive(np.mean),
     AdaptiveMaxPooling: _adaptive(np.max),
+    Absolute: lambda operator, x: np.abs(x),
     Add: lambda operator, *inputs: sum(inputs[1:], inputs[0]),
     AveragePooling: _average,
     BatchNormalization: _batch_normalization,
+    Clip: lambda operator, x: np.clip(
+        x, -np.inf if operator.low is None else operator.low, np.inf if operator.high is None else operator.high
+    ),
     Concatenate: lambda operator, *inputs: np.concatenate(inputs, operator.axis),
     Convolution: _convolution,
     ConvolutionTransposed: _convolution_transposed,
     Dense: lambda operator, x: x @ operator.weight.value.astype(np.float64) + _number(operator.bias, 0),
+    ELU: lambda operator, x: _elu(x, operator.alpha, 1.0),
+    Erf: lambda operator, x: _erf(x),
+    Exp: lambda operator, x: np.exp(x),
     Flatten: lambda operator, x: x.ravel(),
+    GELU: _gelu,
     GlobalAveragePooling: _global(np.mean),
     GlobalMaxPooling: _global(np.max),
+    HardSigmoid: lambda operator, x: np.clip(float(operator.slope) * x + float(operator.offset), 0, 1),
+    HardSwish: lambda operator, x: x * np.clip(x + 3, 0, 6) / 6,
     Identity: lambda operator, x: x,
     Input: lambda operator, x: x,
+    LayerNormalization: _layer_normalization,
+    Log: lambda operator, x: np.log(x),
+    LogSigmoid: lambda operator, x: -_softplus(-x),
+    LogSoftmax: lambda operator, x: np.log(_softmax(operator, x)),
     MaxPooling: lambda operator, x: _pooled(operator, x, lambda window: np.nanmax(window, axis=0)),
     ReduceMaximum: _reduced(np.max),
     ReduceMean: _reduced(np.mean),
     ReduceMinimum: _reduced(np.min),
     ReduceSum: _reduced(np.sum),
+    Mish: lambda operator, x: x * np.tanh(_softplus(x)),
+    PReLU: lambda operator, x: np.where(x >= 0, x, x * _number(operator.slope, 0)),
+    Reciprocal: lambda operator, x: 1 / x,
     ReLU: _relu,
     Reshape: lambda operator, x: x.reshape(operator.shape),
+    SELU: lambda operator, x: _elu(x, operator.alpha, operator.scale),
+    SiLU: lambda operator, x: x / (1 + np.exp(-x)),
     Sigmoid: lambda operator, x: 1 / (1 + np.exp(-x)),
     Softmax: _softmax,
+    Softplus: lambda operator, x: _softplus(x),
+    Softsign: lambda operator, x: x / (1 + np.abs(x)),
+    Sqrt: lambda operator, x: np.sqrt(x),
+    Square: lambda operator, x: x**2,
     Tanh: lambda operator, x: np.tanh(x),
     ZeroPadding: lambda operator, x: _padded(x, operator.padding),
 }
@@ -232,12 +303,55 @@ def _bound(node: Node, values: dict[str, Array], error: float, total: float, lar
             return e + r + e * r + unit
         case Sigmoid():
             return error / 4 + unit
+        case Clip():  # the bound's own error, and the output's
+            return max(error, unit) + unit
+        case PReLU(slope=slope):
+            factor = max(1.0, float(np.abs(slope.value).max())) + unit
+            return factor * error + (largest + error) * unit + unit
+        case LayerNormalization() as norm:
+            return _layer_norm_bound(norm, values[node.inputs[0]], error, unit)
+        case ELU(alpha=alpha):
+            return max(1.0, alpha) * error + unit
+        case SELU(alpha=alpha, scale=scale):
+            return max(1.0, alpha) * scale * error + unit
+        case Exp() | Log() | Sqrt() | Reciprocal() | Square():
+            return _steepest(node.operator, values[node.inputs[0]], error) * error + unit
+        case Erf() | GELU() | SiLU() | Mish() | HardSwish():  # 2/√π, 1.13, 1.1, 1.09, 1.5
+            return 1.5 * error + unit
+        case LogSoftmax():
+            return 2 * error + unit
         case Add():
             return total + unit
         case ReduceSum():
             return values[node.inputs[0]].size // values[node.name].size * (error + unit)
         case _:  # means, maxima, tanh, movement: no slope above 1
             return error + unit
+
+
+def _steepest(operator: Operator, source: Array, error: float) -> float:
+    """The largest slope between numbers that are off by `error`."""
+    low, high = float(np.abs(source).min()) - error, float(np.abs(source).max()) + error
+    match operator:
+        case Exp():
+            return math.exp(float(source.max()) + error)
+        case Square():
+            return 2 * high
+        case Sqrt():
+            return 0.5 * low**-0.5
+        case Log():
+            return 1 / low
+        case _:
+            return low**-2
+
+
+def _layer_norm_bound(norm: LayerNormalization, x: Array, error: float, unit: float) -> float:
+    """The deviation changes by no more than the numbers' distances from their mean do: by 2·error at most."""
+    count = int(np.prod(x.shape[-norm.axes :]))
+    centred = x.reshape(-1, count) - x.reshape(-1, count).mean(axis=1, keepdims=True)
+    deviation = float(np.sqrt((centred**2).mean(axis=1) + norm.epsilon).min())
+    gamma = float(np.abs(_number(norm.gamma, 1)).max()) + unit
+    ratio = count**0.5
+    return gamma * (1 + ratio) * 2 * error / (deviation - 2 * error) + ratio * unit + 2 * unit
 
 
 def _norm_bound(norm: BatchNormalization, error: float, largest: float, unit: float) -> float:

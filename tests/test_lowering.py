@@ -18,7 +18,7 @@ from bittrue.operators import Convolution
 from bittrue.plan import STUDY_OPTIONS, Override, PlanOptions, plan_from_ranges, study_plan, uniform_plan
 from bittrue.program import FixedNetwork, MultiplyAccumulate, ScaleOffset
 from bittrue.simulation.simulator import Simulator
-from cases import CASES, Case, inputs_of
+from cases import CASES, POSITIVE_CASES, Case, inputs_of
 from float64_network import error_bounds, evaluate
 from plans import AFFINE_EVERY_NODE, TABLE, ranges_of
 from simulation.comparison import check, simulate
@@ -241,14 +241,14 @@ def images_of(case: Case) -> np.ndarray:
     return np.random.default_rng(11).standard_normal((2, *case.shape)).astype(np.float32)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *POSITIVE_CASES], ids=lambda case: case.name)
 def test_wide_formats_approach_the_real_network(case: Case) -> None:
     for options in WIDE_OPTIONS:
         assert worst_excess(case.network, images_of(case), options) <= 1
 
 
 def test_every_operator_is_among_the_cases() -> None:
-    assert {type(node.operator) for case in CASES for node in case.network.nodes} == set(lower)
+    assert {type(node.operator) for case in (*CASES, *POSITIVE_CASES) for node in case.network.nodes} == set(lower)
 
 
 def _wrong(name: str) -> Any:

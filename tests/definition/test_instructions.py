@@ -16,8 +16,10 @@ from bittrue.program import (
     Clip,
     Concatenate,
     Instruction,
+    LogSoftmax,
     Lookup,
     MultiplyAccumulate,
+    Normalize,
     Pad,
     Reshape,
     ScaleOffset,
@@ -360,6 +362,18 @@ ROWS = [
         0,
         quantizer(4, 0),
         1,
+    ),
+    # −log 2 = −0.693, by quarters.
+    Row("log softmax", LogSoftmax(), (codes((2,), 0, [5, 5]),), (2,), [-3, -3], 2, ROUND_2),
+    # The mean is 2 and the variance 1, to which 3 is added: γ·(∓1)/2 + 1/2.
+    Row(
+        "normalize",
+        Normalize(channels(2, 2, 4, 4), 0, channels(1, 1, 1, 1), 1, Fraction(3), 2),
+        (codes((2, 2), 0, [1, 3, 1, 3]),),
+        (2, 2),
+        [-2, 6, -6, 10],
+        2,
+        ROUND_2,
     ),
 ]
 

@@ -24,7 +24,7 @@ from bittrue.operators import (
 )
 from bittrue.operators.float_value import float_value
 from bittrue.simulation.float_model import FloatModel
-from cases import CASES, Case, Draft, inputs_of
+from cases import CASES, POSITIVE_CASES, Case, Draft, inputs_of
 from float64_network import error_bounds, evaluate
 
 BY_NAME = {case.name: case for case in CASES}
@@ -39,7 +39,7 @@ def float_values(case: Case, images: np.ndarray) -> dict[str, np.ndarray]:
     return found
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *POSITIVE_CASES], ids=lambda case: case.name)
 def test_float_values_are_numpys_to_the_roundings_of_float32(case: Case) -> None:
     """The bound for numbers that are each off by half a unit in the last place of the largest, which counts a rounding
     for each term of a sum; four times that, since a function (exp, a root, a quotient) rounds a few times itself."""

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from bittrue.definition.enclosure import round_number
-from bittrue.definition.functions import sigmoid, tanh
+from bittrue.definition.real_functions import sigmoid, tanh
 from bittrue.errors import CarrierError
 from bittrue.fixed import FixedFormat, Quantizer, Rounding
 from bittrue.fixed.reference import decode
@@ -26,7 +26,7 @@ from bittrue.plan import STUDY_OPTIONS, Override, PlanOptions, uniform_plan
 from bittrue.program import BatchNorm, Sigmoid, Tanh
 from bittrue.simulation import functions, real_functions
 from bittrue.simulation.functions import _BatchNormKernel
-from bittrue.simulation.real_functions import REAL_FUNCTIONS, function_code
+from bittrue.simulation.real_functions import function_code, real_function
 from bittrue.simulation.rounding import round_resolved
 from bittrue.simulation.simulator import Simulator
 from bittrue.simulation.values import Codes
@@ -148,20 +148,20 @@ def test_intervals_hold_the_numbers_that_they_are_for(source: int, bits: int, ro
     """x and tanh x agree in thousands of bits here, next to which mpmath's own ends can lie on the wrong side."""
     quantizer = Quantizer(FixedFormat(True, 4096, bits), rounding)
     for code, (kind, defined) in product((1, -1, 77, -120), ((Sigmoid, sigmoid), (Tanh, tanh))):
-        got = function_code(code, source, quantizer, REAL_FUNCTIONS[kind], "this test")
-        assert got == round_number(defined(decode(code, source)), bits, rounding)
+        got = function_code(code, source, quantizer, real_function[kind](kind()), "this test")
+        assert got == round_number(defined(kind(), decode(code, source)), bits, rounding)
 
 
 def test_ends_taken_as_mpmath_gives_them_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(real_functions, "_exp", mpmath.iv.exp)
     quantizer = Quantizer(FixedFormat(True, 4096, 1100), Rounding.FLOOR)
-    assert function_code(-1, 1100, quantizer, REAL_FUNCTIONS[Tanh], "this test") != -1
+    assert function_code(-1, 1100, quantizer, real_function[Tanh](Tanh()), "this test") != -1
 
 
 def test_the_precision_of_intervals_is_left_as_it_was() -> None:
     before = mpmath.iv.prec
     quantizer = Quantizer(FixedFormat(True, 256, 200), Rounding.FLOOR)
-    function_code(3, 2, quantizer, REAL_FUNCTIONS[Sigmoid], "this test")
+    function_code(3, 2, quantizer, real_function[Sigmoid](Sigmoid()), "this test")
     assert mpmath.iv.prec == before
 
 

@@ -25,7 +25,7 @@ _FIRST_PRECISION = 24
 """Bits beyond the format's last one with which the bounds start."""
 _LAST_PRECISION = 1 << 15
 """Bits beyond the format's last one after which a rounding counts as undecidable."""
-_LARGEST_EXPONENT = 1 << 12
+LARGEST_EXPONENT = 1 << 12
 """The largest x for which exp(x) is computed; a word could hold no more than about three times as many bits."""
 
 
@@ -85,7 +85,7 @@ def exponential(x: Fraction) -> Fraction | Real:
         return Fraction(1)
     if x < 0:
         return lambda precision: exp_negative(-x, precision)
-    if x > _LARGEST_EXPONENT:
+    if x > LARGEST_EXPONENT:
         raise BittrueError(
             f"exp({floor(x)}) is beyond what any word holds; give the difference site a format in which the largest "
             "input minus any other doesn't wrap to a negative number."

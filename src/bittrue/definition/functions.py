@@ -1,22 +1,24 @@
-"""Functions of one code and softmax, as the real numbers that they are (B7, B8, B9).
+"""Batch normalization, layer normalization and softmax, as the real numbers that they are (B7, B9).
 
 A rule gives exact numbers: fractions where the value is known to be rational, else bounds of any precision
-(`enclosure`), from which the one correct rounding is proven. By Lindemann and Weierstrass, exp, tanh and sigmoid of a
-rational number are rational at 0 only, and a softmax of rational numbers only where all are equal.
+(`enclosure`), from which the one correct rounding is proven. By Lindemann and Weierstrass, a softmax of rational
+numbers is rational only where all are equal, and its logarithm only over one number. The functions of one code are in
+`real_functions`.
 """
 
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
-from math import isqrt
+from math import isqrt, prod
 from typing import Any
 
 from bittrue.definition.enclosure import Bounds, Real, exp_negative, exponential, round_number
+from bittrue.definition.interval import Interval, exp, irrational, log_of
 from bittrue.definition.meaning import Codes, Numbers, meaning
 from bittrue.errors import BittrueError
 from bittrue.fixed.format import Quantizer
 from bittrue.fixed.reference import decode, overflow_code, overflows, round_to_code
-from bittrue.program import BatchNorm, Lookup, Sigmoid, Softmax, SoftmaxTable, Step, Tanh
+from bittrue.program import BatchNorm, LogSoftmax, Lookup, Normalize, Softmax, SoftmaxTable, Step
 from bittrue.rules import RuleTable
 
 FunctionMeaning = Callable[[Any, Step, Codes], list[Fraction | Real]]
@@ -29,18 +31,6 @@ function_meaning: RuleTable[FunctionMeaning] = RuleTable("definition of function
 def _(instruction: Lookup, step: Step, inputs: tuple[Codes, ...]) -> Numbers:
     (x,) = inputs
     return Numbers(x.shape, function_meaning[type(instruction.function)](instruction.function, step, x))
-
-
-@function_meaning.rule(Sigmoid)
-def _(function: Sigmoid, step: Step, x: Codes) -> list[Fraction | Real]:
-    values = {code: sigmoid(decode(code, x.binary_point)) for code in set(x.codes)}
-    return [values[code] for code in x.codes]
-
-
-@function_meaning.rule(Tanh)
-def _(function: Tanh, step: Step, x: Codes) -> list[Fraction | Real]:
-    values = {code: tanh(decode(code, x.binary_point)) for code in set(x.codes)}
-    return [values[code] for code in x.codes]
 
 
 @function_meaning.rule(BatchNorm)
@@ -88,41 +78,10 @@ def offset_root(offset: int, offset_bits: int, square: Fraction, *, negative: bo
     return bounds
 
 
-def sigmoid(x: Fraction) -> Fraction | Real:
-    """1 / (1 + exp(−x))."""
-    if x == 0:
-        return Fraction(1, 2)
-
-    def bounds(precision: int) -> Bounds:
-        work = precision + 4
-        one = 1 << work
-        low_exp, high_exp = exp_negative(abs(x), work)
-        low, high = _quotient(one, one, one + low_exp, one + high_exp, precision)
-        return (low, high) if x > 0 else ((1 << precision) - high, (1 << precision) - low)
-
-    return bounds
-
-
-def tanh(x: Fraction) -> Fraction | Real:
-    """(1 − exp(−2x)) / (1 + exp(−2x))."""
-    if x == 0:
-        return Fraction(0)
-
-    def bounds(precision: int) -> Bounds:
-        work = precision + 4
-        one = 1 << work
-        low_exp, high_exp = exp_negative(2 * abs(x), work)
-        low, high = _quotient(one - high_exp, one - low_exp, one + low_exp, one + high_exp, precision)
-        return (low, high) if x > 0 else (-high, -low)
-
-    return bounds
-
-
 @meaning.rule(Softmax)
 def _(instruction: Softmax, step: Step, inputs: tuple[Codes, ...]) -> Numbers:
     (x,) = inputs
-    values = [value for row in _rows(x) for value in softmax([decode(code, x.binary_point) for code in row])]
-    return Numbers(x.shape, values)
+    return Numbers(x.shape, [value for row in _number_rows(x) for value in softmax(row)])
 
 
 def softmax(row: list[Fraction]) -> list[Fraction | Real]:
@@ -153,6 +112,50 @@ def softmax(row: list[Fraction]) -> list[Fraction | Real]:
     return [values[x] for x in row]
 
 
+@meaning.rule(LogSoftmax)
+def _(instruction: LogSoftmax, step: Step, inputs: tuple[Codes, ...]) -> Numbers:
+    (x,) = inputs
+    return Numbers(x.shape, [value for row in _number_rows(x) for value in log_softmax(row)])
+
+
+def log_softmax(row: list[Fraction]) -> list[Fraction | Real]:
+    """x_i − max − log Σ_j exp(x_j − max)."""
+    if len(row) == 1:
+        return [Fraction(0)]
+    largest = max(row)
+
+    @cache
+    def log_of_sum(bits: int) -> Interval:
+        return log_of(sum((exp(x - largest, bits) for x in row), Interval(0, 0, bits)))
+
+    def value(x: Fraction) -> Real:
+        return irrational(lambda bits: -log_of_sum(bits) + (x - largest))
+
+    values = {x: value(x) for x in row}
+    return [values[x] for x in row]
+
+
+@meaning.rule(Normalize)
+def _(instruction: Normalize, step: Step, inputs: tuple[Codes, ...]) -> Numbers:
+    (x,) = inputs
+    count = prod(x.shape[-instruction.axes :])
+    gamma = [Fraction(1)] * count
+    if instruction.gamma is not None:
+        gamma = [decode(code, instruction.gamma_fraction_bits) for code in instruction.gamma.tolist()]
+    beta = [0] * count if instruction.beta is None else instruction.beta.tolist()
+    values: list[Fraction | Real] = []
+    for row in _rows(x, count):
+        numbers = [decode(code, x.binary_point) for code in row]
+        mean = sum(numbers, Fraction(0)) / count
+        spread = sum(((number - mean) ** 2 for number in numbers), Fraction(0)) / count + instruction.epsilon
+        for number, factor, offset in zip(numbers, gamma, beta, strict=True):
+            slope = factor * (number - mean)
+            values.append(
+                offset_root(offset, instruction.beta_fraction_bits, slope * slope / spread, negative=slope < 0)
+            )
+    return Numbers(x.shape, values)
+
+
 @meaning.rule(SoftmaxTable)
 def _(instruction: SoftmaxTable, step: Step, inputs: tuple[Codes, ...]) -> Codes:
     (x,) = inputs
@@ -173,7 +176,7 @@ def _(instruction: SoftmaxTable, step: Step, inputs: tuple[Codes, ...]) -> Codes
         return limited(role, round_to_code(value, quantizer.format.fraction_bits, quantizer.rounding), quantizer)
 
     codes: list[int] = []
-    for row in _rows(x):
+    for row in _rows(x, x.shape[-1]):
         largest = max(row)
         differences = [
             requantized("difference", largest - code, x.binary_point, instruction.difference) for code in row
@@ -193,9 +196,13 @@ def _(instruction: SoftmaxTable, step: Step, inputs: tuple[Codes, ...]) -> Codes
     return Codes(x.shape, bits, codes, inner_overflows=outside)
 
 
-def _rows(x: Codes) -> list[list[int]]:
-    """The codes along the last axis, row by row."""
-    length = x.shape[-1]
+def _number_rows(x: Codes) -> list[list[Fraction]]:
+    """The numbers along the last axis, row by row."""
+    return [[decode(code, x.binary_point) for code in row] for row in _rows(x, x.shape[-1])]
+
+
+def _rows(x: Codes, length: int) -> list[list[int]]:
+    """The codes along the last axis, or the last axes, that hold `length`, row by row."""
     return [x.codes[start : start + length] for start in range(0, len(x.codes), length)]
 
 

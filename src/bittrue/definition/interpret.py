@@ -9,7 +9,7 @@ from fractions import Fraction
 from math import isfinite, prod
 
 # Imported for the rules that they register.
-from bittrue.definition import functions, movement, sums  # noqa: F401
+from bittrue.definition import functions, movement, real_functions, sums  # noqa: F401
 from bittrue.definition.enclosure import Real, round_number
 from bittrue.definition.meaning import Codes, Numbers, meaning
 from bittrue.errors import BittrueError

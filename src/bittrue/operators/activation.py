@@ -1,7 +1,8 @@
-"""Activations: the ReLU family, sigmoid, tanh, softmax."""
+"""Activations of straight pieces (the ReLU family, clip, absolute value) and softmax with its logarithm."""
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import prod
 
 import numpy as np
 import torch
@@ -11,10 +12,10 @@ from bittrue.errors import ModelError, PlanError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer
 from bittrue.fixed.dyadic import integer_array
 from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
-from bittrue.network import Node, Operator, shape_of
+from bittrue.network import Node, Operator, Parameter, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
-from bittrue.plan import Grouping, PlanOptions, Site, Word, grouping, output_site, sites
+from bittrue.plan import Grouping, PlanOptions, Site, Word, grouping, output_site, parameter_site, sites
 from bittrue.shapes import Shape
 
 
@@ -32,13 +33,27 @@ class ReLU(Operator):
 
 
 @dataclass(frozen=True, eq=False)
-class Sigmoid(Operator):
-    """1 / (1 + exp(−x))."""
+class PReLU(Operator):
+    """x where x ≥ 0, slope·x below.
+
+    slope: one number for all, of shape (1,), or numbers for the last axes of the input, in their shape: (channels,) for
+    one a channel, the input's own shape for one a position.
+    """
+
+    slope: Parameter
 
 
 @dataclass(frozen=True, eq=False)
-class Tanh(Operator):
-    """tanh x."""
+class Clip(Operator):
+    """min(max(x, low), high); None for no bound on that side."""
+
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Absolute(Operator):
+    """|x|."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +61,26 @@ class Softmax(Operator):
     """exp(x_i) / Σ exp(x_j) over the last axis."""
 
 
-@shape_of.rule(ReLU, Sigmoid, Tanh)
+@dataclass(frozen=True, eq=False)
+class LogSoftmax(Operator):
+    """x_i − log Σ exp(x_j) over the last axis."""
+
+
+@shape_of.rule(ReLU, Clip, Absolute)
 def _(operator: Operator, shapes: tuple[Shape, ...]) -> Shape:
     return shapes[0]
 
 
-@shape_of.rule(Softmax)
-def _(operator: Softmax, shapes: tuple[Shape, ...]) -> Shape:
+@shape_of.rule(PReLU)
+def _(operator: PReLU, shapes: tuple[Shape, ...]) -> Shape:
+    slopes = operator.slope.value.shape
+    if slopes != (1,) and (not slopes or slopes != shapes[0][-len(slopes) :]):
+        raise ModelError(f"slopes of {format_shape(slopes)} don't fit an input of {format_shape(shapes[0])}.")
+    return shapes[0]
+
+
+@shape_of.rule(Softmax, LogSoftmax)
+def _(operator: Operator, shapes: tuple[Shape, ...]) -> Shape:
     if not shapes[0]:
         raise ModelError("softmax needs an axis to sum over.")
     return shapes[0]
@@ -76,14 +104,29 @@ def _(operator: ReLU, node: Node, options: PlanOptions) -> tuple[Site, ...]:
     )
 
 
-@sites.rule(Sigmoid)
-def _(operator: Sigmoid, node: Node, options: PlanOptions) -> tuple[Site, ...]:
-    return (output_site(node, finite=False, bounds=(0.0, 1.0)),)
+@sites.rule(PReLU)
+def _(operator: PReLU, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+    return output_site(node), parameter_site(node, "slope", operator.slope)
 
 
-@sites.rule(Tanh)
-def _(operator: Tanh, node: Node, options: PlanOptions) -> tuple[Site, ...]:
-    return (output_site(node, finite=False, bounds=(-1.0, 1.0)),)
+@sites.rule(Clip)
+def _(operator: Clip, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+    """A bound of 0 is exact in every format."""
+    bounds = [(role, bound) for role, bound in (("low", operator.low), ("high", operator.high)) if bound]
+    return (
+        output_site(node),
+        *(Site(f"{node.name}.{role}", node.name, role, values=np.array([bound])) for role, bound in bounds),
+    )
+
+
+@sites.rule(Absolute)
+def _(operator: Absolute, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+    return (output_site(node),)
+
+
+@sites.rule(LogSoftmax)
+def _(operator: LogSoftmax, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+    return (output_site(node, finite=False),)
 
 
 @sites.rule(Softmax)
@@ -100,22 +143,22 @@ def _(operator: Softmax, node: Node, options: PlanOptions) -> tuple[Site, ...]:
     return (output, *parts.values())
 
 
-@grouping.rule(ReLU)
+@grouping.rule(ReLU, PReLU, Clip, Absolute)
 def _(operator: Operator) -> Grouping:
     return Grouping.FOLLOW
 
 
-@grouping.rule(Sigmoid, Tanh, Softmax)
+@grouping.rule(Softmax, LogSoftmax)
 def _(operator: Operator) -> Grouping:
     return Grouping.END
 
 
-@output_kind.rule(Sigmoid, Softmax)
+@output_kind.rule(Softmax)
 def _(operator: Operator) -> OutputKind:
     return OutputKind.PROBABILITIES
 
 
-@output_kind.rule(ReLU, Tanh)
+@output_kind.rule(ReLU, PReLU, Clip, Absolute, LogSoftmax)
 def _(operator: Operator) -> OutputKind:
     return OutputKind.OTHER
 
@@ -137,14 +180,26 @@ def _(operator: ReLU) -> FloatFunction:
     return relu
 
 
-@float_value.rule(Sigmoid)
-def _(operator: Sigmoid) -> FloatFunction:
-    return torch.sigmoid
+@float_value.rule(PReLU)
+def _(operator: PReLU) -> FloatFunction:
+    slope = torch.from_numpy(np.ascontiguousarray(operator.slope.value, np.float32))
+    return lambda x: torch.where(x >= 0, x, x * slope)
 
 
-@float_value.rule(Tanh)
-def _(operator: Tanh) -> FloatFunction:
-    return torch.tanh
+@float_value.rule(Clip)
+def _(operator: Clip) -> FloatFunction:
+    low, high = operator.low, operator.high
+    return lambda x: x if low is None and high is None else torch.clamp(x, low, high)
+
+
+@float_value.rule(Absolute)
+def _(operator: Absolute) -> FloatFunction:
+    return torch.abs
+
+
+@float_value.rule(LogSoftmax)
+def _(operator: LogSoftmax) -> FloatFunction:
+    return lambda x: torch.log_softmax(x, -1)
 
 
 @float_value.rule(Softmax)
@@ -219,16 +274,75 @@ def _fraction_bits(number: Fraction) -> int:
     return number.denominator.bit_length() - 1
 
 
-@lower.rule(Sigmoid)
-def _(operator: Sigmoid, context: LoweringContext) -> None:
-    function = program.Lookup(program.Sigmoid())
-    context.finish(function, context.node.inputs, None, Fraction(0), Fraction(1))
+@lower.rule(PReLU)
+def _(operator: PReLU, context: LoweringContext) -> None:
+    """Slopes for more than the last axis are those of the channels of a value in which these axes are one."""
+    (kind,) = context.input_types
+    assert kind.fraction_bits is not None
+    rounded = context.parameter(operator.slope)
+    (slope_bits,) = rounded.fraction_bits
+    scale_bits = max(slope_bits, 0)
+    slopes = [code << scale_bits - slope_bits for code in rounded.codes.ravel().tolist()]
+    zero = np.zeros(1, np.int64)
+    below = program.Below(Fraction(0), integer_array(slopes), zero)
+    branches = program.ScaleOffset(integer_array([1 << scale_bits]), scale_bits, zero, 0, below)
+    low, high = value_bounds(kind)
+    bits = max(kind.fraction_bits + scale_bits, 0)  # the offset's own are 0
+    ends = [Fraction(slope, 1 << scale_bits) for slope in slopes]
+    bounds = _hull(*(_branch_bounds(low, high, slope, Fraction(0)) for slope in (min(ends), max(ends))))
+    shape, axes = context.node.shape, operator.slope.value.ndim
+    if axes == 1:
+        context.finish(branches, context.node.inputs, bits, *bounds)
+        return
+    joined = (*shape[:-axes], prod(shape[-axes:]))
+    source = context.emit(program.Reshape(), context.node.inputs, kind.fraction_bits, low, high, joined)
+    scaled = context.emit(branches, (source,), bits, *bounds, joined)
+    context.finish(program.Reshape(), (scaled,), bits, *bounds)
 
 
-@lower.rule(Tanh)
-def _(operator: Tanh, context: LoweringContext) -> None:
-    function = program.Lookup(program.Tanh())
-    context.finish(function, context.node.inputs, None, Fraction(-1), Fraction(1))
+def _hull(*bounds: tuple[Fraction | None, Fraction | None]) -> tuple[Fraction | None, Fraction | None]:
+    """The least and the largest of all ends; None where one is unknown."""
+    ends = [end for pair in bounds for end in pair if end is not None]
+    return (min(ends), max(ends)) if len(ends) == 2 * len(bounds) else (None, None)
+
+
+def _bounds(operator: Clip, context: LoweringContext) -> tuple[Fraction | None, Fraction | None]:
+    """(low, high) as their sites round them."""
+    low, high = (
+        None if bound is None else context.number(role, bound) if bound else Fraction(0)
+        for role, bound in (("low", operator.low), ("high", operator.high))
+    )
+    return low, high
+
+
+@lower.rule(Clip)
+def _(operator: Clip, context: LoweringContext) -> None:
+    (kind,) = context.input_types
+    assert kind.fraction_bits is not None
+    clip = program.Clip(*_bounds(operator, context))
+    finest = [_fraction_bits(bound) for bound in (clip.low, clip.high) if bound is not None]
+    bounds = _clipped(*value_bounds(kind), clip)
+    context.finish(clip, context.node.inputs, max([kind.fraction_bits, *finest]), *bounds)
+
+
+@lower.rule(Absolute)
+def _(operator: Absolute, context: LoweringContext) -> None:
+    (kind,) = context.input_types
+    assert kind.fraction_bits is not None
+    one, zero = np.ones(1, np.int64), np.zeros(1, np.int64)
+    branches = program.ScaleOffset(one, 0, zero, 0, program.Below(Fraction(0), -one, zero))
+    low, high = value_bounds(kind)
+    largest = None if low is None or high is None else max(-low, high, Fraction(0))
+    context.finish(branches, context.node.inputs, max(kind.fraction_bits, 0), Fraction(0), largest)
+
+
+@lower.rule(LogSoftmax)
+def _(operator: LogSoftmax, context: LoweringContext) -> None:
+    (kind,) = context.input_types
+    low, high = value_bounds(kind)
+    # The logarithm of n is less than the number of its bits.
+    lowest = None if low is None or high is None else low - high - context.node.shape[-1].bit_length()
+    context.finish(program.LogSoftmax(), context.node.inputs, None, lowest, Fraction(0))
 
 
 @lower.rule(Softmax)
@@ -284,6 +398,17 @@ def _(operator: ReLU, context: LoweringContext) -> Operator:
     )
 
 
-@bypass.rule(Sigmoid, Tanh, Softmax)
+@bypass.rule(PReLU)
+def _(operator: PReLU, context: LoweringContext) -> Operator:
+    return PReLU(context.rounded_parameter(operator.slope))
+
+
+@bypass.rule(Clip)
+def _(operator: Clip, context: LoweringContext) -> Operator:
+    low, high = _bounds(operator, context)
+    return Clip(None if low is None else float(low), None if high is None else float(high))
+
+
+@bypass.rule(Absolute, Softmax, LogSoftmax)
 def _(operator: Operator, context: LoweringContext) -> Operator:
     return operator

@@ -15,6 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from bittrue.fixed import Quantizer
+from bittrue.program.functions import Function
 from bittrue.shapes import Padding
 
 
@@ -131,13 +132,36 @@ class WindowSum(Instruction):
 class Lookup(Instruction):
     """y = the real function of the input code, correctly rounded by the step's quantizer, which must be there (B8)."""
 
-    function: "Function"
+    function: Function
 
 
 @dataclass(frozen=True, eq=False)
 class Softmax(Instruction):
     """y_i = exp(x_i) / Σ_j exp(x_j) over the last axis, correctly rounded per output (B9): rational only where all x
     are equal."""
+
+
+@dataclass(frozen=True, eq=False)
+class LogSoftmax(Instruction):
+    """y_i = x_i − log Σ_j exp(x_j) over the last axis, correctly rounded per output: rational (0) only over one
+    input."""
+
+
+@dataclass(frozen=True, eq=False)
+class Normalize(Instruction):
+    """y_i = gamma_i·(x_i − m)/√(v + epsilon) + beta_i over the last `axes` axes, correctly rounded per output (B9).
+
+    m, v: the mean and the population variance (Σ(x_i − m)²/n) of the n input codes over these axes. gamma, beta: codes
+    of shape (n,), in row-major order, with their fraction bits, or None (1 and 0). epsilon: the stored number exactly,
+    above 0.
+    """
+
+    gamma: np.ndarray | None
+    gamma_fraction_bits: int
+    beta: np.ndarray | None
+    beta_fraction_bits: int
+    epsilon: Fraction
+    axes: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,37 +219,3 @@ class Bypass(Instruction):
     """
 
     operator: object
-
-
-@dataclass(frozen=True, eq=False)
-class Function:
-    """Base of the functions of one code that a Lookup evaluates. A field may differ by channel (the last axis)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sigmoid(Function):
-    """1 / (1 + exp(−x)); rational only at 0."""
-
-
-@dataclass(frozen=True, eq=False)
-class Tanh(Function):
-    """tanh x; rational only at 0."""
-
-
-@dataclass(frozen=True, eq=False)
-class BatchNorm(Function):
-    """gamma·(x − mean) / √(variance + epsilon) + beta per channel, of rounded parameters (B7, `raw`).
-
-    Codes of shape (channels,) with their fraction bits; gamma and beta may be None (1 and 0). epsilon: the stored
-    number, exactly.
-    """
-
-    gamma: np.ndarray | None
-    gamma_fraction_bits: int
-    beta: np.ndarray | None
-    beta_fraction_bits: int
-    mean: np.ndarray
-    mean_fraction_bits: int
-    variance: np.ndarray
-    variance_fraction_bits: int
-    epsilon: Fraction

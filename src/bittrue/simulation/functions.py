@@ -8,10 +8,11 @@ tens of thousands of times what the mathematical libraries state.
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 import torch
 
+from bittrue.errors import CarrierError
 from bittrue.fixed import Overflow, Quantizer, Rounding, round_to_code
 from bittrue.fixed.surd import round_surd
 from bittrue.fixed.tensor import apply_overflow_, count_overflows, round_shift_
@@ -19,24 +20,33 @@ from bittrue.program import (
     BatchNorm,
     CodeType,
     Function,
+    LogSoftmax,
     Lookup,
-    Sigmoid,
     Softmax,
     SoftmaxTable,
     Step,
-    Tanh,
 )
+from bittrue.program.reach import reach
 from bittrue.rules import RuleTable
 from bittrue.simulation.carrier import Carrier, bound_bits, carrier_for, nearest_float, power_of_two
 from bittrue.simulation.elementwise import affine_rounded
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, prove_step, quantizer_reach
-from bittrue.simulation.real_functions import EXP, REAL_FUNCTIONS, RealFunction, function_code, softmax_code
+from bittrue.simulation.real_functions import (
+    EXP,
+    RealFunction,
+    function_code,
+    log_softmax_code,
+    real_function,
+    softmax_code,
+)
 from bittrue.simulation.rounding import divide_rounded, doubtful, round_resolved
 from bittrue.simulation.values import Codes, Result
 
 _ERROR = 2.0**-36
 _MOST_TABLE = 1 << 24
+_SMALLEST_ERROR = 2.0**-60
+_MOST_DECIDED = 1 << 17
 
 function_kernel: RuleTable[Callable[..., Kernel]] = RuleTable("function kernel")
 """Rules `(function, step, input fraction bits) -> Kernel` for Lookup."""
@@ -50,43 +60,48 @@ def _(instruction: Lookup, step: Step, types: tuple[CodeType, ...]) -> Kernel:
 # Functions of one code
 
 
-@function_kernel.rule(Sigmoid, Tanh)
+@function_kernel.rule(*real_function)
 def _(function: Function, step: Step, fraction_bits: int) -> Kernel:
     """Evaluated once for each code that occurs."""
     assert step.quantizer is not None
-    quantizer, real = step.quantizer, REAL_FUNCTIONS[type(function)]
-    low, high = (round_to_code(Fraction(end), quantizer.format.fraction_bits, quantizer.rounding) for end in real.reach)
+    quantizer, real = step.quantizer, real_function[type(function)](function)
+    decide = lru_cache(_MOST_DECIDED)(lambda code: function_code(code, fraction_bits, quantizer, real, step.name))
 
     def look_up(inputs: tuple[Codes, ...]) -> Result:
         (x,) = inputs
-        carrier = carrier_for(max(-low, high), step.name)
         codes, place = torch.unique(x.tensor, return_inverse=True)
-        table = _rounded_function(codes, fraction_bits, quantizer, real, step.name)
+        table = _rounded_function(codes, fraction_bits, quantizer, real, step.name, decide)
+        low, high = (int(end) for end in torch.aminmax(table)) if table.numel() else (0, 0)
+        carrier = carrier_for(max(-low, high), step.name)
         return Result(table.to(carrier.dtype)[place], low, high, rounded=True)
 
     return look_up
 
 
 def _rounded_function(
-    codes: torch.Tensor, fraction_bits: int, quantizer: Quantizer, function: RealFunction, what: str
+    codes: torch.Tensor,
+    fraction_bits: int,
+    quantizer: Quantizer,
+    function: RealFunction,
+    what: str,
+    decide: Callable[[int], int],
 ) -> torch.Tensor:
-    """The rounded codes, in float64, of a function of codes."""
+    """The rounded codes, in float64, of a function of codes; `decide` gives one exactly."""
+    if codes.numel() and max(-int(codes.min()), int(codes.max())) >> Carrier.FLOAT64.bits:
+        raise CarrierError(f"{what}: a code of its input is more than float64 holds.")
     values = codes.to(torch.float64) * power_of_two(-fraction_bits, what)
-    reals = function.approximate(values) * power_of_two(quantizer.format.fraction_bits, what)
-
-    def resolve(open_cases: torch.Tensor) -> list[int]:
-        return [decide(int(codes[index])) for index in open_cases.tolist()]
-
-    def decide(code: int) -> int:
-        return function_code(code, fraction_bits, quantizer, function, what)
-
-    return round_resolved(reals, _error_of(reals, quantizer), quantizer.rounding, resolve, what)
+    step = power_of_two(quantizer.format.fraction_bits, what)
+    reals = function.approximate(values) * step
+    error = _error_of(reals, quantizer, function.absolute_error)
+    return round_resolved(
+        reals, error, quantizer.rounding, lambda cases: [decide(int(codes[i])) for i in cases.tolist()], what
+    )
 
 
-def _error_of(reals: torch.Tensor, quantizer: Quantizer) -> torch.Tensor:
+def _error_of(reals: torch.Tensor, quantizer: Quantizer, absolute: float) -> torch.Tensor:
     """How far they may be off, with an absolute part for results that float64 can't tell from an end of the function's
     range."""
-    return reals.abs() * _ERROR + 2.0 ** (quantizer.format.fraction_bits - 60)
+    return reals.abs() * _ERROR + absolute * 2.0**quantizer.format.fraction_bits
 
 
 # Batch normalization
@@ -225,10 +240,44 @@ def _(instruction: Softmax, step: Step, types: tuple[CodeType, ...]) -> Kernel:
         def decide(codes: list[int], index: int) -> int:
             return softmax_code(codes, index, source, quantizer, step.name)
 
-        rounded = round_resolved(reals, _error_of(reals, quantizer), quantizer.rounding, resolve, step.name)
+        rounded = round_resolved(
+            reals, _error_of(reals, quantizer, _SMALLEST_ERROR), quantizer.rounding, resolve, step.name
+        )
         return Result(rounded.to(carrier.dtype).reshape(x.tensor.shape), 0, one, rounded=True)
 
     return softmax
+
+
+@kernel.rule(LogSoftmax)
+def _(instruction: LogSoftmax, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    assert step.quantizer is not None
+    quantizer, source = step.quantizer, types[0].fraction_bits
+    assert source is not None
+    grid = power_of_two(quantizer.format.fraction_bits, step.name)
+
+    def log_softmax(inputs: tuple[Codes, ...]) -> Result:
+        (x,) = inputs
+        rows = x.tensor.reshape(-1, x.tensor.shape[-1])
+        exact = rows if rows.dtype == torch.int64 else rows.to(torch.float64)
+        differences = (exact - exact.amax(-1, keepdim=True)).to(torch.float64) * power_of_two(-source, step.name)
+        reals = torch.log_softmax(differences, -1) * grid
+        width = rows.shape[-1]
+
+        def resolve(open_cases: torch.Tensor) -> list[int]:
+            places = [divmod(index, width) for index in open_cases.tolist()]
+            return [decide([int(code) for code in rows[row].tolist()], index) for row, index in places]
+
+        def decide(codes: list[int], index: int) -> int:
+            return log_softmax_code(codes, index, source, quantizer, step.name)
+
+        # The logarithm of a sum near 1 is known no better than the sum.
+        error = _error_of(reals, quantizer, (width + 64) * 2.0**-50)
+        rounded = round_resolved(reals, error, quantizer.rounding, resolve, step.name)
+        low = int(rounded.min()) if rounded.numel() else 0
+        carrier = carrier_for(-low, step.name)
+        return Result(rounded.to(carrier.dtype).reshape(x.tensor.shape), low, 0, rounded=True)
+
+    return log_softmax
 
 
 @kernel.rule(SoftmaxTable)
@@ -237,6 +286,10 @@ def _(instruction: SoftmaxTable, step: Step, types: tuple[CodeType, ...]) -> Ker
     assert source is not None
     total_bits, reciprocal = instruction.sum.format.fraction_bits, instruction.reciprocal
     numerator_bits = total_bits + reciprocal.format.fraction_bits
+    difference_bits = instruction.difference.format.fraction_bits
+
+    def exp_code(difference: int) -> int:
+        return function_code(difference, difference_bits, instruction.exp, EXP, step.name)
 
     def softmax(inputs: tuple[Codes, ...]) -> Result:
         (x,) = inputs
@@ -255,9 +308,7 @@ def _(instruction: SoftmaxTable, step: Step, types: tuple[CodeType, ...]) -> Ker
             instruction.difference,
         )
         distinct, place = torch.unique(-difference, return_inverse=True)
-        table = _rounded_function(
-            distinct, instruction.difference.format.fraction_bits, instruction.exp, EXP, step.name
-        )
+        table = _rounded_function(distinct, difference_bits, instruction.exp, EXP, step.name, exp_code)
         exp = limited("exp", table.to(torch.int64)[place], instruction.exp)
         carrier_for(int(exp.abs().max()) * width, step.name)
         total = _rounded(exp.sum(-1, keepdim=True), instruction.exp.format.fraction_bits, instruction.sum)
@@ -296,9 +347,11 @@ def _largest_code(ends: Iterable[Fraction | int], quantizer: Quantizer) -> int:
 def _(instruction: Lookup, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
     assert step.quantizer is not None
     function = instruction.function
-    if not isinstance(function, BatchNorm):
-        return _proof(step, bounds[0], _largest_code(REAL_FUNCTIONS[type(function)].reach, step.quantizer))
     assert types[0].fraction_bits is not None
+    if not isinstance(function, BatchNorm):
+        unit = Fraction(2) ** -types[0].fraction_bits
+        reached = reach[type(function)](function, -bounds[0] * unit, bounds[0] * unit, unit)
+        return _proof(step, bounds[0], _largest_code((Fraction(end) for end in reached), step.quantizer))
     norms = exact_norms(function, types[0].fraction_bits)
     ends = [
         (abs(beta), abs(gamma) * (bounds[0] + abs(mean)), radicand, step.quantizer.format.fraction_bits)
@@ -312,6 +365,15 @@ def _(instruction: Lookup, step: Step, types: tuple[CodeType, ...], bounds: tupl
 def _(instruction: Softmax, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
     assert step.quantizer is not None
     return _proof(step, bounds[0], _largest_code((0, 1), step.quantizer))
+
+
+@prove_step.rule(LogSoftmax)
+def _(instruction: LogSoftmax, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    assert step.quantizer is not None
+    assert types[0].fraction_bits is not None
+    # The logarithm of n is less than the number of its bits.
+    lowest = 2 * bounds[0] * Fraction(2) ** -types[0].fraction_bits + types[0].shape[-1].bit_length()
+    return _proof(step, 2 * bounds[0], _largest_code((lowest,), step.quantizer))
 
 
 @prove_step.rule(SoftmaxTable)

@@ -1,42 +1,85 @@
 """Real functions of codes, correctly rounded: float64's approximation, and the exact decision by interval arithmetic.
 
-All results are irrational but for the points listed, so that intervals of growing precision decide every rounding.
+All results are irrational but for the points listed (of erf and GELU none is known but 0), so that intervals of growing
+precision decide every rounding.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isqrt
+from typing import Any
 
 import mpmath
 import torch
 
-from bittrue.errors import CarrierError
+from bittrue.errors import BittrueError, CarrierError
 from bittrue.fixed import Quantizer, Rounding, round_to_code
-from bittrue.program import Function, Sigmoid, Tanh
+from bittrue.program import (
+    ELU,
+    GELU,
+    BatchNorm,
+    Erf,
+    Exp,
+    HardSigmoid,
+    HardSwish,
+    Log,
+    LogSigmoid,
+    Mish,
+    Reciprocal,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Softsign,
+    Sqrt,
+    Square,
+    Tanh,
+)
+from bittrue.program.reach import LARGEST_EXPONENT
+from bittrue.rules import RuleTable
 
 _MOST_PRECISION = 1 << 16
 _GUARD_BITS = 8
+_SMALLEST_ERROR = 2.0**-60
 
 
 @dataclass(frozen=True)
 class RealFunction:
-    """A function of one number that is rational at 0 alone.
+    """A function of one number.
 
-    approximate: in float64. interval: the function of an interval. at_zero: its value there. reach: the integers that
-    its values lie between, for the arguments that it is given.
+    approximate: in float64, to within 2^-36 of the result or `absolute_error`. rational: its value where that is
+    rational, None elsewhere; raises ValueError, which says what the number lacks, where there is no value. interval:
+    the function of an interval, None where `rational` knows every value.
     """
 
     approximate: Callable[[torch.Tensor], torch.Tensor]
-    interval: Callable[[mpmath.mpi], mpmath.mpi]
-    at_zero: Fraction
-    reach: tuple[int, int]
+    rational: Callable[[Fraction], Fraction | None]
+    interval: Callable[[mpmath.mpi], mpmath.mpi] | None = None
+    absolute_error: float = _SMALLEST_ERROR
 
 
-def _exp(x: mpmath.mpi) -> mpmath.mpi:
+real_function: RuleTable[Callable[[Any], RealFunction]] = RuleTable("real function", gaps_allowed=True)
+"""Rules `(function) -> RealFunction`."""
+
+real_function.unsupported(BatchNorm, reason="it differs by channel and is decided by signs and squares")
+
+
+def _only_at(point: int, value: Fraction) -> Callable[[Fraction], Fraction | None]:
+    return lambda x: value if x == point else None
+
+
+# Intervals
+
+
+def _padded(y: mpmath.mpi) -> mpmath.mpi:
     # mpmath rounds the ends in their directions, but what it rounds is itself known to a few bits beyond them only:
     # next to a number of few bits an end can lie on the wrong side.
     unit = mpmath.iv.mpf(2) ** (_GUARD_BITS - mpmath.iv.prec)
-    return mpmath.iv.exp(x) * (1 + unit * mpmath.iv.mpf([-1, 1]))
+    return y * (1 + unit * mpmath.iv.mpf([-1, 1]))
+
+
+def _exp(x: mpmath.mpi) -> mpmath.mpi:
+    return _padded(mpmath.iv.exp(x))
 
 
 def _sigmoid(x: mpmath.mpi) -> mpmath.mpi:
@@ -47,20 +90,210 @@ def _tanh(x: mpmath.mpi) -> mpmath.mpi:
     return 1 - 2 / (1 + _exp(2 * x))
 
 
-REAL_FUNCTIONS: dict[type[Function], RealFunction] = {
-    Sigmoid: RealFunction(torch.sigmoid, _sigmoid, Fraction(1, 2), (0, 1)),
-    Tanh: RealFunction(torch.tanh, _tanh, Fraction(0), (-1, 1)),
-}
-EXP = RealFunction(torch.exp, _exp, Fraction(1), (0, 1))
+def _softplus(x: mpmath.mpi) -> mpmath.mpi:
+    if x > 0:
+        return x + _padded(mpmath.iv.log(1 + _exp(-x)))
+    return _padded(mpmath.iv.log(1 + _exp(x)))
+
+
+def _erfc(x: mpmath.mpi) -> mpmath.mpi:
+    """1 − erf x for x > 0, between its values at both ends, which mpmath gives to within its precision."""
+    if x > mpmath.iv.prec:  # erfc x < exp(−x²)
+        return mpmath.iv.mpf([0, mpmath.mpf(2) ** -mpmath.iv.prec])
+    with mpmath.workprec(mpmath.iv.prec + 64):
+        ends = [mpmath.erfc(mpmath.mpf(x.b)), mpmath.erfc(mpmath.mpf(x.a))]
+    return _padded(mpmath.iv.mpf(ends))
+
+
+def _erf(x: mpmath.mpi) -> mpmath.mpi:
+    if not x > 0:
+        return -_erf(-x)
+    if x > 1:
+        return 1 - _erfc(x)
+    with mpmath.workprec(mpmath.iv.prec + 64):
+        ends = [mpmath.erf(mpmath.mpf(x.a)), mpmath.erf(mpmath.mpf(x.b))]
+    return _padded(mpmath.iv.mpf(ends))
+
+
+def _gelu(x: mpmath.mpi) -> mpmath.mpi:
+    beyond = _erfc(abs(x) / mpmath.iv.sqrt(mpmath.iv.mpf(2))) / 2
+    return x * (1 - beyond) if x > 0 else x * beyond
+
+
+def _gelu_by_tanh(x: mpmath.mpi) -> mpmath.mpi:
+    cubic = x + mpmath.iv.mpf(44715) / 1000000 * x * x * x
+    return x * _sigmoid(2 * mpmath.iv.sqrt(2 / mpmath.iv.pi) * cubic)
+
+
+def _mish(x: mpmath.mpi) -> mpmath.mpi:
+    if x > 0:
+        inverse = _exp(-x)
+        rest = 2 * inverse * inverse
+        return x * (1 - rest / (1 + 2 * inverse + rest))
+    power = _exp(x)
+    part = power * (power + 2)
+    return x * part / (part + 2)
+
+
+# Rules
+
+
+@real_function.rule(Sigmoid)
+def _(function: Sigmoid) -> RealFunction:
+    return RealFunction(torch.sigmoid, _only_at(0, Fraction(1, 2)), _sigmoid)
+
+
+@real_function.rule(Tanh)
+def _(function: Tanh) -> RealFunction:
+    return RealFunction(torch.tanh, _only_at(0, Fraction(0)), _tanh)
+
+
+@real_function.rule(Exp)
+def _(function: Exp) -> RealFunction:
+    def rational(x: Fraction) -> Fraction | None:
+        if x > LARGEST_EXPONENT:
+            raise ValueError(f"the exponential of a number above {LARGEST_EXPONENT}, which no word holds")
+        return Fraction(1) if x == 0 else None
+
+    return RealFunction(torch.exp, rational, _exp)
+
+
+@real_function.rule(Log)
+def _(function: Log) -> RealFunction:
+    def rational(x: Fraction) -> Fraction | None:
+        if x <= 0:
+            raise ValueError("the logarithm of 0" if x == 0 else "the logarithm of a negative number")
+        return Fraction(0) if x == 1 else None
+
+    return RealFunction(torch.log, rational, lambda x: _padded(mpmath.iv.log(x)))
+
+
+@real_function.rule(Sqrt)
+def _(function: Sqrt) -> RealFunction:
+    def rational(x: Fraction) -> Fraction | None:
+        if x < 0:
+            raise ValueError("the square root of a negative number")
+        root = Fraction(isqrt(x.numerator), isqrt(x.denominator))
+        return root if root * root == x else None
+
+    return RealFunction(torch.sqrt, rational, lambda x: _padded(mpmath.iv.sqrt(x)))
+
+
+@real_function.rule(Reciprocal)
+def _(function: Reciprocal) -> RealFunction:
+    def rational(x: Fraction) -> Fraction:
+        if x == 0:
+            raise ValueError("the reciprocal of 0")
+        return 1 / x
+
+    return RealFunction(torch.reciprocal, rational)
+
+
+@real_function.rule(Square)
+def _(function: Square) -> RealFunction:
+    return RealFunction(torch.square, lambda x: x * x)
+
+
+@real_function.rule(Erf)
+def _(function: Erf) -> RealFunction:
+    return RealFunction(torch.erf, _only_at(0, Fraction(0)), _erf)
+
+
+@real_function.rule(ELU)
+def _(function: ELU) -> RealFunction:
+    alpha, scale, factor = float(function.alpha), float(function.scale), function.scale * function.alpha
+
+    def rational(x: Fraction) -> Fraction | None:
+        if x >= 0:
+            return function.scale * x
+        return Fraction(0) if factor == 0 else None
+
+    def interval(x: mpmath.mpi) -> mpmath.mpi:
+        return mpmath.iv.mpf(factor.numerator) / factor.denominator * (_exp(x) - 1)
+
+    return RealFunction(
+        lambda x: torch.where(x > 0, scale * x, scale * alpha * torch.expm1(x.clamp(max=0))), rational, interval
+    )
+
+
+@real_function.rule(GELU)
+def _(function: GELU) -> RealFunction:
+    def by_erf(x: torch.Tensor) -> torch.Tensor:
+        return x * torch.erfc(x * -(0.5**0.5)) * 0.5
+
+    def by_tanh(x: torch.Tensor) -> torch.Tensor:
+        return x * torch.sigmoid((8 / torch.pi) ** 0.5 * (x + 0.044715 * x**3))
+
+    if function.approximate:
+        return RealFunction(by_tanh, _only_at(0, Fraction(0)), _gelu_by_tanh)
+    return RealFunction(by_erf, _only_at(0, Fraction(0)), _gelu)
+
+
+@real_function.rule(SiLU)
+def _(function: SiLU) -> RealFunction:
+    return RealFunction(lambda x: x * torch.sigmoid(x), _only_at(0, Fraction(0)), lambda x: x * _sigmoid(x))
+
+
+@real_function.rule(Mish)
+def _(function: Mish) -> RealFunction:
+    return RealFunction(lambda x: x * torch.tanh(_approximate_softplus(x)), _only_at(0, Fraction(0)), _mish)
+
+
+@real_function.rule(Softplus)
+def _(function: Softplus) -> RealFunction:
+    return RealFunction(_approximate_softplus, lambda x: None, _softplus)
+
+
+@real_function.rule(LogSigmoid)
+def _(function: LogSigmoid) -> RealFunction:
+    return RealFunction(lambda x: -_approximate_softplus(-x), lambda x: None, lambda x: -_softplus(-x))
+
+
+def _approximate_softplus(x: torch.Tensor) -> torch.Tensor:
+    return x.clamp(min=0) + torch.log1p(torch.exp(-x.abs()))
+
+
+@real_function.rule(Softsign)
+def _(function: Softsign) -> RealFunction:
+    return RealFunction(lambda x: x / (1 + x.abs()), lambda x: x / (1 + abs(x)))
+
+
+@real_function.rule(HardSigmoid)
+def _(function: HardSigmoid) -> RealFunction:
+    slope, offset = float(function.slope), float(function.offset)
+
+    def rational(x: Fraction) -> Fraction:
+        return min(max(function.slope * x + function.offset, Fraction(0)), Fraction(1))
+
+    # Near 0 the sum of larger numbers has their error.
+    return RealFunction(lambda x: (slope * x + offset).clamp(0, 1), rational, None, (1 + abs(offset)) * 2.0**-50)
+
+
+@real_function.rule(HardSwish)
+def _(function: HardSwish) -> RealFunction:
+    return RealFunction(
+        lambda x: x * (x + 3).clamp(0, 6) / 6, lambda x: x * min(max(x + 3, Fraction(0)), Fraction(6)) / 6
+    )
+
+
+EXP = real_function[Exp](Exp())
 """Of numbers that are not positive, as a softmax has them."""
 
 
 def function_code(code: int, fraction_bits: int, quantizer: Quantizer, function: RealFunction, what: str) -> int:
-    """The rounded code of a function of one code."""
+    """The rounded code of a function of one code; raises BittrueError where the function has no value."""
     bits, rounding = quantizer.format.fraction_bits, quantizer.rounding
-    if code == 0:
-        return round_to_code(function.at_zero, bits, rounding)
-    return _round_interval(lambda: function.interval(_exact(code, fraction_bits)), bits, rounding, what)
+    try:
+        value = function.rational(code * Fraction(2) ** -fraction_bits)
+    except ValueError as error:
+        raise BittrueError(
+            f"site {what}.output: it takes {error}; give its input a range in which such a number doesn't occur."
+        ) from None
+    if value is not None:
+        return round_to_code(value, bits, rounding)
+    interval = function.interval
+    assert interval is not None
+    return _round_interval(lambda: interval(_exact(code, fraction_bits)), bits, rounding, what)
 
 
 def softmax_code(codes: list[int], index: int, fraction_bits: int, quantizer: Quantizer, what: str) -> int:
@@ -72,6 +305,21 @@ def softmax_code(codes: list[int], index: int, fraction_bits: int, quantizer: Qu
     def value() -> mpmath.mpi:
         others = [_exp(_exact(code - codes[index], fraction_bits)) for code in codes if code != codes[index]]
         return 1 / sum(others, mpmath.iv.mpf(len(codes) - len(others)))
+
+    return _round_interval(value, bits, rounding, what)
+
+
+def log_softmax_code(codes: list[int], index: int, fraction_bits: int, quantizer: Quantizer, what: str) -> int:
+    """The rounded code of one output of a row; rational only over one code."""
+    bits, rounding = quantizer.format.fraction_bits, quantizer.rounding
+    if len(codes) == 1:
+        return 0
+    largest = max(codes)
+
+    def value() -> mpmath.mpi:
+        others = [_exp(_exact(code - largest, fraction_bits)) for code in codes if code != largest]
+        total = sum(others, mpmath.iv.mpf(len(codes) - len(others)))
+        return _exact(codes[index] - largest, fraction_bits) - _padded(mpmath.iv.log(total))
 
     return _round_interval(value, bits, rounding, what)
 

@@ -12,14 +12,32 @@ from bittrue.fixed import Overflow, Quantizer, Rounding
 from bittrue.fixed.tensor import apply_overflow_, count_overflows, quantize, round_shift_
 from bittrue.operators.float_value import float_value
 from bittrue.program import Bypass, CodeType, FixedNetwork, Quantize, Step
-from bittrue.simulation import elementwise, functions, movement, multiply_accumulate, pooling, wide, wide_functions
+from bittrue.simulation import (
+    elementwise,
+    functions,
+    layer_normalization,
+    movement,
+    multiply_accumulate,
+    pooling,
+    wide,
+    wide_functions,
+)
 from bittrue.simulation.arithmetic import exact_arithmetic
 from bittrue.simulation.carrier import carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove, prove_step
 from bittrue.simulation.values import Codes, Result, Value
 
-KERNEL_MODULES = (elementwise, functions, movement, multiply_accumulate, pooling, wide, wide_functions)
+KERNEL_MODULES = (
+    elementwise,
+    functions,
+    layer_normalization,
+    movement,
+    multiply_accumulate,
+    pooling,
+    wide,
+    wide_functions,
+)
 """Imported for the rules that they register."""
 
 _MOST_SCALED = 60

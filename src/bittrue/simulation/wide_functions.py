@@ -5,10 +5,11 @@ from collections.abc import Callable
 import numpy as np
 
 from bittrue.fixed import Quantizer, integers
-from bittrue.program import BatchNorm, CodeType, Function, Lookup, Sigmoid, Softmax, SoftmaxTable, Step, Tanh
+from bittrue.program import BatchNorm, CodeType, Function, LogSoftmax, Lookup, Normalize, Softmax, SoftmaxTable, Step
 from bittrue.rules import RuleTable
 from bittrue.simulation.functions import exact_norms, norm_code
-from bittrue.simulation.real_functions import EXP, REAL_FUNCTIONS, function_code, softmax_code
+from bittrue.simulation.layer_normalization import RowNorm
+from bittrue.simulation.real_functions import EXP, function_code, log_softmax_code, real_function, softmax_code
 from bittrue.simulation.wide import WideKernel, WideResult, wide_kernel
 
 wide_function: RuleTable[Callable[..., WideKernel]] = RuleTable("wide function")
@@ -20,9 +21,9 @@ def _(instruction: Lookup, step: Step, types: tuple[CodeType, ...]) -> WideKerne
     return wide_function[type(instruction.function)](instruction.function, step, types[0].fraction_bits)
 
 
-@wide_function.rule(Sigmoid, Tanh)
+@wide_function.rule(*real_function)
 def _(function: Function, step: Step, fraction_bits: int) -> WideKernel:
-    quantizer, real = _quantizer(step), REAL_FUNCTIONS[type(function)]
+    quantizer, real = _quantizer(step), real_function[type(function)](function)
     return lambda inputs: WideResult(
         _each(inputs[0], lambda code: function_code(code, fraction_bits, quantizer, real, step.name))
     )
@@ -53,6 +54,35 @@ def _(instruction: Softmax, step: Step, types: tuple[CodeType, ...]) -> WideKern
         return WideResult(_shaped(codes, x))
 
     return softmax
+
+
+@wide_kernel.rule(LogSoftmax)
+def _(instruction: LogSoftmax, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    source, quantizer = types[0].fraction_bits, _quantizer(step)
+    assert source is not None
+
+    def log_softmax(inputs: tuple[np.ndarray, ...]) -> WideResult:
+        (x,) = inputs
+        rows = x.reshape(-1, x.shape[-1]).tolist()
+        codes = [
+            log_softmax_code(row, index, source, quantizer, step.name) for row in rows for index in range(len(row))
+        ]
+        return WideResult(_shaped(codes, x))
+
+    return log_softmax
+
+
+@wide_kernel.rule(Normalize)
+def _(instruction: Normalize, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    assert types[0].fraction_bits is not None
+    norm = RowNorm(instruction, types[0], _quantizer(step))
+
+    def normalize(inputs: tuple[np.ndarray, ...]) -> WideResult:
+        (x,) = inputs
+        rows = x.reshape(-1, norm.count).tolist()
+        return WideResult(_shaped([code for row in rows for code in norm.codes(row)], x))
+
+    return normalize
 
 
 @wide_kernel.rule(SoftmaxTable)

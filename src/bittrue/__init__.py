@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from bittrue.errors import BittrueError
     from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
     from bittrue.frontends import load
+    from bittrue.integrations.compare import Comparison, compare
+    from bittrue.integrations.keras_weights import WeightReport, quantize_weights
     from bittrue.lowering import lower_network as lower
     from bittrue.network import Network
     from bittrue.plan import Override, Plan, PlanOptions, Ranges, plan_from_ranges, study_plan, uniform_plan
@@ -37,6 +39,7 @@ _HOMES = {
     "AccumulatorWidths": "bittrue.analysis.accumulators",
     "BittrueError": "bittrue.errors",
     "Chart": "bittrue.analysis.chart",
+    "Comparison": "bittrue.integrations.compare",
     "Dataset": "bittrue.data",
     "FixedFormat": "bittrue.fixed",
     "FixedNetwork": "bittrue.program",
@@ -54,15 +57,18 @@ _HOMES = {
     "Sweep": "bittrue.analysis.sweep_result",
     "SweepRow": "bittrue.analysis.sweep",
     "Verification": "bittrue.analysis.verify",
+    "WeightReport": "bittrue.integrations.keras_weights",
     "accumulator_widths": "bittrue.analysis.accumulators",
     "calibration_images": "bittrue.analysis.ranges",
     "choose_recipe": "bittrue.analysis.recipe",
+    "compare": "bittrue.integrations.compare",
     "histogram": "bittrue.analysis.chart",
     "load": "bittrue.frontends",
     "load_dataset": "bittrue.data",
     "lower": "bittrue.lowering:lower_network",
     "measure_ranges": "bittrue.analysis.ranges",
     "plan_from_ranges": "bittrue.plan",
+    "quantize_weights": "bittrue.integrations.keras_weights",
     "ranges_chart": "bittrue.analysis.chart",
     "simulate": "bittrue.analysis.simulate",
     "study_plan": "bittrue.plan",
@@ -80,6 +86,7 @@ __all__ = [
     "AccumulatorWidths",
     "BittrueError",
     "Chart",
+    "Comparison",
     "Dataset",
     "FixedFormat",
     "FixedNetwork",
@@ -97,9 +104,11 @@ __all__ = [
     "Sweep",
     "SweepRow",
     "Verification",
+    "WeightReport",
     "accumulator_widths",
     "calibration_images",
     "choose_recipe",
+    "compare",
     "histogram",
     "keras",
     "load",
@@ -107,6 +116,7 @@ __all__ = [
     "lower",
     "measure_ranges",
     "plan_from_ranges",
+    "quantize_weights",
     "ranges_chart",
     "simulate",
     "study_plan",

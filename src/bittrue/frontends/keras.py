@@ -58,17 +58,43 @@ def from_keras(source: str | os.PathLike[str] | object) -> Network:
 
     Raises: ModelError, in one sentence that names the file or the model, and the layer.
     """
-    if isinstance(source, str | os.PathLike):
-        where = os.fspath(source)
-        open_file = open_h5 if Path(where).suffix.lower() in H5_SUFFIXES else open_archive
-        with _naming(where), open_file(Path(where)) as (description, weights):
-            network = _network(description, weights)
-    else:
-        where = f"the Keras model {getattr(source, 'name', type(source).__name__)}"
-        with _naming(where):
-            network = _network(_describe(source), LayerWeights(source))
+    if not isinstance(source, str | os.PathLike):
+        return from_keras_layers(source)[0]
+    where = os.fspath(source)
+    open_file = open_h5 if Path(where).suffix.lower() in H5_SUFFIXES else open_archive
+    with _naming(where), open_file(Path(where)) as (description, weights):
+        network, _ = _network(description, weights)
     check_parameters(network, where)
     return network
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What of a Keras model a node was made from.
+
+    layer: the layer itself. activation: whether the node is the layer's fused activation. roles: for each of the
+    layer's weights, in Keras's order, the role of the parameter that it became.
+    """
+
+    layer: Any
+    activation: bool
+    roles: tuple[str, ...]
+
+
+def from_keras_layers(model: object) -> tuple[Network, dict[str, Origin]]:
+    """The Network of a model object as `from_keras` reads it, and by node what made it.
+
+    The model's input has no origin, and neither has a node that is only a part of what a layer does.
+    """
+    where = f"the Keras model {getattr(model, 'name', type(model).__name__)}"
+    with _naming(where):
+        network, made_by = _network(_describe(model), LayerWeights(model))
+    check_parameters(network, where)
+    return network, {
+        name: Origin(weights.layer, activation, roles)
+        for name, (weights, activation, roles) in made_by.items()
+        if isinstance(weights, LayerWeights)
+    }
 
 
 @dataclass(frozen=True)
@@ -119,7 +145,11 @@ def _describe(model: Any) -> Mapping[str, object]:
     return description
 
 
-def _network(description: Mapping[str, object], weights: Weights) -> Network:
+MadeBy = dict[str, tuple[Weights, bool, tuple[str, ...]]]
+"""By node the weights of the layer that it was made from, and Origin's other fields."""
+
+
+def _network(description: Mapping[str, object], weights: Weights) -> tuple[Network, MadeBy]:
     class_name, module, config = description.get("class_name"), description.get("module"), description.get("config")
     if class_name not in MODELS or not isinstance(module, str) or not is_from_keras(module):
         raise ModelError(
@@ -132,8 +162,9 @@ def _network(description: Mapping[str, object], weights: Weights) -> Network:
     _refuse_several(model.inputs, "inputs")
     _refuse_several(model.outputs, "outputs")
     builder = NetworkBuilder(model.name)
-    [output] = _Conversion(builder).add_model(model, weights, None, "")
-    return builder.finish(output)
+    conversion = _Conversion(builder)
+    [output] = conversion.add_model(model, weights, None, "")
+    return builder.finish(output), conversion.made_by
 
 
 class _Conversion:
@@ -143,6 +174,7 @@ class _Conversion:
         self._builder = builder
         self._nodes = 0
         self._parameters: dict[object, dict[str, Parameter]] = {}
+        self.made_by: MadeBy = {}
 
     def add_model(self, model: KerasModel, weights: Weights, inputs: list[str] | None, prefix: str) -> list[str]:
         """Add the model's nodes, reading the nodes `inputs` (None: its own input, a new node); returns its outputs."""
@@ -164,7 +196,10 @@ class _Conversion:
                 name = names[layer.name] if call == 0 else self._builder.unique_name(prefix + layer.name)
                 # Parameters bear the first use's name, whichever use comes first in the graph.
                 read = partial(self._read, layer_weights, names[layer.name])
-                values[layer.name, call] = [self._add_layer(layer, name, read, sources)]
+                output = self._add_layer(layer, name, read, sources)
+                roles = tuple(self._parameters.get(layer_weights.key, ()))
+                self.made_by |= {name: (layer_weights, False, roles), output: (layer_weights, output != name, roles)}
+                values[layer.name, call] = [output]
         return [_value(values, reference) for reference in model.outputs]
 
     def _inputs(

@@ -1,0 +1,230 @@
+"""A plan's quantizers put into the user's own Keras model."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import keras
+import numpy as np
+
+from bittrue.errors import FormatError, ModelError, PlanError
+from bittrue.fixed import Quantizer
+from bittrue.frontends.keras import Origin, from_keras_layers
+from bittrue.integrations.float32 import check_float32
+from bittrue.integrations.keras_quantize import Quantize, Tensor
+from bittrue.lowering import LoweringContext, bypass
+from bittrue.network import Network, Node, Operator, Parameter
+from bittrue.operators import BatchNormalization, ReLU
+from bittrue.plan import Guard, Plan, Word, check_plan, sites_of
+from bittrue.plan.plan import unknown_site
+
+NUMBERS = ("scale", "offset", "slope", "bound", "threshold")
+"""Roles of numbers that are computed, or are a layer's arguments; parameters bear their own roles."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inserted:
+    """The model with a plan's layers; `values`: for each node of the network the tensor that its readers get."""
+
+    network: Network
+    model: Any
+    values: Mapping[str, Tensor]
+
+
+def insert(model: Any, plan: Plan, *, enabled: bool = True) -> Any:
+    """A new Keras model that computes `model` under `plan` in float32: "fake" quantization.
+
+    Weights are rounded as the plan says, and after each node whose output site has a quantizer stands a `Quantize`
+    (EXACT and FLOAT: none; GUARD: with 16 fraction bits more). Its layers are named like the network's nodes, nested
+    models unfolded and fused activations layers of their own; a batch norm in `affine` form has its rounded scale and
+    offset as gamma and beta, and isn't trained. Where `model` is compiled, the new one is in the same way. `model` and
+    its weights stay as they are.
+
+    enabled: False leaves the weights as trained and switches every `Quantize` off: the float model, bit for bit.
+
+    Sums are float32 here, added in the backend's order, so that a value next to a rounding boundary may come out one
+    step off, and a few images may be classified otherwise than by the bit-true simulation: `bittrue.compare` counts
+    them. A parameter of more than 24 significant bits is rounded to float32.
+
+    Raises: ModelError for a model that bittrue can't read or a layer that can't take its rounded numbers; PlanError
+    for a plan of other sites or another network, or with formats inside a sum or a softmax, where no layer can stand;
+    FormatError for an output's format whose values float32 doesn't hold.
+    """
+    return insert_layers(model, plan, enabled=enabled).model
+
+
+def insert_layers(model: Any, plan: Plan, *, enabled: bool = True) -> Inserted:
+    """`insert`, with the network and the tensors by node."""
+    network, origins = from_keras_layers(model)
+    _check_plan(plan, network)
+    quantizers = _output_quantizers(plan, network)
+    operators = _rounded_operators(network, plan) if enabled else {}
+    clones = _Clones()
+    names = {node.name for node in network.nodes}
+    image = keras.Input(network.input.shape, name=network.input.name, dtype="float32")
+    values: dict[str, Tensor] = {}
+    for node in network.nodes:
+        value = image
+        if node.inputs:
+            layer = clones.layer_of(node, origins.get(node.name), operators.get(node.name, node.operator))
+            sources = [values[name] for name in node.inputs]
+            value = layer(sources[0] if len(sources) == 1 else sources)
+        if node.name in quantizers:
+            value = _quantize_layer(quantizers[node.name], _unused(f"{node.name}_quantize", names), enabled)(value)
+        values[node.name] = value
+    inserted = keras.Model(image, values[network.output], name=network.name)
+    clones.set_weights()
+    if model.compiled:
+        inserted.compile_from_config(model.get_compile_config())
+    return Inserted(network, inserted, values)
+
+
+def _check_plan(plan: Plan, network: Network) -> None:
+    """Refuse a plan that isn't the network's, or that asks for what no layer can do."""
+    found = sites_of(network, plan.options)
+    for name in plan.sites:
+        if name not in found:  # said first, since another network's hash helps nobody to find a misspelt name
+            raise unknown_site(name, found)
+    check_plan(plan, network)
+    for name, site in found.items():
+        parameters = dict(network.by_name[site.node].operator.parameters())
+        if site.role not in ("output", *NUMBERS, *parameters) and plan.sites[name] is not Word.EXACT:
+            raise PlanError(
+                f"site {name}: it lies inside of what Keras computes in one layer, where nothing can be rounded; make "
+                "the plan with exact accumulators and an exact softmax, or use `bittrue simulate`."
+            )
+
+
+def _output_quantizers(plan: Plan, network: Network) -> dict[str, Quantizer]:
+    """By node the quantizer of its output, where it has one."""
+    found = {}
+    for node in network.nodes:
+        site = f"{node.name}.output"
+        spec = plan.sites[site]
+        quantizer = spec.quantizer if isinstance(spec, Guard) else spec
+        if isinstance(quantizer, Quantizer):
+            try:
+                check_float32(quantizer)
+            except FormatError as error:
+                raise FormatError(f"site {site}: {error}") from None
+            found[node.name] = quantizer
+    return found
+
+
+def _rounded_operators(network: Network, plan: Plan) -> dict[str, Operator]:
+    """By node the operator with its numbers rounded as the plan says."""
+    context = LoweringContext(network, plan)
+    rounded = {}
+    for node in network.nodes:
+        if node.inputs:
+            context.begin(node)
+            rounded[node.name] = bypass[type(node.operator)](node.operator, context)
+    return rounded
+
+
+def _quantize_layer(quantizer: Quantizer, name: str, enabled: bool) -> Any:
+    shape = quantizer.format
+    return Quantize(
+        shape.word_length,
+        shape.fraction_bits,
+        shape.signed,
+        quantizer.rounding,
+        quantizer.overflow,
+        enabled,
+        name=name,
+        dtype="float32",
+    )
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
+class _Clones:
+    """Copies of a model's layers with rounded numbers, one for however many uses of a layer."""
+
+    def __init__(self) -> None:
+        self._layers: dict[tuple[int, bool], Any] = {}
+        self._weights: list[tuple[Any, list[np.ndarray]]] = []
+
+    def layer_of(self, node: Node, origin: Origin | None, operator: Operator) -> Any:
+        """The layer that computes `operator`, the node's own or one with rounded numbers; its weights are set later,
+        by `set_weights`, when it is built."""
+        if origin is None or (origin.activation and any(operator.parameters())):
+            raise ModelError(f"layer {node.name}: Keras computes several nodes in it, and none can be rounded alone.")
+        key = id(origin.layer), origin.activation
+        if key not in self._layers:
+            self._layers[key] = self._copy(node, origin, operator)
+        return self._layers[key]
+
+    def set_weights(self) -> None:
+        """Give each copy that has weights its values."""
+        for layer, values in self._weights:
+            for variable, value in zip(layer.weights, values, strict=True):
+                variable.assign(value.reshape(variable.shape))
+
+    def _copy(self, node: Node, origin: Origin, operator: Operator) -> Any:
+        if not _same_form(node.operator, operator):
+            if type(operator) not in REBUILT:
+                raise ModelError(f"layer {node.name}: its class can't take its rounded numbers; leave them EXACT.")
+            layer = REBUILT[type(operator)](operator, node.name)
+            self._weights.append((layer, [parameter.value for _, parameter in operator.parameters()]))
+            return layer
+        if origin.activation:
+            return _activation_layer(origin.layer.activation, node.name)
+        config = {**origin.layer.get_config(), "name": node.name, "dtype": "float32"}
+        if "activation" in config and type(origin.layer) is not keras.layers.Activation:
+            config["activation"] = "linear"
+        layer = type(origin.layer).from_config(config)
+        self._weights.append((layer, _stored_values(node, origin, operator)))
+        return layer
+
+
+def _same_form(operator: Operator, rounded: Operator) -> bool:
+    """Whether nothing but the values of parameters differs."""
+    pairs = [(getattr(operator, field.name), getattr(rounded, field.name)) for field in fields(operator)]
+    return all(type(one) is type(other) and (isinstance(one, Parameter) or one == other) for one, other in pairs)
+
+
+def _activation_layer(activation: Any, name: str) -> Any:
+    if isinstance(activation, keras.layers.Layer):
+        return type(activation).from_config({**activation.get_config(), "name": name, "dtype": "float32"})
+    return keras.layers.Activation(activation, name=name, dtype="float32")
+
+
+def _stored_values(node: Node, origin: Origin, operator: Operator) -> list[np.ndarray]:
+    """The layer's weights in Keras's order, with the operator's values for those that it has."""
+    trained, rounded = dict(node.operator.parameters()), dict(operator.parameters())
+    values = []
+    for role, variable in zip(origin.roles, origin.layer.weights, strict=True):
+        stored = _array(variable)
+        if role in trained:
+            if not np.array_equal(trained[role].value.reshape(stored.shape), stored):
+                raise ModelError(f"layer {node.name}: its {role} is stored in another order than it is computed in.")
+            stored = rounded[role].value
+        elif not role.startswith("renorm"):
+            raise ModelError(f"layer {node.name}: Keras computes several nodes in it, and none can be rounded alone.")
+        values.append(stored)
+    return values
+
+
+def _array(variable: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(variable))
+
+
+def _relu(operator: ReLU, name: str) -> Any:
+    return keras.layers.ReLU(
+        operator.max_value, operator.negative_slope, operator.threshold, name=name, dtype="float32"
+    )
+
+
+def _batch_normalization(operator: BatchNormalization, name: str) -> Any:
+    # Of an affine map the statistics are 0 and 1, which training may not move.
+    return keras.layers.BatchNormalization(epsilon=operator.epsilon, trainable=False, name=name, dtype="float32")
+
+
+REBUILT: dict[type[Operator], Callable[..., Any]] = {ReLU: _relu, BatchNormalization: _batch_normalization}
+"""For operators whose rounded numbers their Keras layer may not be able to take: the layer that can."""

@@ -15,6 +15,8 @@ from bittrue.analysis.simulate import simulate
 from bittrue.analysis.sweep import sweep, sweep_rows
 from bittrue.analysis.verify import FirstMismatch, Verification, verify
 from bittrue.errors import BittrueError
+from bittrue.integrations.compare import Comparison, LayerDifference
+from bittrue.integrations.keras_weights import WeightChange, WeightReport
 from bittrue.network import Network
 from bittrue.operators import Dense, Input
 from bittrue.plan import Override, Plan, Ranges, study_plan
@@ -36,6 +38,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
         "Simulation": simulate(network, plan, dataset),
         "Verification": verify(network, plan, dataset),
         "mismatch": Verification("sha256:0", "sha256:1", {"images": 2}, "reference", 2, 9, 1, mismatch, ("a",)),
+        "Comparison": Comparison(
+            "sha256:0", "sha256:1", {"images": 2}, 2, (LayerDifference("conv", 9, 1, 1.0, 1),), (1,), 2, 1
+        ),
+        "WeightReport": WeightReport("ap_fixed<8,3>", (WeightChange("conv.weight", 9, 8, 2, 1, 0.5),)),
         "AccumulatorWidths": accumulator_widths(network, plan, dataset),
     }
 

@@ -130,7 +130,7 @@ def compare(
     program = lower_network(network, plan)
     simulator = Simulator(program)
     tallies = {node.name: _Tally(program.by_name[node.name]) for node in network.nodes if _is_compared(plan, node.name)}
-    both = keras.Model(inserted.model.inputs, [inserted.values[name] for name in (*tallies, network.output)])
+    both = keras.Model(inserted.model.inputs[0], [inserted.values[name] for name in (*tallies, network.output)])
     flipped: list[int] = []
     fake_correct, true_correct = 0, 0
     classifies = _is_classifier(network)

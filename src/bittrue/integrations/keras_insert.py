@@ -16,7 +16,7 @@ from bittrue.lowering import LoweringContext, bypass
 from bittrue.network import Network, Node, Operator, Parameter
 from bittrue.operators import BatchNormalization, ReLU
 from bittrue.plan import Guard, Plan, Word, check_plan, sites_of
-from bittrue.plan.plan import unknown_site
+from bittrue.plan.sites import unknown_site
 
 NUMBERS = ("scale", "offset", "slope", "bound", "threshold")
 """Roles of numbers that are computed, or are a layer's arguments; parameters bear their own roles."""

@@ -81,14 +81,13 @@ def quantize_weights(
     )
     if not model.weights:
         raise ModelError(f"the Keras model {model.name} has no weights yet: build it, or call it on a batch, first.")
-    rounded = [_round(variable, quantizer) for variable in model.weights]
+    rounded = [_round(variable, _site(variable.path, model.name), quantizer) for variable in model.weights]
     for variable, (values, _) in zip(model.weights, rounded, strict=True):
         variable.assign(values)
     return WeightReport(describe(quantizer), tuple(change for _, change in rounded))
 
 
-def _round(variable: Any, quantizer: Quantizer) -> tuple[np.ndarray, WeightChange]:
-    name = _site(variable.path)
+def _round(variable: Any, name: str, quantizer: Quantizer) -> tuple[np.ndarray, WeightChange]:
     if variable.dtype != "float32":
         raise ModelError(f"{name} is {variable.dtype}: load the model in float32, whose values it then takes.")
     trained = np.asarray(keras.ops.convert_to_numpy(variable))
@@ -106,6 +105,7 @@ def _round(variable: Any, quantizer: Quantizer) -> tuple[np.ndarray, WeightChang
     )
 
 
-def _site(path: str) -> str:
-    *layers, role = path.split("/")
+def _site(path: str, model: str) -> str:
+    """`conv1.weight`; Keras puts the model's own name before some paths."""
+    *layers, role = path.removeprefix(f"{model}/").split("/")
     return f"{re.sub(r'[^A-Za-z0-9_]', '_', '_'.join(layers))}.{ROLES.get(role, role)}"

@@ -1,7 +1,6 @@
 """Keras under its torch backend, whichever the machine's configuration names."""
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -13,5 +12,4 @@ KERAS_AND_NUMPY = "ignore:__array__ implementation doesn't accept a copy keyword
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.filterwarnings(KERAS_AND_NUMPY))
+        item.add_marker(pytest.mark.filterwarnings(KERAS_AND_NUMPY))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from bittrue.analysis.simulate import Simulation, simulate
     from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
     from bittrue.analysis.sweep_result import Row, Sweep
+    from bittrue.analysis.trace import trace
+    from bittrue.analysis.trace_result import Trace
     from bittrue.analysis.verify import Verification, verify
     from bittrue.data import Dataset, load_dataset
     from bittrue.errors import BittrueError
@@ -56,6 +58,7 @@ _HOMES = {
     "Simulation": "bittrue.analysis.simulate",
     "Sweep": "bittrue.analysis.sweep_result",
     "SweepRow": "bittrue.analysis.sweep",
+    "Trace": "bittrue.analysis.trace_result",
     "Verification": "bittrue.analysis.verify",
     "WeightReport": "bittrue.integrations.keras_weights",
     "accumulator_widths": "bittrue.analysis.accumulators",
@@ -74,6 +77,7 @@ _HOMES = {
     "study_plan": "bittrue.plan",
     "sweep": "bittrue.analysis.sweep",
     "sweep_rows": "bittrue.analysis.sweep",
+    "trace": "bittrue.analysis.trace",
     "uniform_plan": "bittrue.plan",
     "verify": "bittrue.analysis.verify",
 }
@@ -103,6 +107,7 @@ __all__ = [
     "Simulation",
     "Sweep",
     "SweepRow",
+    "Trace",
     "Verification",
     "WeightReport",
     "accumulator_widths",
@@ -123,6 +128,7 @@ __all__ = [
     "sweep",
     "sweep_rows",
     "torch",
+    "trace",
     "uniform_plan",
     "verify",
 ]

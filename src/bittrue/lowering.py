@@ -5,7 +5,7 @@ adds the quantizer of the node's output site. Where a site of the node, or one o
 table gives the operator with its rounded parameters instead, to be computed in float32 (B5).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor
@@ -20,7 +20,7 @@ from bittrue.fixed.dyadic import exact_codes, integer_array, narrow
 from bittrue.fixed.format import LARGEST_WORD_LENGTH
 from bittrue.fixed.surd import round_surd
 from bittrue.network import Network, Node, Operator, Parameter
-from bittrue.plan import Guard, Plan, PlanOptions, Spec, Word, check_plan
+from bittrue.plan import Guard, Plan, PlanOptions, Site, Spec, Word, check_plan
 from bittrue.program import Bypass, CodeType, FixedNetwork, Instruction, Step
 from bittrue.rules import RuleTable
 from bittrue.shapes import Shape
@@ -58,7 +58,7 @@ class LoweringContext:
         self._plan = plan
         self._steps: list[Step] = []
         self._types: dict[str, CodeType] = {}
-        self._parameters: dict[str, ParameterCodes] = {}
+        self.parameters: dict[str, ParameterCodes] = {}
         self.parameter_overflows: dict[str, int] = {}
         self.node: Node = network.input
         self._emitted = 0
@@ -74,6 +74,15 @@ class LoweringContext:
     def begin(self, node: Node) -> None:
         self.node = node
         self._emitted = 0
+
+    def takes_over(self, program: FixedNetwork) -> bool:
+        """Whether the node's inputs have the types that they have in `program`; its steps are then taken from there."""
+        if any(self._types[name] != program.by_name[name].type for name in self.node.inputs):
+            return False
+        for step in program.steps:
+            if step.name.partition(".")[0] == self.node.name:
+                self._append(step)
+        return True
 
     def type_of(self, name: str) -> CodeType:
         return self._types[name]
@@ -105,9 +114,9 @@ class LoweringContext:
 
     def parameter(self, parameter: Parameter) -> ParameterCodes:
         """The codes of a parameter under its site's spec; layers that share it get the same."""
-        if parameter.name not in self._parameters:
-            self._parameters[parameter.name] = self._round_parameter(parameter)
-        return self._parameters[parameter.name]
+        if parameter.name not in self.parameters:
+            self.parameters[parameter.name] = self._round_parameter(parameter)
+        return self.parameters[parameter.name]
 
     def rounded_parameter(self, parameter: Parameter) -> Parameter:
         """A parameter with the values that its codes stand for, as FLOAT computation uses them."""
@@ -272,12 +281,58 @@ def lower_network(network: Network, plan: Plan) -> FixedNetwork:
 
     Raises PlanError for a plan that isn't the network's, CarrierError where an exact result would be too wide.
     """
-    check_plan(plan, network)
+    return lower_keeping(network, plan).program
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A program with what it was made from, so that neighbours of its plan are lowered at little cost."""
+
+    network: Network
+    plan: Plan
+    program: FixedNetwork
+    parameters: Mapping[str, ParameterCodes]
+
+
+def lower_keeping(network: Network, plan: Plan) -> Lowered:
+    """As `lower_network`, with what `lower_variant` needs; raises what that does."""
+    context = _lower(network, plan, None)
+    return Lowered(network, plan, _finished(context, network, plan), context.parameters)
+
+
+def lower_variant(near: Lowered, plan: Plan) -> FixedNetwork:
+    """The program under a plan of the same network and options that differs from `near`'s in a few sites.
+
+    Steps whose sites and inputs' types are the same are `near`'s very own objects. Raises what `lower_network` does.
+    """
+    return _finished(_lower(near.network, plan, near), near.network, plan)
+
+
+def _lower(network: Network, plan: Plan, near: Lowered | None) -> LoweringContext:
+    found = check_plan(plan, network)
     context = LoweringContext(network, plan)
+    known: set[str] = set()
+    if near is not None and near.plan.options == plan.options:
+        known = {name for name, spec in plan.sites.items() if near.plan.sites[name] == spec}
+        context.parameters.update((name, codes) for name, codes in near.parameters.items() if name in known)
     for node in network.nodes:
         context.begin(node)
-        if node.inputs and context.uses_float():
+        own = _sites_of_node(node, found)
+        if near is not None and known.issuperset(own) and context.takes_over(near.program):
+            overflows = near.program.parameter_overflows
+            context.parameter_overflows.update((name, overflows[name]) for name in own if name in overflows)
+        elif node.inputs and context.uses_float():
             context.finish_float(Bypass(bypass[type(node.operator)](node.operator, context)))
         else:
             lower[type(node.operator)](node.operator, context)
+    return context
+
+
+def _sites_of_node(node: Node, found: Mapping[str, Site]) -> list[str]:
+    """The sites that a node's steps depend on, parameters that it shares with other nodes included."""
+    shared = [parameter.name for _, parameter in node.operator.parameters() if parameter.name in found]
+    return [*(name for name, site in found.items() if site.node == node.name), *shared]
+
+
+def _finished(context: LoweringContext, network: Network, plan: Plan) -> FixedNetwork:
     return FixedNetwork(network.hash, plan.hash, context.steps, network.output, context.parameter_overflows)

@@ -17,9 +17,10 @@ from bittrue.cli.ranges import ranges
 from bittrue.cli.report import report
 from bittrue.cli.simulate import simulate
 from bittrue.cli.sweep import sweep
+from bittrue.cli.trace import trace
 from bittrue.cli.verify import verify
 
-COMMANDS = (demo, inspect, ranges, plan, sweep, simulate, verify, report)
+COMMANDS = (demo, inspect, ranges, plan, sweep, simulate, verify, trace, report)
 
 
 class Commands(TyperGroup):

@@ -7,7 +7,7 @@ after the other.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 
 import torch
@@ -75,6 +75,60 @@ def running_sums(sums: ProductSums, codes: Codes) -> Iterator[torch.Tensor]:
         yield total
         for index, weight in enumerate(weights):
             yield total.addcmul_(patches[..., index, :], weight)
+
+
+@dataclass(frozen=True, eq=False)
+class Quantization:
+    """The numbers that an accumulator's quantizer takes in at one moment, for all sums of some images.
+
+    first_image: of the batch. product: after how many products, the bias alone being 0; None for the final sums, where
+    it may wrap once at the end. exact: (images, *positions, channels) at `fraction_bits`. rounded: at those of the
+    accumulator, not yet limited.
+    """
+
+    first_image: int
+    product: int | None
+    exact: torch.Tensor
+    fraction_bits: int
+    rounded: torch.Tensor
+
+
+def quantizations(sums: ProductSums, accumulator: Quantizer, codes: Codes) -> Iterator[Quantization]:
+    """Every quantization of an accumulator that may overflow or round, in the stated order.
+
+    Where it never acts, or may wrap once at the end, the final sums alone. Raises CarrierError where no torch carrier
+    holds its numbers.
+    """
+    bits = accumulator.format.fraction_bits
+    acts = not never_acts(sums, accumulator, codes.low, codes.high)
+    if not acts or wraps_once(sums, accumulator):
+        exact = sums.exact_sum(codes).tensor.to(torch.int64)
+        carrier_for(sums.bound(codes.bound) << bits - sums.fraction_bits, sums.what)
+        yield Quantization(0, None, exact, sums.fraction_bits, exact << bits - sums.fraction_bits)
+        return
+    carrier_for(ordered_reach(sums, accumulator, codes.bound), sums.what)
+    finest = _finest(sums, accumulator)
+    lost = finest - bits
+    biases = torch.tensor(sums.biases)
+    rounded_biases = torch.tensor(_rounded_biases(sums, accumulator))
+    image = 0
+    for tensor in torch.split(codes.tensor, _images_at_a_time(sums, codes.tensor)):
+        patches, weights = _factors(sums, tensor, finest, Carrier.INT64)
+        shape = (*patches.shape[:-3], len(biases))
+        total = rounded_biases.expand(shape)
+        yield Quantization(image, 0, biases.expand(shape), sums.fraction_bits, total)
+        total = apply_overflow_(total.clone(), accumulator)
+        for index, weight in enumerate(weights):
+            product = (patches[..., index, :] * weight).flatten(-2)
+            if sums.instruction.quantized_products:
+                rounded = round_shift_(product.clone(), lost, accumulator.rounding)
+                yield Quantization(image, index + 1, product, finest, rounded)
+                product = apply_overflow_(rounded.clone(), accumulator) << lost
+            exact = (total << lost) + product
+            total = round_shift_(exact.clone(), lost, accumulator.rounding)
+            yield Quantization(image, index + 1, exact, finest, total)
+            total = apply_overflow_(total.clone(), accumulator)
+        image += len(tensor)
 
 
 def _aligned(sums: ProductSums, accumulator: Quantizer, codes: Codes) -> Result:
@@ -150,12 +204,17 @@ def _shifts(sums: ProductSums, fraction_bits: int) -> list[int]:
 
 def _first_codes(sums: ProductSums, accumulator: Quantizer) -> tuple[list[int], int]:
     """a₀ = Q(bias) of each output channel, and how many of them overflowed."""
+    rounded = _rounded_biases(sums, accumulator)
+    outside = sum(overflows(code, accumulator) for code in rounded)
+    return [overflow_code(code, accumulator) for code in rounded], outside
+
+
+def _rounded_biases(sums: ProductSums, accumulator: Quantizer) -> list[int]:
+    """The bias of each output channel at the accumulator's fraction bits, not yet limited."""
     instruction = sums.instruction
     biases = [0] * instruction.weight.shape[-1] if instruction.bias is None else instruction.bias.tolist()
     bits, rounding = accumulator.format.fraction_bits, accumulator.rounding
-    rounded = [round_to_code(decode(code, instruction.bias_fraction_bits), bits, rounding) for code in biases]
-    outside = sum(overflows(code, accumulator) for code in rounded)
-    return [overflow_code(code, accumulator) for code in rounded], outside
+    return [round_to_code(decode(code, instruction.bias_fraction_bits), bits, rounding) for code in biases]
 
 
 def _factors(

@@ -43,7 +43,7 @@ KERNEL_MODULES = (
 _MOST_SCALED = 60
 """Numbers and scales below 2^60 leave float32 room to hold their product."""
 
-__all__ = ["BatchResult", "LayerProof", "Observer", "Simulator", "is_exact", "prove"]
+__all__ = ["BatchResult", "KeptBatch", "LayerProof", "Observer", "Simulator", "is_exact", "prove"]
 
 Observer = Callable[[Step, Value], None]
 """Called with each step and its codes; it may not keep or change their tensor."""
@@ -63,6 +63,19 @@ class BatchResult:
     peaks: dict[str, int]
 
 
+@dataclass(frozen=True, eq=False)
+class KeptBatch:
+    """One batch with every step's value, from which programs that differ in a few steps can go on.
+
+    x: the images, (batch, *input shape). values: by step.
+    """
+
+    program: FixedNetwork
+    x: np.ndarray
+    values: Mapping[str, Value]
+    result: BatchResult
+
+
 class Simulator:
     """A FixedNetwork ready to run on torch.
 
@@ -70,13 +83,22 @@ class Simulator:
     hold is computed in Python integers. An instance isn't safe to use from several threads.
     """
 
-    def __init__(self, program: FixedNetwork) -> None:
+    def __init__(self, program: FixedNetwork, like: "Simulator | None" = None) -> None:
+        """like: a simulator whose kernels are shared for the steps that both programs have, the very same objects."""
         self.program = program
         self._kernels: dict[str, Kernel | None] = {}
         self._wide_kernels: dict[str, wide.WideKernel] = {}
         for step in program.steps:
-            if not isinstance(step.instruction, Quantize):
+            if isinstance(step.instruction, Quantize):
+                continue
+            if like is not None and like._computes(step, self._input_types(step)):
+                self._kernels[step.name] = like._kernels[step.name]
+            else:
                 self._kernels[step.name] = _torch_kernel(step, self._input_types(step))
+
+    def _computes(self, step: Step, types: tuple[CodeType, ...]) -> bool:
+        """Whether the program has this very step, on inputs of these types."""
+        return self.program.by_name.get(step.name) is step and self._input_types(step) == types
 
     def _input_types(self, step: Step) -> tuple[CodeType, ...]:
         return tuple(self.program.by_name[name].type for name in step.inputs)
@@ -108,6 +130,57 @@ class Simulator:
         output = self.program.by_name[self.program.output]
         outputs = _output_values(values[output.name], _place(output))
         return BatchResult(outputs, overflows, peaks)
+
+    def run_keeping(self, x: np.ndarray) -> KeptBatch:
+        """As `run`, with all values kept, which takes as much memory as they have together."""
+        with torch.inference_mode(), exact_arithmetic():
+            values: dict[str, Value] = {}
+            overflows: dict[str, int] = {}
+            peaks: dict[str, int] = {}
+            for step in self.program.steps:
+                codes, outside = self._compute(step, x, values, Counter(dict.fromkeys(values, 2)))
+                values[step.name] = codes
+                overflows |= outside
+                if codes.fraction_bits is not None and (step.type.low is None or step.type.high is None):
+                    peaks[step.name] = codes.bound
+            output = self.program.by_name[self.program.output]
+            outputs = _output_values(values[output.name], _place(output))
+        return KeptBatch(self.program, x, values, BatchResult(outputs, overflows, peaks))
+
+    def run_from(self, kept: KeptBatch) -> np.ndarray:
+        """The outputs of this program for a batch that another one has run: only what differs is computed.
+
+        A step that is the other program's very own and whose inputs came out the same is left out, and so is all that
+        depends on it alone.
+        """
+        fresh: dict[str, Value] = {}
+        last_reader = {name: step.name for step in self.program.steps for name in step.inputs}
+        with torch.inference_mode(), exact_arithmetic():
+            changed: set[str] = set()
+            for step in self.program.steps:
+                known = kept.program.by_name.get(step.name)
+                if known is step and changed.isdisjoint(step.inputs):
+                    continue
+                codes = self._from_kept(step, kept, fresh)
+                if known is None or not _same_codes(codes, kept.values[step.name]):
+                    fresh[step.name] = codes
+                    changed.add(step.name)
+                for name in set(step.inputs) & set(fresh):
+                    if last_reader[name] == step.name and name != self.program.output:
+                        del fresh[name]
+            output = self.program.by_name[self.program.output]
+            last = fresh[output.name] if output.name in fresh else kept.values[output.name]
+            return _output_values(last, _place(output))
+
+    def compute(self, name: str, kept: KeptBatch) -> Value:
+        """One step's codes from the kept values of its inputs."""
+        with torch.inference_mode(), exact_arithmetic():
+            return self._from_kept(self.program.by_name[name], kept, {})
+
+    def _from_kept(self, step: Step, kept: KeptBatch, fresh: Mapping[str, Value]) -> Value:
+        inputs = {name: fresh[name] if name in fresh else kept.values[name] for name in step.inputs}
+        codes, _ = self._compute(step, kept.x, inputs, Counter(dict.fromkeys(inputs, 2)))
+        return codes
 
     def _compute(
         self, step: Step, x: np.ndarray, values: dict[str, Value], readers: Counter[str]
@@ -207,6 +280,15 @@ def _by_site(step: Step, outside: int, inner: Mapping[str, int]) -> dict[str, in
     """The overflows of a step's quantizer and of those inside its instruction."""
     counts = {f"{step.name}.{role}": count for role, count in inner.items()}
     return counts if step.site is None or step.quantizer is None else counts | {step.site: outside}
+
+
+def _same_codes(first: Value, second: Value) -> bool:
+    """Whether two batches of a step are equal, code by code and in their binary point."""
+    if first.fraction_bits != second.fraction_bits:
+        return False
+    if isinstance(first, Codes) and isinstance(second, Codes) and first.tensor.dtype == second.tensor.dtype:
+        return torch.equal(first.tensor, second.tensor)
+    return np.array_equal(first.integers(), second.integers())
 
 
 def _storage(tensor: torch.Tensor) -> int:

@@ -1,0 +1,236 @@
+"""Why a plan does what it does: every site's overflows and zeros, and what freeing it alone brings.
+
+All is exact: a freed site is the same program with EXACT or GUARD in one place, computed from the first node that
+differs, and only as far as something differs.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import prod
+
+from bittrue.analysis.batches import LARGEST_BATCH, chosen_images, reading
+from bittrue.analysis.diagnosis import diagnose_plan, diagnose_site
+from bittrue.analysis.freeing import free, freed_spec, sites_freed
+from bittrue.analysis.judging import Judge
+from bittrue.analysis.plan_counts import PlanCounts
+from bittrue.analysis.progress import Progress, showing
+from bittrue.analysis.smallest_set import ENOUGH, smallest_set
+from bittrue.analysis.stops import Stops
+from bittrue.analysis.trace_result import Effect, SiteTrace, Trace
+from bittrue.data import Dataset
+from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
+from bittrue.lowering import lower_keeping, lower_variant
+from bittrue.network import Network
+from bittrue.plan import Plan, Site, Spec, sites_of
+from bittrue.program import FixedNetwork, MultiplyAccumulate
+from bittrue.simulation.carrier import Carrier
+from bittrue.simulation.products import ProductSums
+from bittrue.simulation.simulator import KeptBatch, Simulator
+
+IMAGES = 64
+"""How many images are traced where nothing else is said."""
+
+KEPT_BYTES = 1 << 30
+"""What the values of all steps may take that are kept at a time."""
+
+SLOW_PRODUCTS = 1 << 24
+"""From how many products an image on sums beyond float64, which has a fast kernel, are not waited for."""
+
+SETS = 24
+"""How many sets of sites are tried."""
+
+
+def trace(
+    network: Network,
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    images: int | None = IMAGES,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> Trace:
+    """Trace the first `images` examples (None: all) through the network under a plan.
+
+    The images bound the work: each site that is freed costs up to one more simulation of them all.
+
+    Raises: DataError where data and network don't fit; PlanError for another network's plan; CarrierError where no
+    exact result can be promised.
+    """
+    chosen = chosen_images(network, dataset, images)
+    run = _Run(network, plan, chosen, batch_size)
+    with showing(progress, f"each of {len(run.specs)} sites freed", chosen.images * len(run.specs)) as advance:
+        for kept, first in run.compute_batches():
+            run.add(kept, first, advance)
+    return run.result(progress)
+
+
+class _Run:
+    """A trace under way."""
+
+    def __init__(self, network: Network, plan: Plan, images: Dataset, batch_size: int | None) -> None:
+        self.network, self.plan, self.images = network, plan, images
+        self.lowered = lower_keeping(network, plan)
+        self.base = Simulator(self.lowered.program)
+        self.sites: Mapping[str, Site] = sites_of(network, plan.options)
+        self.counts = PlanCounts(self.lowered, self.base, self.sites)
+        self.judge = Judge(network, images)
+        self.stops = Stops(self.lowered.program)
+        self.specs: dict[str, Spec] = {}
+        self.stuck: dict[str, str] = {}
+        for name, site in self.sites.items():
+            spec = freed_spec(site, plan.sites[name], self.lowered.program)
+            if spec is not None:
+                self.specs[name] = spec
+        self._programs: dict[str, FixedNetwork] = {}
+        self._peaks: dict[str, int] = {}
+        values = sum(prod(step.type.shape) for step in self.lowered.program.steps)
+        self._fitting = max(KEPT_BYTES // (8 * values), 1)
+        largest = min(1 << (self._fitting.bit_length() - 1), LARGEST_BATCH)
+        self._batch_size = largest if batch_size is None else min(batch_size, largest)
+        self._kept: list[tuple[KeptBatch, int]] = []
+
+    def compute_batches(self) -> Iterator[tuple[KeptBatch, int]]:
+        """Every batch with all its values, and the number of its first image."""
+        with reading(self.images, self._batch_size) as batches:
+            for batch in batches:
+                yield self.base.run_keeping(batch.x), batch.start
+
+    def batches(self) -> Iterator[tuple[KeptBatch, int]]:
+        """As `compute_batches`, without computing again what could be kept."""
+        return iter(self._kept) if self._kept else self.compute_batches()
+
+    def add(self, kept: KeptBatch, first: int, advance: Callable[[int], None]) -> None:
+        """Count one batch, and run it with each site freed."""
+        if self.images.images <= self._fitting:
+            self._kept.append((kept, first))
+        self.judge.begin(kept.x, first, self.stops.add_float)
+        self.judge.add_plan(kept.result.outputs, first)
+        self.stops.add(kept)
+        for name, value in kept.values.items():
+            if value.fraction_bits is not None:
+                self._peaks[name] = max(self._peaks.get(name, 0), value.bound)
+        altered = self.counts.add(kept, first)
+        for name in self.specs:
+            if name not in self.stuck:
+                self._add_freed(name, kept, first, is_same=altered.get(name) == 0 or self._is_whole_parameter(name))
+            advance(len(kept.x))
+
+    def _add_freed(self, name: str, kept: KeptBatch, first: int, *, is_same: bool) -> None:
+        """Run a batch with one site freed; `is_same`: its numbers pass its quantizer unchanged, and so nothing does."""
+        if is_same:
+            self.judge.add(name, kept.result.outputs, first)
+            return
+        try:
+            self.judge.add(name, Simulator(self._program(name), self.base).run_from(kept), first)
+        except (CarrierError, FormatError, ModelError, PlanError) as error:
+            self.stuck[name] = str(error)
+
+    def _is_whole_parameter(self, name: str) -> bool:
+        return self.sites[name].values is not None and self.counts.altered(name) == 0
+
+    def _program(self, name: str) -> FixedNetwork:
+        if name not in self._programs:
+            self._programs[name] = self._freed([name])
+        return self._programs[name]
+
+    def _freed(self, names: Sequence[str]) -> FixedNetwork:
+        """The program with sites freed; raises CarrierError where its sums would take too long."""
+        program = lower_variant(self.lowered, free(self.plan, {name: self.specs[name] for name in names}))
+        for step in program.steps:
+            if isinstance(step.instruction, MultiplyAccumulate) and self.lowered.program.by_name.get(step.name) != step:
+                self._check_speed(program, step.name)
+        return program
+
+    def _check_speed(self, program: FixedNetwork, name: str) -> None:
+        step = program.by_name[name]
+        instruction, kind = step.instruction, program.by_name[step.inputs[0]].type
+        assert isinstance(instruction, MultiplyAccumulate)
+        products = prod(step.type.shape) * prod(instruction.weight.shape[:-1])
+        if products < SLOW_PRODUCTS or kind.fraction_bits is None:
+            return
+        known = self.lowered.program.by_name[step.inputs[0]].type.fraction_bits
+        largest = self._peaks[step.inputs[0]] << max(kind.fraction_bits - (known or 0), 0)
+        bound = ProductSums(instruction, kind.fraction_bits, name).bound(largest)
+        if bound >> Carrier.FLOAT64.bits:
+            raise CarrierError(
+                f"the sums of {name} would need {bound.bit_length() + 1} bits, which is too slow on a layer of "
+                f"{products:,} products"
+            )
+
+    def result(self, progress: Progress | None) -> Trace:
+        effects = {name: self._effect(name, [name]) for name in self.specs if name not in self.stuck}
+        found = [self._with_effect(site, effects.get(site.site)) for site in self.counts.result()]
+        by_name = {site.site: site for site in found}
+        order = list(by_name)
+        ranking = sorted(
+            (name for name in effects if name in by_name),
+            key=lambda name: (*self.judge.rank(name), -by_name[name].damage, order.index(name)),
+        )
+        together = self._together(ranking, effects, by_name, progress)
+        stop = self.stops.found(self.network, by_name, self.images.images)
+        plain = Trace(
+            network=self.network.hash,
+            network_name=self.network.name,
+            plan=self.plan.hash,
+            data={"name": self.images.name, "sha256": self.images.sha256, "images": self.images.images},
+            images=self.images.images,
+            float_correct=self.judge.float_correct,
+            plan_correct=self.judge.plan_correct,
+            agreeing=self.judge.agreeing,
+            error=self.judge.plan_error,
+            sites=tuple(found),
+            ranking=tuple(ranking),
+            together=together,
+            stop=stop,
+            diagnosis=(),
+            edges=tuple((node.name, node.inputs) for node in self.network.nodes),
+        )
+        return replace(plain, diagnosis=diagnose_plan(plain))
+
+    def _with_effect(self, site: SiteTrace, effect: Effect | None) -> SiteTrace:
+        diagnosis = diagnose_site(site, self.sites[site.site], self.plan.sites[site.site], self.network)
+        return replace(site, effect=effect, stuck=self.stuck.get(site.site), diagnosis=diagnosis)
+
+    def _effect(self, name: str, freed: Sequence[str]) -> Effect:
+        return self.judge.effect(name, sites_freed(freed, self.specs))
+
+    def _together(
+        self,
+        ranking: Sequence[str],
+        effects: Mapping[str, Effect],
+        sites: Mapping[str, SiteTrace],
+        progress: Progress | None,
+    ) -> Effect | None:
+        """The smallest set found that brings back what no single site does."""
+        alone = max((effects[name].back or 0.0 for name in ranking), default=0.0)
+        useful = [name for name in ranking if (effects[name].back or 0.0) > 0]
+        rest = [name for name in ranking if name not in useful and sites[name].altered != 0]
+        order = useful + sorted(rest, key=lambda name: -sites[name].damage)
+        if not self.judge.has_lost or alone >= ENOUGH or len(order) < 2:
+            return None
+        tried: dict[tuple[str, ...], Effect | None] = {}
+
+        def back(names: Sequence[str]) -> float:
+            key = tuple(names)
+            if len(key) == 1:
+                return effects[key[0]].back or 0.0
+            if key not in tried:
+                tried[key] = self._evaluate(key, advance)
+            found = tried[key]
+            return 0.0 if found is None else found.back or 0.0
+
+        with showing(progress, f"up to {SETS} sets of sites", self.images.images * SETS) as advance:
+            best = tuple(smallest_set(order, back, SETS))
+        return tried[best] if len(best) > 1 and back(best) > alone else None
+
+    def _evaluate(self, names: tuple[str, ...], advance: Callable[[int], None]) -> Effect | None:
+        """The network with all of these freed; None where that can't be computed, or not in time."""
+        case = " ".join(names)
+        try:
+            simulator = Simulator(self._freed(names), self.base)
+            for kept, first in self.batches():
+                self.judge.add(case, simulator.run_from(kept), first)
+                advance(len(kept.x))
+        except (CarrierError, FormatError, ModelError, PlanError):
+            return None
+        return self._effect(case, names)

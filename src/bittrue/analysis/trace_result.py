@@ -1,0 +1,201 @@
+"""What a trace found: per site what its quantizer did to the numbers, and what the network would do without it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from bittrue.errors import BittrueError
+from bittrue.wording import counted, percent
+
+
+@dataclass(frozen=True)
+class Event:
+    """One number before and after its quantizer.
+
+    image: the data set's number of the image; None for parameters. index: the place in its tensor, the channel last.
+    exact: the number before it was rounded, as a fraction, or, after "≈", the decimals of one that has no finite code.
+    became: its value after. product: after how many products an accumulator held it, the bias alone being 0.
+    """
+
+    image: int | None
+    index: tuple[int, ...]
+    exact: str
+    became: str
+    product: int | None = None
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The network with one site freed, or several, on the images of the trace.
+
+    freed: by site, what takes the place of its quantizer. flipped: predictions that are others than the plan's own.
+    lost, gained: images that only the plan, or only the freed network, gets right. from_float: predictions that are
+    others than the float network's; lost_to_float, gained_over_float: as lost and gained, against the float network.
+    correct: right predictions. Without labels these are None, and so are predictions of a network that makes none.
+    error: the mean squared difference of the outputs from the float outputs. back: the share of what the plan lost that
+    comes back: of right predictions, else of those equal to float, else of the squared error; None where nothing is
+    lost.
+    """
+
+    freed: Mapping[str, str]
+    flipped: int | None
+    lost: int | None
+    gained: int | None
+    from_float: int | None
+    lost_to_float: int | None
+    gained_over_float: int | None
+    correct: int | None
+    error: float
+    back: float | None
+
+
+@dataclass(frozen=True)
+class SiteTrace:
+    """What one site's quantizer did.
+
+    role: "output", "weight", "accumulator", …. format: as text. values: how many numbers it took in, those of an
+    accumulator one for each product. altered: how many it changed at all. overflow: what became of the numbers beyond
+    its limits, "wrapped", "saturated" or "would have overflowed" (UNBOUNDED); overflowed: how many. zeroed: how many
+    became 0 without being it (of a result that has no finite code, those that are not 0 with 16 fraction bits more).
+    channels: how many there are (the last axis); overflowed_by_channel, zeroed_by_channel: empty where the count
+    is 0. altered and zeroed are None, and so are the channels, for the parts of a softmax table.
+    low, high: the least and the largest number before rounding. bound: what no number can exceed whatever the data, for
+    inputs as large as those seen where no format bounds them; None where nothing is known.
+    keeps: the fewest fraction bits with which 90 % of the numbers that are not 0 stay so, and those with which all do.
+    effect: of this site freed alone; None where there is nothing to free. stuck: why it could not be freed.
+    diagnosis: a sentence, where there is something to say.
+    """
+
+    site: str
+    node: str
+    role: str
+    format: str
+    fraction_bits: int | None
+    values: int
+    altered: int | None
+    overflow: str
+    overflowed: int
+    zeroed: int | None
+    nonzero: int | None
+    channels: int | None
+    overflowed_by_channel: tuple[int, ...]
+    zeroed_by_channel: tuple[int, ...]
+    first_overflow: Event | None
+    first_zero: Event | None
+    low: float | None
+    high: float | None
+    bound: float | None
+    keeps: tuple[int | None, int | None]
+    noise: float | None
+    effect: Effect | None = None
+    stuck: str | None = None
+    diagnosis: str | None = None
+
+    @property
+    def damage(self) -> float:
+        """The largest of the shares that overflowed, became 0, or are noise: what ranks sites that do nothing alone."""
+        unbounded = self.overflow == "would have overflowed"
+        overflowed = 0.0 if unbounded else self.overflowed / max(self.values, 1)
+        return max(overflowed, (self.zeroed or 0) / max(self.nonzero or 1, 1), min(self.noise or 0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where the images stop telling in the result: from this node on all values are 0, or the same for every image.
+
+    what: "zero" or "constant". in_float: the largest magnitude that the node has in the float network. cause: the site
+    of the node that does it, if one does. diagnosis: a sentence.
+    """
+
+    node: str
+    what: str
+    in_float: float
+    cause: str | None
+    diagnosis: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Why a plan does what it does to a network.
+
+    network, plan: their hashes. data: name, sha256 and images of what was run. float_correct, plan_correct: right
+    predictions, None without labels. agreeing: the plan's predictions that are the float network's, None where the
+    network makes none. error: the plan's mean squared error against the float outputs. sites: in the order of the plan.
+    ranking: the sites that were freed, by what freeing each alone brings. together: the smallest set found that brings
+    back what one site alone doesn't. stop: where the images stop telling. diagnosis: the sentences, the most important
+    first. edges: each node and its inputs.
+    """
+
+    network: str
+    network_name: str
+    plan: str
+    data: Mapping[str, Any]
+    images: int
+    float_correct: int | None
+    plan_correct: int | None
+    agreeing: int | None
+    error: float
+    sites: tuple[SiteTrace, ...]
+    ranking: tuple[str, ...]
+    together: Effect | None
+    stop: Stop | None
+    diagnosis: tuple[str, ...]
+    edges: tuple[tuple[str, tuple[str, ...]], ...]
+
+    def site(self, name: str) -> SiteTrace:
+        """The site called `name`; raises BittrueError where there is none."""
+        for found in self.sites:
+            if found.site == name:
+                return found
+        raise BittrueError(f"The trace has no site {name!r}: its plan rounds {', '.join(s.site for s in self.sites)}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """trace.json's object."""
+        content = {"bittrue": 1} | asdict(self)
+        content["edges"] = {node: list(inputs) for node, inputs in self.edges}
+        return content
+
+    @classmethod
+    def from_json(cls, content: Any, source: str) -> "Trace":
+        """Read back to_json's object; raises BittrueError that names `source`."""
+        try:
+            if content["bittrue"] != 1:
+                raise BittrueError(f"{source}: version {content['bittrue']} of the file is not known; trace again.")
+            values = {entry.name: content[entry.name] for entry in fields(cls)}
+            values["sites"] = tuple(_site_from_json(site) for site in content["sites"])
+            values["together"] = _optional(Effect, content["together"])
+            values["stop"] = _optional(Stop, content["stop"])
+            values["edges"] = tuple((node, tuple(inputs)) for node, inputs in content["edges"].items())
+            values |= {name: tuple(content[name]) for name in ("ranking", "diagnosis")}
+            return cls(**values)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            flaw = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+            raise BittrueError(f"{source}: not a trace ({flaw}); make one with `bittrue trace`.") from None
+
+    def __repr__(self) -> str:
+        return "\n".join([f"Trace on {counted(self.images, 'image')}: {self.outcome}", *self.diagnosis])
+
+    @property
+    def outcome(self) -> str:
+        """What the plan does beside the float network, in words."""
+        if self.float_correct is not None and self.plan_correct is not None:
+            plan, floating = self.plan_correct / self.images, self.float_correct / self.images
+            return f"{percent(plan)} right, float {percent(floating)}"
+        if self.agreeing is not None:
+            return f"{percent(self.agreeing / self.images)} of the predictions are float's"
+        return f"mean squared error {self.error:.3g} against float"
+
+
+def _site_from_json(content: Mapping[str, Any]) -> SiteTrace:
+    values = {entry.name: content[entry.name] for entry in fields(SiteTrace)}
+    values |= {name: tuple(content[name]) for name in ("overflowed_by_channel", "zeroed_by_channel", "keeps")}
+    values |= {name: _event_from_json(content[name]) for name in ("first_overflow", "first_zero")}
+    return SiteTrace(**values | {"effect": _optional(Effect, content["effect"])})
+
+
+def _event_from_json(content: Mapping[str, Any] | None) -> Event | None:
+    return None if content is None else Event(**{**content, "index": tuple(content["index"])})
+
+
+def _optional(kind: type, content: Mapping[str, Any] | None) -> Any:
+    return None if content is None else kind(**content)

@@ -13,6 +13,7 @@ from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.recipe import STUDY
 from bittrue.analysis.simulate import simulate
 from bittrue.analysis.sweep import sweep, sweep_rows
+from bittrue.analysis.trace import trace
 from bittrue.analysis.verify import FirstMismatch, Verification, verify
 from bittrue.errors import BittrueError
 from bittrue.integrations.compare import Comparison, LayerDifference
@@ -43,6 +44,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
         ),
         "WeightReport": WeightReport("ap_fixed<8,3>", (WeightChange("conv.weight", 9, 8, 2, 1, 0.5),)),
         "AccumulatorWidths": accumulator_widths(network, plan, dataset),
+        "Trace": trace(network, study_plan(network, 1, word_length=3), dataset),
     }
 
 
@@ -97,7 +99,7 @@ def test_the_frame_holds_numbers(results: dict[str, Result]) -> None:
 
 def test_saved_ones_come_back_as_they_were(results: dict[str, Result], tmp_path: Path) -> None:
     saved = [result for result in results.values() if isinstance(result, SavedResult)]
-    assert len(saved) == 7
+    assert len(saved) == 8
     for result in saved:
         path = tmp_path / "result.json"
         result.save(path)

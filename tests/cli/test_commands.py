@@ -92,6 +92,20 @@ def test_options_of_the_data_reach_it(run: Run, model: Path, images: Path) -> No
     assert (found["min"], found["max"]) == (-0.5, 0.5)
 
 
+def test_trace(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "plan.json", tmp_path / "new" / "traced"
+    succeed(run, "plan", model, "--fraction-bits", "3", "--out", path)
+    text = succeed(run, "trace", model, "--plan", path, "--data", images, "--images", "20", "--out", out)
+    assert text.endswith(f"Written into {out}\n")
+    assert "What the quantizers did on 20 images, the worst first" in text
+    assert "What freeing each of 49 sites brings, the best first" in text
+    assert "bn1.variance: 16 of 16 channels round to 0 at 3 fraction bits; the output grows up to 6.15×; " in text
+    found = read(out / "trace.json")
+    assert found == succeed_in_json(run, "trace", model, "--plan", path, "--data", images, "--images", "20")
+    assert (found["images"], found["data"]["images"]) == (20, 20)
+    assert all(sentence in text for sentence in found["diagnosis"])
+
+
 def test_plan_by_each_recipe(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
     network = load(model)
     study = succeed_in_json(run, "plan", model, "--fraction-bits", "5")

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
+from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
+from bittrue.result import SavedResult
 from bittrue.wording import counted, percent
 
 
@@ -114,8 +116,8 @@ class Stop:
     diagnosis: str
 
 
-@dataclass(frozen=True)
-class Trace:
+@dataclass(frozen=True, repr=False)
+class Trace(SavedResult):
     """Why a plan does what it does to a network.
 
     network, plan: their hashes. data: name, sha256 and images of what was run. float_correct, plan_correct: right
@@ -141,6 +143,8 @@ class Trace:
     stop: Stop | None
     diagnosis: tuple[str, ...]
     edges: tuple[tuple[str, tuple[str, ...]], ...]
+
+    file: ClassVar[str] = "trace"
 
     def site(self, name: str) -> SiteTrace:
         """The site called `name`; raises BittrueError where there is none."""
@@ -172,8 +176,32 @@ class Trace:
             flaw = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
             raise BittrueError(f"{source}: not a trace ({flaw}); make one with `bittrue trace`.") from None
 
-    def __repr__(self) -> str:
-        return "\n".join([f"Trace on {counted(self.images, 'image')}: {self.outcome}", *self.diagnosis])
+    def view(self) -> View:
+        """What the worst quantizers did, what freeing the best sites brings, and the sentences."""
+        hot = sorted((site for site in self.sites if site.overflowed or site.zeroed), key=lambda site: -site.damage)
+        freed = [(name, effect) for name in self.ranking[:_SHOWN] if (effect := self.site(name).effect) is not None]
+        if self.together is not None:
+            freed.append((f"{len(self.together.freed)} together", self.together))
+        tables = []
+        if hot:
+            title = f"What the quantizers did on {counted(self.images, 'image')}, the worst first"
+            tables.append(Table(_COUNTS, [_counts_row(site) for site in hot[:_SHOWN]], title))
+        if freed:
+            title = f"What freeing each of {counted(len(self.ranking), 'site')} brings, the best first"
+            tables.append(Table(_EFFECTS, [_effect_row(name, effect) for name, effect in freed], title))
+        outcome = f"{counted(self.images, 'image')}: {self.outcome}. Flipped, lost and gained: against the plan's own."
+        return (*tables, outcome, *self.diagnosis)
+
+    def records(self) -> list[dict[str, Any]]:
+        """A row a site: its counts, and what freeing it alone does."""
+        names = ("site", "format", "values", "altered", "overflow", "overflowed", "zeroed", "low", "high", "bound")
+        shown = ("flipped", "lost", "gained", "correct", "from_float", "error", "back")
+        return [
+            {name: getattr(site, name) for name in names}
+            | {name: None if site.effect is None else getattr(site.effect, name) for name in shown}
+            | {"diagnosis": site.diagnosis}
+            for site in self.sites
+        ]
 
     @property
     def outcome(self) -> str:
@@ -184,6 +212,36 @@ class Trace:
         if self.agreeing is not None:
             return f"{percent(self.agreeing / self.images)} of the predictions are float's"
         return f"mean squared error {self.error:.3g} against float"
+
+
+_SHOWN = 12
+"""How many sites the tables list; the file has all."""
+
+_COUNTS = (
+    Column("site"),
+    Column("format", folds=True),
+    *(Column(heading, number=True) for heading in ("values", "overflow", "to 0", "largest", "bound")),
+)
+_EFFECTS = (
+    Column("freed alone"),
+    Column("as"),
+    *(Column(heading, number=True) for heading in ("flipped", "lost", "gained", "right", "unlike float", "error")),
+    Column("back", number=True),
+)
+
+
+def _counts_row(site: SiteTrace) -> tuple[str, ...]:
+    largest = "" if site.low is None or site.high is None else f"{max(-site.low, site.high):.4g}"
+    zeroed = "" if site.zeroed is None else f"{site.zeroed:,}"
+    bound = "" if site.bound is None else f"{site.bound:.4g}"
+    return (site.site, site.format, f"{site.values:,}", f"{site.overflowed:,}", zeroed, largest, bound)
+
+
+def _effect_row(name: str, effect: Effect) -> tuple[str, ...]:
+    words = ", ".join(sorted(set(effect.freed.values())))
+    numbers = (effect.flipped, effect.lost, effect.gained, effect.correct, effect.from_float)
+    back = "" if effect.back is None else f"{100 * effect.back:.0f} %"
+    return (name, words, *("" if n is None else f"{n:,}" for n in numbers), f"{effect.error:.3g}", back)
 
 
 def _site_from_json(content: Mapping[str, Any]) -> SiteTrace:

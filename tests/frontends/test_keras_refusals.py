@@ -80,8 +80,12 @@ REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
     ("unknown layer", sequential(layers.Conv2DTranspose(3, 2, name="up")), ["layer up", "Conv2DTranspose", "Conv2D,"]),
     ("rescaling", sequential(layers.Rescaling(1 / 255, name="scale")), ["layer scale", "Rescaling", "not supported"]),
     ("author's layer", sequential(Doubled(name="twice")), ["layer twice", "Doubled", "not supported"]),
-    ("unknown activation", sequential(layers.Conv2D(3, 1, activation="gelu", name="c")), ["layer c", "gelu", "relu6"]),
-    ("unknown activation layer", sequential(layers.Activation("elu", name="e")), ["layer e", "elu", "leaky_relu"]),
+    ("unknown activation", sequential(layers.Conv2D(3, 1, activation="glu", name="c")), ["layer c", "glu", "relu6"]),
+    (
+        "unknown activation layer",
+        sequential(layers.Activation("squareplus", name="e")),
+        ["layer e", "squareplus", "leaky_relu"],
+    ),
     (
         "activation class",
         functional(lambda x: layers.Conv2D(2, 1, activation=layers.PReLU())(x)),
@@ -91,6 +95,12 @@ REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
     ("operation with a number", functional(lambda x: x * 3.0), ["multiply", "3.0", "use layers"]),
     ("training", functional(lambda x: layers.BatchNormalization(name="bn")(x, training=True)), ["bn", "training=True"]),
     ("batch norm axis", sequential(layers.BatchNormalization(axis=1, name="bn")), ["layer bn", "axis", "last"]),
+    ("layer norm axis", sequential(layers.LayerNormalization(axis=1, name="ln")), ["layer ln", "axes", "last"]),
+    (
+        "layer norm by 0",
+        sequential(layers.LayerNormalization(epsilon=0.0, name="ln")),
+        ["layer ln", "epsilon", "above 0"],
+    ),
     ("softmax axis", sequential(layers.Softmax(axis=1, name="s")), ["layer s", "axis", "last"]),
     ("channels first", channels_first, ["layer pool", "channels_first", "channels_last"]),
     ("two inputs", two_inputs, ["2 inputs", "left, right", "keras.Model"]),

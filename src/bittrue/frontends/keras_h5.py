@@ -16,6 +16,7 @@ import h5py
 from bittrue.errors import ModelError
 from bittrue.frontends.hdf5 import damage_as_model_error, group_at, plain_array, text_attribute, text_list_attribute
 from bittrue.frontends.keras2 import in_keras3_form
+from bittrue.frontends.keras_activations import KERAS2_HARD_SIGMOID
 from bittrue.frontends.keras_weights import StoredArray
 
 CONFIG = "model_config"
@@ -111,6 +112,11 @@ def open_h5(path: Path) -> Iterator[tuple[Mapping[str, object], H5Weights]]:
         yield in_keras3_form(description), H5Weights(group, functools.cache(functools.partial(read_names, group)))
 
 
+def _with_keras2_functions(config: dict[str, object]) -> dict[str, object]:
+    """A layer's arguments, the function that has another meaning in Keras 3 under a name of its own."""
+    return {**config, "activation": KERAS2_HARD_SIGMOID} if config.get("activation") == "hard_sigmoid" else config
+
+
 def _description(file: h5py.File) -> Mapping[str, object]:
     text = text_attribute(file, CONFIG)
     if text is None:
@@ -125,7 +131,7 @@ def _description(file: h5py.File) -> Mapping[str, object]:
         raise ModelError(
             f"it was saved under {backend}, whose kernels are flipped: load it in Keras 2 and save it again"
         )
-    description = json.loads(text)
+    description = json.loads(text, object_hook=_with_keras2_functions if version.startswith("2.") else None)
     if not isinstance(description, dict):
         raise ModelError(f"its {CONFIG} is damaged: save the model in Keras again")
     return description

@@ -8,10 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+
 from bittrue.errors import ModelError
+from bittrue.frontends.keras_activations import ACTIVATIONS
 from bittrue.frontends.keras_config import Settings, is_from_keras, shown
 from bittrue.network import Operator, Parameter, format_shape
 from bittrue.operators import (
+    ELU,
     Add,
     AveragePooling,
     BatchNormalization,
@@ -22,12 +26,12 @@ from bittrue.operators import (
     GlobalAveragePooling,
     GlobalMaxPooling,
     Identity,
+    LayerNormalization,
     MaxPooling,
+    PReLU,
     ReLU,
     Reshape,
-    Sigmoid,
     Softmax,
-    Tanh,
     ZeroPadding,
 )
 from bittrue.shapes import Padding, Shape
@@ -142,6 +146,43 @@ def _leaky_relu(use: LayerUse) -> Operator:
     return ReLU(negative_slope=use.settings.number("negative_slope"))
 
 
+def _elu(use: LayerUse) -> Operator:
+    return ELU(use.settings.number("alpha"))
+
+
+def _prelu(use: LayerUse) -> Operator:
+    """The slopes of leading axes that share them are stored once; those shared further back are repeated."""
+    axes, rank = use.settings.values.get("shared_axes") or [], len(use.shape)
+    shared = use.settings.integers("shared_axes", len(axes)) if isinstance(axes, list) and axes else ()
+    if not isinstance(axes, list) or any(axis > rank for axis in shared):
+        raise ModelError(f"shared_axes is {shown(axes)}, expected axes from 1 to {rank}")
+    stored_shape = tuple(1 if axis in shared else size for axis, size in enumerate(use.shape, start=1))
+    slope = use.parameters({"slope": stored_shape})["slope"]
+    first = next((index for index in range(rank) if index + 1 not in shared), None)
+    if first is None:
+        return PReLU(Parameter(slope.name, slope.value.reshape(1)))
+    values = np.broadcast_to(slope.value.reshape(stored_shape[first:]), use.shape[first:]).copy()
+    return PReLU(Parameter(slope.name, values))
+
+
+def _layer_normalization(use: LayerUse) -> Operator:
+    settings, rank = use.settings, len(use.shape)
+    value = settings.values.get("axis")
+    axes = sorted(
+        Settings({"axis": axis}).axis("axis", rank) for axis in (value if isinstance(value, list) else [value])
+    )
+    if axes != list(range(rank - len(axes), rank)) or not axes:
+        raise ModelError("layer normalization over other axes than the last ones is not supported: put them last")
+    if settings.values.get("rms_scaling"):
+        raise ModelError("rms_scaling divides by the variance and is not supported: train the layer without it")
+    shape = use.shape[-len(axes) :]
+    parameters = use.parameters(
+        {"gamma": _if_used(settings, "scale", *shape), "beta": _if_used(settings, "center", *shape)}
+    )
+    epsilon = settings.number("epsilon")
+    return LayerNormalization(parameters.get("gamma"), parameters.get("beta"), epsilon, len(axes))
+
+
 def _softmax(use: LayerUse) -> Operator:
     _refuse_other_axis(use, "softmax")
     return Softmax()
@@ -207,11 +248,14 @@ LAYERS: dict[str, Callable[[LayerUse], Operator]] = {
     "Dense": _dense,
     "DepthwiseConv2D": _depthwise_conv2d,
     "Dropout": _dropout,
+    "ELU": _elu,
     "Flatten": _flatten,
     "GlobalAveragePooling2D": _global_average_pooling_2d,
     "GlobalMaxPooling2D": _global_max_pooling_2d,
+    "LayerNormalization": _layer_normalization,
     "LeakyReLU": _leaky_relu,
     "MaxPooling2D": _max_pooling_2d,
+    "PReLU": _prelu,
     "ReLU": _relu,
     "Reshape": _reshape,
     "Softmax": _softmax,
@@ -224,18 +268,8 @@ MERGING = ("Add", "Concatenate")
 WITH_ACTIVATION = ("Conv2D", "Dense", "DepthwiseConv2D")
 """The layers whose `activation` argument becomes a node of its own."""
 
-ACTIVATIONS: dict[str, Operator] = {
-    "leaky_relu": ReLU(negative_slope=0.2),  # the function's slope; the layer LeakyReLU has 0.3
-    "linear": Identity(),
-    "relu": ReLU(),
-    "relu6": ReLU(max_value=6.0),
-    "sigmoid": Sigmoid(),
-    "softmax": Softmax(),
-    "tanh": Tanh(),
-}
-"""Keras's activation functions by name, with their default arguments."""
-
 ACTIVATION_LAYERS = {
+    "ELU": ("elu", _elu),
     "LeakyReLU": ("leaky_relu", _leaky_relu),
     "ReLU": ("relu", _relu),
     "Softmax": ("softmax", _softmax),

@@ -118,8 +118,8 @@ class Softsign(Operator):
 class HardSigmoid(Operator):
     """min(max(slope·x + offset, 0), 1).
 
-    slope, offset: exact numbers. Keras 3 and PyTorch divide by 6, so their slope is the fraction 1/6; Keras 2's is 0.2
-    and ONNX's the attribute as stored, each the number that its float is.
+    slope, offset: exact numbers. Keras 3 and PyTorch divide by 6, so their slope is the fraction 1/6; Keras 2's is the
+    decimal number 0.2, ONNX's the binary32 number that the attribute holds.
     """
 
     slope: Fraction | float = Fraction(1, 6)

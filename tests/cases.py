@@ -16,13 +16,17 @@ from bittrue.operators import (
     AdaptiveAveragePooling,
     AdaptiveMaxPooling,
     Add,
+    Average,
     AveragePooling,
     BatchNormalization,
+    Broadcast,
     Clip,
     Concatenate,
     Convolution,
     ConvolutionTransposed,
     Dense,
+    Divide,
+    DivideConstant,
     Erf,
     Exp,
     Flatten,
@@ -36,8 +40,13 @@ from bittrue.operators import (
     Log,
     LogSigmoid,
     LogSoftmax,
+    MatMul,
+    Maximum,
     MaxPooling,
+    Minimum,
     Mish,
+    Multiply,
+    Pad,
     PReLU,
     Reciprocal,
     ReduceMaximum,
@@ -46,14 +55,19 @@ from bittrue.operators import (
     ReduceSum,
     ReLU,
     Reshape,
+    ScaleOffset,
     Sigmoid,
     SiLU,
+    Slice,
     Softmax,
     Softplus,
     Softsign,
     Sqrt,
     Square,
+    Subtract,
     Tanh,
+    Transpose,
+    UpsamplingNearest,
     ZeroPadding,
 )
 from bittrue.shapes import Padding, Shape
@@ -226,6 +240,65 @@ def _network_of_all(draft: Draft) -> None:
     draft.add("softmax", Softmax())
 
 
+def _two(operator: Operator, channels: int = 3) -> Callable[[Draft], str]:
+    """Of two values with formats of their own, the second of which may be broadcast."""
+
+    def extend(draft: Draft) -> str:
+        source = draft.last
+        first = draft.dense("first", 3, source)
+        return draft.add("node", operator, first, draft.dense("second", channels, source))
+
+    return extend
+
+
+def _excited(operator: Operator) -> Callable[[Draft], str]:
+    """As squeeze-and-excitation does it: (height, width, channels) and (1, 1, channels)."""
+
+    def extend(draft: Draft) -> str:
+        source = draft.last
+        draft.add("squeeze", GlobalMaxPooling(keepdims=True))
+        draft.dense("excite", draft.shape(source)[-1])
+        return draft.add("node", operator, source, draft.last)
+
+    return extend
+
+
+def _attended(draft: Draft) -> None:
+    """Two matrix products, one with a transposed matrix, of two heads."""
+    source = draft.last
+    heads = []
+    for name in ("query", "key", "value"):
+        draft.dense(name, 4, source)
+        draft.add(f"{name}_heads", Reshape((3, 2, 2)))
+        heads.append(draft.add(f"{name}_moved", Transpose((1, 2, 0) if name == "key" else (1, 0, 2))))
+    scores = draft.add("scores", MatMul(), *heads[:2])
+    draft.add("output", MatMul(), scores, heads[2])
+
+
+def _repeated_matrices(draft: Draft) -> None:
+    """(2, 3, 2) by (2, 4): the same second matrix for each of the first ones."""
+    source = draft.last
+    second = draft.add("second", Slice((0,), (1,), (1,), (0,)), source)
+    second = draft.add("matrix", Reshape((3, 2)), second)
+    draft.add("node", MatMul(), source, draft.add("turned", Transpose((1, 0)), second))
+
+
+def _constant(role: str, *shape: int, scale: float = 0.5) -> Callable[[Draft], str]:
+    def extend(draft: Draft) -> str:
+        draft.dense("dense", draft.shape()[-1])
+        roles = ("scale", "offset") if role == "both" else (role,)
+        constants = {name: draft.parameter(f"node.{name}", *shape, scale=scale) for name in roles}
+        return draft.add("node", ScaleOffset(constants.get("scale"), constants.get("offset")))
+
+    return extend
+
+
+def _divided(*divisors: float) -> Callable[[Draft], str]:
+    """By numbers that no format of the plans makes 0."""
+    divisor = Parameter("node.divisor", np.array(divisors if len(divisors) > 1 else divisors[0], np.float32))
+    return _followed(DivideConstant(divisor))
+
+
 def _followed(operator: Operator) -> Callable[[Draft], str]:
     """A dense layer, so that numbers of many sizes arrive, and the operator."""
 
@@ -384,6 +457,29 @@ CASES = (
     Case("global-maximum-keepdims", (7, 2), _only(GlobalMaxPooling(keepdims=True))),
     Case("add", (2, 2, 3), _after_add),
     Case("add-to-itself", (3,), _twice),
+    Case("add-broadcast", (2, 3, 2), _excited(Add())),
+    Case("subtract", (2, 3), _two(Subtract())),
+    Case("subtract-broadcast", (2, 3), _two(Subtract(), 1)),
+    Case("multiply", (2, 3), _two(Multiply())),
+    Case("multiply-broadcast", (2, 3, 2), _excited(Multiply())),
+    Case("average", (2, 3), _two(Average())),
+    Case("maximum", (2, 3), _two(Maximum())),
+    Case("minimum-broadcast", (2, 3), _two(Minimum(), 1)),
+    Case("matrix-product", (3, 5), _attended),
+    Case("matrix-product-repeated", (2, 3, 2), _repeated_matrices),
+    Case("scale", (2, 3), _constant("scale", 3)),
+    Case("offset-each", (2, 3), _constant("offset", 2, 3)),
+    Case("scale-offset-number", (2, 3), _constant("both")),
+    Case("scale-offset-rows", (2, 3), _constant("both", 2, 1)),
+    Case("divide-number", (2, 3), _divided(3 + 3 / 512)),
+    Case("divide-channels", (5,), _divided(3 + 3 / 512, -2.5 - 3 / 512, 3.5 + 1 / 512, 2.75 + 1 / 512)),
+    Case("transpose", (2, 3, 2), _followed(Transpose((2, 0, 1)))),
+    Case("slice", (5, 3, 2), _followed(Slice((1, -1), (4, -9), (2, -1), (0, 2)))),
+    Case("broadcast", (3,), _followed(Broadcast((2, 3, 4)))),
+    Case("upsampling-nearest", (2, 3, 2), _followed(UpsamplingNearest((2, 3)))),
+    Case("upsampling-nearest-1d", (3, 2), _only(UpsamplingNearest((2,)))),
+    Case("pad", (2, 3, 2), _followed(Pad(((1, 0), (0, 2), (1, 1))))),
+    Case("pad-value", (2, 3), _followed(Pad(((1, 0), (0, 2)), -0.3125))),
     Case("concatenate-rows", (2, 2, 2), _concatenated(0)),
     Case("concatenate-columns", (2, 2, 2), _concatenated(1)),
     Case("concatenate-channels", (2, 2, 2), _concatenated(2)),
@@ -398,10 +494,21 @@ CASES = (
 )
 
 
+def _quotient(draft: Draft) -> None:
+    source = draft.last
+    numerator = draft.dense("numerator", 3, source)
+    draft.add("positive", ReLU(), draft.dense("divisor", 3, source))
+    offset = Parameter("away.offset", np.array(1.5, np.float32))
+    draft.add("node", Divide(), numerator, draft.add("away", ScaleOffset(None, offset)))
+
+
+QUOTIENT = Case("quotient", (2, 3), _quotient)
+
 POSITIVE_CASES = (
     Case("log", (6,), _chain(Clip(0.125, 9.0), Log())),
     Case("sqrt", (6,), _chain(Clip(0.125, 9.0), Sqrt())),
     Case("reciprocal", (6,), _chain(Clip(0.125, 9.0), Reciprocal())),
+    QUOTIENT,
 )
 """Functions that not every number has, and so not under every plan."""
 

@@ -18,13 +18,17 @@ from bittrue.operators import (
     AdaptiveAveragePooling,
     AdaptiveMaxPooling,
     Add,
+    Average,
     AveragePooling,
     BatchNormalization,
+    Broadcast,
     Clip,
     Concatenate,
     Convolution,
     ConvolutionTransposed,
     Dense,
+    Divide,
+    DivideConstant,
     Erf,
     Exp,
     Flatten,
@@ -38,8 +42,13 @@ from bittrue.operators import (
     Log,
     LogSigmoid,
     LogSoftmax,
+    MatMul,
+    Maximum,
     MaxPooling,
+    Minimum,
     Mish,
+    Multiply,
+    Pad,
     PReLU,
     Reciprocal,
     ReduceMaximum,
@@ -48,14 +57,19 @@ from bittrue.operators import (
     ReduceSum,
     ReLU,
     Reshape,
+    ScaleOffset,
     Sigmoid,
     SiLU,
+    Slice,
     Softmax,
     Softplus,
     Softsign,
     Sqrt,
     Square,
+    Subtract,
     Tanh,
+    Transpose,
+    UpsamplingNearest,
     ZeroPadding,
 )
 
@@ -215,16 +229,25 @@ def _softplus(x: Array) -> Array:
     return np.logaddexp(x, 0)
 
 
+def _slice(operator: Slice, x: Array) -> Array:
+    places: list[slice] = [slice(None)] * x.ndim
+    for axis, *ends in zip(operator.axes, operator.starts, operator.ends, operator.steps, strict=True):
+        places[axis] = slice(*ends)
+    return x[tuple(places)]
+
+
 VALUES: dict[type, Callable[..., Array]] = {
     AdaptiveAveragePooling: _adaptive(np.mean),
     AdaptiveMaxPooling: _adaptive(np.max),
     Absolute: lambda operator, x: np.abs(x),
     Add: lambda operator, *inputs: sum(inputs[1:], inputs[0]),
+    Average: lambda operator, *inputs: sum(inputs[1:], inputs[0]) / len(inputs),
     AveragePooling: _average,
     BatchNormalization: _batch_normalization,
     Clip: lambda operator, x: np.clip(
         x, -np.inf if operator.low is None else operator.low, np.inf if operator.high is None else operator.high
     ),
+    Broadcast: lambda operator, x: np.broadcast_to(x, operator.shape),
     Concatenate: lambda operator, *inputs: np.concatenate(inputs, operator.axis),
     Convolution: _convolution,
     ConvolutionTransposed: _convolution_transposed,
@@ -232,6 +255,8 @@ VALUES: dict[type, Callable[..., Array]] = {
     ELU: lambda operator, x: _elu(x, operator.alpha, 1.0),
     Erf: lambda operator, x: _erf(x),
     Exp: lambda operator, x: np.exp(x),
+    Divide: lambda operator, x, d: x / d,
+    DivideConstant: lambda operator, x: x / operator.divisor.value.astype(np.float64),
     Flatten: lambda operator, x: x.ravel(),
     GELU: _gelu,
     GlobalAveragePooling: _global(np.mean),
@@ -244,6 +269,7 @@ VALUES: dict[type, Callable[..., Array]] = {
     Log: lambda operator, x: np.log(x),
     LogSigmoid: lambda operator, x: -_softplus(-x),
     LogSoftmax: lambda operator, x: np.log(_softmax(operator, x)),
+    MatMul: lambda operator, x, w: np.einsum("...mk,...kn->...mn", x, w),
     MaxPooling: lambda operator, x: _pooled(operator, x, lambda window: np.nanmax(window, axis=0)),
     ReduceMaximum: _reduced(np.max),
     ReduceMean: _reduced(np.mean),
@@ -256,13 +282,22 @@ VALUES: dict[type, Callable[..., Array]] = {
     Reshape: lambda operator, x: x.reshape(operator.shape),
     SELU: lambda operator, x: _elu(x, operator.alpha, operator.scale),
     SiLU: lambda operator, x: x / (1 + np.exp(-x)),
+    Maximum: lambda operator, *inputs: np.max(np.broadcast_arrays(*inputs), axis=0),
+    Minimum: lambda operator, *inputs: np.min(np.broadcast_arrays(*inputs), axis=0),
+    Multiply: lambda operator, x, w: x * w,
+    Pad: lambda operator, x: np.pad(x, operator.padding, constant_values=operator.value),
+    ScaleOffset: lambda operator, x: _number(operator.scale, 1) * x + _number(operator.offset, 0),
     Sigmoid: lambda operator, x: 1 / (1 + np.exp(-x)),
+    Slice: _slice,
     Softmax: _softmax,
     Softplus: lambda operator, x: _softplus(x),
     Softsign: lambda operator, x: x / (1 + np.abs(x)),
     Sqrt: lambda operator, x: np.sqrt(x),
     Square: lambda operator, x: x**2,
+    Subtract: lambda operator, x, w: x - w,
     Tanh: lambda operator, x: np.tanh(x),
+    Transpose: lambda operator, x: x.transpose(operator.axes),
+    UpsamplingNearest: lambda operator, x: np.kron(x, np.ones((*operator.factors, 1))),
     ZeroPadding: lambda operator, x: _padded(x, operator.padding),
 }
 
@@ -320,10 +355,22 @@ def _bound(node: Node, values: dict[str, Array], error: float, total: float, lar
             return 1.5 * error + unit
         case LogSoftmax():
             return 2 * error + unit
-        case Add():
+        case Add() | Subtract():
             return total + unit
         case ReduceSum():
             return values[node.inputs[0]].size // values[node.name].size * (error + unit)
+        case Multiply() | MatMul():
+            products = values[node.inputs[0]].shape[-1] if isinstance(node.operator, MatMul) else 1
+            return float(products * (2 * largest * error + error**2 + largest * unit) + unit)
+        case ScaleOffset() as affine:
+            scale = float(np.abs(_number(affine.scale, 1)).max()) + unit
+            return scale * error + (largest + error) * unit + 2 * unit
+        case Divide():
+            smallest = float(np.abs(values[node.inputs[1]]).min()) - error
+            return (error + largest / smallest * error) / smallest + unit
+        case DivideConstant(divisor=divisor):
+            smallest = float(np.abs(divisor.value).min()) - unit
+            return (error + largest / smallest * unit) / smallest + unit
         case _:  # means, maxima, tanh, movement: no slope above 1
             return error + unit
 

@@ -148,7 +148,9 @@ def test_an_error_of_a_shape_names_the_layer() -> None:
     draft = Draft("wrong", (2, 3))
     image = draft.last
     flat = draft.add("flat", Flatten())
-    with pytest.raises(ModelError, match=r"^layer sum: 2×3 and 6 can't be added; all inputs must have one shape\.$"):
+    with pytest.raises(
+        ModelError, match=r"^layer sum: 2×3 and 6 can't be added; their axes must be of one size, or of size 1\.$"
+    ):
         draft.add("sum", Add(), image, flat)
 
 

@@ -17,6 +17,7 @@ REFUSALS = (
     "can make a small number of a large one",  # a softmax table
     "the sum's code can reach 0",
     "variance + epsilon is -",
+    "a divisor is 0 once it is rounded",
 )
 
 

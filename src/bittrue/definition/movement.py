@@ -3,11 +3,12 @@
 from fractions import Fraction
 from itertools import product
 from math import prod
+from operator import mul
 
 from bittrue.definition.meaning import Codes, meaning
 from bittrue.definition.windows import pooled_shape, slide
 from bittrue.errors import BittrueError
-from bittrue.program import Bypass, Clip, Concatenate, Pad, Quantize, Reshape, Select, Step, WindowExtremum
+from bittrue.program import Bypass, Clip, Concatenate, Move, Pad, Quantize, Reshape, Select, Step, WindowExtremum
 
 
 @meaning.rule(Quantize, Bypass)
@@ -45,7 +46,7 @@ def _(instruction: Clip, step: Step, inputs: tuple[Codes, ...]) -> Codes:
 def _code(bound: Fraction, fraction_bits: int, step: Step) -> int:
     scaled = bound * Fraction(2) ** fraction_bits
     if scaled.denominator != 1:
-        raise BittrueError(f"Step '{step.name}' clips at {bound}, which has no code; give its bound site a format.")
+        raise BittrueError(f"Step '{step.name}' uses {bound}, which has no code; give its site a format.")
     return scaled.numerator
 
 
@@ -70,15 +71,33 @@ def _(instruction: WindowExtremum, step: Step, inputs: tuple[Codes, ...]) -> Cod
 @meaning.rule(Pad)
 def _(instruction: Pad, step: Step, inputs: tuple[Codes, ...]) -> Codes:
     (x,) = inputs
-    *leading, channels = x.shape
-    ranges = [range(-before, size + after) for size, (before, after) in zip(leading, instruction.padding, strict=True)]
+    bits = max(x.binary_point, instruction.value.denominator.bit_length() - 1)
+    fill = _code(instruction.value, bits, step)
+    ranges = [range(-before, size + after) for size, (before, after) in zip(x.shape, instruction.padding, strict=True)]
     codes: list[int] = []
     for position in product(*ranges):
         flat, inside = 0, True
-        for index, size in zip(position, leading, strict=True):
+        for index, size in zip(position, x.shape, strict=True):
             flat, inside = flat * size + index, inside and 0 <= index < size
-        codes.extend(x.codes[flat * channels : (flat + 1) * channels] if inside else [0] * channels)
-    return Codes((*(len(axis) for axis in ranges), channels), x.fraction_bits, codes)
+        codes.append(x.codes[flat] << bits - x.binary_point if inside else fill)
+    return Codes(tuple(len(axis) for axis in ranges), bits, codes)
+
+
+@meaning.rule(Move)
+def _(instruction: Move, step: Step, inputs: tuple[Codes, ...]) -> Codes:
+    (x,) = inputs
+    if prod(instruction.sizes) != prod(step.type.shape):
+        raise BittrueError(
+            f"Step '{step.name}' moves {prod(instruction.sizes)} codes into the shape {step.type.shape}; "
+            "lower the network again."
+        )
+    codes = []
+    for place in product(*map(range, instruction.sizes)):
+        source = instruction.offset + sum(map(mul, place, instruction.strides))
+        if not 0 <= source < len(x.codes):
+            raise BittrueError(f"Step '{step.name}' reads outside of its input; lower the network again.")
+        codes.append(x.codes[source])
+    return Codes(step.type.shape, x.fraction_bits, codes)
 
 
 @meaning.rule(Select)

@@ -1,18 +1,19 @@
-"""Sums and products: convolutions, dense layers, additions, per-channel scales, averages and sums (B6, B7, B10)."""
+"""Sums and products with constants: convolutions, dense layers, scales and offsets, averages and sums (B6, B7, B10)."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
 from math import ceil, prod
 from operator import mul
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from bittrue.definition.broadcasting import broadcast
 from bittrue.definition.meaning import Codes, Numbers, meaning
 from bittrue.definition.windows import Taps, pooled_shape, slide
 from bittrue.errors import BittrueError
 from bittrue.fixed.format import Overflow, Quantizer
 from bittrue.fixed.reference import decode, overflow_code, overflows, round_to_code
-from bittrue.program import Add, MultiplyAccumulate, ScaleOffset, Step, WindowSum
+from bittrue.program import MultiplyAccumulate, ScaleOffset, Step, WindowSum
 
 T = TypeVar("T")
 
@@ -97,69 +98,63 @@ def _dot(
     accumulator = instruction.accumulator
     if accumulator is None:
         return exact, 0
-    code, outside = _accumulate(instruction, accumulator, product_bits, window, weights, bias)
+    first = decode(bias, instruction.bias_fraction_bits)
+    code, outside = accumulate(accumulator, instruction.quantized_products, product_bits, window, weights, first)
     if accumulator.overflow is Overflow.WRAP and accumulator.format.fraction_bits >= bits:
         # It may wrap once at the end, and what overflows is then the final sum alone (B6).
-        return code, _limited(decode(exact, bits), accumulator)[1]
+        return code, limited(decode(exact, bits), accumulator)[1]
     return code, outside
 
 
-def _accumulate(
-    instruction: MultiplyAccumulate,
+def accumulate(
     accumulator: Quantizer,
+    quantized_products: bool,
     product_bits: int,
-    window: list[int],
-    weights: list[int],
-    bias: int,
+    left: Sequence[int],
+    right: Sequence[int],
+    first: Fraction,
 ) -> tuple[int, int]:
-    """a₀ = Q(bias), aᵢ = Q(aᵢ₋₁ + pᵢ), where pᵢ itself is Q(pᵢ) if products are quantized; and how many Q
+    """a₀ = Q(first), aᵢ = Q(aᵢ₋₁ + pᵢ), where pᵢ itself is Q(pᵢ) if products are quantized; and how many Q
     overflowed."""
     bits = accumulator.format.fraction_bits
-    total, outside = _limited(decode(bias, instruction.bias_fraction_bits), accumulator)
-    for code, weight in zip(window, weights, strict=True):
+    total, outside = limited(first, accumulator)
+    for code, weight in zip(left, right, strict=True):
         product = decode(code * weight, product_bits)
-        if instruction.quantized_products:
-            stored, overflowed = _limited(product, accumulator)
+        if quantized_products:
+            stored, overflowed = limited(product, accumulator)
             product, outside = decode(stored, bits), outside + overflowed
-        total, overflowed = _limited(decode(total, bits) + product, accumulator)
+        total, overflowed = limited(decode(total, bits) + product, accumulator)
         outside += overflowed
     return total, outside
 
 
-def _limited(value: Fraction, quantizer: Quantizer) -> tuple[int, int]:
+def limited(value: Fraction, quantizer: Quantizer) -> tuple[int, int]:
     """Q(value), and 1 if it overflowed, else 0."""
     rounded = round_to_code(value, quantizer.format.fraction_bits, quantizer.rounding)
     return overflow_code(rounded, quantizer), int(overflows(rounded, quantizer))
 
 
-@meaning.rule(Add)
-def _(instruction: Add, step: Step, inputs: tuple[Codes, ...]) -> Codes:
-    if any(operand.shape != inputs[0].shape for operand in inputs):
-        shapes = " and ".join(str(operand.shape) for operand in inputs)
-        raise BittrueError(f"Step '{step.name}' adds shapes {shapes}, which differ; lower the network again.")
-    bits = max(operand.binary_point for operand in inputs)
-    aligned = [[code << bits - operand.binary_point for code in operand.codes] for operand in inputs]
-    return Codes(inputs[0].shape, bits, [sum(operands) for operands in zip(*aligned, strict=True)])
-
-
 @meaning.rule(ScaleOffset)
 def _(instruction: ScaleOffset, step: Step, inputs: tuple[Codes, ...]) -> Codes:
     (x,) = inputs
-    channels = x.shape[-1]
     product_bits = x.binary_point + instruction.scale_fraction_bits
     bits = max(product_bits, instruction.offset_fraction_bits)
-    upper = instruction.scale.tolist(), instruction.offset.tolist()
+    upper = _constants(instruction.scale, x, step), _constants(instruction.offset, x, step)
     below = instruction.below
     # Without a lower branch, it is the upper one and any threshold will do.
-    lower = (below.scale.tolist(), below.offset.tolist()) if below else upper
+    lower = (_constants(below.scale, x, step), _constants(below.offset, x, step)) if below else upper
     threshold = ceil(below.threshold * Fraction(2) ** x.binary_point) if below else 0
     codes = []
     for index, code in enumerate(x.codes):
         scale, offset = upper if code >= threshold else lower
-        product = code * _of_channel(scale, index % channels)
-        aligned_offset = _of_channel(offset, index % channels) << bits - instruction.offset_fraction_bits
-        codes.append((product << bits - product_bits) + aligned_offset)
+        aligned_offset = offset[index] << bits - instruction.offset_fraction_bits
+        codes.append((code * scale[index] << bits - product_bits) + aligned_offset)
     return Codes(x.shape, bits, codes)
+
+
+def _constants(constants: Any, x: Codes, step: Step) -> list[int]:
+    """An array of codes that broadcasts against x: one for each of x's."""
+    return broadcast(constants.reshape(-1).tolist(), constants.shape, x.shape, step)
 
 
 @meaning.rule(WindowSum)

@@ -2,7 +2,9 @@
 
 from bittrue.operators.activation import Absolute, Clip, LogSoftmax, PReLU, ReLU, Softmax
 from bittrue.operators.adaptive import AdaptiveAveragePooling, AdaptiveMaxPooling
-from bittrue.operators.arithmetic import Add
+from bittrue.operators.addressing import Broadcast, Slice, Transpose, UpsamplingNearest
+from bittrue.operators.arithmetic import Add, Average, Divide, Maximum, Minimum, Multiply, Subtract
+from bittrue.operators.constants import DivideConstant, ScaleOffset
 from bittrue.operators.convolution import Convolution, ConvolutionTransposed, Dense
 from bittrue.operators.functions import (
     ELU,
@@ -25,7 +27,8 @@ from bittrue.operators.functions import (
     Tanh,
 )
 from bittrue.operators.layer_normalization import LayerNormalization
-from bittrue.operators.movement import Concatenate, Flatten, Identity, Input, Reshape, ZeroPadding
+from bittrue.operators.matrix_product import MatMul
+from bittrue.operators.movement import Concatenate, Flatten, Identity, Input, Pad, Reshape, ZeroPadding
 from bittrue.operators.normalization import BatchNormalization
 from bittrue.operators.output_kind import ends_in_probabilities
 from bittrue.operators.pooling import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
@@ -39,13 +42,17 @@ __all__ = [
     "AdaptiveAveragePooling",
     "AdaptiveMaxPooling",
     "Add",
+    "Average",
     "AveragePooling",
     "BatchNormalization",
+    "Broadcast",
     "Clip",
     "Concatenate",
     "Convolution",
     "ConvolutionTransposed",
     "Dense",
+    "Divide",
+    "DivideConstant",
     "Erf",
     "Exp",
     "Flatten",
@@ -59,9 +66,14 @@ __all__ = [
     "Log",
     "LogSigmoid",
     "LogSoftmax",
+    "MatMul",
     "MaxPooling",
+    "Maximum",
+    "Minimum",
     "Mish",
+    "Multiply",
     "PReLU",
+    "Pad",
     "ReLU",
     "Reciprocal",
     "ReduceMaximum",
@@ -69,14 +81,19 @@ __all__ = [
     "ReduceMinimum",
     "ReduceSum",
     "Reshape",
+    "ScaleOffset",
     "SiLU",
     "Sigmoid",
+    "Slice",
     "Softmax",
     "Softplus",
     "Softsign",
     "Sqrt",
     "Square",
+    "Subtract",
     "Tanh",
+    "Transpose",
+    "UpsamplingNearest",
     "ZeroPadding",
     "ends_in_probabilities",
 ]

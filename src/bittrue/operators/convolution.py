@@ -266,18 +266,21 @@ def _finish(
         context.options.product == "quantized",
     )
     if instruction.accumulator is not None:
-        accumulated = instruction.accumulator
-        bits = accumulated.format.fraction_bits
-        unit = Fraction(2) ** -bits
-        bounded = accumulated.overflow is not Overflow.UNBOUNDED
-        low = accumulated.min_code * unit if bounded else None
-        high = accumulated.max_code * unit if bounded else None
-        context.finish(instruction, (source,), bits, low, high)
+        bits = instruction.accumulator.format.fraction_bits
+        context.finish(instruction, (source,), bits, *accumulator_bounds(instruction.accumulator))
         return
     finest = kind.fraction_bits + max(weight.fraction_bits)
     if bias is not None:
         finest = max(finest, bias.fraction_bits[0])
     context.finish(instruction, (source,), finest, *_sum_bounds(weight, bias, *value_bounds(kind)))
+
+
+def accumulator_bounds(accumulator: Quantizer) -> tuple[Fraction | None, Fraction | None]:
+    """Of what an accumulator can hold."""
+    if accumulator.overflow is Overflow.UNBOUNDED:
+        return None, None
+    unit = Fraction(2) ** -accumulator.format.fraction_bits
+    return accumulator.min_code * unit, accumulator.max_code * unit
 
 
 def _sum_bounds(

@@ -1,9 +1,10 @@
-"""Operators that move values about without computing: input, flatten, reshape, pad, concatenate, identity."""
+"""Operators that pass values on in order: input, flatten, reshape, pad, concatenate, identity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import prod
+from itertools import chain
+from math import isfinite, prod
 
 import torch
 
@@ -50,6 +51,17 @@ class ZeroPadding(Operator):
 
 
 @dataclass(frozen=True, eq=False)
+class Pad(Operator):
+    """`value` around the input: (before, after) for each axis, channels included.
+
+    The value is an exact number, which the output's quantizer rounds with the rest.
+    """
+
+    padding: Padding
+    value: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
 class Concatenate(Operator):
     """Inputs one after the other along `axis`, counted without the batch axis, from 0."""
 
@@ -90,6 +102,15 @@ def _(operator: ZeroPadding, shapes: tuple[Shape, ...]) -> Shape:
     return (*padded, channels)
 
 
+@shape_of.rule(Pad)
+def _(operator: Pad, shapes: tuple[Shape, ...]) -> Shape:
+    if len(shapes[0]) != len(operator.padding) or min(chain.from_iterable(operator.padding), default=0) < 0:
+        raise ModelError(f"padding of {operator.padding} doesn't fit an input of {format_shape(shapes[0])}.")
+    if not isfinite(operator.value):
+        raise ModelError(f"padding with {operator.value} is not supported, as it has no fixed-point code.")
+    return tuple(size + before + after for size, (before, after) in zip(shapes[0], operator.padding, strict=True))
+
+
 @shape_of.rule(Concatenate)
 def _(operator: Concatenate, shapes: tuple[Shape, ...]) -> Shape:
     axis = operator.axis
@@ -103,7 +124,7 @@ def _(operator: Concatenate, shapes: tuple[Shape, ...]) -> Shape:
 # Sites and groups
 
 
-@sites.rule(Input, Identity, Flatten, Reshape, ZeroPadding, Concatenate)
+@sites.rule(Input, Identity, Flatten, Reshape, ZeroPadding, Pad, Concatenate)
 def _(operator: Operator, node: Node, options: PlanOptions) -> tuple[Site, ...]:
     return (output_site(node, finite=not isinstance(operator, Input)),)
 
@@ -116,6 +137,16 @@ def _(operator: Operator) -> Grouping:
 @grouping.rule(Identity, Flatten, Reshape, ZeroPadding)
 def _(operator: Operator) -> Grouping:
     return Grouping.PASS
+
+
+@grouping.rule(Pad)
+def _(operator: Pad) -> Grouping:
+    return Grouping.END if operator.value else Grouping.PASS
+
+
+@output_kind.rule(Pad)
+def _(operator: Operator) -> OutputKind:
+    return OutputKind.SAME if isinstance(operator, Pad) and operator.value == 0 else OutputKind.OTHER
 
 
 @output_kind.rule(Identity, Flatten, Reshape, ZeroPadding, Concatenate)
@@ -151,6 +182,12 @@ def _(operator: ZeroPadding) -> FloatFunction:
     return lambda x: channels_last(pad_spatial(channels_first(x), operator.padding))
 
 
+@float_value.rule(Pad)
+def _(operator: Pad) -> FloatFunction:
+    flat = [size for pair in reversed(operator.padding) for size in pair]
+    return lambda x: torch.nn.functional.pad(x, flat, value=operator.value)
+
+
 @float_value.rule(Concatenate)
 def _(operator: Concatenate) -> FloatFunction:
     return lambda *xs: torch.cat(xs, operator.axis + 1)
@@ -180,9 +217,20 @@ def _(operator: Operator, context: LoweringContext) -> None:
 
 @lower.rule(ZeroPadding)
 def _(operator: ZeroPadding, context: LoweringContext) -> None:
+    _finish_padding((*operator.padding, (0, 0)), Fraction(0), context)
+
+
+@lower.rule(Pad)
+def _(operator: Pad, context: LoweringContext) -> None:
+    _finish_padding(operator.padding, Fraction(operator.value), context)
+
+
+def _finish_padding(padding: Padding, value: Fraction, context: LoweringContext) -> None:
     (kind,) = context.input_types
-    bounds = hull([value_bounds(kind), (Fraction(0), Fraction(0))])
-    context.finish(program.Pad(operator.padding), context.node.inputs, kind.fraction_bits, *bounds)
+    assert kind.fraction_bits is not None
+    bits = max(kind.fraction_bits, value.denominator.bit_length() - 1)
+    bounds = hull([value_bounds(kind), (value, value)])
+    context.finish(program.Pad(padding, value), context.node.inputs, bits, *bounds)
 
 
 @lower.rule(Concatenate)
@@ -193,7 +241,7 @@ def _(operator: Concatenate, context: LoweringContext) -> None:
     context.finish(program.Concatenate(operator.axis), context.node.inputs, finest, *bounds)
 
 
-@bypass.rule(Input, Identity, Flatten, Reshape, ZeroPadding, Concatenate)
+@bypass.rule(Input, Identity, Flatten, Reshape, ZeroPadding, Pad, Concatenate)
 def _(operator: Operator, context: LoweringContext) -> Operator:
     return operator
 

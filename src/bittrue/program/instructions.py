@@ -16,7 +16,7 @@ import numpy as np
 
 from bittrue.fixed import Quantizer
 from bittrue.program.functions import Function
-from bittrue.shapes import Padding
+from bittrue.shapes import Padding, Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,14 +58,48 @@ class MultiplyAccumulate(Instruction):
 
 @dataclass(frozen=True, eq=False)
 class Add(Instruction):
-    """y = x₁ + x₂ + …: operands of one shape, aligned to the largest of their fraction bits."""
+    """y = x₁ + x₂ + …: operands whose shapes broadcast as NumPy's do, aligned to the largest of their fraction bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class MultiplyTensors(Instruction):
+    """Products of two values x and w, F = F_x + F_w.
+
+    matrices: False for y = x·w, element by element, in shapes that broadcast as NumPy's do. True for the matrix product
+    y[…, m, n] = Σ_k x[…, m, k]·w[…, k, n] over the last two axes, those before them broadcasting: an exact sum (B6).
+    accumulator, quantized_products: as in MultiplyAccumulate, without a bias and with k ascending, for matrices only.
+    """
+
+    matrices: bool
+    accumulator: Quantizer | None = None
+    quantized_products: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Divide(Instruction):
+    """y = x / d: exact rational numbers, rounded by the step's quantizer, which must be there.
+
+    divisor: codes of a constant d that broadcasts against x, none of them 0, with `divisor_fraction_bits`; None where
+    d is the step's second input and both broadcast as NumPy's arrays do. A code 0 in that input is an error.
+    """
+
+    divisor: np.ndarray | None = None
+    divisor_fraction_bits: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Extremum(Instruction):
+    """y = max(x₁, x₂, …), or the minimum where `largest` is False: shapes and alignment as in Add."""
+
+    largest: bool
 
 
 @dataclass(frozen=True, eq=False)
 class ScaleOffset(Instruction):
     """y[…, c] = scale[c]·x + offset[c] where x ≥ threshold, else scale_below[c]·x + offset_below[c].
 
-    scale, offset: codes of shape (channels,) or (1,) with `scale_fraction_bits` and `offset_fraction_bits`.
+    scale, offset: codes with `scale_fraction_bits` and `offset_fraction_bits`, of one axis or more, in shapes that
+    broadcast against x without changing its own: (channels,), (1,), or a number for each element.
     `below` is None where one branch serves all. The exact result has F = max(F_x + largest scale F, largest offset F).
     Batch normalization in `affine` form has one branch; LeakyReLU and PReLU have two (scale 1 above zero).
     """
@@ -185,9 +219,26 @@ class Reshape(Instruction):
 
 @dataclass(frozen=True, eq=False)
 class Pad(Instruction):
-    """Zeros around the spatial axes: `padding` holds (before, after) for each spatial axis."""
+    """`value`, an exact dyadic number, around the input: `padding` holds (before, after) for each axis.
+
+    The exact result has F = max(F_x, the value's own F).
+    """
 
     padding: Padding
+    value: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Move(Instruction):
+    """y = x[offset + Σ_k i_k·strides_k] over the flat input, where i runs over `sizes` in row-major order.
+
+    An affine address generator: transpositions, slices (a stride may be negative) and repetitions (a stride of 0).
+    The result takes the step's shape. F = F_x.
+    """
+
+    sizes: Shape
+    strides: tuple[int, ...]
+    offset: int = 0
 
 
 @dataclass(frozen=True, eq=False)

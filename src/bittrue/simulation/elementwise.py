@@ -1,14 +1,17 @@
-"""Kernels that compute each code by itself: add, clip, scale and offset."""
+"""Kernels that compute each code by itself: add, extremum, clip, scale and offset."""
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import reduce
 from math import ceil
 
 import numpy as np
 import torch
 
 from bittrue.fixed import Rounding
-from bittrue.program import Add, Clip, CodeType, ScaleOffset, Step
+from bittrue.operators.broadcasting import spread
+from bittrue.program import Add, Clip, CodeType, Extremum, Instruction, ScaleOffset, Step
+from bittrue.shapes import Shape
 from bittrue.simulation.carrier import Carrier, carrier_for, power_of_two
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove_step
@@ -27,14 +30,29 @@ def _(instruction: Add, step: Step, types: tuple[CodeType, ...]) -> Kernel:
         operands = list(zip(inputs, shifts, strict=True))
         # Every partial sum stays within the sum of the absolute bounds.
         carrier = carrier_for(sum(x.bound << shift for x, shift in operands), step.name)
-        first, *others = [shifted(x, shift, carrier) for x, shift in operands]
+        first, *others = spread([shifted(x, shift, carrier) for x, shift in operands])
         total = first + others[0] if others else first
         for other in others[1:]:
-            total += other
+            total = total.add_(other) if total.shape[1:] == step.type.shape else total + other
         low = sum(x.low << shift for x, shift in operands)
         return Result(total, low, sum(x.high << shift for x, shift in operands))
 
     return add
+
+
+@kernel.rule(Extremum)
+def _(instruction: Extremum, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    shifts = alignment(step, types)
+    choose, choose_end = (torch.maximum, max) if instruction.largest else (torch.minimum, min)
+
+    def extremum(inputs: tuple[Codes, ...]) -> Result:
+        operands = list(zip(inputs, shifts, strict=True))
+        carrier = carrier_for(max(x.bound << shift for x, shift in operands), step.name)
+        found = reduce(choose, spread([shifted(x, shift, carrier) for x, shift in operands]))
+        low = choose_end(x.low << shift for x, shift in operands)
+        return Result(found, low, choose_end(x.high << shift for x, shift in operands), tight=True)
+
+    return extremum
 
 
 @kernel.rule(Clip)
@@ -67,6 +85,7 @@ def _(instruction: Clip, step: Step, types: tuple[CodeType, ...]) -> Kernel:
 @kernel.rule(ScaleOffset)
 def _(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...]) -> Kernel:
     branches = _branches(instruction, step, types)
+    width = max(len(numbers) for branch in branches for numbers in branch)
     first_above = None
     if instruction.below is not None:
         assert types[0].fraction_bits is not None
@@ -80,17 +99,19 @@ def _(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...]) -> Kern
         # A scale is held even where all codes are zero.
         carrier = carrier_for(_branch_bound(branches, max(x.bound, 1)), step.name)
         if first_above is None and carrier is not Carrier.INT64 and _folds(step):
-            return _folded(x, branches[0], step, bound)
-        codes = x.tensor.to(carrier.dtype)
+            return _folded(x, width, branches[0], step, bound)
+        codes = _rows(x.tensor, width).to(carrier.dtype)
         scaled = [codes * _tensor(scales, carrier) + _tensor(offsets, carrier) for scales, offsets in branches]
-        result = scaled[0] if first_above is None else torch.where(x.tensor >= first_above, scaled[0], scaled[1])
-        return Result(result, -bound, bound)
+        result = scaled[0]
+        if first_above is not None:
+            result = torch.where(_rows(x.tensor, width) >= first_above, scaled[0], scaled[1])
+        return Result(result.reshape(x.tensor.shape), -bound, bound)
 
     return scale_offset
 
 
 Branch = tuple[list[int], list[int]]
-"""Scales and offsets, aligned to the exact result's fraction bits."""
+"""Scales and offsets, aligned to the exact result's fraction bits: one in all, one a channel, or one an element."""
 
 
 def _branches(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...]) -> list[Branch]:
@@ -102,7 +123,15 @@ def _branches(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...])
     pairs = [(instruction.scale, instruction.offset)]
     if instruction.below is not None:
         pairs.append((instruction.below.scale, instruction.below.offset))
+    shape = step.type.shape
+    arrays = [array for pair in pairs for array in pair]
+    if any(array.size not in (1, array.shape[-1]) for array in arrays):
+        pairs = [(_by_element(scale, shape), _by_element(offset, shape)) for scale, offset in pairs]
     return [(_integers(scale, scale_shift), _integers(offset, offset_shift)) for scale, offset in pairs]
+
+
+def _by_element(codes: np.ndarray, shape: Shape) -> np.ndarray:
+    return codes if codes.size == 1 else np.broadcast_to(codes, shape)
 
 
 def _branch_bound(branches: list[Branch], bound: int) -> int:
@@ -117,7 +146,7 @@ def _folds(step: Step) -> bool:
     return step.quantizer is not None and step.quantizer.rounding is Rounding.NEAREST_EVEN
 
 
-def _folded(x: Codes, branch: Branch, step: Step, bound: int) -> Result:
+def _folded(x: Codes, width: int, branch: Branch, step: Step, bound: int) -> Result:
     """The map and its rounding in one go: a power of two in the constants leaves them, and the result, exact in
     float64."""
     assert step.quantizer is not None
@@ -126,19 +155,21 @@ def _folded(x: Codes, branch: Branch, step: Step, bound: int) -> Result:
     limit = (bound >> shift) + 1 if shift >= 0 else bound << -shift
     power = power_of_two(-shift, step.name)
     scales, offsets = (_tensor(numbers, Carrier.FLOAT64) * power for numbers in branch)
-    rounded = affine_rounded(x, scales, offsets, step.quantizer.rounding, carrier_for(limit, step.name))
+    rounded = affine_rounded(x, width, scales, offsets, step.quantizer.rounding, carrier_for(limit, step.name))
     return Result(rounded, -limit, limit, rounded=True)
 
 
 def affine_rounded(
-    x: Codes, scale: torch.Tensor, offset: torch.Tensor, rounding: Rounding, carrier: Carrier
+    x: Codes, width: int, scale: torch.Tensor, offset: torch.Tensor, rounding: Rounding, carrier: Carrier
 ) -> torch.Tensor:
-    """scale·x + offset per channel in float64, rounded to integers on `carrier`, in pieces that stay in the cache.
+    """scale·x + offset in float64, rounded to integers on `carrier`, in pieces that stay in the cache.
+
+    width: how many scales and offsets there are: one in all, one a channel, or one an element.
 
     The caller has proven that the rounding of the computed number is that of the exact one. Written over x where that
     is allowed: fresh memory costs more than the arithmetic.
     """
-    rows = x.tensor.reshape(-1, x.tensor.shape[-1])
+    rows = _rows(x.tensor, width)
     in_place = x.reusable and x.tensor.dtype == carrier.dtype
     result = rows if in_place else torch.empty(rows.shape, dtype=carrier.dtype)
     height = max(_PIECE // max(rows.shape[1], 1), 1)
@@ -150,8 +181,13 @@ def affine_rounded(
     return result.reshape(x.tensor.shape)
 
 
+def _rows(tensor: torch.Tensor, width: int) -> torch.Tensor:
+    """Rows of as many numbers as there are constants; of a few where one constant serves all."""
+    return tensor.reshape(-1, tensor.shape[-1] if width == 1 else width)
+
+
 def _integers(codes: np.ndarray, shift: int) -> list[int]:
-    return [code << shift for code in codes.tolist()]
+    return [code << shift for code in codes.reshape(-1).tolist()]
 
 
 def _broadcast(first: Sequence[int], second: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
@@ -166,6 +202,11 @@ def _tensor(numbers: list[int], carrier: Carrier) -> torch.Tensor:
 @prove_step.rule(Add)
 def _(instruction: Add, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
     return carried(step, sum(bound << shift for bound, shift in zip(bounds, alignment(step, types), strict=True)))
+
+
+@prove_step.rule(Extremum)
+def _(instruction: Instruction, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    return carried(step, max(bound << shift for bound, shift in zip(bounds, alignment(step, types), strict=True)))
 
 
 @prove_step.rule(Clip)

@@ -140,7 +140,7 @@ class _BatchNormKernel:
         limit = int((self._scale.abs() * float(x.bound) + self._offset.abs()).max()) + 2
         carrier = carrier_for(limit, self._what)
         if self._covers(x.low, x.high):
-            rounded = affine_rounded(x, self._scale, self._offset, self._quantizer.rounding, carrier)
+            rounded = affine_rounded(x, len(self._exact), self._scale, self._offset, self._quantizer.rounding, carrier)
         else:
             rounded = self._checked(x).to(carrier.dtype)
         return Result(rounded, -limit, limit, rounded=True)

@@ -1,9 +1,11 @@
-"""Kernels that move codes: reshape, pad, select, concatenate."""
+"""Kernels that move codes: reshape, move, pad, select, concatenate."""
+
+from fractions import Fraction
 
 import torch
 
-from bittrue.operators.windows import channels_first, channels_last, pad_spatial, select
-from bittrue.program import CodeType, Concatenate, Instruction, Pad, Reshape, Select, Step
+from bittrue.operators.windows import select
+from bittrue.program import CodeType, Concatenate, Instruction, Move, Pad, Reshape, Select, Step
 from bittrue.simulation.carrier import carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove_step
@@ -21,10 +23,16 @@ def _(instruction: Reshape, step: Step, types: tuple[CodeType, ...]) -> Kernel:
 
 @kernel.rule(Pad)
 def _(instruction: Pad, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    (shift,) = alignment(step, types)
+    assert step.exact.fraction_bits is not None
+    fill = int(instruction.value * Fraction(2) ** step.exact.fraction_bits)
+    flat = [size for pair in reversed(instruction.padding) for size in pair]
+
     def pad(inputs: tuple[Codes, ...]) -> Result:
         (x,) = inputs
-        padded = channels_last(pad_spatial(channels_first(x.tensor), instruction.padding))
-        return Result(padded, min(x.low, 0), max(x.high, 0), tight=True)
+        low, high = min(x.low << shift, fill), max(x.high << shift, fill)
+        inner = shifted(x, shift, carrier_for(max(-low, high), step.name))
+        return Result(torch.nn.functional.pad(inner, flat, value=fill), low, high, tight=True)
 
     return pad
 
@@ -41,6 +49,25 @@ def _(instruction: Select, step: Step, types: tuple[CodeType, ...]) -> Kernel:
     return read
 
 
+@kernel.rule(Move)
+def _(instruction: Move, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    # torch's strides aren't negative: an axis that runs backwards is read forwards, and then turned round.
+    steps = list(zip(instruction.sizes, instruction.strides, strict=True))
+    backwards = [axis for axis, (_, stride) in enumerate(steps, start=1) if stride < 0]
+    first = instruction.offset + sum((size - 1) * stride for size, stride in steps if stride < 0)
+
+    def move(inputs: tuple[Codes, ...]) -> Result:
+        (x,) = inputs
+        flat = x.tensor.reshape(len(x.tensor), -1).contiguous()
+        strides = (flat.shape[1], *map(abs, instruction.strides))
+        view = flat.as_strided((len(flat), *instruction.sizes), strides, flat.storage_offset() + first)
+        # A number that is read twice must not be one place in memory: what reads it may write there.
+        moved = view.flip(backwards).contiguous()
+        return Result(moved.reshape(len(flat), *step.type.shape), x.low, x.high, tight=True)
+
+    return move
+
+
 @kernel.rule(Concatenate)
 def _(instruction: Concatenate, step: Step, types: tuple[CodeType, ...]) -> Kernel:
     shifts = alignment(step, types)
@@ -55,9 +82,16 @@ def _(instruction: Concatenate, step: Step, types: tuple[CodeType, ...]) -> Kern
     return concatenate
 
 
-@prove_step.rule(Reshape, Pad, Select)
+@prove_step.rule(Reshape, Move, Select)
 def _(instruction: Instruction, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
     return carried(step, bounds[0])
+
+
+@prove_step.rule(Pad)
+def _(instruction: Pad, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    assert step.exact.fraction_bits is not None
+    fill = abs(int(instruction.value * Fraction(2) ** step.exact.fraction_bits))
+    return carried(step, max(bounds[0] << alignment(step, types)[0], fill))
 
 
 @prove_step.rule(Concatenate)

@@ -19,8 +19,10 @@ from bittrue.simulation import (
     movement,
     multiply_accumulate,
     pooling,
+    tensor_products,
     wide,
     wide_functions,
+    wide_tensors,
 )
 from bittrue.simulation.arithmetic import exact_arithmetic
 from bittrue.simulation.carrier import carrier_for
@@ -35,8 +37,10 @@ KERNEL_MODULES = (
     movement,
     multiply_accumulate,
     pooling,
+    tensor_products,
     wide,
     wide_functions,
+    wide_tensors,
 )
 """Imported for the rules that they register."""
 

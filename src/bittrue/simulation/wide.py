@@ -4,7 +4,7 @@ Each instruction has a rule on NumPy arrays of Python integers. Nothing overflow
 that no bounds are carried along: what comes out is measured, and returns to torch as soon as it fits.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from fractions import Fraction
 from functools import reduce
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from bittrue.fixed import Overflow, Quantizer, Rounding, integers
+from bittrue.operators.broadcasting import spread
 from bittrue.operators.windows import window_shape
 from bittrue.program import (
     Add,
@@ -21,6 +22,8 @@ from bittrue.program import (
     Clip,
     CodeType,
     Concatenate,
+    Extremum,
+    Move,
     MultiplyAccumulate,
     Pad,
     Quantize,
@@ -120,7 +123,17 @@ def _carried(numbers: np.ndarray, kind: CodeType, what: str) -> Value:
 @wide_kernel.rule(Add)
 def _(instruction: Add, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
     shifts = alignment(step, types)
-    return lambda inputs: WideResult(reduce(np.add, (x << shift for x, shift in zip(inputs, shifts, strict=True))))
+    return lambda inputs: WideResult(reduce(np.add, _aligned(inputs, shifts)))
+
+
+@wide_kernel.rule(Extremum)
+def _(instruction: Extremum, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    shifts, choose = alignment(step, types), np.maximum if instruction.largest else np.minimum
+    return lambda inputs: WideResult(reduce(choose, _aligned(inputs, shifts)))
+
+
+def _aligned(inputs: Sequence[np.ndarray], shifts: Sequence[int]) -> list[np.ndarray]:
+    return spread([x << shift for x, shift in zip(inputs, shifts, strict=True)])
 
 
 @wide_kernel.rule(Clip)
@@ -174,7 +187,19 @@ def _(instruction: Reshape, step: Step, types: tuple[CodeType, ...]) -> WideKern
 
 @wide_kernel.rule(Pad)
 def _(instruction: Pad, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
-    return lambda inputs: WideResult(_padded(inputs[0], instruction.padding, 0))
+    (shift,) = alignment(step, types)
+    fill = _code(instruction.value, step)
+    assert fill is not None
+    return lambda inputs: WideResult(_padded(inputs[0] << shift, instruction.padding, fill))
+
+
+@wide_kernel.rule(Move)
+def _(instruction: Move, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    places = np.indices(instruction.sizes).reshape(len(instruction.sizes), -1)
+    sources = instruction.offset + np.array(instruction.strides, np.int64) @ places
+    return lambda inputs: WideResult(
+        inputs[0].reshape(len(inputs[0]), -1)[:, sources].reshape(len(inputs[0]), *step.type.shape)
+    )
 
 
 @wide_kernel.rule(Select)
@@ -210,10 +235,11 @@ Padding = tuple[tuple[int, int], ...]
 
 
 def _padded(x: np.ndarray, padding: Padding, fill: int) -> np.ndarray:
-    # np.pad would fill in NumPy's integers, which overflow.
-    sizes = (size + before + after for size, (before, after) in zip(x.shape[1:-1], padding, strict=True))
-    padded = np.full((len(x), *sizes, x.shape[-1]), fill, object)
-    inner = (slice(before, before + size) for size, (before, _) in zip(x.shape[1:-1], padding, strict=True))
+    # np.pad would fill in NumPy's integers, which overflow. Axes after those of `padding` have none.
+    pairs = [*padding, *((0, 0) for _ in x.shape[1 + len(padding) :])]
+    sizes = (size + before + after for size, (before, after) in zip(x.shape[1:], pairs, strict=True))
+    padded = np.full((len(x), *sizes), fill, object)
+    inner = (slice(before, before + size) for size, (before, _) in zip(x.shape[1:], pairs, strict=True))
     padded[(slice(None), *inner)] = x
     return padded
 

@@ -211,6 +211,7 @@ CASES = [
     Case("zero padding asymmetric", sequential(layers.ZeroPadding2D(((0, 1), (2, 3)))), "ZeroPadding"),
     Case("dropout", sequential(layers.Dropout(0.5)), "Identity"),
     Case("residual", functional(residual), "Convolution ReLU Convolution Add ReLU"),
+    Case("add, broadcast", functional(lambda x: layers.Add()([x, layers.Dense(1)(x)])), "Dense Add"),
     Case("concatenate channels", functional(branches(-1)), "Convolution ReLU Concatenate"),
     Case("concatenate rows", functional(branches(1)), "Convolution ReLU Concatenate"),
     Case("concatenate columns", functional(branches(-2)), "Convolution ReLU Concatenate"),

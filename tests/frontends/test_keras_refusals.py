@@ -109,7 +109,6 @@ REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
     ("subclassed", subclassed, ["Subclassed", "keras.Sequential", "copy the weights"]),
     ("no shape", lambda: keras.Sequential([layers.Dense(2)], name="loose"), ["loose", "keras.Input", "model.build"]),
     ("integers", sequential(layers.ReLU(dtype="int32", name="r")), ["layer r", "int32", "floating point"]),
-    ("broadcast", functional(lambda x: layers.Add(name="a")([x, layers.Dense(1)(x)])), ["layer a", "9×8×4 and 9×8×1"]),
 ]
 
 

@@ -29,5 +29,9 @@ class CarrierError(BittrueError):
     """A computation whose exactness can't be proven on any carrier at hand."""
 
 
+class KernelError(BittrueError):
+    """A kernel of this machine that isn't exact where the proof needs it to be."""
+
+
 class StoreError(BittrueError):
     """A results store that is damaged, locked, or belongs to another study."""

@@ -28,7 +28,7 @@ from bittrue.plan import Guard, Plan, Word
 from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Step
 from bittrue.result import SavedResult
 from bittrue.simulation.accumulators import running_sums
-from bittrue.simulation.products import ProductSums
+from bittrue.simulation.products import product_sums
 from bittrue.simulation.simulator import Observer, Simulator
 from bittrue.simulation.values import Codes, Value
 from bittrue.simulation.wide import holds_wide_codes
@@ -250,7 +250,7 @@ class _Layer:
         self._weight = weight
         self._input: CodeType = program.by_name[step.inputs[0]].type
         assert self._input.fraction_bits is not None
-        self._sums = ProductSums(step.instruction, self._input.fraction_bits, step.name)
+        self._sums = product_sums(step.instruction, step, self._input)
         self._in_order: SumRange | None = None
         self._final: SumRange | None = None
         self._measurable = not holds_wide_codes(step.instruction)

@@ -16,7 +16,8 @@ from bittrue.fixed import Overflow, Quantizer, decode, overflow_code, overflows,
 from bittrue.fixed.tensor import apply_overflow_, count_overflows, round_shift_
 from bittrue.operators.windows import window_shape
 from bittrue.simulation.carrier import Carrier, carrier_for
-from bittrue.simulation.products import ProductSums, gather_patches
+from bittrue.simulation.products import ProductSums
+from bittrue.simulation.sum_kernels import gather_patches
 from bittrue.simulation.values import Codes, Result
 
 _CACHED_SUMS = 1 << 18

@@ -5,22 +5,25 @@ as certain: whatever the order, a partial sum is the sum of some of the products
 can be negative and the sum of all that can be positive.
 """
 
-from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from bittrue.fixed.arrays import signed_sums
 from bittrue.program import MultiplyAccumulate
+from bittrue.simulation.digits import Digits, cut_weights
 
 
 class SumBounds:
     """Bounds on the sums of a MultiplyAccumulate, its weights aligned to the finest binary point G."""
 
-    def __init__(self, instruction: MultiplyAccumulate, input_fraction_bits: int) -> None:
-        self.instruction = instruction
+    def __init__(self, instruction: MultiplyAccumulate, input_fraction_bits: int, what: str) -> None:
+        """what: the layer as errors name it."""
+        self.instruction, self.what = instruction, what
         self.input_fraction_bits = input_fraction_bits
+        self._digit_sums: dict[Digits, list[tuple[list[int], list[int]]]] = {}
 
     @cached_property
     def fraction_bits(self) -> int:
@@ -49,6 +52,19 @@ class SumBounds:
     def magnitudes(self) -> list[int]:
         """For each output channel: 2^shift · Σ|w|, so that a sum's bound is this times max|x|, plus the bias."""
         return [above + below for above, below in zip(*self._signed_sums, strict=True)]
+
+    @cached_property
+    def weight_ends(self) -> tuple[int, int]:
+        """The least and the largest weight code."""
+        weight = self.instruction.weight
+        return int(weight.min(initial=0)), int(weight.max(initial=0))
+
+    def digit_sums(self, cut: Digits) -> list[tuple[list[int], list[int]]]:
+        """For each digit of the weights, lowest first: Σ of the positive ones for each output channel, and Σ of the
+        negative ones' absolute values."""
+        if cut not in self._digit_sums:
+            self._digit_sums[cut] = [signed_sums(digit) for digit in cut_weights(self.instruction.weight, cut)]
+        return self._digit_sums[cut]
 
     @cached_property
     def biases(self) -> list[int]:
@@ -89,7 +105,7 @@ class SumBounds:
         scale = np.exp2(np.minimum(self.shifts, 53))
         return above * scale, below * scale
 
-    def channel_reach(self, lows: Sequence[int], highs: Sequence[int]) -> np.ndarray:
+    def channel_reach(self, lows: ArrayLike, highs: ArrayLike) -> np.ndarray:
         """How far the products of each input channel can take a sum up, and down: (2, in, out) in float64.
 
         lows ≤ 0 ≤ highs: each input channel's ends (or one for all). A little too large, where float64 rounds.

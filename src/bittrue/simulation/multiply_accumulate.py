@@ -4,15 +4,15 @@ from bittrue.fixed import Quantizer, Rounding
 from bittrue.program import CodeType, MultiplyAccumulate, Step
 from bittrue.simulation.accumulators import accumulated_sum, never_acts, ordered_reach, wraps_once
 from bittrue.simulation.carrier import Carrier, bound_bits, carrier_for
+from bittrue.simulation.choice import kernel_bound
 from bittrue.simulation.kernel import Kernel, kernel
-from bittrue.simulation.products import ProductSums
+from bittrue.simulation.products import ProductSums, product_sums
 from bittrue.simulation.proof import LayerProof, carried, prove_step, quantizer_reach
 
 
 @kernel.rule(MultiplyAccumulate)
 def _(instruction: MultiplyAccumulate, step: Step, types: tuple[CodeType, ...]) -> Kernel:
-    assert types[0].fraction_bits is not None
-    sums = ProductSums(instruction, types[0].fraction_bits, step.name)
+    sums = product_sums(instruction, step, types[0])
     quantizer, accumulator = step.quantizer, instruction.accumulator
     if accumulator is not None:
         return lambda inputs: accumulated_sum(sums, accumulator, inputs[0])
@@ -23,8 +23,7 @@ def _(instruction: MultiplyAccumulate, step: Step, types: tuple[CodeType, ...]) 
 
 @prove_step.rule(MultiplyAccumulate)
 def _(instruction: MultiplyAccumulate, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
-    assert types[0].fraction_bits is not None
-    sums = ProductSums(instruction, types[0].fraction_bits, step.name)
+    sums = product_sums(instruction, step, types[0])
     accumulator = instruction.accumulator
     low = -bounds[0] if types[0].low is None else types[0].low
     high = bounds[0] if types[0].high is None else types[0].high
@@ -34,9 +33,9 @@ def _(instruction: MultiplyAccumulate, step: Step, types: tuple[CodeType, ...], 
         return LayerProof(step.name, f"{carrier.label}, product by product", bits, carrier.bits - bits)
     if quantizer_reach(step, *_ends(_reach(sums, accumulator, max(bounds[0], 1), low, high))) >> Carrier.INT64.bits:
         return carried(step, _reach(sums, accumulator, max(bounds[0], 1), low, high))
-    strategy = sums.strategy(bounds[0])
+    strategy = sums.strategy(low, high)
     reach = _reach(sums, accumulator, bounds[0], low, high)
-    margin = strategy.carrier.bits - bound_bits(sums.kernel_bound(strategy, bounds[0]))
+    margin = strategy.kernel_bits - bound_bits(kernel_bound[type(strategy)](strategy, sums, low, high))
     if accumulator is not None:
         margin = min(margin, carrier_for(reach, step.name).bits - bound_bits(reach))
     return LayerProof(step.name, strategy.label, bound_bits(reach), margin)

@@ -20,6 +20,7 @@ from bittrue.network import Network, Parameter
 from bittrue.operators import Dense, Input
 from bittrue.plan import Override, Plan, plan_from_ranges, study_plan, uniform_plan
 from bittrue.program import MultiplyAccumulate
+from bittrue.simulation.bounds import SumBounds
 from bittrue.simulation.products import ProductSums
 
 WEIGHTS = np.array([[3, 0], [-2, 1], [1, 2]], np.float32)
@@ -213,5 +214,5 @@ def test_wide_weights_have_exact_bounds() -> None:
     (step,) = [s for s in lower_network(small(), plan).steps if isinstance(s.instruction, MultiplyAccumulate)]
     assert isinstance(step.instruction, MultiplyAccumulate)
     wide = replace(step.instruction, weight=step.instruction.weight.astype(np.int64) << 60, bias=None)
-    sums = ProductSums(wide, 0, "dense")
+    sums = SumBounds(wide, 0, "dense")
     assert sums.partial_sums(-2, 1) == (-10 << 60, 8 << 60)

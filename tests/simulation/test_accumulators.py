@@ -10,8 +10,8 @@ from bittrue.lowering import lower_network
 from bittrue.plan import Override, PlanOptions, uniform_plan
 from bittrue.program import FixedNetwork, MultiplyAccumulate
 from bittrue.simulation import accumulators
+from bittrue.simulation.bounds import SumBounds
 from bittrue.simulation.carrier import Carrier
-from bittrue.simulation.products import ProductSums
 from bittrue.simulation.simulator import prove
 from cases import CASES, Case, inputs_of
 from plans import ACCUMULATORS, AFFINE_EVERY_NODE, QUANTIZED
@@ -32,7 +32,7 @@ def silent_word_length(case: Case) -> int:
     program = program_of(case, "EXACT")
     (step,) = [step for step in program.steps if isinstance(step.instruction, MultiplyAccumulate)]
     assert isinstance(step.instruction, MultiplyAccumulate)
-    sums = ProductSums(step.instruction, 4, step.name)
+    sums = SumBounds(step.instruction, 4, step.name)
     assert sums.fraction_bits == 8
     low, high = sums.partial_sums(-32, 31)
     return max((-low - 1).bit_length(), high.bit_length()) + 1

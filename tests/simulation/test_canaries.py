@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bittrue.errors import KernelError
 from bittrue.fixed import Rounding
 from bittrue.lowering import lower, lower_network
 from bittrue.network import Parameter
@@ -13,7 +14,7 @@ from bittrue.operators import BatchNormalization, Convolution, Dense
 from bittrue.plan import STUDY_OPTIONS, Override, uniform_plan
 from bittrue.program import Bypass, FixedNetwork, MultiplyAccumulate, Quantize, Step
 from bittrue.rules import RuleTable
-from bittrue.simulation import carrier, products, simulator
+from bittrue.simulation import carrier, choice, integer_units, products, simulator
 from bittrue.simulation.carrier import Carrier
 from bittrue.simulation.functions import _BatchNormKernel
 from bittrue.simulation.kernel import Kernel, kernel
@@ -147,8 +148,10 @@ def test_the_limits_are_strict(largest: int, expected: Carrier) -> None:
     assert carrier.carrier_for(largest, "this test") is expected
 
 
-def channel_groups() -> tuple[FixedNetwork, np.ndarray]:
-    """A convolution that is summed in channel groups on float32."""
+@pytest.fixture
+def channel_groups(monkeypatch: pytest.MonkeyPatch) -> tuple[FixedNetwork, np.ndarray]:
+    """A convolution that is summed in channel groups on float32, as on a machine without integer units."""
+    monkeypatch.setattr(integer_units, "available", lambda: False)
 
     def extend(draft: Draft) -> None:
         draft.convolution("conv", (3, 3), 2, padding=((1, 1), (1, 1)))
@@ -162,8 +165,10 @@ def channel_groups() -> tuple[FixedNetwork, np.ndarray]:
 
 
 @pytest.mark.parametrize("rounding", [Rounding.NEAREST_EVEN, Rounding.FLOOR])
-def test_channel_groups_have_the_bits_of_one_sum(rounding: Rounding) -> None:
-    program, x = channel_groups()
+def test_channel_groups_have_the_bits_of_one_sum(
+    rounding: Rounding, channel_groups: tuple[FixedNetwork, np.ndarray]
+) -> None:
+    program, x = channel_groups
     last = program.steps[-1]
     assert last.quantizer is not None
     quantizer = replace(last.quantizer, rounding=rounding, format=replace(last.quantizer.format, fraction_bits=3))
@@ -171,29 +176,39 @@ def test_channel_groups_have_the_bits_of_one_sum(rounding: Rounding) -> None:
     assert check(replace(program, steps=(*program.steps[:-1], changed)), x) is None
 
 
-def test_channel_groups_that_miss_a_channel(monkeypatch: pytest.MonkeyPatch) -> None:
-    program, x = channel_groups()
-    original = products._channel_groups
+def test_channel_groups_that_miss_a_channel(
+    monkeypatch: pytest.MonkeyPatch, channel_groups: tuple[FixedNetwork, np.ndarray]
+) -> None:
+    program, x = channel_groups
+    original = choice.channel_groups
 
     def one_short(reach: np.ndarray) -> tuple[tuple[int, int], ...] | None:
         groups = original(reach)
         return None if groups is None else ((groups[0][0], groups[0][1] - 1), *groups[1:])
 
-    monkeypatch.setattr(products, "_channel_groups", one_short)
+    monkeypatch.setattr(choice, "channel_groups", one_short)
+    with pytest.raises(KernelError, match="conv: torch's kernel"):
+        check(program, x)
+    monkeypatch.setattr(products, "check_kernel", lambda *arguments: None)
     assert check(program, x) is not None
 
 
-def test_channel_groups_as_wide_as_they_may_not_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_channel_groups_as_wide_as_they_may_not_be(
+    monkeypatch: pytest.MonkeyPatch, channel_groups: tuple[FixedNetwork, np.ndarray]
+) -> None:
     """All channels at once on float32: the groups are needed."""
-    program, x = channel_groups()
+    program, x = channel_groups
     x = np.full_like(x, 2047.0)
-    monkeypatch.setattr(products, "_channel_groups", lambda reach: ((0, reach.shape[1]),))
+    monkeypatch.setattr(choice, "channel_groups", lambda reach: ((0, reach.shape[1]),))
     step = program.by_name["conv"]
     layer = step.instruction
     assert isinstance(layer, MultiplyAccumulate)
     largest = replace(layer, weight=np.full_like(layer.weight, 127))
     changed = replace(step, instruction=largest, type=replace(step.type, low=None, high=None))
     wide = replace(program, steps=(*program.steps[:-1], changed))
+    with pytest.raises(KernelError, match="conv: torch's kernel"):
+        check(wide, x)
+    monkeypatch.setattr(products, "check_kernel", lambda *arguments: None)
     assert check(wide, x) is not None
 
 

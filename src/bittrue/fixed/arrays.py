@@ -15,6 +15,9 @@ from bittrue.fixed.tensor import count_overflows, quantize
 _PIECE = 1 << 22
 """Numbers quantized at once: 32 MiB of float64 codes."""
 
+_SUMMED_IN = ((8, torch.float32, 24), (40, torch.float64, 53), (62, torch.int64, 62))
+"""Types to add codes in, fastest first: up to which code length, and the bits that a sum may have."""
+
 
 def quantize_array(values: np.ndarray, quantizers: Sequence[Quantizer]) -> tuple[np.ndarray, int]:
     """The codes of trained values, in the smallest integer type that holds them, and how many overflowed.
@@ -67,10 +70,12 @@ def signed_sums(codes: np.ndarray) -> tuple[list[int], list[int]]:
         channels = columns.T.tolist()
         above = [sum(code for code in channel if code > 0) for channel in channels]
         return above, [-sum(code for code in channel if code < 0) for channel in channels]
-    rows = max(_PIECE // columns.shape[1], 1)
-    above_sum, total = np.zeros((2, columns.shape[1]), np.int64)
+    kind, bits = next((kind, bits) for longest, kind, bits in _SUMMED_IN if largest < 1 << longest)
+    # Of this many rows every sum is a number that the type holds exactly.
+    rows = max(min(_PIECE // columns.shape[1], (1 << bits) // max(largest, 1)), 1)
+    magnitudes, total = np.zeros((2, columns.shape[1]), np.int64)
     for start in range(0, len(columns), rows):
-        piece = torch.tensor(columns[start : start + rows].astype(np.int64))
-        total += piece.sum(0).numpy()
-        above_sum += piece.clamp_(min=0).sum(0).numpy()
-    return above_sum.tolist(), (above_sum - total).tolist()
+        piece = torch.from_numpy(columns[start : start + rows]).to(kind)
+        total += piece.sum(0).to(torch.int64).numpy()
+        magnitudes += piece.abs().sum(0).to(torch.int64).numpy()
+    return ((magnitudes + total) // 2).tolist(), ((magnitudes - total) // 2).tolist()

@@ -36,6 +36,7 @@ class ProductSums(SumBounds):
 
     def exact_sum(self, codes: Codes) -> Result:
         """The exact sums at G, on the narrowest carrier that the inputs' bounds allow."""
+        self._prepare(codes)
         return Result(self._kernel(codes, 0)(codes.tensor, None), *self._reach(codes))
 
     def rounded_sum(self, codes: Codes, quantizer: Quantizer) -> Result:
@@ -44,27 +45,31 @@ class ProductSums(SumBounds):
         A power of two in the weights takes the place of the shift: a float carrier holds the scaled sums as exactly.
         """
         shift = self.fraction_bits - quantizer.format.fraction_bits
-        least, most = self._reach(codes)
-        if max(-least, most) >> Carrier.FLOAT64.bits or not 0 < shift <= _MOST_FOLDED:
+        if self._prepare(codes).added_on is Carrier.INT64 or not 0 < shift <= _MOST_FOLDED:
             return self.exact_sum(codes)
+        least, most = self._reach(codes)
         low, high = least >> shift, -(-most >> shift)
         rounded = self._kernel(codes, shift)(codes.tensor, carrier_for(max(-low, high), self.what).dtype)
         return Result(rounded, low, high, rounded=True)
 
-    def _kernel(self, codes: Codes, shift: int) -> SumKernel:
-        """The kernel for a batch; weights laid out for a cheaper one, which it outgrew, are dropped."""
+    def _prepare(self, codes: Codes) -> Strategy:
+        """The strategy for a batch; weights laid out for a cheaper one, which it outgrew, are dropped."""
         ends = self._ends(codes)
         if self._seen is not None:
             ends = np.minimum(ends[0], self._seen[0]), np.maximum(ends[1], self._seen[1])
-        if self._seen is None or not all(map(np.array_equal, ends, self._seen)):
+        if self._strategy is None or self._seen is None or not all(map(np.array_equal, ends, self._seen)):
             strategy = cheapest(self, self.work, *ends)  # where there is none, all stays as it is
-            self._seen = ends
             if strategy != self._strategy:
-                self._strategy = strategy
                 self._kernels.clear()
+            self._seen, self._strategy = ends, strategy
+        return self._strategy
+
+    def _kernel(self, codes: Codes, shift: int) -> SumKernel:
+        """The strategy's kernel for sums times 2^(−shift)."""
         if shift not in self._kernels:
             kernel = sum_kernel[type(self._strategy)](self._strategy, self, shift)
-            check_kernel(kernel, self, shift, tuple(codes.tensor.shape), int(ends[0].min()), int(ends[1].max()))
+            assert self._seen is not None
+            check_kernel(kernel, self, shift, tuple(codes.tensor.shape), self._seen)
             self._kernels[shift] = kernel
         return self._kernels[shift]
 

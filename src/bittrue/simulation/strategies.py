@@ -28,6 +28,11 @@ class Strategy:
         """What one kernel's numbers must stay below is 2 to this."""
         return Carrier.FLOAT32.bits
 
+    @property
+    def added_on(self) -> Carrier:
+        """The carrier of the whole sums."""
+        return Carrier.FLOAT64
+
 
 @dataclass(frozen=True)
 class OneCarrier(Strategy):
@@ -42,6 +47,10 @@ class OneCarrier(Strategy):
     @property
     def kernel_bits(self) -> int:
         return self.carrier.bits
+
+    @property
+    def added_on(self) -> Carrier:
+        return self.carrier
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,10 @@ class DigitProducts(Strategy):
     @property
     def label(self) -> str:
         return f"int8 digits, {self.inputs.count}×{self.weights.count} in {self.carrier.label}"
+
+    @property
+    def added_on(self) -> Carrier:
+        return self.carrier
 
 
 @dataclass(frozen=True)

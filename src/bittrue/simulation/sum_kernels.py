@@ -48,7 +48,7 @@ def _(strategy: OneCarrier, sums: SumBounds, shift: int) -> SumKernel:
 
 @sum_kernel.rule(ChannelGroups)
 def _(strategy: ChannelGroups, sums: SumBounds, shift: int) -> SumKernel:
-    weights = [aligned_weight(sums, Carrier.FLOAT32, shift, group) for group in strategy.groups]
+    weights = [aligned_weight(sums, Carrier.FLOAT32, shift, slice(*group)) for group in strategy.groups]
     bias = aligned_bias(sums, torch.float64, shift)
 
     def compute(x: torch.Tensor, rounded: torch.dtype | None) -> torch.Tensor:
@@ -160,13 +160,13 @@ def linear(
 
 
 def aligned_weight(
-    sums: SumBounds, carrier: Carrier, shift: int, channels: tuple[int, int] | None = None
+    sums: SumBounds, carrier: Carrier, shift: int, inputs: slice = slice(None), outputs: slice = slice(None)
 ) -> torch.Tensor:
-    """The weights at G (of some input channels) times 2^(−shift), as torch's kernels want them."""
-    codes = sums.instruction.weight if channels is None else sums.instruction.weight[..., slice(*channels), :]
-    aligned = torch.from_numpy(codes).to(carrier.dtype)
+    """The weights at G (of some input or output channels) times 2^(−shift), as torch's kernels want them."""
+    aligned = torch.from_numpy(sums.instruction.weight[..., inputs, outputs]).to(carrier.dtype)
     if any(sums.shifts):
-        aligned = aligned * torch.tensor(factors(sums, carrier), dtype=carrier.dtype)
+        powers = factors(sums, carrier)
+        aligned = aligned * torch.tensor(powers if len(powers) == 1 else powers[outputs], dtype=carrier.dtype)
     laid_out = convolution_weight(aligned) if sums.instruction.strides else aligned.T.contiguous()
     return laid_out.mul_(2.0**-shift) if shift else laid_out
 

@@ -35,10 +35,10 @@ def cheapest(sums: SumBounds, work: Work, lows: np.ndarray, highs: np.ndarray) -
 
     Raises CarrierError where there is none.
     """
-    return min(_proven(sums, work, lows, highs), key=lambda strategy: cost[type(strategy)](strategy, work))
+    return min(proven(sums, work, lows, highs), key=lambda strategy: cost[type(strategy)](strategy, work))
 
 
-def _proven(sums: SumBounds, work: Work, lows: np.ndarray, highs: np.ndarray) -> Iterator[Strategy]:
+def proven(sums: SumBounds, work: Work, lows: np.ndarray, highs: np.ndarray) -> Iterator[Strategy]:
     low, high = int(lows.min()), int(highs.max())
     least, most = sums.partial_sums(low, high)
     carrier = carrier_for(max(-least, most), sums.what)

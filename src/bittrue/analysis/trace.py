@@ -23,8 +23,8 @@ from bittrue.lowering import lower_keeping, lower_variant
 from bittrue.network import Network
 from bittrue.plan import Plan, Site, Spec, sites_of
 from bittrue.program import FixedNetwork, MultiplyAccumulate
+from bittrue.simulation.bounds import SumBounds
 from bittrue.simulation.carrier import Carrier
-from bittrue.simulation.products import ProductSums
 from bittrue.simulation.simulator import KeptBatch, Simulator
 
 IMAGES = 64
@@ -150,7 +150,7 @@ class _Run:
             return
         known = self.lowered.program.by_name[step.inputs[0]].type.fraction_bits
         largest = self._peaks[step.inputs[0]] << max(kind.fraction_bits - (known or 0), 0)
-        bound = ProductSums(instruction, kind.fraction_bits, name).bound(largest)
+        bound = SumBounds(instruction, kind.fraction_bits, name).bound(largest)
         if bound >> Carrier.FLOAT64.bits:
             raise CarrierError(
                 f"the sums of {name} would need {bound.bit_length() + 1} bits, which is too slow on a layer of "

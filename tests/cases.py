@@ -67,6 +67,7 @@ from bittrue.operators import (
     Subtract,
     Tanh,
     Transpose,
+    UpsamplingBilinear,
     UpsamplingNearest,
     ZeroPadding,
 )
@@ -478,6 +479,10 @@ CASES = (
     Case("broadcast", (3,), _followed(Broadcast((2, 3, 4)))),
     Case("upsampling-nearest", (2, 3, 2), _followed(UpsamplingNearest((2, 3)))),
     Case("upsampling-nearest-1d", (3, 2), _only(UpsamplingNearest((2,)))),
+    Case("upsampling-bilinear", (2, 3, 2), _followed(UpsamplingBilinear((2, 2), False))),
+    Case("upsampling-bilinear-thirds", (3, 2, 1), _followed(UpsamplingBilinear((3, 1), False))),
+    Case("upsampling-bilinear-corners", (3, 2, 2), _followed(UpsamplingBilinear((2, 3), True))),
+    Case("upsampling-bilinear-1d", (3, 2), _only(UpsamplingBilinear((4,), False))),
     Case("pad", (2, 3, 2), _followed(Pad(((1, 0), (0, 2), (1, 1))))),
     Case("pad-value", (2, 3), _followed(Pad(((1, 0), (0, 2)), -0.3125))),
     Case("concatenate-rows", (2, 2, 2), _concatenated(0)),

@@ -69,6 +69,7 @@ from bittrue.operators import (
     Subtract,
     Tanh,
     Transpose,
+    UpsamplingBilinear,
     UpsamplingNearest,
     ZeroPadding,
 )
@@ -236,6 +237,16 @@ def _slice(operator: Slice, x: Array) -> Array:
     return x[tuple(places)]
 
 
+def _bilinear(operator: UpsamplingBilinear, x: Array) -> Array:
+    for axis, factor in enumerate(operator.factors):
+        size = x.shape[axis]
+        places = np.linspace(0, size - 1, size * factor)
+        if not operator.align_corners:
+            places = (np.arange(size * factor) + 0.5) / factor - 0.5
+        x = np.apply_along_axis(lambda row, at=places: np.interp(at, np.arange(len(row)), row), axis, x)
+    return x
+
+
 VALUES: dict[type, Callable[..., Array]] = {
     AdaptiveAveragePooling: _adaptive(np.mean),
     AdaptiveMaxPooling: _adaptive(np.max),
@@ -297,6 +308,7 @@ VALUES: dict[type, Callable[..., Array]] = {
     Subtract: lambda operator, x, w: x - w,
     Tanh: lambda operator, x: np.tanh(x),
     Transpose: lambda operator, x: x.transpose(operator.axes),
+    UpsamplingBilinear: _bilinear,
     UpsamplingNearest: lambda operator, x: np.kron(x, np.ones((*operator.factors, 1))),
     ZeroPadding: lambda operator, x: _padded(x, operator.padding),
 }
@@ -365,6 +377,8 @@ def _bound(node: Node, values: dict[str, Array], error: float, total: float, lar
         case ScaleOffset() as affine:
             scale = float(np.abs(_number(affine.scale, 1)).max()) + unit
             return scale * error + (largest + error) * unit + 2 * unit
+        case UpsamplingBilinear(factors=factors):  # two neighbours an axis, whose weights may be off
+            return error + ((1 + 2 * unit) ** len(factors) - 1) * (largest + error) + unit
         case Divide():
             smallest = float(np.abs(values[node.inputs[1]]).min()) - error
             return (error + largest / smallest * error) / smallest + unit

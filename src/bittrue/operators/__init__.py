@@ -33,6 +33,7 @@ from bittrue.operators.normalization import BatchNormalization
 from bittrue.operators.output_kind import ends_in_probabilities
 from bittrue.operators.pooling import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
 from bittrue.operators.reduction import ReduceMaximum, ReduceMean, ReduceMinimum, ReduceSum
+from bittrue.operators.upsampling import UpsamplingBilinear
 
 __all__ = [
     "ELU",
@@ -93,6 +94,7 @@ __all__ = [
     "Subtract",
     "Tanh",
     "Transpose",
+    "UpsamplingBilinear",
     "UpsamplingNearest",
     "ZeroPadding",
     "ends_in_probabilities",

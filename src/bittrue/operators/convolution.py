@@ -272,7 +272,7 @@ def _finish(
     finest = kind.fraction_bits + max(weight.fraction_bits)
     if bias is not None:
         finest = max(finest, bias.fraction_bits[0])
-    context.finish(instruction, (source,), finest, *_sum_bounds(weight, bias, *value_bounds(kind)))
+    context.finish(instruction, (source,), finest, *weighted_bounds(weight, bias, *value_bounds(kind)))
 
 
 def accumulator_bounds(accumulator: Quantizer) -> tuple[Fraction | None, Fraction | None]:
@@ -283,7 +283,7 @@ def accumulator_bounds(accumulator: Quantizer) -> tuple[Fraction | None, Fractio
     return accumulator.min_code * unit, accumulator.max_code * unit
 
 
-def _sum_bounds(
+def weighted_bounds(
     weight: ParameterCodes, bias: ParameterCodes | None, low: Fraction | None, high: Fraction | None
 ) -> tuple[Fraction | None, Fraction | None]:
     """Bounds on the sums over all output channels for inputs between `low` and `high` (and 0, for padding)."""

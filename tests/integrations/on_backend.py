@@ -22,6 +22,7 @@ import bittrue.keras
 TRAINED = np.array([[0.3, 1.9, 5.0, -7.0]], np.float32)
 """Kernels of which the last two lie beyond the ends of `ap_fixed<4,2>`."""
 TARGET = 1.0
+FORMS = ("raw", "affine")
 
 
 def layer(quantizer: Quantizer) -> bittrue.keras.Quantize:
@@ -66,8 +67,30 @@ def trained() -> dict[str, np.ndarray]:
     return {"loss": np.array(loss)} | {f"trained {dense.name}": dense.get_weights()[0] for dense in kernels}
 
 
+def convolutional() -> tuple[keras.Model, np.ndarray]:
+    """A small network with the same weights on every backend, and images for it."""
+    random = np.random.default_rng(9)
+    image = keras.Input((6, 6, 2), name="image")
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="conv")(image)
+    x = keras.layers.BatchNormalization(name="bn")(x)
+    x = keras.layers.Flatten(name="flat")(x)
+    model = keras.Model(image, keras.layers.Dense(3, activation="softmax", name="top")(x))
+    model.set_weights([np.abs(random.normal(0, 1, weight.shape)) for weight in model.get_weights()])
+    return model, random.normal(0, 1, (30, 6, 6, 2)).astype(np.float32)
+
+
+def inserted() -> dict[str, np.ndarray]:
+    model, x = convolutional()
+    network = bittrue.load(model)
+    found = {"float": model.predict(x, verbose=0)}
+    for form in FORMS:
+        plan = bittrue.uniform_plan(network, 14, 5, options=bittrue.PlanOptions(batch_norm=form))
+        found |= {f"inserted {form}": bittrue.keras.insert(model, plan).predict(x, verbose=0)}
+    return found | {"off": bittrue.keras.insert(model, plan, enabled=False).predict(x, verbose=0)}
+
+
 def everything(folder: Path) -> dict[str, np.ndarray]:
-    return eager() | compiled(folder) | trained()
+    return eager() | compiled(folder) | trained() | inserted()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,11 @@ import pytest
 import bittrue.keras
 from bittrue.errors import FormatError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
+from bittrue.frontends.keras import from_keras
 from bittrue.integrations import keras_quantize
+from bittrue.lowering import lower_network
+from bittrue.plan import PlanOptions, uniform_plan
+from bittrue.simulation.simulator import Simulator
 from integrations import on_backend
 from integrations.hostile import QUANTIZERS, expected, name_of, one_of_each_mode, values_for
 
@@ -67,6 +71,17 @@ def test_gradients(found: dict[str, np.ndarray]) -> None:
     for name, error in errors.items():
         step = np.float32(2 / 8) * error * np.array(passing[name], np.float32)
         np.testing.assert_array_equal(found[f"trained {name}"], on_backend.TRAINED - step, name)
+
+
+def test_inserted_layers(found: dict[str, np.ndarray]) -> None:
+    np.testing.assert_array_equal(found["off"], found["float"])
+    model, x = on_backend.convolutional()
+    network = from_keras(model)
+    for form in on_backend.FORMS:
+        plan = uniform_plan(network, 14, 5, options=PlanOptions(batch_norm=form))
+        np.testing.assert_array_equal(
+            found[f"inserted {form}"], Simulator(lower_network(network, plan)).run(x).outputs, form
+        )
 
 
 def test_a_sum_rounded_itself_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

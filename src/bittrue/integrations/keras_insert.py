@@ -31,14 +31,32 @@ class Inserted:
     values: Mapping[str, Tensor]
 
 
+@keras.saving.register_keras_serializable(package="bittrue")
+class ScaleOffset(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
+    """scale·x + offset for each channel of the last axis: what a batch norm in `affine` form computes.
+
+    Keras's own batch norm would multiply by 1/√1 as well, which compilers approximate.
+    """
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        channels = input_shape[-1:]
+        self.scale = self.add_weight(channels, "ones", name="scale")
+        self.offset = self.add_weight(channels, "zeros", name="offset")
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return inputs * self.scale + self.offset
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+
 def insert(model: Any, plan: Plan, *, enabled: bool = True) -> Any:
     """A new Keras model that computes `model` under `plan` in float32: "fake" quantization.
 
     Weights are rounded as the plan says, and after each node whose output site has a quantizer stands a `Quantize`
     (EXACT and FLOAT: none; GUARD: with 16 fraction bits more). Its layers are named like the network's nodes, nested
-    models unfolded and fused activations layers of their own; a batch norm in `affine` form has its rounded scale and
-    offset as gamma and beta, and isn't trained. Where `model` is compiled, the new one is in the same way. `model` and
-    its weights stay as they are.
+    models unfolded and fused activations layers of their own; a batch norm in `affine` form becomes a `ScaleOffset`.
+    Where `model` is compiled, the new one is in the same way. `model` and its weights stay as they are.
 
     enabled: False leaves the weights as trained and switches every `Quantize` off: the float model, bit for bit.
 
@@ -170,8 +188,8 @@ class _Clones:
         if not _same_form(node.operator, operator):
             if type(operator) not in REBUILT:
                 raise ModelError(f"layer {node.name}: its class can't take its rounded numbers; leave them EXACT.")
-            layer = REBUILT[type(operator)](operator, node.name)
-            self._weights.append((layer, [parameter.value for _, parameter in operator.parameters()]))
+            layer, values = REBUILT[type(operator)](operator, node.name)
+            self._weights.append((layer, values))
             return layer
         if origin.activation:
             return _activation_layer(origin.layer.activation, node.name)
@@ -215,16 +233,19 @@ def _array(variable: Any) -> np.ndarray:
     return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
-def _relu(operator: ReLU, name: str) -> Any:
-    return keras.layers.ReLU(
-        operator.max_value, operator.negative_slope, operator.threshold, name=name, dtype="float32"
-    )
+def _relu(operator: ReLU, name: str) -> tuple[Any, list[np.ndarray]]:
+    arguments = operator.max_value, operator.negative_slope, operator.threshold
+    return keras.layers.ReLU(*arguments, name=name, dtype="float32"), []
 
 
-def _batch_normalization(operator: BatchNormalization, name: str) -> Any:
-    # Of an affine map the statistics are 0 and 1, which training may not move.
-    return keras.layers.BatchNormalization(epsilon=operator.epsilon, trainable=False, name=name, dtype="float32")
+def _affine(operator: BatchNormalization, name: str) -> tuple[Any, list[np.ndarray]]:
+    assert operator.gamma is not None
+    assert operator.beta is not None
+    return ScaleOffset(name=name, dtype="float32"), [operator.gamma.value, operator.beta.value]
 
 
-REBUILT: dict[type[Operator], Callable[..., Any]] = {ReLU: _relu, BatchNormalization: _batch_normalization}
-"""For operators whose rounded numbers their Keras layer may not be able to take: the layer that can."""
+REBUILT: dict[type[Operator], Callable[..., tuple[Any, list[np.ndarray]]]] = {
+    BatchNormalization: _affine,
+    ReLU: _relu,
+}
+"""For operators whose rounded numbers their Keras layer may not take: a layer that does, and its weights."""

@@ -18,9 +18,6 @@ from bittrue.operators import BatchNormalization, ReLU
 from bittrue.plan import Guard, Plan, Word, check_plan, sites_of
 from bittrue.plan.sites import unknown_site
 
-NUMBERS = ("scale", "offset", "slope", "bound", "threshold")
-"""Roles of numbers that are computed, or are a layer's arguments; parameters bear their own roles."""
-
 
 @dataclass(frozen=True, eq=False)
 class Inserted:
@@ -76,15 +73,14 @@ def insert_layers(model: Any, plan: Plan, *, enabled: bool = True) -> Inserted:
     network, origins = from_keras_layers(model)
     _check_plan(plan, network)
     quantizers = _output_quantizers(plan, network)
-    operators = _rounded_operators(network, plan) if enabled else {}
-    clones = _Clones()
+    clones = _Clones(network, plan if enabled else None)
     names = {node.name for node in network.nodes}
     image = keras.Input(network.input.shape, name=network.input.name, dtype="float32")
     values: dict[str, Tensor] = {}
     for node in network.nodes:
         value = image
         if node.inputs:
-            layer = clones.layer_of(node, origins.get(node.name), operators.get(node.name, node.operator))
+            layer = clones.layer_of(node, origins.get(node.name))
             sources = [values[name] for name in node.inputs]
             value = layer(sources[0] if len(sources) == 1 else sources)
         if node.name in quantizers:
@@ -105,8 +101,7 @@ def _check_plan(plan: Plan, network: Network) -> None:
             raise unknown_site(name, found)
     check_plan(plan, network)
     for name, site in found.items():
-        parameters = dict(network.by_name[site.node].operator.parameters())
-        if site.role not in ("output", *NUMBERS, *parameters) and plan.sites[name] is not Word.EXACT:
+        if site.role != "output" and site.values is None and plan.sites[name] is not Word.EXACT:
             raise PlanError(
                 f"site {name}: it lies inside of what Keras computes in one layer, where nothing can be rounded; make "
                 "the plan with exact accumulators and an exact softmax, or use `bittrue simulate`."
@@ -127,17 +122,6 @@ def _output_quantizers(plan: Plan, network: Network) -> dict[str, Quantizer]:
                 raise FormatError(f"site {site}: {error}") from None
             found[node.name] = quantizer
     return found
-
-
-def _rounded_operators(network: Network, plan: Plan) -> dict[str, Operator]:
-    """By node the operator with its numbers rounded as the plan says."""
-    context = LoweringContext(network, plan)
-    rounded = {}
-    for node in network.nodes:
-        if node.inputs:
-            context.begin(node)
-            rounded[node.name] = bypass[type(node.operator)](node.operator, context)
-    return rounded
 
 
 def _quantize_layer(quantizer: Quantizer, name: str, enabled: bool) -> Any:
@@ -162,43 +146,77 @@ def _unused(name: str, taken: set[str]) -> str:
 
 
 class _Clones:
-    """Copies of a model's layers with rounded numbers, one for however many uses of a layer."""
+    """Copies of a model's layers, one for however many uses of a layer; plan: by which their numbers are rounded."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: Network, plan: Plan | None) -> None:
+        self._network = network
+        self._plan = plan
         self._layers: dict[tuple[int, bool], Any] = {}
         self._weights: list[tuple[Any, list[np.ndarray]]] = []
 
-    def layer_of(self, node: Node, origin: Origin | None, operator: Operator) -> Any:
-        """The layer that computes `operator`, the node's own or one with rounded numbers; its weights are set later,
-        by `set_weights`, when it is built."""
-        if origin is None or (origin.activation and any(operator.parameters())):
-            raise ModelError(f"layer {node.name}: Keras computes several nodes in it, and none can be rounded alone.")
+    def layer_of(self, node: Node, origin: Origin | None) -> Any:
+        """The layer that computes a node; `set_weights` gives it its weights, when it is built."""
+        if origin is None or (origin.activation and any(node.operator.parameters())):
+            raise _of_several_nodes(node)
         key = id(origin.layer), origin.activation
         if key not in self._layers:
-            self._layers[key] = self._copy(node, origin, operator)
+            layer, values = self._copy(node, origin)
+            self._layers[key] = layer
+            self._weights.append((layer, values))
         return self._layers[key]
 
     def set_weights(self) -> None:
-        """Give each copy that has weights its values."""
+        """Give each copy its weights."""
         for layer, values in self._weights:
             for variable, value in zip(layer.weights, values, strict=True):
-                variable.assign(value.reshape(variable.shape))
+                variable.assign(value)
 
-    def _copy(self, node: Node, origin: Origin, operator: Operator) -> Any:
-        if not _same_form(node.operator, operator):
-            if type(operator) not in REBUILT:
+    def _copy(self, node: Node, origin: Origin) -> tuple[Any, list[np.ndarray]]:
+        rounded = node.operator if self._plan is None else self._rounded(node, self._plan)
+        if not _same_form(node.operator, rounded):
+            if type(rounded) not in REBUILT:
                 raise ModelError(f"layer {node.name}: its class can't take its rounded numbers; leave them EXACT.")
-            layer, values = REBUILT[type(operator)](operator, node.name)
-            self._weights.append((layer, values))
-            return layer
+            return REBUILT[type(rounded)](rounded, node.name)
         if origin.activation:
-            return _activation_layer(origin.layer.activation, node.name)
+            return _activation_layer(origin.layer.activation, node.name), []
         config = {**origin.layer.get_config(), "name": node.name, "dtype": "float32"}
         if "activation" in config and type(origin.layer) is not keras.layers.Activation:
             config["activation"] = "linear"
-        layer = type(origin.layer).from_config(config)
-        self._weights.append((layer, _stored_values(node, origin, operator)))
-        return layer
+        return type(origin.layer).from_config(config), self._stored_values(node, origin, rounded)
+
+    def _rounded(self, node: Node, plan: Plan) -> Operator:
+        """The operator with its numbers rounded."""
+        context = LoweringContext(self._network, plan)
+        context.begin(node)
+        return bypass[type(node.operator)](node.operator, context)
+
+    def _stored_values(self, node: Node, origin: Origin, rounded: Operator) -> list[np.ndarray]:
+        """The layer's weights in Keras's order and layout, rounded where the operator has them."""
+        trained, values = dict(node.operator.parameters()), dict(rounded.parameters())
+        stored = []
+        for role, variable in zip(origin.roles, origin.layer.weights, strict=True):
+            value = np.asarray(keras.ops.convert_to_numpy(variable))
+            if role in trained and self._plan is not None:
+                value = self._stored_value(trained[role], values[role], value, self._plan)
+            elif role not in trained and not role.startswith("renorm"):  # which only training reads
+                raise _of_several_nodes(node)
+            stored.append(value)
+        return stored
+
+    def _stored_value(self, trained: Parameter, rounded: Parameter, stored: np.ndarray, plan: Plan) -> np.ndarray:
+        """A rounded parameter in the layout that Keras stores, which may be another than bittrue computes with."""
+        if trained.value.size == stored.size and np.array_equal(trained.value.reshape(stored.shape), stored):
+            return rounded.value.reshape(stored.shape)
+        if isinstance(plan.sites[trained.name], tuple):
+            raise PlanError(
+                f"site {trained.name}: Keras stores it in another order than its channels', so that they can't be told "
+                "apart; give it a single format."
+            )
+        return LoweringContext(self._network, plan).rounded_parameter(Parameter(trained.name, stored)).value
+
+
+def _of_several_nodes(node: Node) -> ModelError:
+    return ModelError(f"layer {node.name}: Keras computes several nodes in it, and none of them can be rounded alone.")
 
 
 def _same_form(operator: Operator, rounded: Operator) -> bool:
@@ -211,26 +229,6 @@ def _activation_layer(activation: Any, name: str) -> Any:
     if isinstance(activation, keras.layers.Layer):
         return type(activation).from_config({**activation.get_config(), "name": name, "dtype": "float32"})
     return keras.layers.Activation(activation, name=name, dtype="float32")
-
-
-def _stored_values(node: Node, origin: Origin, operator: Operator) -> list[np.ndarray]:
-    """The layer's weights in Keras's order, with the operator's values for those that it has."""
-    trained, rounded = dict(node.operator.parameters()), dict(operator.parameters())
-    values = []
-    for role, variable in zip(origin.roles, origin.layer.weights, strict=True):
-        stored = _array(variable)
-        if role in trained:
-            if not np.array_equal(trained[role].value.reshape(stored.shape), stored):
-                raise ModelError(f"layer {node.name}: its {role} is stored in another order than it is computed in.")
-            stored = rounded[role].value
-        elif not role.startswith("renorm"):
-            raise ModelError(f"layer {node.name}: Keras computes several nodes in it, and none can be rounded alone.")
-        values.append(stored)
-    return values
-
-
-def _array(variable: Any) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
 def _relu(operator: ReLU, name: str) -> tuple[Any, list[np.ndarray]]:

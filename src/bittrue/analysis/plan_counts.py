@@ -22,7 +22,7 @@ from bittrue.plan import Guard, Site, Spec, Word, describe_spec
 from bittrue.plan.spec import GUARD_BITS
 from bittrue.program import Bypass, CodeType, MultiplyAccumulate, Quantize, Step
 from bittrue.simulation.accumulators import quantizations
-from bittrue.simulation.bounds import SumBounds
+from bittrue.simulation.products import ProductSums, product_sums
 from bittrue.simulation.simulator import KeptBatch, Simulator
 from bittrue.simulation.values import Codes, Value
 
@@ -105,9 +105,8 @@ class PlanCounts:
         try:
             if not isinstance(codes, Codes) or site in self._uncounted:
                 raise CarrierError(f"{site}: its numbers are too long to be gone through one by one.")
-            assert codes.fraction_bits is not None
             if site not in self._sums:
-                self._sums[site] = SumBounds(instruction, codes.fraction_bits, step.name)
+                self._sums[site] = product_sums(instruction, step, self._lowered.program.by_name[step.inputs[0]].type)
             with torch.inference_mode():
                 for moment in quantizations(self._sums[site], instruction.accumulator, codes):
                     exact = Exact(moment.exact.numpy(), moment.fraction_bits)

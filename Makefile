@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: help venv demo test lint types layers check clean
+.PHONY: help venv demo test lint types layers check docs wheel clean
 
 help:
 	@echo "make demo    install, and run the demo into demo/ (report: demo/report.html)"
@@ -15,8 +15,10 @@ help:
 	@echo "make types   mypy --strict"
 	@echo "make layers  which package may import which"
 	@echo "make check   test, lint, types and layers"
+	@echo "make docs    build the documentation's site into site/"
+	@echo "make wheel   build the wheel into dist/, and try it in an empty environment"
 	@echo "make venv    only install into .venv/ (PYTHON=python3.12 chooses the interpreter)"
-	@echo "make clean   remove .venv/, demo/ and all caches"
+	@echo "make clean   remove .venv/, demo/, site/, dist/ and all caches"
 
 venv: $(STAMP)
 
@@ -52,6 +54,13 @@ layers: $(STAMP)
 
 check: test lint types layers
 
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+wheel: $(STAMP)
+	$(BIN)/python -m pip --disable-pip-version-check wheel . --no-deps --wheel-dir dist
+	$(BIN)/python tests/try_wheel.py dist
+
 clean:
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) demo site build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

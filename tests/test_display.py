@@ -35,7 +35,8 @@ def test_html_escapes_whatever_cells_titles_and_sentences_hold() -> None:
     assert found.texts == [written, "<b>name</b>", "count", written, "1", written]
 
 
-def test_text_keeps_whole_cells_and_writes_control_characters_out() -> None:
+def test_text_keeps_whole_cells_and_writes_control_characters_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as a notebook's kernel has it
     lines = to_text((Table(COLUMNS, [("x" * 300, "1"), ("a\x1b[2J", "22")], "Title"), "One.", "Two.")).splitlines()
     assert lines[0] == "Title"
     assert lines[1].split() == ["<b>name</b>", "count"]

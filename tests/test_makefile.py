@@ -101,6 +101,8 @@ def test_an_old_python_and_a_python_without_venv_are_told(clone: Path) -> None:
         ("lint", ".venv/bin/ruff check ."),
         ("types", ".venv/bin/mypy"),
         ("layers", ".venv/bin/lint-imports"),
+        ("docs", "NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict"),
+        ("wheel", ".venv/bin/python -m pip --disable-pip-version-check wheel . --no-deps --wheel-dir dist"),
     ],
 )
 def test_targets(clone: Path, target: str, command: str) -> None:

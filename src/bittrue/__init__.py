@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bittrue.analysis.accumulators import AccumulatorWidths, accumulator_widths
     from bittrue.analysis.chart import Chart, histogram, ranges_chart
     from bittrue.analysis.ranges import calibration_images, measure_ranges
-    from bittrue.analysis.recipe import Recipe, choose_recipe
+    from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM, Recipe, choose_recipe
     from bittrue.analysis.simulate import Simulation, simulate
     from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
     from bittrue.analysis.sweep_result import Row, Sweep
@@ -45,6 +45,7 @@ _HOMES = {
     "Dataset": "bittrue.data",
     "FixedFormat": "bittrue.fixed",
     "FixedNetwork": "bittrue.program",
+    "HARDWARE": "bittrue.analysis.recipe",
     "Network": "bittrue.network",
     "Overflow": "bittrue.fixed",
     "Override": "bittrue.plan",
@@ -55,10 +56,12 @@ _HOMES = {
     "Recipe": "bittrue.analysis.recipe",
     "Rounding": "bittrue.fixed",
     "Row": "bittrue.analysis.sweep_result",
+    "STUDY": "bittrue.analysis.recipe",
     "Simulation": "bittrue.analysis.simulate",
     "Sweep": "bittrue.analysis.sweep_result",
     "SweepRow": "bittrue.analysis.sweep",
     "Trace": "bittrue.analysis.trace_result",
+    "UNIFORM": "bittrue.analysis.recipe",
     "Verification": "bittrue.analysis.verify",
     "WeightReport": "bittrue.integrations.keras_weights",
     "accumulator_widths": "bittrue.analysis.accumulators",
@@ -87,6 +90,9 @@ _MODULES = ("keras", "torch")
 """Public modules of their own, each of which imports its framework."""
 
 __all__ = [
+    "HARDWARE",
+    "STUDY",
+    "UNIFORM",
     "AccumulatorWidths",
     "BittrueError",
     "Chart",

@@ -136,7 +136,11 @@ def _table_text(table: Table, most_rows: int | None) -> str:
     if sys.stdout.isatty():
         width = max(shutil.get_terminal_size().columns, needed_width(shown))
     stream = io.StringIO()
-    Console(file=stream, width=width, highlight=False, force_jupyter=False).print(shown)
+    # A kernel's environment asks for colours, and a `repr` has none.
+    plain = Console(
+        file=stream, width=width, highlight=False, force_jupyter=False, force_terminal=False, color_system=None
+    )
+    plain.print(shown)
     lines = [line.rstrip() for line in stream.getvalue().splitlines()]
     left_out = 0 if most_rows is None else len(table.rows) - most_rows
     if left_out > 0:

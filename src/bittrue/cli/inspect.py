@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import CommonOptions, Model
+from bittrue.cli.options import CommonOptions, ModelOptions
 from bittrue.cli.output import say, say_json
 from bittrue.cli.tables import Column, print_table, print_view
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @command
 def inspect(
-    model: Model,
+    model: ModelOptions,
     common: CommonOptions,
     batch_norm: Annotated[
         str, typer.Option("--batch-norm", metavar="raw|affine", help="The form whose sites are listed.")
@@ -26,10 +26,9 @@ def inspect(
     ] = "exact",
 ) -> None:
     """Show a network: its text form, operators, shapes, parameters and sites."""
-    from bittrue.frontends import load
     from bittrue.plan import PlanOptions, sites_of
 
-    network = load(model)
+    network = model.load()
     sites = sites_of(network, PlanOptions(batch_norm=batch_norm, softmax=softmax))
     if common.json:
         say_json(_to_json(network, list(sites.values())))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bittrue.cli.output import complain
 from bittrue.errors import BittrueError
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ COMMON = "Every command"
 Model = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", show_default=False, help="A trained network: x.keras (Keras 3) or x.h5 (Keras 2 and 3)."
+        metavar="MODEL",
+        show_default=False,
+        help="A trained network: x.keras (Keras 3), x.h5 (Keras 2 and 3), or file.py:function, which builds one.",
     ),
 ]
 Images = Annotated[
@@ -54,6 +57,28 @@ FractionBits = Annotated[
     str | None,
     typer.Option("--fraction-bits", metavar="F", help="Bits behind the binary point: 5, or 3:8 in a sweep."),
 ]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which network, and where its weights are if elsewhere."""
+
+    model: Model
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights",
+            metavar="FILE",
+            help="Trained weights for the model that file.py:function builds: x.weights.h5, x.h5, or a TensorFlow "
+            "checkpoint.",
+        ),
+    ] = None
+
+    def load(self) -> "Network":
+        """The network; which of a checkpoint's variables became what is told on standard error."""
+        from bittrue.frontends import load
+
+        return load(self.model, weights=self.weights, told=complain)
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import CommonOptions, FractionBits, Model, RecipeOptions, WordLength, parse_number
+from bittrue.cli.options import CommonOptions, FractionBits, ModelOptions, RecipeOptions, WordLength, parse_number
 from bittrue.cli.output import say, say_json
 from bittrue.cli.tables import print_view
 
 
 @command
 def plan(
-    model: Model,
+    model: ModelOptions,
     recipe: RecipeOptions,
     common: CommonOptions,
     word_length: WordLength = None,
@@ -26,7 +26,6 @@ def plan(
 ) -> None:
     """Choose a format for every site: the same everywhere, or word lengths with binary points from ranges."""
     from bittrue.errors import BittrueError
-    from bittrue.frontends import load
     from bittrue.plan import Ranges
 
     words = None if word_length is None else parse_number(word_length, "--word-length")
@@ -36,7 +35,7 @@ def plan(
         raise BittrueError(
             f"--ranges has no use in the recipe {chosen.name}: leave it out, or give --word-length alone."
         )
-    network = load(model)
+    network = model.load()
     measured = None if ranges is None else Ranges.load(ranges)
     made = chosen.plan_for(network, measured, word_length=words, fraction_bits=fractions)
     if out is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, Model, load_plan, parse_number
+from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, ModelOptions, load_plan, parse_number
 from bittrue.cli.output import output_file, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view
@@ -22,7 +22,7 @@ WORD_LENGTH = 8
 
 @command
 def ranges(
-    model: Model,
+    model: ModelOptions,
     data: DataOptions,
     common: CommonOptions,
     images: Images = None,
@@ -48,13 +48,12 @@ def ranges(
     from bittrue.analysis.recipe import HARDWARE
     from bittrue.errors import BittrueError
     from bittrue.files import dump_json
-    from bittrue.frontends import load
 
     if plan is not None and word_length is not None:
         raise BittrueError("--plan has its own word lengths: leave --word-length out.")
     words = WORD_LENGTH if word_length is None else parse_number(word_length, "--word-length")
     formats = None if plan is None else load_plan(plan)
-    network = load(model)
+    network = model.load()
     dataset = data.load(network)
     with output_file(out) as target:
         with progress() as display:

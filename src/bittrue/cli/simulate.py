@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, Model, PlanFile, load_plan
+from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, ModelOptions, PlanFile, load_plan
 from bittrue.cli.output import optional_folder, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @command
 def simulate(
-    model: Model,
+    model: ModelOptions,
     plan: PlanFile,
     data: DataOptions,
     common: CommonOptions,
@@ -36,11 +36,10 @@ def simulate(
     """Run the fixed-point network that a plan describes, bit for bit, and prove that it was computed exactly."""
     from bittrue.analysis.simulate import simulate as run
     from bittrue.errors import BittrueError
-    from bittrue.frontends import load
 
     if nodes and out is None:
         raise BittrueError("--nodes writes files: name their folder with --out DIR.")
-    network = load(model)
+    network = model.load()
     formats = load_plan(plan)
     dataset = data.load(network)
     with optional_folder(out) as folder:

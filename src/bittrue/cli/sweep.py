@@ -13,7 +13,7 @@ from bittrue.cli.options import (
     DataOptions,
     FractionBits,
     Images,
-    Model,
+    ModelOptions,
     RecipeOptions,
     WordLength,
     parse_bits,
@@ -38,7 +38,7 @@ STORE = "results.sqlite"
 @command
 def sweep(
     context: typer.Context,
-    model: Model,
+    model: ModelOptions,
     data: DataOptions,
     recipe: RecipeOptions,
     common: CommonOptions,
@@ -74,7 +74,6 @@ def sweep(
     from bittrue.analysis.sweep import sweep as evaluate
     from bittrue.analysis.sweep import sweep_rows
     from bittrue.errors import BittrueError
-    from bittrue.frontends import load
 
     words = () if word_length is None else parse_bits(word_length, "--word-length")
     fractions = () if fraction_bits is None else parse_bits(fraction_bits, "--fraction-bits")
@@ -83,7 +82,7 @@ def sweep(
         raise BittrueError(
             f"--calibrate has no use in the recipe {chosen.name}: leave it out, or give --word-length alone."
         )
-    network = load(model)
+    network = model.load()
     if chosen.needs_ranges:
         calibration, dataset = data.load_with_calibration(network, calibrate)
     else:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, FewImages, Model, PlanFile, load_plan
+from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, FewImages, ModelOptions, PlanFile, load_plan
 from bittrue.cli.output import optional_folder, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view
@@ -14,7 +14,7 @@ from bittrue.cli.tables import print_view
 
 @command
 def trace(
-    model: Model,
+    model: ModelOptions,
     plan: PlanFile,
     data: DataOptions,
     common: CommonOptions,
@@ -29,9 +29,8 @@ def trace(
 ) -> None:
     """Say which sites overflow or round to 0, and what freeing each of them, or the fewest together, brings back."""
     from bittrue.analysis.trace import trace as run
-    from bittrue.frontends import load
 
-    network = load(model)
+    network = model.load()
     formats = load_plan(plan)
     dataset = data.load(network)
     with optional_folder(out) as folder:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import ANSWER_IS_NO, command
-from bittrue.cli.options import CommonOptions, DataOptions, FewImages, Model, PlanFile, load_plan
+from bittrue.cli.options import CommonOptions, DataOptions, FewImages, ModelOptions, PlanFile, load_plan
 from bittrue.cli.output import say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view
@@ -13,7 +13,7 @@ from bittrue.cli.tables import print_view
 
 @command
 def verify(
-    model: Model,
+    model: ModelOptions,
     plan: PlanFile,
     data: DataOptions,
     common: CommonOptions,
@@ -24,9 +24,8 @@ def verify(
 ) -> None:
     """Compare every node's codes with those of another witness, bit for bit; exit code 1 where one differs."""
     from bittrue.analysis.verify import verify as compare
-    from bittrue.frontends import load
 
-    network = load(model)
+    network = model.load()
     formats = load_plan(plan)
     dataset = data.load(network)
     with progress() as display:

@@ -1,34 +1,70 @@
 """Front ends: a trained model goes in, a Network comes out. No framework is imported before a model asks for it."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from bittrue.errors import ModelError
+from bittrue.frontends.python_file import build_model, names_a_function
 from bittrue.network import Network
 
-READABLE = "a .keras file (Keras 3), an .h5 file (Keras 2 or 3) or a Keras 3 model object"
+READABLE = (
+    "a .keras file (Keras 3), an .h5 file (Keras 2 or 3), file.py:function for a function that builds the model, or a "
+    "Keras 3 model object"
+)
 
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
-def load(source: str | os.PathLike[str] | object) -> Network:
-    """The Network that `source` holds: a path, dispatched by its suffix, or a framework's model object.
+def load(
+    source: str | os.PathLike[str] | object,
+    weights: str | os.PathLike[str] | None = None,
+    *,
+    told: Callable[[str], None] | None = None,
+) -> Network:
+    """The Network that `source` holds: a path, dispatched by its suffix, `file.py:function`, or a model object.
+
+    weights: where the weights of a Keras model object, or of the one that the function builds, are: a `.weights.h5` or
+    `.h5` file, or a TensorFlow checkpoint (its prefix, its index file, or its folder). The object's own stay as they
+    are.
+    told: is given a line for each variable of a checkpoint, saying which of the model's weights it became.
+
+    Only `file.py:function` runs anything, and that is the user's own code.
 
     Raises: ModelError for a file that can't be read, a kind of model that bittrue doesn't read, or a layer that it
     doesn't support.
     """
     if isinstance(source, str | os.PathLike):
-        suffix = Path(source).suffix.lower()
-        if suffix not in KERAS_SUFFIXES:
-            raise ModelError(
-                f"{os.fspath(source)} is not a model that bittrue reads: give {READABLE}; "
-                "a model open in Keras becomes such a file with model.save('model.keras')."
-            )
-    elif not _comes_from_keras(source):
-        raise ModelError(f"a {type(source).__qualname__} is not a model that bittrue reads: give {READABLE}.")
+        where = os.fspath(source)
+        if not names_a_function(where):
+            if weights is not None:
+                raise ModelError(
+                    f"{where} is a model with weights of its own: give weights only with file.py:function or a model "
+                    "object."
+                )
+            return _load_file(where)
+        source = build_model(where)
+    else:
+        where = f"a {type(source).__qualname__}"
+    if isinstance(source, Network) and weights is None:
+        return source
+    if _comes_from_keras(source):
+        from bittrue.frontends.keras import from_keras
+
+        return from_keras(source, weights, told=told)
+    made = f"{where} is" if where.startswith("a ") else f"{where} returned a {type(source).__qualname__}, which is"
+    raise ModelError(f"{made} not a model that bittrue reads: give {READABLE}.")
+
+
+def _load_file(path: str) -> Network:
+    if Path(path).suffix.lower() not in KERAS_SUFFIXES:
+        raise ModelError(
+            f"{path} is not a model that bittrue reads: give {READABLE}; "
+            "a model open in Keras becomes such a file with model.save('model.keras')."
+        )
     from bittrue.frontends.keras import from_keras
 
-    return from_keras(source)
+    return from_keras(path)
 
 
 def _comes_from_keras(source: object) -> bool:

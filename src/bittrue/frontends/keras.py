@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -36,6 +36,7 @@ from bittrue.frontends.keras_config import (
 from bittrue.frontends.keras_h5 import open_h5
 from bittrue.frontends.keras_layers import LAYERS, MERGING, WITH_ACTIVATION, LayerUse, ParameterReader, activation
 from bittrue.frontends.keras_weights import StoredArray, Weights, exact_value
+from bittrue.frontends.keras_weights_file import open_weights
 from bittrue.network import Network, NetworkBuilder, Operator, Parameter, check_parameters, format_shape
 from bittrue.operators import Input
 from bittrue.shapes import Shape
@@ -49,9 +50,16 @@ MAXIMUM_VALUES = 1 << 28
 """A layer's outputs for one image: 1 GiB in float32, beyond which a description is damaged or hostile."""
 
 
-def from_keras(source: str | os.PathLike[str] | object) -> Network:
+def from_keras(
+    source: str | os.PathLike[str] | object,
+    weights: str | os.PathLike[str] | None = None,
+    *,
+    told: Callable[[str], None] | None = None,
+) -> Network:
     """The Network of a Keras model: the path of a `.keras` file (Keras 3) or of an `.h5` file with the whole model
     (Keras 2 and 3), or a functional or sequential model object of Keras 3.
+
+    weights: where the weights of a model object are, if not in it; told: see `frontends.load`.
 
     Shapes are channels last without the batch axis; a fused `activation=` is a node of its own; a nested model's layers
     bear its name before theirs. Parameters are exact: float32, or float64 where float32 can't hold them.
@@ -59,11 +67,19 @@ def from_keras(source: str | os.PathLike[str] | object) -> Network:
     Raises: ModelError, in one sentence that names the file or the model, and the layer.
     """
     if not isinstance(source, str | os.PathLike):
-        return from_keras_layers(source)[0]
-    where = os.fspath(source)
-    open_file = open_h5 if Path(where).suffix.lower() in H5_SUFFIXES else open_archive
-    with _naming(where), open_file(Path(where)) as (description, weights):
-        network, _ = _network(description, weights)
+        if weights is None:
+            return from_keras_layers(source)[0]
+        where = _named(source)
+        with _naming(where):
+            description = _describe(source)
+            _check_class(description)
+            with open_weights(Path(weights), source, told or (lambda line: None)) as stored:
+                network, _ = _network(description, stored)
+    else:
+        where = os.fspath(source)
+        open_file = open_h5 if Path(where).suffix.lower() in H5_SUFFIXES else open_archive
+        with _naming(where), open_file(Path(where)) as (description, file_weights):
+            network, _ = _network(description, file_weights)
     check_parameters(network, where)
     return network
 
@@ -86,7 +102,7 @@ def from_keras_layers(model: object) -> tuple[Network, dict[str, Origin]]:
 
     The model's input has no origin, and neither has a node that is only a part of what a layer does.
     """
-    where = f"the Keras model {getattr(model, 'name', type(model).__name__)}"
+    where = _named(model)
     with _naming(where):
         network, made_by = _network(_describe(model), LayerWeights(model))
     check_parameters(network, where)
@@ -95,6 +111,10 @@ def from_keras_layers(model: object) -> tuple[Network, dict[str, Origin]]:
         for name, (weights, activation, roles) in made_by.items()
         if isinstance(weights, LayerWeights)
     }
+
+
+def _named(model: object) -> str:
+    return f"the Keras model {getattr(model, 'name', type(model).__name__)}"
 
 
 @dataclass(frozen=True)
@@ -145,17 +165,22 @@ def _describe(model: Any) -> Mapping[str, object]:
     return description
 
 
-MadeBy = dict[str, tuple[Weights, bool, tuple[str, ...]]]
-"""By node the weights of the layer that it was made from, and Origin's other fields."""
-
-
-def _network(description: Mapping[str, object], weights: Weights) -> tuple[Network, MadeBy]:
-    class_name, module, config = description.get("class_name"), description.get("module"), description.get("config")
+def _check_class(description: Mapping[str, object]) -> None:
+    class_name, module = description.get("class_name"), description.get("module")
     if class_name not in MODELS or not isinstance(module, str) or not is_from_keras(module):
         raise ModelError(
             f"its class {class_name} is not keras.Model(inputs, outputs) or keras.Sequential, and what it computes is "
             "Python code: build the model from layers in one of these two ways and copy the weights"
         )
+
+
+MadeBy = dict[str, tuple[Weights, bool, tuple[str, ...]]]
+"""By node the weights of the layer that it was made from, and Origin's other fields."""
+
+
+def _network(description: Mapping[str, object], weights: Weights) -> tuple[Network, MadeBy]:
+    _check_class(description)
+    class_name, config = description.get("class_name"), description.get("config")
     if not isinstance(config, dict):
         raise ModelError("its configuration is damaged: save the model in Keras again")
     model = read_model(str(class_name), Settings(config))

@@ -32,11 +32,15 @@ UNSUSPICIOUS_BYTES = 1 << 24
 
 @dataclass(frozen=True)
 class ArchiveWeights:
-    """The group of an HDF5 file that holds one layer's arrays, and its inner layers' groups."""
+    """The group of an HDF5 file that holds one layer's arrays, and its inner layers' groups.
+
+    names_matter: whether it must be of the layer of that name; a model that is built anew numbers its layers anew.
+    """
 
     file: h5py.File
     path: str = ""
     layer: str = ""
+    names_matter: bool = True
 
     @property
     def key(self) -> object:
@@ -44,7 +48,7 @@ class ArchiveWeights:
         return self.path
 
     def child(self, layer: str, stored_name: str) -> "ArchiveWeights":
-        return ArchiveWeights(self.file, f"{self.path}layers/{stored_name}/", layer)
+        return ArchiveWeights(self.file, f"{self.path}layers/{stored_name}/", layer, self.names_matter)
 
     def arrays(self) -> list[StoredArray]:
         """The layer's arrays in Keras's order: trainable ones first.
@@ -59,7 +63,7 @@ class ArchiveWeights:
                     "or pass the model object where nested models share the layer"
                 )
             stored_for = group.attrs.get("name", self.layer)
-            if stored_for != self.layer:
+            if self.names_matter and stored_for != self.layer:
                 raise ModelError(f"{WEIGHTS} holds weights of {stored_for} in the place of layer {self.layer}'s")
             return [plain_array(WEIGHTS, group, str(index), self.layer) for index in range(len(group))]
 

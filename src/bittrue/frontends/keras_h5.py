@@ -35,11 +35,13 @@ class H5Weights:
     """The group of an HDF5 file that holds the arrays of one layer of the model, and of a layer inside of it.
 
     names: reads the names of a layer's arrays, once a layer.
+    stored: the groups of those of the model's layers that have another name in the file.
     within: the names of the nested models and of the layer in them, where the layer is a model.
     """
 
     group: h5py.Group
     names: Callable[[str], NamesByScope]
+    stored: Mapping[str, str]
     layer: str = ""
     within: tuple[str, ...] = ()
 
@@ -50,8 +52,8 @@ class H5Weights:
 
     def child(self, layer: str, stored_name: str) -> "H5Weights":
         if not self.layer:
-            return H5Weights(self.group, self.names, layer)
-        return H5Weights(self.group, self.names, self.layer, (*self.within, layer))
+            return H5Weights(self.group, self.names, self.stored, self.stored.get(layer, layer))
+        return H5Weights(self.group, self.names, self.stored, self.layer, (*self.within, layer))
 
     def arrays(self) -> list[StoredArray]:
         """The layer's arrays in Keras's order: trainable ones first.
@@ -109,7 +111,7 @@ def open_h5(path: Path) -> Iterator[tuple[Mapping[str, object], H5Weights]]:
             group = group_at(file, WEIGHTS)
         if group is None:
             raise ModelError(f"it holds no {WEIGHTS}: save the whole model in Keras with model.save")
-        yield in_keras3_form(description), H5Weights(group, functools.cache(functools.partial(read_names, group)))
+        yield in_keras3_form(description), H5Weights(group, functools.cache(functools.partial(read_names, group)), {})
 
 
 def _with_keras2_functions(config: dict[str, object]) -> dict[str, object]:

@@ -1,0 +1,75 @@
+"""`file.py:function`: a model that the user's own Python code builds.
+
+This is the one place where bittrue runs code that it was given, and it runs only what the user named.
+"""
+
+import contextlib
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bittrue.errors import ModelError
+
+MODULE = "bittrue_model_file"
+"""The name under which the file is imported; one at a time."""
+
+
+def names_a_function(source: str) -> bool:
+    """Whether `source` is written as `file.py:function`."""
+    return re.search(r"\.py:[^:/\\]*$", source) is not None
+
+
+def build_model(source: str) -> object:
+    """What the function returns that `source` names, as in `models/small.py:build`; it is called without arguments.
+
+    What the code prints goes to standard error. Keras takes its torch backend unless the code or the environment
+    chooses another.
+
+    Raises: ModelError where the file or the function is missing, or where its code raises anything.
+    """
+    path, _, name = source.rpartition(":")
+    if not Path(path).is_file():
+        raise ModelError(f"{source}: there is no file {path}: check the path.")
+    if not name.isidentifier():
+        raise ModelError(f"{source}: {name!r} is no name of a function: write {path}:function.")
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    with _as_its_own_program(path), _failing_as_model_error(source):
+        spec = importlib.util.spec_from_file_location(MODULE, path)
+        assert spec is not None  # the suffix is .py
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[MODULE] = module  # classes in the file look themselves up there
+        spec.loader.exec_module(module)
+        function = getattr(module, name, None)
+        if not callable(function):
+            raise ModelError(f"there is no function {name} in the file")
+        return function()
+
+
+@contextlib.contextmanager
+def _as_its_own_program(path: str) -> Iterator[None]:
+    """The file may import its neighbours, and print; neither stays."""
+    folder = str(Path(path).resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.path.remove(folder)
+
+
+@contextlib.contextmanager
+def _failing_as_model_error(source: str) -> Iterator[None]:
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"{source}: {str(error).rstrip('.')}.") from error
+    except (Exception, SystemExit) as error:  # the user's code raises what it likes, and sys.exit is no end of bittrue
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        raise ModelError(
+            f"{source}: its code raised {type(error).__name__}{f' ({reason})' if reason else ''}: correct it, with "
+            "--debug for the traceback."
+        ) from error

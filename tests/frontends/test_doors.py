@@ -1,0 +1,157 @@
+"""One small network, saved through every door, is one Network: the same text up to names, and the same bits."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bittrue
+from bittrue.errors import ModelError
+from bittrue.frontends.tensorflow_checkpoint import read_bundle
+from bittrue.lowering import lower_network
+from bittrue.network import Network
+from bittrue.plan import study_plan
+from bittrue.simulation.simulator import Simulator
+from frontends.keras2_files import save_h5, save_keras2
+from frontends.small_model import build, trained
+
+HERE = Path(__file__).parent
+FUNCTION = f"{HERE / 'small_model.py'}:build"
+
+needs_tensorflow = pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow") is None,
+    reason="TensorFlow is not installed: pip install bittrue[tensorflow]",
+)
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return bittrue.load(trained())
+
+
+@pytest.fixture(scope="module")
+def by_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder that TensorFlow wrote, and the hash of the network of the model object under that backend."""
+    folder = tmp_path_factory.mktemp("tensorflow")
+    command = [sys.executable, str(HERE / "write_with_tensorflow.py"), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout.strip()
+
+
+def without_names(network: Network) -> str:
+    """The text form with the nodes numbered in the place of their names."""
+    numbers = {node.name: f"n{number}" for number, node in enumerate(network.nodes)}
+    names = "|".join(sorted(map(re.escape, numbers), key=len, reverse=True))
+    return re.sub(rf"\b({names})(?=[ ,).\n])", lambda found: numbers[found[1]], network.text)
+
+
+def output_bits(network: Network) -> np.ndarray:
+    x = np.random.default_rng(5).uniform(-1, 1, (4, *network.input.shape)).astype(np.float32)
+    return Simulator(lower_network(network, study_plan(network, 6))).run(x).outputs
+
+
+def assert_same(found: Network, expected: Network) -> None:
+    assert without_names(found) == without_names(expected)
+    np.testing.assert_array_equal(output_bits(found), output_bits(expected))
+
+
+def test_files_of_keras(network: Network, tmp_path: Path) -> None:
+    model = trained()
+    model.save(tmp_path / "model.keras")
+    model.save_weights(tmp_path / "model.weights.h5")
+    save_h5(model, tmp_path / "keras3.h5")
+    save_keras2(model, tmp_path / "keras2.h5")
+    for name in ("model.keras", "keras3.h5", "keras2.h5"):
+        assert_same(bittrue.load(tmp_path / name), network)
+    for name in ("model.weights.h5", "keras3.h5", "keras2.h5"):
+        assert_same(bittrue.load(FUNCTION, tmp_path / name), network)
+        assert_same(bittrue.load(build(), tmp_path / name), network)
+
+
+def test_the_comparison_sees_other_numbers_and_other_operators(network: Network) -> None:
+    model = trained()
+    kernel = model.get_layer("conv1").weights[0]
+    kernel.assign(kernel.numpy() * 1.5)
+    assert without_names(bittrue.load(model)) == without_names(network)
+    assert not np.array_equal(output_bits(bittrue.load(model)), output_bits(network))
+    model.get_layer("norm1").epsilon = 0.5
+    assert without_names(bittrue.load(model)) != without_names(network)
+
+
+@needs_tensorflow
+def test_a_model_object_under_tensorflow(by_tensorflow: tuple[Path, str], network: Network) -> None:
+    assert by_tensorflow[1] == network.hash
+
+
+def test_a_model_object_under_jax(network: Network) -> None:
+    pytest.importorskip("jax", reason="JAX is not installed")
+    code = (
+        f"import sys; sys.path.insert(0, {str(HERE)!r}); import bittrue, keras, small_model; "
+        "print(keras.backend.backend(), bittrue.load(small_model.trained()).hash)"
+    )
+    environment = {"KERAS_BACKEND": "jax", "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
+    assert done.stdout.split() == ["jax", network.hash], done.stderr
+
+
+@needs_tensorflow
+@pytest.mark.parametrize("name", ["Weights", "Weights.index", "named", "named/Weights"])
+def test_a_checkpoint(name: str, by_tensorflow: tuple[Path, str], network: Network) -> None:
+    lines: list[str] = []
+    assert_same(bittrue.load(FUNCTION, by_tensorflow[0] / name, told=lines.append), network)
+    assert len(lines) == 12
+    if name == "Weights":
+        assert lines[6] == "layer_with_weights-2/depthwise_kernel (3×3×4×1) became depthwise kernel"
+
+
+@needs_tensorflow
+def test_a_checkpoint_of_another_model(by_tensorflow: tuple[Path, str]) -> None:
+    with pytest.raises(ModelError, match="holds 2 variables that no layer.*layer_with_weights-4/kernel"):
+        bittrue.load(f"{HERE / 'other_models.py'}:shorter", by_tensorflow[0] / "Weights")
+    with pytest.raises(ModelError, match=r"no variables layer_with_weights-5 for layer more"):
+        bittrue.load(f"{HERE / 'other_models.py'}:longer", by_tensorflow[0] / "Weights")
+    with pytest.raises(ModelError, match=r"layer dense2's kernel \(10×12\) could take 0"):
+        bittrue.load(f"{HERE / 'other_models.py'}:wider", by_tensorflow[0] / "Weights")
+    with pytest.raises(ModelError, match=r"layer another could take 0 groups"):
+        bittrue.load(f"{HERE / 'other_models.py'}:renamed", by_tensorflow[0] / "named")
+
+
+@needs_tensorflow
+def test_large_and_half_precision_variables(by_tensorflow: tuple[Path, str]) -> None:
+    """A checksum over more bytes than are folded one by one, and float16."""
+    entries = read_bundle(by_tensorflow[0] / "large")
+    arrays = {key.partition("/")[0]: entry.array(key).read() for key, entry in entries.items() if entry.dtype != 7}
+    assert arrays["values"].shape == (3, 4099)
+    assert arrays["half"].tolist() == [1.5]
+
+
+@needs_tensorflow
+@pytest.mark.parametrize("suffix", ["index", "data-00000-of-00001"])
+def test_damaged_checkpoints(suffix: str, by_tensorflow: tuple[Path, str], network: Network, tmp_path: Path) -> None:
+    for path in by_tensorflow[0].glob("Weights.*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    damaged = tmp_path / f"Weights.{suffix}"
+    whole, model = damaged.read_bytes(), build()
+    random = np.random.default_rng(3)
+    results = []
+    for trial in range(40):
+        data = bytearray(whole)
+        if trial < 15:
+            del data[random.integers(len(data)) :]
+        else:
+            data[random.integers(len(data))] ^= 1 << random.integers(8)
+        damaged.write_bytes(data)
+        try:
+            results.append(bittrue.load(model, tmp_path / "Weights").hash)
+        except ModelError as error:
+            results.append("refused" if str(error).startswith("the Keras model small: ") else str(error))
+    assert set(results) <= {"refused", network.hash}  # the object graph, which isn't read, may be damaged unseen
+    assert results.count("refused") >= 20
+    damaged.unlink()
+    with pytest.raises(ModelError, match=r"there is no file with weights|Weights\.data-00000-of-00001 is missing"):
+        bittrue.load(model, tmp_path / "Weights")

@@ -1,0 +1,79 @@
+"""`file.py:function`: the user's code is run where the user names it, and its failures are one sentence."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bittrue
+from bittrue.errors import ModelError
+from frontends.small_model import trained
+
+HERE = Path(__file__).parent
+OTHERS = HERE / "other_models.py"
+
+
+def test_a_function_that_builds_the_model(capsys: pytest.CaptureFixture[str]) -> None:
+    before = list(sys.path)
+    network = bittrue.load(f"{HERE / 'small_model.py'}:trained")
+    assert network.hash == bittrue.load(trained()).hash
+    assert bittrue.load(f"{OTHERS}:talking").text == network.text
+    assert capsys.readouterr() == ("", "building\n")
+    assert sys.path == before
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("failing", r"its code raised ValueError \(no such width\): correct it, with --debug"),
+        ("leaving", r"its code raised SystemExit \(3\)"),
+        ("with_arguments", r"its code raised TypeError \(with_arguments\(\) missing 1 required"),
+        ("absent", "there is no function absent in the file"),
+        ("NUMBER", "there is no function NUMBER in the file"),
+        ("a-b", "'a-b' is no name of a function"),
+        ("nothing", "returned a NoneType, which is not a model that bittrue reads"),
+    ],
+)
+def test_what_fails(function: str, words: str) -> None:
+    with pytest.raises(ModelError, match=rf"other_models\.py:{function}:? {words}"):
+        bittrue.load(f"{OTHERS}:{function}")
+
+
+def test_files_that_are_no_python(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"there is no file none\.py"):
+        bittrue.load("none.py:build")
+    (tmp_path / "broken.py").write_text("def build(:\n")
+    with pytest.raises(ModelError, match=r"broken\.py:build: its code raised SyntaxError"):
+        bittrue.load(f"{tmp_path / 'broken.py'}:build")
+
+
+def test_weights_that_fit_nowhere(tmp_path: Path) -> None:
+    model = trained()
+    model.save(tmp_path / "model.keras")
+    model.save_weights(tmp_path / "model.weights.h5")
+    (tmp_path / "text.h5").write_text("nothing")
+    with pytest.raises(ModelError, match=r"model\.keras is a model with weights of its own"):
+        bittrue.load(tmp_path / "model.keras", tmp_path / "model.weights.h5")
+    with pytest.raises(ModelError, match=r"holds weights of 5 layers outside nested models, and the model has 4"):
+        bittrue.load(f"{OTHERS}:shorter", tmp_path / "model.weights.h5")
+    with pytest.raises(ModelError, match=r"layer dense2 \(Dense\): its arguments ask for weights of 10×12"):
+        bittrue.load(f"{OTHERS}:wider", tmp_path / "model.weights.h5")
+    with pytest.raises(ModelError, match=r"small: there is no file with weights .*none\.h5"):
+        bittrue.load(model, tmp_path / "none.h5")
+    with pytest.raises(ModelError, match=r"text\.h5 is damaged or no part of a Keras file"):
+        bittrue.load(model, tmp_path / "text.h5")
+    with pytest.raises(ModelError, match="holds 0 checkpoints"):
+        bittrue.load(model, tmp_path)
+
+
+def test_the_command_line_takes_weights(tmp_path: Path) -> None:
+    """…and prints nothing but its object under --json, whatever the code prints."""
+    trained().save_weights(tmp_path / "model.weights.h5")
+    command = [sys.executable, "-m", "bittrue", "inspect", f"{OTHERS}:talking", "--json"]
+    command += ["--weights", str(tmp_path / "model.weights.h5")]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "KERAS_BACKEND": "torch"})
+    assert done.stdout.startswith('{\n  "bittrue": 1,'), done.stderr
+    assert bittrue.load(trained()).hash in done.stdout
+    assert done.stderr.startswith("building\n")

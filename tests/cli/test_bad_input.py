@@ -254,7 +254,7 @@ def test_debug_shows_the_traceback(bench: Bench, run: Run) -> None:
 def test_other_ends(
     error: BaseException, code: int, expected: str, run: Run, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(source: object) -> None:
+    def fail(source: object, **options: object) -> None:
         raise error
 
     monkeypatch.setattr("bittrue.frontends.load", fail)

@@ -50,9 +50,11 @@ class Interval:
 
     def __truediv__(self, other: "Interval | int") -> "Interval":
         """A quotient by a positive number."""
-        second = self._operand(other)
-        quotients = [Fraction(a << self.bits, b) for a in (self.low, self.high) for b in (second.low, second.high)]
-        return Interval(floor(min(quotients)), ceil(max(quotients)), self.bits)
+        if isinstance(other, int):
+            return Interval(self.low // other, -(-self.high // other), self.bits)
+        low = (self.low << self.bits) // (other.high if self.low >= 0 else other.low)
+        high = -((-self.high << self.bits) // (other.low if self.high >= 0 else other.high))
+        return Interval(low, high, self.bits)
 
     def root(self) -> "Interval":
         """√y of a number that is not negative."""
@@ -126,14 +128,14 @@ def erf_of_root(square: Fraction, bits: int) -> Interval:
     # The sum is below 2·exp(s) < 2^(1.5·s + 1): so many bits more are needed before the product.
     work = bits + 2 * ceil(square) + _GUARD
     ratio = Interval.around(2 * square, work)
-    total = term = Interval(1 << work, 1 << work, work)
+    low = high = total_low = total_high = 1 << work
     order = 1
-    while term.high > 1 or 4 * square > order + 2:
+    while high > 1 or 4 * square > order + 2:
         order += 2
-        term = term * ratio / order
-        total = total + term
+        low, high = low * ratio.low // (order << work), -(-high * ratio.high // (order << work))
+        total_low, total_high = total_low + low, total_high + high
     # Each term left out is at most half of the one before, and so they are together less than a unit.
-    total = Interval(total.low, total.high + 1, work)
+    total = Interval(total_low, total_high + 1, work)
     root = (Interval.around(4 * square, work) / pi(work)).root()
     value = root * exp(-square, work) * total
     spare = work - bits

@@ -60,6 +60,7 @@ class LoweringContext:
         self._types: dict[str, CodeType] = {}
         self.parameters: dict[str, ParameterCodes] = {}
         self.parameter_overflows: dict[str, int] = {}
+        self.seen: dict[str, CodeType] = {}
         self.node: Node = network.input
         self._emitted = 0
 
@@ -246,7 +247,7 @@ class LoweringContext:
 
     def _append(self, step: Step) -> None:
         self._steps.append(step)
-        self._types[step.name] = step.type
+        self._types[step.name] = self.seen.get(step.name, step.type)
 
 
 def quantized_type(shape: Shape, quantizer: Quantizer, low: Fraction | None, high: Fraction | None) -> CodeType:
@@ -308,9 +309,27 @@ def lower_variant(near: Lowered, plan: Plan) -> FixedNetwork:
     return _finished(_lower(near.network, plan, near), near.network, plan)
 
 
-def _lower(network: Network, plan: Plan, near: Lowered | None) -> LoweringContext:
+def lower_seen(near: Lowered, seen: Mapping[str, tuple[int, int]]) -> FixedNetwork:
+    """`near`'s program, where each step knows what it can reach for inputs as large as those that were seen.
+
+    seen: the least and the largest code of each step; they stand for the bounds of those that no format bounds.
+    """
+    bounded = {
+        step.name: replace(step.type, low=seen[step.name][0], high=seen[step.name][1])
+        for step in near.program.steps
+        if step.name in seen and (step.type.low is None or step.type.high is None)
+    }
+    context = _lower(near.network, near.plan, near, bounded)
+    steps = tuple(replace(step, type=bounded.get(step.name, step.type)) for step in context.steps)
+    return replace(near.program, steps=steps)
+
+
+def _lower(
+    network: Network, plan: Plan, near: Lowered | None, seen: Mapping[str, CodeType] | None = None
+) -> LoweringContext:
     found = check_plan(plan, network)
     context = LoweringContext(network, plan)
+    context.seen.update(seen or {})
     known: set[str] = set()
     if near is not None and near.plan.options == plan.options:
         known = {name for name, spec in plan.sites.items() if near.plan.sites[name] == spec}
@@ -318,7 +337,7 @@ def _lower(network: Network, plan: Plan, near: Lowered | None) -> LoweringContex
     for node in network.nodes:
         context.begin(node)
         own = _sites_of_node(node, found)
-        if near is not None and known.issuperset(own) and context.takes_over(near.program):
+        if near is not None and seen is None and known.issuperset(own) and context.takes_over(near.program):
             overflows = near.program.parameter_overflows
             context.parameter_overflows.update((name, overflows[name]) for name in own if name in overflows)
         elif node.inputs and context.uses_float():

@@ -20,8 +20,8 @@ _WORTH_SAYING = 0.01
 _HARMLESS = 1.01
 """The growth of a batch norm's output up to which its variances do no harm."""
 
-_SHOWN = 4
-"""How many sites the diagnosis of a network speaks of."""
+_SHOWN, _SHOWN_OF_A_SET = 4, 8
+"""How many sites the diagnosis of a network speaks of; up to how many of a set that must be freed together."""
 
 
 def diagnose_site(site: SiteTrace, described: Site, spec: Spec, network: Network) -> str | None:
@@ -123,9 +123,11 @@ def diagnose_plan(trace: Trace) -> tuple[str, ...]:
     if trace.together is not None:
         named = list(trace.together.freed)
         best = effects[trace.ranking[0]]
+        alone = "No single site brings anything back"
+        if best.back:
+            alone = f"No single site brings the accuracy back ({trace.ranking[0]} the most: {_brought(best, trace)})"
         said.append(
-            f"No single site brings the accuracy back ({trace.ranking[0]} the most: {_brought(best, trace)}); freeing "
-            f"these {len(named)} sites brings {_brought(trace.together, trace)}: {', '.join(named)}."
+            f"{alone}; freeing these {len(named)} sites brings {_brought(trace.together, trace)}: {', '.join(named)}."
         )
         named.sort(key=list(trace.ranking).index)
     elif trace.ranking:
@@ -136,7 +138,7 @@ def diagnose_plan(trace: Trace) -> tuple[str, ...]:
             said.append(f"Freeing {named[0]} alone brings {_brought(best, trace)}{enough}.")
     by_damage = sorted(trace.sites, key=lambda site: -site.damage)
     others = [site.site for site in by_damage if site.diagnosis is not None and site.site not in named]
-    for name in [*named, *others][: max(_SHOWN, len(named))]:
+    for name in [*named, *others][: max(_SHOWN, min(len(named), _SHOWN_OF_A_SET))]:
         sentence = trace.site(name).diagnosis
         if sentence is not None:
             said.append(sentence)

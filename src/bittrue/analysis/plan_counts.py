@@ -20,7 +20,7 @@ from bittrue.fixed.integers import round_shift
 from bittrue.lowering import Lowered
 from bittrue.plan import Guard, Site, Spec, Word, describe_spec
 from bittrue.plan.spec import GUARD_BITS
-from bittrue.program import Bypass, CodeType, MultiplyAccumulate, Quantize, Step
+from bittrue.program import Bypass, CodeType, FixedNetwork, MultiplyAccumulate, Quantize, Step
 from bittrue.simulation.accumulators import quantizations
 from bittrue.simulation.products import ProductSums, product_sums
 from bittrue.simulation.simulator import KeptBatch, Simulator
@@ -46,9 +46,7 @@ class PlanCounts:
 
     def __init__(self, lowered: Lowered, base: Simulator, sites: Mapping[str, Site]) -> None:
         self._lowered, self._base = lowered, base
-        self._sites = {
-            name: site for name, site in sites.items() if quantizers_of(lowered.plan.sites[name]) or _is_part(site)
-        }
+        self._sites = {name: site for name, site in sites.items() if quantizers_of(lowered.plan.sites[name])}
         self._counts = {
             name: QuantizerCounts(quantizers, None if site.values is None else site.values.shape)
             for name, site in self._sites.items()
@@ -74,13 +72,17 @@ class PlanCounts:
         for name, unrounded in self._without.items():
             exact, rounded = unrounded.numbers(kept)
             altered[name] = self._counts[name].add(exact, rounded, first_image)
-        for step in self._lowered.program.steps:
-            self._add_inner(step, kept, first_image)
+        for name, site in self._sites.items():
+            if site.role == "accumulator":
+                self._add_accumulator(name, self._lowered.program.by_name[site.node], kept, first_image)
+            elif site.values is None and name not in altered and name in kept.result.overflows:
+                self._inner[name] = self._inner.get(name, 0) + kept.result.overflows[name]
+                self._uncounted.add(name)
         return altered
 
-    def result(self) -> list[SiteTrace]:
-        """All sites in the order of the plan."""
-        return [self._site(name) for name in self._lowered.plan.sites if name in self._sites and name in self._counts]
+    def result(self, bounded: FixedNetwork) -> list[SiteTrace]:
+        """All sites in the order of the plan; `bounded`: the program with bounds for what no format bounds."""
+        return [self._site(name, bounded) for name in self._lowered.plan.sites if name in self._sites]
 
     def _add_parameter(self, name: str, values: np.ndarray) -> None:
         counts = self._counts[name]
@@ -92,16 +94,11 @@ class PlanCounts:
             piece = rows[start : start + at_a_time]
             counts.add(Exact(piece.astype(np.float64), None), quantize_array(piece, unlimited)[0], start)
 
-    def _add_inner(self, step: Step, kept: KeptBatch, first_image: int) -> None:
-        for site in (f"{step.name}.{role}" for role in _INNER_ROLES):
-            if site in kept.result.overflows and site in self._counts:
-                self._inner[site] = self._inner.get(site, 0) + kept.result.overflows[site]
-                self._uncounted.add(site)
+    def _add_accumulator(self, site: str, step: Step, kept: KeptBatch, first_image: int) -> None:
         instruction = step.instruction
         if not isinstance(instruction, MultiplyAccumulate) or instruction.accumulator is None:
-            return
-        site, codes = f"{step.name}.accumulator", kept.values[step.inputs[0]]
-        counts = self._counts[site]
+            return  # FLOAT has a part in the node
+        codes, counts = kept.values[step.inputs[0]], self._counts[site]
         try:
             if not isinstance(codes, Codes) or site in self._uncounted:
                 raise CarrierError(f"{site}: its numbers are too long to be gone through one by one.")
@@ -115,12 +112,11 @@ class PlanCounts:
             self._uncounted.add(site)
             self._inner[site] = self._inner.get(site, counts.overflowed) + kept.result.overflows[site]
 
-    def _site(self, name: str) -> SiteTrace:
+    def _site(self, name: str, bounded: FixedNetwork) -> SiteTrace:
         site, counts = self._sites[name], self._counts[name]
         spec = self._lowered.plan.sites[name]
         quantizers = quantizers_of(spec)
         known = name not in self._uncounted
-        step = self._steps.get(name)
         text = describe_spec(spec) if isinstance(spec, tuple | Guard) else describe(quantizers[0])
         low, high = (counts.low, counts.high) if known and counts.values else (None, None)
         return SiteTrace(
@@ -142,29 +138,22 @@ class PlanCounts:
             first_zero=counts.first_zero if known else None,
             low=low,
             high=high,
-            bound=self._bound(site, step),
+            bound=self._bound(site, bounded),
             keeps=counts.keeps,
             noise=counts.noise if known else None,
         )
 
-    def _bound(self, site: Site, step: Step | None) -> float | None:
-        """The largest magnitude that the number can have whatever the data; None for parameters, which are known."""
-        if site.role == "accumulator" and site.name in self._sums:
-            sums = self._sums[site.name]
-            kind = self._lowered.program.by_name[self._lowered.program.by_name[site.node].inputs[0]].type
+    def _bound(self, site: Site, bounded: FixedNetwork) -> float | None:
+        """The largest magnitude that the number can have; None for parameters, which are known."""
+        if site.name in self._sums:
+            sums, kind = self._sums[site.name], bounded.by_name[bounded.by_name[site.node].inputs[0]].type
             if kind.low is None or kind.high is None:
                 return None
             return _largest(CodeType((), sums.fraction_bits, *sums.partial_sums(kind.low, kind.high)))
-        if step is None:
+        if site.name not in self._steps:
             return None
+        step = bounded.by_name[self._steps[site.name].name]
         return _largest(step.exact if step.is_dyadic else step.type) if _is_bounded(step) else None
-
-
-_INNER_ROLES = ("difference", "exp", "sum", "reciprocal")
-
-
-def _is_part(site: Site) -> bool:
-    return site.role in _INNER_ROLES
 
 
 def _is_bounded(step: Step) -> bool:

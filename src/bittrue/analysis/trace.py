@@ -19,7 +19,7 @@ from bittrue.analysis.stops import Stops
 from bittrue.analysis.trace_result import Effect, SiteTrace, Trace
 from bittrue.data import Dataset
 from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
-from bittrue.lowering import lower_keeping, lower_variant
+from bittrue.lowering import lower_keeping, lower_seen, lower_variant
 from bittrue.network import Network
 from bittrue.plan import Plan, Site, Spec, sites_of
 from bittrue.program import FixedNetwork, MultiplyAccumulate
@@ -82,7 +82,7 @@ class _Run:
             if spec is not None:
                 self.specs[name] = spec
         self._programs: dict[str, FixedNetwork] = {}
-        self._peaks: dict[str, int] = {}
+        self._seen: dict[str, tuple[int, int]] = {}
         values = sum(prod(step.type.shape) for step in self.lowered.program.steps)
         self._fitting = max(KEPT_BYTES // (8 * values), 1)
         largest = min(1 << (self._fitting.bit_length() - 1), LARGEST_BATCH)
@@ -108,7 +108,8 @@ class _Run:
         self.stops.add(kept)
         for name, value in kept.values.items():
             if value.fraction_bits is not None:
-                self._peaks[name] = max(self._peaks.get(name, 0), value.bound)
+                low, high = self._seen.get(name, (value.low, value.high))
+                self._seen[name] = min(low, value.low), max(high, value.high)
         altered = self.counts.add(kept, first)
         for name in self.specs:
             if name not in self.stuck:
@@ -149,7 +150,7 @@ class _Run:
         if products < SLOW_PRODUCTS or kind.fraction_bits is None:
             return
         known = self.lowered.program.by_name[step.inputs[0]].type.fraction_bits
-        largest = self._peaks[step.inputs[0]] << max(kind.fraction_bits - (known or 0), 0)
+        largest = max(map(abs, self._seen[step.inputs[0]])) << max(kind.fraction_bits - (known or 0), 0)
         bound = SumBounds(instruction, kind.fraction_bits, name).bound(largest)
         if bound >> Carrier.FLOAT64.bits:
             raise CarrierError(
@@ -159,7 +160,8 @@ class _Run:
 
     def result(self, progress: Progress | None) -> Trace:
         effects = {name: self._effect(name, [name]) for name in self.specs if name not in self.stuck}
-        found = [self._with_effect(site, effects.get(site.site)) for site in self.counts.result()]
+        bounded = lower_seen(self.lowered, self._seen)
+        found = [self._with_effect(site, effects.get(site.site)) for site in self.counts.result(bounded)]
         by_name = {site.site: site for site in found}
         order = list(by_name)
         ranking = sorted(

@@ -9,6 +9,8 @@ from bittrue.errors import BittrueError
 from bittrue.result import SavedResult
 from bittrue.wording import counted, percent
 
+_SUMMANDS = ("bias", "beta", "offset", "mean")
+
 
 @dataclass(frozen=True)
 class Event:
@@ -95,10 +97,14 @@ class SiteTrace:
 
     @property
     def damage(self) -> float:
-        """The largest of the shares that overflowed, became 0, or are noise: what ranks sites that do nothing alone."""
+        """The largest of the shares that overflowed, became 0, or are noise: what ranks sites that do nothing alone.
+
+        Half of it for what is added: a summand that is 0 does less than a factor.
+        """
         unbounded = self.overflow == "would have overflowed"
         overflowed = 0.0 if unbounded else self.overflowed / max(self.values, 1)
-        return max(overflowed, (self.zeroed or 0) / max(self.nonzero or 1, 1), min(self.noise or 0.0, 1.0))
+        most = max(overflowed, (self.zeroed or 0) / max(self.nonzero or 1, 1), min(self.noise or 0.0, 1.0))
+        return most / 2 if self.role in _SUMMANDS else most
 
 
 @dataclass(frozen=True)

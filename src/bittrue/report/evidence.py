@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from bittrue.analysis.accumulators import AccumulatorWidths
 from bittrue.analysis.reach import SiteReach, site_reaches
 from bittrue.analysis.sweep_result import Row, Sweep
+from bittrue.analysis.trace_result import Trace
 from bittrue.errors import BittrueError
 from bittrue.files import read_json
 from bittrue.plan import Plan, Ranges
@@ -24,7 +25,10 @@ _SIMULATION_KEYS = ("plan", "exact", "layers")
 
 @dataclass(frozen=True)
 class Evidence:
-    """The files of a folder, None for those that are not there; verification and simulation of the plan as JSON."""
+    """The files of a folder, None for those that are not there; verification and simulation of the plan as JSON.
+
+    trace: of any plan for the network, since one asks why of those that do badly.
+    """
 
     sweep: Sweep
     ranges: Ranges | None
@@ -33,6 +37,7 @@ class Evidence:
     verification: Mapping[str, Any] | None
     simulation: Mapping[str, Any] | None
     network_text: str | None
+    trace: Trace | None
 
     @cached_property
     def reaches(self) -> tuple[SiteReach, ...]:
@@ -66,7 +71,12 @@ def read_evidence(folder: Path) -> Evidence:
     plan = _optional(folder / "plan.json", Plan.from_json)
     verification = _optional(folder / "verify.json", _with_keys(_VERIFICATION_KEYS))
     simulation = _optional(folder / "simulate.json", _with_keys(_SIMULATION_KEYS))
-    of_networks = {"ranges.json": ranges and ranges.network, "plan.json": plan and plan.network}
+    trace = _optional(folder / "trace.json", Trace.from_json)
+    of_networks = {
+        "ranges.json": ranges and ranges.network,
+        "plan.json": plan and plan.network,
+        "trace.json": trace and trace.network,
+    }
     for name, network in of_networks.items():
         if network not in (None, sweep.network):
             raise BittrueError(
@@ -80,6 +90,7 @@ def read_evidence(folder: Path) -> Evidence:
         verification=_about(plan, verification),
         simulation=_about(plan, simulation),
         network_text=_text(folder / "network.txt"),
+        trace=trace,
     )
 
 

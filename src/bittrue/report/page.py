@@ -19,7 +19,7 @@ from bittrue.analysis import charts
 from bittrue.analysis.sweep_result import SIGNIFICANCE
 from bittrue.files import write_bytes, write_text
 from bittrue.plan import describe_spec
-from bittrue.report import tables
+from bittrue.report import tables, trace_view
 from bittrue.report.evidence import Evidence, read_evidence
 
 _TEMPLATES = "templates"
@@ -28,8 +28,9 @@ _TEMPLATES = "templates"
 def build_report(folder: Path) -> Path:
     """Write `report.html` into `folder`, and `accuracy.png` where the sweep measured accuracy; returns the page's path.
 
-    Reads sweep.json, and where they are there ranges.json, plan.json, network.txt, and the plan's simulate.json and
-    verify.json. An accuracy.png of an earlier sweep goes where this one has none. The same files give the same bytes.
+    Reads sweep.json, and where they are there ranges.json, plan.json, network.txt, trace.json, and the plan's
+    simulate.json and verify.json. An accuracy.png of an earlier sweep goes where this one has none. The same files give
+    the same bytes.
     Raises BittrueError where there is no sweep, or a file is damaged or about another network.
     """
     evidence = read_evidence(folder)
@@ -53,7 +54,12 @@ def render(evidence: Evidence, specifications: Mapping[str, charts.Specification
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= tables.FILTERS
+    environment.filters |= tables.FILTERS | {
+        "channels": trace_view.channels_text,
+        "effect": trace_view.effect_text,
+        "event": trace_view.event_text,
+        "heat_of": trace_view.heat_of,
+    }
     plan = evidence.plan
     scripts = [Markup(charts.javascript_bundle()), Markup(_asset("page.js"))]
     return environment.get_template("report.html").render(
@@ -67,6 +73,7 @@ def render(evidence: Evidence, specifications: Mapping[str, charts.Specification
         formats={} if plan is None else {name: describe_spec(spec) for name, spec in plan.sites.items()},
         overflows=tables.overflow_table(evidence.sweep.rows),
         proof=tables.proof_table(evidence),
+        view=None if evidence.trace is None else trace_view.trace_view(evidence.trace, evidence.sweep.rows),
         style=Markup(_asset("style.css")),
         scripts=scripts,
         script_hashes=[script_hash(script) for script in scripts],

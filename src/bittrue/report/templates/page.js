@@ -18,3 +18,13 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     }
   });
 }
+// A click on a node of the picture opens its numbers.
+const open = () => {
+  const target = document.getElementById(location.hash.slice(1));
+  if (target instanceof HTMLDetailsElement) {
+    target.open = true;
+    target.scrollIntoView();
+  }
+};
+addEventListener("hashchange", open);
+open();

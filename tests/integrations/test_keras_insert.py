@@ -148,6 +148,11 @@ class Doubled(layers.Layer):
         return 2 * x  # type: ignore[operator]
 
 
+def two_inputs() -> keras.Model:
+    left, right = keras.Input(IMAGE, name="left"), keras.Input(IMAGE, name="right")
+    return keras.Model([left, right], layers.Add()([left, right]))
+
+
 def two_outputs() -> keras.Model:
     image = keras.Input(IMAGE)
     return keras.Model(image, [layers.ReLU(name="left")(image), layers.ReLU(name="right")(image)])
@@ -157,6 +162,7 @@ def two_outputs() -> keras.Model:
     ("build", "message"),
     [
         (sequential(layers.ReLU(), Doubled(name="twice")), "layer twice"),
+        (two_inputs, r"2 inputs \(left, right\)"),
         (two_outputs, r"2 outputs \(left, right\)"),
         (functional(layers.Lambda(lambda x: x, name="code")), "layer code"),
     ],
@@ -192,6 +198,8 @@ def test_plans_that_are_refused() -> None:
         planned(same, Override("conv.accumulator", "ap_fixed<16,8>"))
     with pytest.raises(PlanError, match=r"site top.difference"):
         planned(same, options=PlanOptions("raw", "every-node", softmax="table"))
+    with pytest.raises(PlanError, match=r"the plan says nothing of the site top.output"):
+        planned(lambda plan: Plan(plan.network, plan.options, dict(list(plan.sites.items())[:-1])))
     with pytest.raises(FormatError, match=r"site conv.output: .*at most 25 bits"):
         planned(same, Override("conv.output", "ap_fixed<32,8>"))
     assert issubclass(PlanError, BittrueError)

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -25,25 +26,39 @@ from integrations.hostile import QUANTIZERS, expected, name_of, one_of_each_mode
 BACKENDS = ("torch", "tensorflow", "jax")
 
 
+Program = tuple["subprocess.Popen[bytes]", Path]
+"""A running program, and the folder in which it writes `found.npz` and, where it fails, `complaints`."""
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Program]]:
+    """The other backends' programs, side by side."""
+    running = {}
+    for backend in BACKENDS:
+        if backend != keras.backend.backend() and importlib.util.find_spec(backend) is not None:
+            folder = tmp_path_factory.mktemp(backend)
+            command = [sys.executable, str(Path(on_backend.__file__)), str(folder / "found.npz")]
+            environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+            with (folder / "complaints").open("wb") as complaints:
+                program = subprocess.Popen(command, env=environment, stdout=complaints, stderr=complaints)
+            running[backend] = program, folder
+    yield running
+    for program, _ in running.values():
+        program.kill()
+        program.wait()
+
+
 @pytest.fixture(scope="module", params=BACKENDS)
-def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
-    folder = tmp_path_factory.mktemp(request.param)
+def found(
+    request: pytest.FixtureRequest, programs: dict[str, Program], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, np.ndarray]:
     if request.param == keras.backend.backend():
-        return on_backend.everything(folder)
-    if importlib.util.find_spec(request.param) is None:
+        return on_backend.everything(tmp_path_factory.mktemp("here"))
+    if request.param not in programs:
         pytest.skip(f"{request.param} is not installed")
-    out = folder / "found.npz"
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": request.param,
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    program = subprocess.run(
-        [sys.executable, str(Path(on_backend.__file__)), str(out)], env=environment, capture_output=True, text=True
-    )
-    assert program.returncode == 0, program.stderr
-    with np.load(out) as stored:
+    program, folder = programs[request.param]
+    assert program.wait(timeout=300) == 0, (folder / "complaints").read_text()
+    with np.load(folder / "found.npz") as stored:
         return dict(stored)
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from bittrue.cli.demo import bundled_model
-
-PAGE = Path(__file__).parents[2] / "docs" / "keras.md"
+from docs.pages import ROOT, blocks
 
 
 def test_the_blocks_of_the_page(
@@ -17,11 +16,10 @@ def test_the_blocks_of_the_page(
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "model.keras").write_bytes(bundled_model())
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.S)
-    assert len(blocks) == 4
     names: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, str(PAGE), "exec"), names)
+    for block in blocks(ROOT / "docs/keras.md"):
+        assert (block.language, block.not_run) == ("python", None)
+        exec(block.code, names)
     printed = capsys.readouterr().out
     accuracies = re.findall(r"0\.878", printed)
     assert len(accuracies) == 2, printed

@@ -41,8 +41,12 @@ _LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]+)\]\((?P<target>[^)#\s]+)(?P<anchor>
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Fill in the list of decisions, and leave out pages that are not there."""
+    """Fill in the list of decisions, leave out pages that are not there, and add those that are not listed."""
     config.nav = list(_filled(config.nav or []))
+    listed = json.dumps(config.nav)
+    unlisted = [path.name for path in sorted((ROOT / "docs").glob("*.md")) if f'"{path.name}"' not in listed]
+    if unlisted:
+        config.nav.append({"More": unlisted})
     return config
 
 

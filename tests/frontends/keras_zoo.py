@@ -9,6 +9,7 @@ from keras import layers
 
 Tensor = keras.KerasTensor
 IMAGE = (9, 8, 4)
+STEPS = (11, 4)
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,12 @@ def shared(x: Tensor) -> Tensor:
     convolution = layers.Conv2D(4, 3, padding="same", activation="relu", name="conv")
     # The name that a second use of `conv` would get is the model's own here.
     return layers.ReLU(name="conv_2")(convolution(convolution(x)))
+
+
+def shared_separable(x: Tensor) -> Tensor:
+    convolution = layers.SeparableConv2D(4, 3, padding="same", name="conv")
+    # The name that a part of `conv` would get is another layer's.
+    return convolution(layers.DepthwiseConv2D(1, name="conv_depthwise")(convolution(x)))
 
 
 def nested(x: Tensor) -> Tensor:
@@ -123,6 +130,57 @@ CASES = [
         "depthwise same", sequential(layers.DepthwiseConv2D((2, 3), 2, "same", activation="relu6")), "Convolution ReLU"
     ),
     Case("depthwise dilated", sequential(layers.DepthwiseConv2D(2, dilation_rate=2, use_bias=False)), "Convolution"),
+    Case("conv1d", sequential(layers.Conv1D(5, 3, 2, "same", activation="relu"), shape=STEPS), "Convolution ReLU"),
+    Case(
+        "conv1d dilated groups", sequential(layers.Conv1D(6, 2, dilation_rate=3, groups=2), shape=STEPS), "Convolution"
+    ),
+    Case(
+        "conv1d causal", sequential(layers.Conv1D(5, 3, padding="causal", dilation_rate=2), shape=STEPS), "Convolution"
+    ),
+    Case(
+        "depthwise 1d",
+        sequential(layers.DepthwiseConv1D(3, 2, "same", depth_multiplier=2), shape=STEPS),
+        "Convolution",
+    ),
+    Case(
+        "separable",
+        sequential(layers.SeparableConv2D(5, (3, 2), 2, "same", depth_multiplier=2, activation="relu")),
+        "Convolution Convolution ReLU",
+    ),
+    Case("separable dilated", sequential(layers.SeparableConv2D(3, 2, dilation_rate=2)), "Convolution Convolution"),
+    Case(
+        "separable 1d",
+        sequential(layers.SeparableConv1D(5, 3, 2, use_bias=False), shape=STEPS),
+        "Convolution Convolution",
+    ),
+    Case("shared separable", functional(shared_separable), " ".join(["Convolution"] * 5)),
+    *(
+        Case(
+            f"transposed {kernel} by {strides} {padding} {more}",
+            sequential(layers.Conv2DTranspose(3, kernel, strides, padding, output_padding=more)),
+            "ConvolutionTransposed",
+        )
+        for kernel, strides, padding, more in [
+            (3, 1, "valid", None),
+            ((3, 2), (2, 3), "valid", None),
+            ((1, 2), (3, 2), "valid", (2, 1)),
+            (3, 1, "same", None),
+            ((3, 4), 2, "same", None),
+            ((2, 5), (3, 2), "same", None),
+            ((3, 4), (2, 3), "same", (1, 2)),
+            ((1, 2), (3, 3), "same", None),
+        ]
+    ),
+    Case(
+        "transposed dilated",
+        sequential(layers.Conv2DTranspose(3, (2, 3), 1, "same", dilation_rate=2, use_bias=False)),
+        "ConvolutionTransposed",
+    ),
+    Case(
+        "transposed 1d",
+        sequential(layers.Conv1DTranspose(3, 4, 2, "same", activation="relu"), shape=STEPS),
+        "ConvolutionTransposed ReLU",
+    ),
     Case("dense", sequential(layers.Dense(7), shape=(12,)), "Dense"),
     Case(
         "dense no bias", sequential(layers.Dense(7, use_bias=False, activation="sigmoid"), shape=(12,)), "Dense Sigmoid"
@@ -204,6 +262,14 @@ CASES = [
     Case("global average keepdims", sequential(layers.GlobalAveragePooling2D(keepdims=True)), "GlobalAveragePooling"),
     Case("global max pooling", sequential(layers.GlobalMaxPooling2D()), "GlobalMaxPooling"),
     Case("global max keepdims", sequential(layers.GlobalMaxPooling2D(keepdims=True)), "GlobalMaxPooling"),
+    Case("max pooling 1d", sequential(layers.MaxPooling1D(3, 2, "same"), shape=STEPS), "MaxPooling"),
+    Case("average pooling 1d", sequential(layers.AveragePooling1D(2), shape=STEPS), "AveragePooling"),
+    Case("global average 1d", sequential(layers.GlobalAveragePooling1D(), shape=STEPS), "GlobalAveragePooling"),
+    Case("global max 1d", sequential(layers.GlobalMaxPooling1D(keepdims=True), shape=STEPS), "GlobalMaxPooling"),
+    Case("adaptive average", sequential(layers.AdaptiveAveragePooling2D((4, 3))), "AdaptiveAveragePooling"),
+    Case("adaptive max", sequential(layers.AdaptiveMaxPooling2D((3, 5))), "AdaptiveMaxPooling"),
+    Case("adaptive average 1d", sequential(layers.AdaptiveAveragePooling1D(4), shape=STEPS), "AdaptiveAveragePooling"),
+    Case("adaptive max 1d", sequential(layers.AdaptiveMaxPooling1D(3), shape=STEPS), "AdaptiveMaxPooling"),
     Case("flatten", sequential(layers.Flatten()), "Flatten"),
     Case("reshape", sequential(layers.Reshape((6, 12, 4))), "Reshape"),
     Case("reshape open", sequential(layers.Reshape((-1, 16))), "Reshape"),

@@ -11,7 +11,7 @@ from keras import layers
 from bittrue.frontends.keras import from_keras
 from bittrue.frontends.keras_weights import exact_value
 from bittrue.network import Network
-from frontends.keras_zoo import IMAGE, nested, randomise, sequential, shared
+from frontends.keras_zoo import IMAGE, nested, randomise, sequential, shared, shared_separable
 
 
 def network_of(model: keras.Model) -> Network:
@@ -49,6 +49,14 @@ def test_a_shared_layer_has_two_names_and_one_parameter() -> None:
     assert [parameter.name for _, parameter in second.parameters()] == ["conv.weight", "conv.bias"]
     for (_, one), (_, other) in zip(first.parameters(), second.parameters(), strict=True):
         assert one is other
+
+
+def test_a_separable_convolution_is_two_nodes_with_weights_of_their_own() -> None:
+    image = keras.Input(IMAGE, name="image")
+    network = network_of(keras.Model(image, shared_separable(image)))
+    assert names(network)[1:] == ["conv_depthwise_2", "conv", "conv_depthwise", "conv_2_depthwise", "conv_2"]
+    separable = ["conv_depthwise_2.weight", "conv.weight", "conv.bias"]
+    assert list(network.parameters) == [*separable, "conv_depthwise.weight", "conv_depthwise.bias"]
 
 
 def test_a_fused_activation_gives_way_to_a_layer_of_its_name() -> None:

@@ -77,7 +77,11 @@ def subclassed() -> keras.Model:
 
 
 REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
-    ("unknown layer", sequential(layers.Conv2DTranspose(3, 2, name="up")), ["layer up", "Conv2DTranspose", "Conv2D,"]),
+    (
+        "three axes",
+        sequential(layers.Conv3D(3, 2, name="cube"), shape=(3, 3, 3, 1)),
+        ["layer cube", "Conv3D", "Conv2D,"],
+    ),
     ("rescaling", sequential(layers.Rescaling(1 / 255, name="scale")), ["layer scale", "Rescaling", "not supported"]),
     ("author's layer", sequential(Doubled(name="twice")), ["layer twice", "Doubled", "not supported"]),
     ("unknown activation", sequential(layers.Conv2D(3, 1, activation="glu", name="c")), ["layer c", "glu", "relu6"]),

@@ -34,7 +34,13 @@ from bittrue.frontends.keras_config import (
     shown,
 )
 from bittrue.frontends.keras_h5 import open_h5
-from bittrue.frontends.keras_layers import LAYERS, MERGING, WITH_ACTIVATION, LayerUse, ParameterReader, activation
+from bittrue.frontends.keras_layers import (
+    LAYERS,
+    MERGING,
+    WITH_ACTIVATION,
+    activation,
+)
+from bittrue.frontends.keras_use import Chain, LayerUse, ParameterReader
 from bittrue.frontends.keras_weights import StoredArray, Weights, exact_value
 from bittrue.frontends.keras_weights_file import open_weights
 from bittrue.network import Network, NetworkBuilder, Operator, Parameter, check_parameters, format_shape
@@ -200,6 +206,7 @@ class _Conversion:
         self._nodes = 0
         self._parameters: dict[object, dict[str, Parameter]] = {}
         self.made_by: MadeBy = {}
+        self._part_names: dict[tuple[str, str], str] = {}
 
     def add_model(self, model: KerasModel, weights: Weights, inputs: list[str] | None, prefix: str) -> list[str]:
         """Add the model's nodes, reading the nodes `inputs` (None: its own input, a new node); returns its outputs."""
@@ -242,13 +249,27 @@ class _Conversion:
         fused: tuple[str, Operator] | None = None
         with _naming(f"layer {name} ({layer.class_name})"):
             _check_layer(layer, len(sources))
-            operator = LAYERS[layer.class_name](LayerUse(layer.settings, shapes, read))
+            made = LAYERS[layer.class_name](LayerUse(layer.settings, shapes, read))
             if layer.class_name in WITH_ACTIVATION:
                 fused = activation(layer.settings, shapes[0])
-        node = self._add(name, operator, *sources)
+        if isinstance(made, Chain):
+            for part, operator in made.parts:
+                sources = [self._add(self._part_name(name, part), operator, *sources)]
+            made = made.last
+        node = self._add(name, made, *sources)
         if fused is None or fused[0] == "linear":
             return node
         return self._add(self._builder.unique_name(f"{name}_{fused[0]}"), fused[1], node)
+
+    def _part_name(self, name: str, part: str) -> str:
+        """The name of the node for a part of what the layer `name` does."""
+        if (name, part) not in self._part_names:
+            self._part_names[name, part] = self._builder.unique_name(f"{name}_{part}")
+        return self._part_names[name, part]
+
+    def _parameter_name(self, name: str, role: str) -> str:
+        part, dot, part_role = role.rpartition(".")
+        return f"{self._part_name(name, part)}.{part_role}" if dot else f"{name}.{role}"
 
     def _add(self, name: str, operator: Operator, *sources: str) -> str:
         self._builder.add(name, operator, *sources)
@@ -271,7 +292,7 @@ class _Conversion:
                     f"{_listed(array.shape for array in stored)} are stored: build the model and save it in Keras again"
                 )
             self._parameters[weights.key] = {
-                role: Parameter(f"{name}.{role}", exact_value(array.read()))
+                role: Parameter(self._parameter_name(name, role), exact_value(array.read()))
                 for role, array in zip(wanted, stored, strict=True)
             }
         return self._parameters[weights.key]

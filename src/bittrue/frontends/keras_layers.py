@@ -1,11 +1,9 @@
-"""What each Keras layer means: a table from its class's name to the function that makes the operator.
+"""What each Keras layer means: a table from its class's name to the rule that makes its operator, or a chain of them.
 
-A function sees the layer's settings, the shapes that it reads (channels last, no batch axis) and its trained arrays.
+A rule sees the layer's settings, the shapes that it reads (channels last, no batch axis) and its trained arrays.
 The semantics are those of Keras 3.15's layers; there is no default rule.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -13,14 +11,17 @@ import numpy as np
 from bittrue.errors import ModelError
 from bittrue.frontends.keras_activations import ACTIVATIONS
 from bittrue.frontends.keras_config import Settings, is_from_keras, shown
+from bittrue.frontends.keras_convolutions import convolution, depthwise, separable, transposed
+from bittrue.frontends.keras_use import LayerUse, Rule
 from bittrue.network import Operator, Parameter, format_shape
 from bittrue.operators import (
     ELU,
+    AdaptiveAveragePooling,
+    AdaptiveMaxPooling,
     Add,
     AveragePooling,
     BatchNormalization,
     Concatenate,
-    Convolution,
     Dense,
     Flatten,
     GlobalAveragePooling,
@@ -34,77 +35,12 @@ from bittrue.operators import (
     Softmax,
     ZeroPadding,
 )
-from bittrue.shapes import Padding, Shape
-
-ParameterReader = Callable[[dict[str, Shape | None]], dict[str, Parameter]]
-"""Takes each role with the shape that Keras stores, in Keras's order, None where the layer goes without; returns those
-that are there."""
-
-
-@dataclass(frozen=True)
-class LayerUse:
-    """One use of a layer: its settings, the shapes that it reads, and its trained arrays."""
-
-    settings: Settings
-    shapes: tuple[Shape, ...]
-    parameters: ParameterReader
-
-    @property
-    def shape(self) -> Shape:
-        return self.shapes[0]
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels)."""
-        if len(self.shape) != 3:
-            raise ModelError(f"it needs an input of height×width×channels and reads {format_shape(self.shape)}")
-        height, width, channels = self.shape
-        return height, width, channels
-
-    def padding(self, window: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...] = (1, 1)) -> Padding:
-        """Zeros before and after on each spatial axis; `same` puts an odd one at the end, as TensorFlow does."""
-        if self.settings.choice("padding", "valid", "same") == "valid":
-            return ((0, 0), (0, 0))
-        axes = zip(self.image_shape[:2], window, strides, dilation, strict=True)
-        totals = [_same_padding(*axis) for axis in axes]
-        return tuple((total // 2, total - total // 2) for total in totals)
-
-
-def _conv2d(use: LayerUse) -> Operator:
-    settings, channels = use.settings, use.image_shape[2]
-    kernel, filters, groups = (
-        settings.integers("kernel_size", 2),
-        settings.integer("filters"),
-        settings.integer("groups"),
-    )
-    if channels % groups or filters % groups:
-        raise ModelError(f"{groups} groups divide neither {channels} input channels nor {filters} filters evenly")
-    shapes = {"weight": (*kernel, channels // groups, filters), "bias": _if_used(settings, "use_bias", filters)}
-    parameters = use.parameters(shapes)
-    return _convolution(use, kernel, parameters["weight"], parameters.get("bias"), groups)
-
-
-def _depthwise_conv2d(use: LayerUse) -> Operator:
-    settings, channels = use.settings, use.image_shape[2]
-    kernel, multiplier = settings.integers("kernel_size", 2), settings.integer("depth_multiplier")
-    filters = channels * multiplier
-    shapes = {"weight": (*kernel, channels, multiplier), "bias": _if_used(settings, "use_bias", filters)}
-    parameters = use.parameters(shapes)
-    stored = parameters["weight"]
-    weight = Parameter(stored.name, stored.value.reshape(*kernel, 1, filters))
-    return _convolution(use, kernel, weight, parameters.get("bias"), channels)
-
-
-def _convolution(
-    use: LayerUse, kernel: tuple[int, ...], weight: Parameter, bias: Parameter | None, groups: int
-) -> Operator:
-    strides, dilation = use.settings.integers("strides", 2), use.settings.integers("dilation_rate", 2)
-    return Convolution(weight, bias, strides, use.padding(kernel, strides, dilation), dilation, groups)
+from bittrue.shapes import Shape
 
 
 def _dense(use: LayerUse) -> Operator:
     units = use.settings.integer("units")
-    shapes = {"weight": (use.shape[-1], units), "bias": _if_used(use.settings, "use_bias", units)}
+    shapes = {"weight": (use.shape[-1], units), "bias": use.parameter_shape("use_bias", units)}
     parameters = use.parameters(shapes)
     return Dense(parameters["weight"], parameters.get("bias"))
 
@@ -117,8 +53,8 @@ def _batch_normalization(use: LayerUse) -> Operator:
     training_only = {f"renorm {index}": channels for index in range(3 if settings.values.get("renorm") else 0)}
     parameters = use.parameters(
         {
-            "gamma": _if_used(settings, "scale", *channels),
-            "beta": _if_used(settings, "center", *channels),
+            "gamma": use.parameter_shape("scale", *channels),
+            "beta": use.parameter_shape("center", *channels),
             "mean": channels,
             "variance": channels,
             **training_only,
@@ -177,7 +113,7 @@ def _layer_normalization(use: LayerUse) -> Operator:
         raise ModelError("rms_scaling divides by the variance and is not supported: train the layer without it")
     shape = use.shape[-len(axes) :]
     parameters = use.parameters(
-        {"gamma": _if_used(settings, "scale", *shape), "beta": _if_used(settings, "center", *shape)}
+        {"gamma": use.parameter_shape("scale", *shape), "beta": use.parameter_shape("center", *shape)}
     )
     epsilon = settings.number("epsilon")
     return LayerNormalization(parameters.get("gamma"), parameters.get("beta"), epsilon, len(axes))
@@ -188,22 +124,28 @@ def _softmax(use: LayerUse) -> Operator:
     return Softmax()
 
 
-def _max_pooling_2d(use: LayerUse) -> Operator:
-    window, strides = use.settings.integers("pool_size", 2), use.settings.integers("strides", 2)
-    return MaxPooling(window, strides, use.padding(window, strides))
+def _pooling(operator: type[MaxPooling] | type[AveragePooling], rank: int) -> Rule:
+    def pooling(use: LayerUse) -> Operator:
+        window, strides = use.settings.integers("pool_size", rank), use.settings.integers("strides", rank)
+        return operator(window, strides, use.padding(window, strides, (1,) * rank))
+
+    return pooling
 
 
-def _average_pooling_2d(use: LayerUse) -> Operator:
-    window, strides = use.settings.integers("pool_size", 2), use.settings.integers("strides", 2)
-    return AveragePooling(window, strides, use.padding(window, strides))
+def _global_pooling(operator: type[GlobalMaxPooling] | type[GlobalAveragePooling], rank: int) -> Rule:
+    def pooling(use: LayerUse) -> Operator:
+        use.spatial(rank)
+        return operator(use.settings.flag("keepdims"))
+
+    return pooling
 
 
-def _global_max_pooling_2d(use: LayerUse) -> Operator:
-    return GlobalMaxPooling(use.settings.flag("keepdims"))
+def _adaptive_pooling(operator: type[AdaptiveMaxPooling] | type[AdaptiveAveragePooling], rank: int) -> Rule:
+    def pooling(use: LayerUse) -> Operator:
+        use.spatial(rank)
+        return operator(use.settings.integers("output_size", rank))
 
-
-def _global_average_pooling_2d(use: LayerUse) -> Operator:
-    return GlobalAveragePooling(use.settings.flag("keepdims"))
+    return pooling
 
 
 def _add(use: LayerUse) -> Operator:
@@ -238,26 +180,40 @@ def _activation(use: LayerUse) -> Operator:
     return activation(use.settings, use.shape)[1]
 
 
-LAYERS: dict[str, Callable[[LayerUse], Operator]] = {
+LAYERS: dict[str, Rule] = {
     "Activation": _activation,
     "Add": _add,
-    "AveragePooling2D": _average_pooling_2d,
+    "AdaptiveAveragePooling1D": _adaptive_pooling(AdaptiveAveragePooling, 1),
+    "AdaptiveAveragePooling2D": _adaptive_pooling(AdaptiveAveragePooling, 2),
+    "AdaptiveMaxPooling1D": _adaptive_pooling(AdaptiveMaxPooling, 1),
+    "AdaptiveMaxPooling2D": _adaptive_pooling(AdaptiveMaxPooling, 2),
+    "AveragePooling1D": _pooling(AveragePooling, 1),
+    "AveragePooling2D": _pooling(AveragePooling, 2),
     "BatchNormalization": _batch_normalization,
     "Concatenate": _concatenate,
-    "Conv2D": _conv2d,
+    "Conv1D": convolution(1),
+    "Conv1DTranspose": transposed(1),
+    "Conv2D": convolution(2),
+    "Conv2DTranspose": transposed(2),
     "Dense": _dense,
-    "DepthwiseConv2D": _depthwise_conv2d,
+    "DepthwiseConv1D": depthwise(1),
+    "DepthwiseConv2D": depthwise(2),
     "Dropout": _dropout,
     "ELU": _elu,
     "Flatten": _flatten,
-    "GlobalAveragePooling2D": _global_average_pooling_2d,
-    "GlobalMaxPooling2D": _global_max_pooling_2d,
+    "GlobalAveragePooling1D": _global_pooling(GlobalAveragePooling, 1),
+    "GlobalAveragePooling2D": _global_pooling(GlobalAveragePooling, 2),
+    "GlobalMaxPooling1D": _global_pooling(GlobalMaxPooling, 1),
+    "GlobalMaxPooling2D": _global_pooling(GlobalMaxPooling, 2),
     "LayerNormalization": _layer_normalization,
     "LeakyReLU": _leaky_relu,
-    "MaxPooling2D": _max_pooling_2d,
+    "MaxPooling1D": _pooling(MaxPooling, 1),
+    "MaxPooling2D": _pooling(MaxPooling, 2),
     "PReLU": _prelu,
     "ReLU": _relu,
     "Reshape": _reshape,
+    "SeparableConv1D": separable(1),
+    "SeparableConv2D": separable(2),
     "Softmax": _softmax,
     "ZeroPadding2D": _zero_padding_2d,
 }
@@ -265,7 +221,17 @@ LAYERS: dict[str, Callable[[LayerUse], Operator]] = {
 MERGING = ("Add", "Concatenate")
 """The layers that read several tensors; all others read one."""
 
-WITH_ACTIVATION = ("Conv2D", "Dense", "DepthwiseConv2D")
+WITH_ACTIVATION = (
+    "Conv1D",
+    "Conv1DTranspose",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    "SeparableConv1D",
+    "SeparableConv2D",
+)
 """The layers whose `activation` argument becomes a node of its own."""
 
 ACTIVATION_LAYERS = {
@@ -298,16 +264,6 @@ def activation(settings: Settings, shape: Shape) -> tuple[str, Operator]:
         "its activation is Python code or a class of the author's, which bittrue neither executes nor translates: "
         f"use one of {', '.join(ACTIVATIONS)}"
     )
-
-
-def _same_padding(size: int, window: int, stride: int, dilation: int) -> int:
-    """The zeros that make ⌈size / stride⌉ windows fit."""
-    last_start = (-(-size // stride) - 1) * stride
-    return max(last_start + (window - 1) * dilation + 1 - size, 0)
-
-
-def _if_used(settings: Settings, flag: str, *shape: int) -> Shape | None:
-    return shape if settings.flag(flag) else None
 
 
 def _refuse_other_axis(use: LayerUse, what: str) -> None:

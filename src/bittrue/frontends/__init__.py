@@ -9,11 +9,13 @@ from bittrue.frontends.python_file import build_model, names_a_function
 from bittrue.network import Network
 
 READABLE = (
-    "a .keras file (Keras 3), an .h5 file (Keras 2 or 3), file.py:function for a function that builds the model, or a "
-    "Keras 3 model object"
+    "a .keras file (Keras 3), an .h5 file (Keras 2 or 3), an .onnx file, a .pt2 file (torch.export), file.py:function "
+    "for a function that builds the model, a Keras 3 model object, a PyTorch module with its example input, an "
+    "exported PyTorch program or an ONNX model"
 )
 
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+PICKLE_SUFFIXES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 def load(
@@ -28,6 +30,8 @@ def load(
     `.h5` file, or a TensorFlow checkpoint (its prefix, its index file, or its folder). The object's own stay as they
     are.
     told: is given a line for each variable of a checkpoint, saying which of the model's weights it became.
+
+    A PyTorch module is given, or returned by the function, as a pair (module, example input).
 
     Only `file.py:function` runs anything, and that is the user's own code.
 
@@ -48,25 +52,55 @@ def load(
         where = f"a {type(source).__qualname__}"
     if isinstance(source, Network) and weights is None:
         return source
-    if _comes_from_keras(source):
+    if _comes_from(source, "keras", "tf_keras"):
         from bittrue.frontends.keras import from_keras
 
         return from_keras(source, weights, told=told)
+    if weights is not None:
+        raise ModelError(f"{where} is no Keras model with weights to be put in: leave the weights out.")
+    return _load_object(source, where)
+
+
+def _load_file(path: str) -> Network:
+    suffix = Path(path).suffix.lower()
+    if suffix in KERAS_SUFFIXES:
+        from bittrue.frontends.keras import from_keras
+
+        return from_keras(path)
+    if suffix == ".onnx":
+        from bittrue.frontends.onnx import from_onnx
+
+        return from_onnx(path)
+    if suffix == ".pt2":
+        from bittrue.frontends.torch import from_torch
+
+        return from_torch(path)
+    if suffix in PICKLE_SUFFIXES:
+        raise ModelError(
+            f"{path} is a pickle, which bittrue never loads because it may run code: give file.py:function for a "
+            "function that returns the module with its weights and an example input, or a .pt2 file of torch.export."
+        )
+    raise ModelError(
+        f"{path} is not a model that bittrue reads: give {READABLE}; "
+        "a model open in Keras becomes such a file with model.save('model.keras')."
+    )
+
+
+def _load_object(source: object, where: str) -> Network:
+    if _comes_from(source, "onnx"):
+        from bittrue.frontends.onnx import from_onnx
+
+        return from_onnx(source)
+    module, example_input = source if isinstance(source, tuple) and len(source) == 2 else (source, None)
+    if _comes_from(module, "torch"):
+        from bittrue.frontends.torch import from_torch
+
+        return from_torch(module, example_input)
     made = f"{where} is" if where.startswith("a ") else f"{where} returned a {type(source).__qualname__}, which is"
     raise ModelError(f"{made} not a model that bittrue reads: give {READABLE}.")
 
 
-def _load_file(path: str) -> Network:
-    if Path(path).suffix.lower() not in KERAS_SUFFIXES:
-        raise ModelError(
-            f"{path} is not a model that bittrue reads: give {READABLE}; "
-            "a model open in Keras becomes such a file with model.save('model.keras')."
-        )
-    from bittrue.frontends.keras import from_keras
-
-    return from_keras(path)
-
-
-def _comes_from_keras(source: object) -> bool:
-    """Whether the object's class, or one that it derives from, is Keras's (tf_keras is Keras 2 under another name)."""
-    return any(cls.__module__.partition(".")[0] in ("keras", "tf_keras") for cls in type(source).__mro__)
+def _comes_from(source: object, *packages: str) -> bool:
+    """Whether the object's class, or one that it derives from, is from one of these packages (tf_keras is Keras 2 under
+    another name; a Keras model under the torch backend is a PyTorch module as well)."""
+    return any(cls.__module__.partition(".")[0] in packages for cls in type(source).__mro__)

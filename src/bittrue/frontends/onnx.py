@@ -1,0 +1,176 @@
+"""ONNX models into Networks: `.onnx` files of PyTorch, tf2onnx, Keras and others, operator sets 9 to today's.
+
+The graph is walked once, constants are folded on the way, and the layout of every value is tracked (`layout.py`), so
+that transposes and reshapes of the file leave no nodes behind.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bittrue.errors import ModelError
+from bittrue.network import Network, check_parameters
+
+SAME_AXES = (
+    *("Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "Mean", "Concat", "Slice", "Split", "Pad", "Softmax"),
+    *("LogSoftmax", "Exp", "Log", "Sqrt", "Abs", "Neg", "Erf", "Gelu", "Mish", "Selu", "Softsign", "Pow", "Reciprocal"),
+    *("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin"),
+    *("Squeeze", "Unsqueeze"),
+)
+"""Beside activations: the operators whose result has the axes of what they read, where those are as many."""
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from bittrue.frontends.onnx_conversion import Conversion, Tensor
+    from bittrue.frontends.onnx_file import OnnxGraph, OnnxNode
+
+WITHOUT_ONNX = "ONNX models are read with the onnx package, which is not installed: run `pip install 'bittrue[onnx]'`"
+
+
+def from_onnx(source: "str | os.PathLike[str] | ModelProto | Any") -> Network:
+    """The Network of an ONNX model: the path of a file, or a model in memory.
+
+    The batch axis, open or of size 1, is left out. An input of (batch, channels, height, width) becomes one of (height,
+    width, channels), and likewise with one spatial axis where a convolution or pooling reads it; an input that is
+    channels last already (tf2onnx, Keras) and one of any other rank stay as they are. The output's axes follow the same
+    rule. Parameters are exact: float32, or float64 where float32 can't hold them.
+
+    Raises: ModelError, in one sentence that names the file, and the node.
+    """
+    where = os.fspath(source) if isinstance(source, str | os.PathLike) else "the ONNX model"
+    with _naming(where):
+        try:
+            from bittrue.frontends.onnx_file import read_file, read_proto
+        except ImportError as error:
+            raise ModelError(WITHOUT_ONNX) from error
+        if isinstance(source, str | os.PathLike):
+            network = network_of(read_file(Path(source)))
+        elif type(source).__name__ == "ModelProto":
+            network = network_of(read_proto(source, None))
+        else:
+            raise ModelError(f"a {type(source).__qualname__} is no whole model: give an .onnx file or a ModelProto")
+    check_parameters(network, where)
+    return network
+
+
+def network_of(graph: "OnnxGraph") -> Network:
+    """The Network that a graph computes."""
+    from bittrue.frontends.onnx_conversion import Constant, Conversion
+    from bittrue.frontends.onnx_names import wanted_names
+    from bittrue.frontends.onnx_patterns import recognise
+
+    conversion = Conversion(graph, wanted_names(graph))
+    _add_input(conversion)
+    for node in graph.nodes:
+        with _naming(str(node)):
+            _convert(node, conversion)
+    output = conversion.value(graph.output)
+    if isinstance(output, Constant):
+        raise ModelError("its output doesn't depend on its input: export the model again")
+    result = _as_in_the_file(output, conversion)
+    recognise(conversion.drafts)
+    return conversion.finish(result.node)
+
+
+def _convert(node: "OnnxNode", conversion: "Conversion") -> None:
+    from bittrue.frontends.onnx_constants import folded
+    from bittrue.frontends.onnx_conversion import NodeUse, Value
+    from bittrue.frontends.onnx_operators import RULES
+
+    values: tuple[Value, ...] | None = folded(node, conversion)
+    if values is None:
+        if node.domain or node.op_type not in RULES:
+            domain = f" of the domain {node.domain}" if node.domain else ""
+            raise ModelError(f"the operator {node.op_type}{domain} is not supported: use one of {', '.join(RULES)}")
+        result = RULES[node.op_type](NodeUse(node, conversion))
+        values = result if isinstance(result, tuple) else (result,)
+    for name, value in zip(node.outputs, values, strict=False):
+        conversion.values[name] = value
+
+
+def _add_input(conversion: "Conversion") -> None:
+    """The input's node. Raises: ModelError for sizes that the file leaves open."""
+    from bittrue.frontends.layout import Layout
+    from bittrue.frontends.onnx_conversion import Tensor
+    from bittrue.operators import Input
+
+    found = conversion.graph.input
+    sizes = [size for size in found.shape[1:] if size is not None]
+    if not sizes or len(sizes) < len(found.shape) - 1:
+        shown = ", ".join("?" if size is None else str(size) for size in found.shape)
+        raise ModelError(
+            f"the shape ({shown}) of its input {found.name} leaves sizes open or has no batch axis: "
+            "export the model with every size but the batch's given"
+        )
+    shape = (1, *sizes)
+    layout = Layout.of_axes(shape, _input_order(conversion, len(shape)))
+    conversion.values[found.name] = Tensor(conversion.add(found.name, Input(layout.network_shape)), layout)
+
+
+def _input_order(conversion: "Conversion", rank: int) -> tuple[int, ...]:
+    """The file's axes in the network's order: channels last, if the file has them first."""
+    from bittrue.frontends.onnx_windows import CHANNELS_FIRST, ELEMENTWISE
+
+    first, last = (*range(2, rank), 1), tuple(range(1, rank))
+    if rank not in (3, 4):
+        return last
+    pending, seen = [conversion.graph.input.name], {conversion.graph.input.name}
+    while pending:
+        for reader in conversion.readers[pending.pop()]:
+            if reader.op_type in CHANNELS_FIRST:
+                return first
+            if reader.op_type == "Transpose":
+                return last if reader.integers("perm", None) == (0, rank - 1, *range(1, rank - 1)) else first
+            if reader.op_type in (*ELEMENTWISE, *SAME_AXES) and reader.outputs[0] not in seen:
+                seen.add(reader.outputs[0])
+                pending.append(reader.outputs[0])
+    return first if rank == 4 and conversion.graph.producer != "tf2onnx" else last
+
+
+def _as_in_the_file(output: "Tensor", conversion: "Conversion") -> "Tensor":
+    """The output in the order that the file has, or an image with its channels last."""
+    from bittrue.frontends.layout import file_order
+
+    rank = len(output.shape)
+    order = (*range(2, rank), 1) if _is_image(conversion, rank) else file_order(output.shape)
+    wanted = tuple(output.layout.atoms(axis) for axis in order)
+    return conversion.arrange(output, wanted, "output")
+
+
+def _is_image(conversion: "Conversion", rank: int) -> bool:
+    """Whether the file's output has its channels first: it is made by an operator that has, or like the input."""
+    from bittrue.frontends.onnx_windows import CHANNELS_FIRST, ELEMENTWISE
+
+    if rank not in (3, 4):
+        return False
+    makers = {node.outputs[0]: node for node in conversion.graph.nodes}
+    name = conversion.graph.output
+    while name != conversion.graph.input.name:
+        node = makers.get(name)
+        if node is None or node.op_type not in (*ELEMENTWISE, *CHANNELS_FIRST, *SAME_AXES):
+            return False
+        if node.op_type in CHANNELS_FIRST:
+            return True
+        varying = [
+            source for source in node.inputs if source in conversion.values and not _is_constant(conversion, source)
+        ]
+        name = varying[0]
+    return _input_order(conversion, len(conversion.graph.input.shape))[-1] == 1
+
+
+def _is_constant(conversion: "Conversion", name: str) -> bool:
+    from bittrue.frontends.onnx_conversion import Constant
+
+    return isinstance(conversion.value(name), Constant)
+
+
+@contextlib.contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """Put the file or the node before an error's sentence, and a full stop after it."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"{where}: {str(error).rstrip('.')}.") from error

@@ -1,0 +1,13 @@
+"""What each ONNX operator means: a table from its type to the rule that makes network nodes of it, by families.
+
+The rules know the operator sets 9 to today's: where an attribute became an input, they look at the model's version.
+"""
+
+from bittrue.frontends import onnx_elementwise, onnx_movement, onnx_products, onnx_reduction, onnx_windows
+from bittrue.frontends.onnx_conversion import Rule
+
+RULES: dict[str, Rule] = {
+    name: rule
+    for family in (onnx_elementwise, onnx_movement, onnx_products, onnx_reduction, onnx_windows)
+    for name, rule in sorted(family.RULES.items())
+}

@@ -1,0 +1,165 @@
+"""ONNX's pooling, and the geometry of windows: kernel, strides, dilation, pads and auto_pad."""
+
+from dataclasses import dataclass
+
+from bittrue.errors import ModelError
+from bittrue.frontends.layout import Layout
+from bittrue.frontends.onnx_conversion import NodeUse, Rule, Tensor, Value
+from bittrue.network import Operator, format_shape
+from bittrue.operators import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
+from bittrue.shapes import Padding, Shape
+
+SPATIAL = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "Resize", "Upsample", "Pad")
+"""The operators that need an image's axes, of size 1 or not."""
+
+CHANNELS_FIRST = (
+    *("Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization"),
+    *("Resize", "Upsample", "InstanceNormalization", "DepthToSpace", "SpaceToDepth"),
+)
+"""The operators that take axis 1 for the channels."""
+
+ELEMENTWISE = (
+    *("Relu", "Sigmoid", "Tanh", "Clip", "LeakyRelu", "PRelu", "Elu", "HardSwish", "HardSigmoid", "Identity", "Cast"),
+    *("Dropout", "BatchNormalization", "Swish", "Softplus"),
+)
+MOVING = ("Reshape", "Unsqueeze", "Squeeze")
+MAXIMUM_LOOK_AHEAD = 100
+
+
+@dataclass(frozen=True)
+class Window:
+    """One entry a spatial axis."""
+
+    size: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilation: tuple[int, ...]
+    padding: Padding
+
+
+def window(use: NodeUse, size: tuple[int, ...]) -> Window:
+    """The window of a convolution or a pooling node over the image that it reads first."""
+    node, spatial = use.node, use.tensor(0).shape[2:]
+    axes = len(size)
+    if len(spatial) != axes:
+        raise ModelError(
+            f"a window of {format_shape(size)} can't move over an input of {format_shape(use.tensor(0).shape)}"
+        )
+    ones = (1,) * axes
+    strides = node.integers("strides", ones) or ones
+    dilation = node.integers("dilations", ones) or ones
+    pads = node.integers("pads", (0,) * (2 * axes)) or (0,) * (2 * axes)
+    stated = node.integers("kernel_shape", size)
+    if {len(strides), len(dilation)} != {axes} or len(pads) != 2 * axes or stated != size:
+        raise ModelError("its strides, dilations, pads and kernel shape don't fit each other: export the model again")
+    if min((*size, *strides, *dilation)) < 1 or min(pads) < 0:
+        raise ModelError("its strides, dilations and kernel shape must be positive, and its pads not negative")
+    padding = tuple(zip(pads[:axes], pads[axes:], strict=True))
+    automatic = node.text("auto_pad", "NOTSET")
+    if automatic in ("SAME_UPPER", "SAME_LOWER"):
+        totals = (same_padding(*axis) for axis in zip(spatial, size, strides, dilation, strict=True))
+        upper = automatic == "SAME_UPPER"
+        padding = tuple((total // 2, -(-total // 2)) if upper else (-(-total // 2), total // 2) for total in totals)
+    elif automatic == "VALID":
+        padding = ((0, 0),) * axes
+    elif automatic != "NOTSET":
+        raise ModelError(f"its auto_pad {automatic!r} is unknown: export the model again")
+    return Window(size, strides, dilation, padding)
+
+
+def same_padding(size: int, window: int, stride: int, dilation: int) -> int:
+    """The zeros that make ⌈size / stride⌉ windows fit."""
+    last_start = (-(-size // stride) - 1) * stride
+    return max(last_start + (window - 1) * dilation + 1 - size, 0)
+
+
+def channels_last(use: NodeUse, x: Tensor) -> Tensor:
+    """An image (1, channels, *spatial) as the network has it. Raises: ModelError where it is no single image."""
+    rank = len(x.shape)
+    if rank not in (3, 4) or x.shape[0] != 1:
+        raise ModelError(f"an input of {format_shape(x.shape)} is no image of one or two spatial axes")
+    return use.in_file_order(x, (*range(2, rank), 1))
+
+
+def image_layout(shape: Shape) -> Layout:
+    """The layout of an image of the network's shape (*spatial, channels)."""
+    rank = len(shape) + 1
+    return Layout.of_axes((1, shape[-1], *shape[:-1]), (*range(2, rank), 1))
+
+
+def _pool(use: NodeUse, operator: Operator) -> Tensor:
+    x = channels_last(use, use.tensor(0))
+    number = use.add(operator, x)
+    return Tensor(number, image_layout(use.shape_of(number)))
+
+
+def _kernel(use: NodeUse) -> tuple[int, ...]:
+    size = use.node.integers("kernel_shape", None)
+    if not size:
+        raise ModelError("it has no kernel shape: export the model again")
+    return size
+
+
+def _max_pool(use: NodeUse) -> Value:
+    geometry = window(use, _kernel(use))
+    if len(use.node.outputs) > 1 and use.node.outputs[1]:
+        raise ModelError("its second output, the places of the maxima, is not supported")
+    places = geometry.size, geometry.strides, geometry.padding
+    ceil = _reaches_beyond(use, geometry)
+    return _pool(use, MaxPooling(*places, dilation=geometry.dilation, ceil_mode=ceil))
+
+
+def _average_pool(use: NodeUse) -> Value:
+    geometry = window(use, _kernel(use))
+    count = bool(use.node.integer("count_include_pad", 0)) and any(map(any, geometry.padding))
+    places = geometry.size, geometry.strides, geometry.padding, count
+    ceil = _reaches_beyond(use, geometry)
+    return _pool(use, AveragePooling(*places, dilation=geometry.dilation, ceil_mode=ceil))
+
+
+def _reaches_beyond(use: NodeUse, geometry: Window) -> bool:
+    """Whether the node rounds the number of windows up, and not to a whole number anyway."""
+    axes = zip(
+        use.tensor(0).shape[2:], geometry.size, geometry.strides, geometry.dilation, geometry.padding, strict=True
+    )
+    rest = [(size + sum(pads) - step * (reach - 1) - 1) % stride for size, reach, stride, step, pads in axes]
+    return bool(use.node.integer("ceil_mode", 0)) and any(rest)
+
+
+def _global_pool(use: NodeUse, kind: type[GlobalAveragePooling] | type[GlobalMaxPooling]) -> Value:
+    x = use.tensor(0)
+    return pooled(use, channels_last(use, x), kind, (*x.shape[:2], *(1 for _ in x.shape[2:])))
+
+
+def pooled(use: NodeUse, x: Tensor, kind: type[GlobalAveragePooling] | type[GlobalMaxPooling], shape: Shape) -> Tensor:
+    """All spatial axes of an image pooled to one value a channel; `shape`: the file's result."""
+    keepdims = feeds_an_image(use)
+    number = use.add(kind(keepdims), x)
+    channels = ((0,),) if x.shape[1] != 1 else ((),)
+    axes = (*((),) * (len(x.layout.axes) - 1), *channels) if keepdims else channels
+    return Tensor(number, Layout(shape, tuple(size for size in shape if size != 1), axes))
+
+
+def feeds_an_image(use: NodeUse, is_image: bool = True) -> bool:
+    """Whether something reads the result as an image, perhaps after activations, or it is one (`is_image`: it has an
+    image's axes) and the network's own."""
+    output = use.conversion.graph.output
+    pending, steps = [(use.node.outputs[0], is_image)], 0
+    while pending and steps < MAXIMUM_LOOK_AHEAD:
+        steps += 1
+        name, unmoved = pending.pop()
+        if name == output and unmoved:
+            return True
+        for reader in use.conversion.readers[name]:
+            if reader.op_type in SPATIAL:
+                return True
+            if reader.op_type in (*ELEMENTWISE, *MOVING):
+                pending.append((reader.outputs[0], unmoved and reader.op_type not in MOVING))
+    return False
+
+
+RULES: dict[str, Rule] = {
+    "AveragePool": _average_pool,
+    "GlobalAveragePool": lambda use: _global_pool(use, GlobalAveragePooling),
+    "GlobalMaxPool": lambda use: _global_pool(use, GlobalMaxPooling),
+    "MaxPool": _max_pool,
+}

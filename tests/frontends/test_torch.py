@@ -1,0 +1,205 @@
+"""PyTorch models become the Networks that compute what they compute, with the modules' names and no noise."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from bittrue.errors import ModelError
+from bittrue.frontends import load
+from bittrue.frontends.onnx import from_onnx
+from bittrue.frontends.torch import from_torch
+from bittrue.network import Network
+from frontends.onnx_zoo import channels_last, computed, operators
+
+TOLERANCE = 1e-5
+
+
+class Block(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.relu(x + self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x))))))
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.layer1 = nn.Sequential(Block(4))
+        self.head = nn.Linear(8 * 2 * 3, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first = functional.relu(self.stem(x))
+        x = torch.cat([first, self.layer1(first)], 1)
+        x = functional.adaptive_avg_pool2d(functional.max_pool2d(x, 2), (2, 3))
+        return self.head(torch.flatten(x, 1))
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 2, 2)
+        self.norm = nn.LayerNorm(8)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.mix = nn.Linear(8, 8)
+        self.act = nn.GELU()
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        y = self.norm(x)
+        y, _ = self.attention(y, y, y, need_weights=False)
+        x = x + y
+        return self.head((x + self.act(self.mix(x))).mean(1))
+
+
+class Inverted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *(nn.Conv2d(3, 6, 1), nn.ReLU6(), nn.Conv2d(6, 6, 3, padding=1, groups=6), nn.Hardswish()),
+            *(nn.Conv2d(6, 3, 1), nn.SiLU(), nn.Dropout()),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x + self.body(x)).mean([2, 3])
+
+
+SHAPE = (1, 3, 4, 6)
+EXPECTED = {
+    Residual: "Convolution ReLU Convolution BatchNormalization ReLU Convolution BatchNormalization Add ReLU "
+    "Concatenate MaxPooling AveragePooling Flatten Dense",
+    Inverted: "Convolution ReLU Convolution HardSwish Convolution SiLU Add GlobalAveragePooling",
+    Attention: "Convolution LayerNormalization Dense",
+}
+
+
+def trained(kind: type[nn.Module]) -> nn.Module:
+    torch.manual_seed(4)
+    module = kind().train()
+    for _ in range(2):
+        module(torch.randn(5, *SHAPE[1:]))  # batch norms get statistics of their own
+    return module
+
+
+def relative_error(module: nn.Module, network: Network) -> float:
+    x = torch.randn(3, *SHAPE[1:], generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        want = module.eval()(x).numpy()
+    return float(np.abs(computed(network, x.numpy()) - want).max() / np.abs(want).max())
+
+
+@pytest.mark.parametrize("kind", EXPECTED)
+def test_matches_torch(kind: type[nn.Module]) -> None:
+    module = trained(kind)
+    network = from_torch(module, torch.zeros(SHAPE))
+    assert operators(network).startswith(EXPECTED[kind])
+    assert relative_error(module, network) <= TOLERANCE
+
+
+def test_names_are_the_modules_paths() -> None:
+    network = from_torch(trained(Residual), torch.zeros(2, *SHAPE[1:]))
+    names = [node.name for node in network.nodes]
+    assert names[:5] == ["x", "stem", "relu", "layer1_0_conv1", "layer1_0_bn1"]
+    assert names[-1] == "head"
+    assert "layer1_0_conv2.weight" in network.parameters
+    assert not any(name.endswith("conv1.bias") for name in network.parameters)
+
+
+def test_the_module_stays_as_it_was() -> None:
+    module = trained(Inverted)
+    module.body[6].eval()
+    before = [inner.training for inner in module.modules()]
+    network = from_torch(module, torch.zeros(SHAPE))
+    assert [inner.training for inner in module.modules()] == before
+    hash_before = network.hash
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.zero_()
+    assert Network(network.name, network.nodes, network.output).hash == hash_before
+
+
+def test_nothing_is_printed_or_warned(capfd: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        from_torch(trained(Inverted), torch.zeros(SHAPE))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_layer_used_twice_shares_its_weight() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(self.conv(x))
+
+    network = from_torch(Twice(), torch.zeros(SHAPE))
+    assert [node.name for node in network.nodes] == ["x", "conv", "conv_2"]
+    assert list(network.parameters) == ["conv.weight", "conv.bias"]
+
+
+@pytest.fixture
+def program() -> torch.export.ExportedProgram:
+    batch = torch.export.Dim("batch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.export.export(
+            trained(Residual).eval(), (torch.zeros(2, *SHAPE[1:]),), dynamic_shapes=({0: batch},)
+        )
+
+
+def test_programs_and_their_files(program: torch.export.ExportedProgram, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.export.save(program, tmp_path / "model.pt2")
+    network, from_file = load(program), load(tmp_path / "model.pt2")
+    assert network.text == from_file.text == from_torch(trained(Residual), torch.zeros(SHAPE)).text
+    assert network.hash == from_file.hash
+
+
+def test_the_older_exporter_gives_the_same_function(tmp_path: Path) -> None:
+    module = trained(Inverted).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module, (torch.zeros(SHAPE),), str(tmp_path / "old.onnx"), dynamo=False, opset_version=13)
+    network = from_onnx(tmp_path / "old.onnx")
+    assert operators(network) == EXPECTED[Inverted]
+    assert relative_error(module, network) <= TOLERANCE
+    assert [node.name for node in network.nodes][1:4] == ["body_0", "body_1", "body_2"]
+
+
+@pytest.mark.parametrize(
+    ("example", "words"),
+    [
+        (None, "needs an example input"),
+        (torch.zeros(3), "needs an example input"),
+        (torch.zeros(1, 5, 4, 6), "PyTorch can't export it to ONNX"),
+    ],
+)
+def test_examples_that_do_not_fit(example: torch.Tensor | None, words: str) -> None:
+    with pytest.raises(ModelError, match=f"^the PyTorch model Residual: .*{words}"):
+        from_torch(Residual(), example)
+
+
+def test_a_pickle_is_refused(tmp_path: Path) -> None:
+    torch.save(Residual().state_dict(), tmp_path / "model.pt")
+    with pytest.raises(ModelError, match=r"model\.pt is a pickle, which bittrue never loads because it may run code"):
+        load(tmp_path / "model.pt")
+
+
+def test_channels_last_is_how_the_network_reads() -> None:
+    x = np.zeros((2, 3, 4, 6), np.float32)
+    assert from_torch(Inverted(), torch.zeros(SHAPE)).input.shape == channels_last(x).shape[1:]

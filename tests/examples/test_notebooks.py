@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bittrue.analysis.sweep_result import Sweep
+
 pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
 
@@ -44,3 +46,14 @@ def test_it_holds_outputs_and_nothing_of_the_machine(path: Path) -> None:
     assert outputs
     assert all(output["output_type"] != "error" and output.get("name") != "stderr" for output in outputs)
     assert not any(place in text for place in ("/home/", "/tmp/", "/root/", "site-packages"))
+
+
+def test_the_alexnet_notebook_holds_the_table_of_the_command() -> None:
+    """Its results are the kept ones: the same text as the command's results give today."""
+    shown = [
+        "".join(output["data"]["text/plain"])
+        for cell in json.loads((FOLDER / "alexnet_study.ipynb").read_text("utf-8"))["cells"]
+        for output in cell.get("outputs", [])
+        if "text/plain" in output.get("data", {})
+    ]
+    assert repr(Sweep.load(FOLDER.parent / "alexnet_cifar10/results/raw/sweep.json")) in shown

@@ -14,6 +14,9 @@ import numpy as np
 from bittrue.errors import ModelError
 from bittrue.frontends.keras_weights import StoredArray
 
+NUMBERS = (h5py.h5t.TypeFloatID, h5py.h5t.TypeIntegerID, h5py.h5t.TypeOpaqueID)
+"""The types of arrays; integers are refused later, and bfloat16 is opaque."""
+
 
 def group_at(group: h5py.Group, path: str) -> h5py.Group | None:
     """The group at `path` below `group`; None where there is none, or a link leads there instead."""
@@ -35,7 +38,13 @@ def plain_array(file: str, group: h5py.Group, path: str, layer: str) -> StoredAr
     holder = group_at(group, parent) if parent else group
     is_here = holder is not None and isinstance(holder.get(name, getlink=True), h5py.HardLink)
     dataset = holder[name] if holder is not None and is_here else None
-    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None or dataset.is_virtual or dataset.external:
+    if (
+        not isinstance(dataset, h5py.Dataset)
+        or dataset.shape is None
+        or dataset.is_virtual
+        or dataset.external
+        or not isinstance(dataset.id.get_type(), NUMBERS)
+    ):
         raise ModelError(f"{file} holds no plain array {path} for layer {layer}: save the model again")
     if dataset.id.get_storage_size() < dataset.nbytes:
         raise ModelError(
@@ -46,19 +55,23 @@ def plain_array(file: str, group: h5py.Group, path: str, layer: str) -> StoredAr
     def read() -> np.ndarray:
         with damage_as_model_error(file):
             value = np.asarray(dataset[()])
-            if dataset.attrs.get("dtype") == "bfloat16":  # stored as two opaque bytes: the upper half of a float32
+            if (
+                text_attribute(dataset, "dtype") == "bfloat16"
+            ):  # stored as two opaque bytes: the upper half of a float32
                 return (value.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
             return value
 
     return StoredArray(dataset.shape, read)
 
 
-def text_attribute(group: h5py.Group, name: str) -> str | None:
+def text_attribute(holder: h5py.Group | h5py.Dataset, name: str) -> str | None:
     """The text in an attribute, None where there is no such attribute."""
-    if name not in group.attrs:
+    if name not in holder.attrs:
         return None
-    [text] = _texts(group, name)
-    return text
+    texts = _texts(holder, name)
+    if len(texts) != 1:
+        raise ModelError(f"its attribute {name} is {len(texts)} texts, expected one")
+    return texts[0]
 
 
 def text_list_attribute(group: h5py.Group, name: str) -> list[str] | None:
@@ -75,12 +88,18 @@ def text_list_attribute(group: h5py.Group, name: str) -> list[str] | None:
     return texts
 
 
-def _texts(group: h5py.Group, name: str) -> list[str]:
-    attribute = group.attrs.get_id(name)
-    declared = prod(attribute.shape or (0,)) * attribute.dtype.itemsize
-    if declared > group.file.id.get_filesize():
+def _texts(holder: h5py.Group | h5py.Dataset, name: str) -> list[str]:
+    attribute = holder.attrs.get_id(name)
+    count_of_texts = 0 if attribute.shape is None else prod(attribute.shape)
+    if count_of_texts == 0:  # Keras writes an empty list as numbers
+        return []
+    # HDF5 reads other types of damaged files without looking, beyond the memory that it may.
+    if not isinstance(attribute.get_type(), h5py.h5t.TypeStringID):
+        raise ModelError(f"its attribute {name} is no text")
+    declared = count_of_texts * attribute.dtype.itemsize
+    if declared > holder.file.id.get_filesize():
         raise ModelError(f"its attribute {name} declares {declared:,} bytes, more than the file has")
-    value = group.attrs[name]
+    value = holder.attrs[name]
     items = value.ravel().tolist() if isinstance(value, np.ndarray) else [value]
     return [item.decode() if isinstance(item, bytes) else str(item) for item in items]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import h5py
 
 from bittrue.errors import ModelError
-from bittrue.frontends.hdf5 import damage_as_model_error, group_at, plain_array
+from bittrue.frontends.hdf5 import damage_as_model_error, group_at, plain_array, text_attribute
 from bittrue.frontends.keras_weights import StoredArray
 
 CONFIG = "config.json"
@@ -62,8 +62,8 @@ class ArchiveWeights:
                     f"{WEIGHTS} holds no weights of layer {self.layer}: save the whole model again, "
                     "or pass the model object where nested models share the layer"
                 )
-            stored_for = group.attrs.get("name", self.layer)
-            if self.names_matter and stored_for != self.layer:
+            stored_for = text_attribute(group, "name")
+            if self.names_matter and stored_for not in (None, self.layer):
                 raise ModelError(f"{WEIGHTS} holds weights of {stored_for} in the place of layer {self.layer}'s")
             return [plain_array(WEIGHTS, group, str(index), self.layer) for index in range(len(group))]
 

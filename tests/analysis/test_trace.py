@@ -259,7 +259,7 @@ def test_a_site_that_wraps(tmp_path: Path) -> None:
     assert (effect.back, effect.correct, effect.from_float) == (1.0, 24, 0)
     assert effect.freed == {"first.output": "GUARD"}  # the exact sum has 24 fraction bits, GUARD 6 + 16
     assert found.together is None
-    assert found.diagnosis[0].startswith("Freeing first.output alone brings 100 % of what is lost back (")
+    assert found.diagnosis[0].startswith("Freeing first.output alone brings all that is lost back (")
     assert found.diagnosis[1].startswith(f"first.output: {site.overflowed} of 96 values wrapped (first in image ")
     # 3·1 + 0.5 < 4 takes 3 integer bits with the sign; of inputs up to 2^11, which their format allows, 14.
     assert "; 3 integer bits hold them, and 14 whatever the data" in found.diagnosis[1]
@@ -366,7 +366,7 @@ def test_an_accumulator_that_saturates_on_the_way(tmp_path: Path) -> None:
     assert site.bound is not None
     assert site.bound == pytest.approx(5.75 * 2**11, rel=1e-6)  # of inputs of 24 bits, half of them integer bits
     assert found.ranking[0] == "last.accumulator"
-    assert found.diagnosis[0].endswith("brings 100 % of what is lost back (0 → 5 of 5 right, float 5).")
+    assert found.diagnosis[0].endswith("brings all that is lost back (0 → 5 of 5 right, float 5).")
     assert "after 2 products: 3 becomes 8191/4096" in found.diagnosis[1]
 
 

@@ -147,7 +147,9 @@ def diagnose_plan(trace: Trace) -> tuple[str, ...]:
 
 def _brought(effect: Effect, trace: Trace) -> str:
     """`62 % of what is lost back (20 → 45 of 64 right, float 60)`."""
-    share = "nothing back" if not effect.back else f"{100 * effect.back:.0f} % of what is lost back"
+    share = f"{100 * effect.back:.0f} % of what is lost back" if effect.back else "nothing back"
+    if effect.back is not None and effect.back >= 1:
+        share = "all that is lost back" if effect.back == 1 else "all that is lost back, and more"
     if effect.correct is not None:
         now, images = f"{trace.plan_correct:,} → {effect.correct:,}", f"{trace.images:,}"
         return f"{share} ({now} of {images} right, float {trace.float_correct:,})"

@@ -58,6 +58,34 @@ def branches(axis: int) -> Callable[[Tensor], Tensor]:
     return join
 
 
+def two(layer: type[layers.Layer]) -> Callable[[Tensor], Tensor]:
+    return lambda x: layer()([x, layers.Dense(4)(x)])
+
+
+def squeezed(x: Tensor) -> Tensor:
+    pooled = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    return layers.Multiply()([x, layers.Dense(4, activation="sigmoid")(pooled)])
+
+
+ATTENTION = (
+    "Dense ScaleOffset Reshape Transpose Dense Reshape Transpose MatMul Softmax Dense Reshape Transpose MatMul "
+    "Transpose Reshape Dense"
+)
+
+
+def attended(x: Tensor) -> Tensor:
+    return layers.MultiHeadAttention(2, 3, value_dim=4, dropout=0.25)(x, x)
+
+
+def attended_without_bias(x: Tensor) -> Tensor:
+    return layers.MultiHeadAttention(3, 2, use_bias=False, output_shape=7)(x, x, x)
+
+
+def cross_attended(x: Tensor) -> Tensor:
+    other = layers.Cropping1D((1, 1))(x)
+    return layers.MultiHeadAttention(2, 3)(x, layers.Dense(5)(other), other)
+
+
 def shared(x: Tensor) -> Tensor:
     convolution = layers.Conv2D(4, 3, padding="same", activation="relu", name="conv")
     # The name that a second use of `conv` would get is the model's own here.
@@ -278,6 +306,27 @@ CASES = [
     Case("dropout", sequential(layers.Dropout(0.5)), "Identity"),
     Case("residual", functional(residual), "Convolution ReLU Convolution Add ReLU"),
     Case("add, broadcast", functional(lambda x: layers.Add()([x, layers.Dense(1)(x)])), "Dense Add"),
+    *(
+        Case(f"{layer.__name__.lower()} of two", functional(two(layer)), f"Dense {layer.__name__}")
+        for layer in (layers.Multiply, layers.Subtract, layers.Average, layers.Maximum, layers.Minimum)
+    ),
+    Case("average of three", functional(lambda x: layers.Average()([x, layers.ReLU()(x), x])), "ReLU Average"),
+    Case("squeeze and excite", functional(squeezed), "GlobalAveragePooling Dense Sigmoid Multiply"),
+    Case("permute", sequential(layers.Permute((3, 1, 2))), "Transpose"),
+    Case("cropping", sequential(layers.Cropping2D(((1, 2), (0, 3)))), "Slice"),
+    Case("cropping 1d", sequential(layers.Cropping1D((1, 2)), shape=(7, 3)), "Slice"),
+    Case("zero padding 1d", sequential(layers.ZeroPadding1D((1, 2)), shape=(7, 3)), "ZeroPadding"),
+    Case("upsampling 1d", sequential(layers.UpSampling1D(3), shape=(7, 3)), "UpsamplingNearest"),
+    Case("upsampling", sequential(layers.UpSampling2D((2, 3))), "UpsamplingNearest"),
+    Case(
+        "upsampling bilinear", sequential(layers.UpSampling2D((2, 3), interpolation="bilinear")), "UpsamplingBilinear"
+    ),
+    Case("repeat vector", sequential(layers.RepeatVector(3), shape=(5,)), "Broadcast"),
+    Case("rescaling", sequential(layers.Rescaling(1 / 255, offset=-0.5)), "ScaleOffset"),
+    Case("rescaling channels", sequential(layers.Rescaling([0.5, 0.25, 2.0, 1.0])), "ScaleOffset"),
+    Case("self-attention", functional(attended, (5, 6)), ATTENTION),
+    Case("cross-attention", functional(cross_attended, (5, 6)), f"Slice Dense {ATTENTION}"),
+    Case("attention without bias", functional(attended_without_bias, (5, 6)), ATTENTION),
     Case("concatenate channels", functional(branches(-1)), "Convolution ReLU Concatenate"),
     Case("concatenate rows", functional(branches(1)), "Convolution ReLU Concatenate"),
     Case("concatenate columns", functional(branches(-2)), "Convolution ReLU Concatenate"),

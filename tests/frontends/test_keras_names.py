@@ -82,6 +82,30 @@ def test_a_layer_shared_between_nested_models_is_one_in_a_model_object() -> None
     assert list(network.parameters) == ["inner_dense.weight", "inner_dense.bias"]
 
 
+def test_the_nodes_of_an_attention_bear_its_name() -> None:
+    image = keras.Input((4, 6), name="image")
+    attention = layers.MultiHeadAttention(2, 3, name="mha")
+    network = network_of(keras.Model(image, attention(attention(image, image), image)))
+    parts = "query scaled query_split query_heads key key_split key_heads scores softmax value value_split value_heads"
+    nodes = [f"mha_{part}" for part in (*parts.split(), *["attended", "attended_split", "attended_joined"])]
+    assert names(network)[1:17] == [*nodes, "mha"]
+    assert names(network)[17:19] == ["mha_2_query", "mha_2_scaled"]
+    weights = [f"{node}.{role}" for node in ("mha_query", "mha_key", "mha_value", "mha") for role in ("weight", "bias")]
+    assert sorted(network.parameters) == sorted([*weights, "mha_scaled.scale"])
+
+
+def test_an_attention_may_be_called_by_its_arguments_names() -> None:
+    def build(*names: str) -> Network:
+        image = keras.Input((4, 6), name="image")
+        tensors = dict(zip(("query", "value", "key"), (image, layers.ReLU(name="v")(image), image), strict=True))
+        attention = layers.MultiHeadAttention(2, 3, name="mha")
+        positional = [tensor for name, tensor in tensors.items() if name not in names]
+        output = attention(*positional, **{name: tensors[name] for name in names})
+        return network_of(randomise(keras.Model(image, output, name="model")))
+
+    assert build().hash == build("key").hash == build("key", "value", "query").hash
+
+
 def test_what_the_output_does_not_need_is_left_out() -> None:
     image = keras.Input(IMAGE, name="image")
     trunk = layers.ReLU(name="trunk")(image)

@@ -76,13 +76,33 @@ def subclassed() -> keras.Model:
     return model
 
 
+def masked(x: Any) -> Any:
+    return layers.MultiHeadAttention(1, 2, name="mha")(x, x, use_causal_mask=True)
+
+
 REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
     (
         "three axes",
         sequential(layers.Conv3D(3, 2, name="cube"), shape=(3, 3, 3, 1)),
         ["layer cube", "Conv3D", "Conv2D,"],
     ),
-    ("rescaling", sequential(layers.Rescaling(1 / 255, name="scale")), ["layer scale", "Rescaling", "not supported"]),
+    (
+        "normalization",
+        sequential(layers.Normalization(name="scale")),
+        ["layer scale", "Normalization", "not supported"],
+    ),
+    ("causal mask", functional(masked, (4, 6)), ["layer mha", "use_causal_mask=True"]),
+    (
+        "attention over images",
+        functional(lambda x: layers.MultiHeadAttention(1, 2, name="mha")(x, x)),
+        ["layer mha", "positions×features", "9×8×4"],
+    ),
+    ("upsampling", sequential(layers.UpSampling2D(2, None, "bicubic", name="up")), ["layer up", "bicubic", "bilinear"]),
+    (
+        "product of three",
+        functional(lambda x: layers.Multiply(name="m")([x, x, x])),
+        ["layer m", "two inputs are needed"],
+    ),
     ("author's layer", sequential(Doubled(name="twice")), ["layer twice", "Doubled", "not supported"]),
     ("unknown activation", sequential(layers.Conv2D(3, 1, activation="glu", name="c")), ["layer c", "glu", "relu6"]),
     (

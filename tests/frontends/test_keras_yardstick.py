@@ -43,6 +43,8 @@ def test_matches_keras(case: Case, tmp_path: Path) -> None:
         (layers.LeakyReLU(0.125), layers.LeakyReLU(0.13)),
         (layers.Conv2D(5, 2, padding="same"), layers.Conv2D(5, 2, padding="valid")),
         (layers.AveragePooling2D(2), layers.MaxPooling2D(2)),
+        (layers.UpSampling2D(2, None, "nearest"), layers.UpSampling2D(2, None, "bilinear")),
+        (layers.Rescaling(0.5), layers.Rescaling(0.5001)),
         (layers.BatchNormalization(epsilon=1e-3), layers.BatchNormalization(epsilon=2e-3)),
     ],
 )

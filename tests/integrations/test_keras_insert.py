@@ -74,8 +74,10 @@ def built(case: Case) -> tuple[keras.Model, Network]:
     return model, from_keras(model)
 
 
-ONE_NODE_A_LAYER = [case for case in CASES if "separable" not in case.name]
-"""The others are refused: what lies between the two nodes of a separable convolution can't be rounded."""
+REFUSED = ("separable", "attention", "rescaling", "upsampling bilinear")
+ONE_NODE_A_LAYER = [case for case in CASES if not any(word in case.name for word in REFUSED)]
+"""The others are refused: what lies between the nodes of one layer can't be rounded, nor can numbers that are not the
+layer's weights."""
 
 AS_DOCUMENTED = [case for case in ONE_NODE_A_LAYER if case.expected is None]
 """Those layers of which Keras's torch backend computes what Keras documents."""

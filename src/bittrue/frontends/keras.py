@@ -22,6 +22,7 @@ import numpy as np
 
 from bittrue.errors import ModelError
 from bittrue.frontends.keras_archive import open_archive
+from bittrue.frontends.keras_attention import INNER_LAYERS
 from bittrue.frontends.keras_config import (
     FLOAT_POLICIES,
     MODELS,
@@ -38,9 +39,10 @@ from bittrue.frontends.keras_layers import (
     LAYERS,
     MERGING,
     WITH_ACTIVATION,
+    WITH_CONSTANTS,
     activation,
 )
-from bittrue.frontends.keras_use import Chain, LayerUse, ParameterReader
+from bittrue.frontends.keras_use import Chain, Graph, LayerUse, ParameterReader
 from bittrue.frontends.keras_weights import StoredArray, Weights, exact_value
 from bittrue.frontends.keras_weights_file import open_weights
 from bittrue.network import Network, NetworkBuilder, Operator, Parameter, check_parameters, format_shape
@@ -137,6 +139,9 @@ class LayerWeights:
     def child(self, layer: str, stored_name: str) -> "LayerWeights":
         return LayerWeights(next((inner for inner in self.layer.layers if inner.name == layer), None))
 
+    def inner(self, attribute: str, layer: str) -> "LayerWeights":
+        return LayerWeights(getattr(self.layer, f"_{attribute}"))
+
     def arrays(self) -> list[StoredArray]:
         stored: dict[str, Any] = {}
         self.layer.save_own_variables(stored)
@@ -207,6 +212,7 @@ class _Conversion:
         self._parameters: dict[object, dict[str, Parameter]] = {}
         self.made_by: MadeBy = {}
         self._part_names: dict[tuple[str, str], str] = {}
+        self._not_a_layer: set[str] = set()  # nodes that no layer with other weights could stand for
 
     def add_model(self, model: KerasModel, weights: Weights, inputs: list[str] | None, prefix: str) -> list[str]:
         """Add the model's nodes, reading the nodes `inputs` (None: its own input, a new node); returns its outputs."""
@@ -227,10 +233,14 @@ class _Conversion:
             else:
                 name = names[layer.name] if call == 0 else self._builder.unique_name(prefix + layer.name)
                 # Parameters bear the first use's name, whichever use comes first in the graph.
-                read = partial(self._read, layer_weights, names[layer.name])
-                output = self._add_layer(layer, name, read, sources)
+                first = names[layer.name]
+                read = partial(self._read, layer_weights, INNER_LAYERS.get(layer.class_name, ()), first)
+                output = self._add_layer(layer, name, read, partial(self._parameter_name, first), sources)
                 roles = tuple(self._parameters.get(layer_weights.key, ()))
-                self.made_by |= {name: (layer_weights, False, roles), output: (layer_weights, output != name, roles)}
+                if name not in self._not_a_layer:
+                    self.made_by[name] = layer_weights, False, roles
+                if output != name:
+                    self.made_by[output] = layer_weights, True, roles
                 values[layer.name, call] = [output]
         return [_value(values, reference) for reference in model.outputs]
 
@@ -244,18 +254,35 @@ class _Conversion:
             raise ModelError(f"the model {model.name} reads {len(model.inputs)} tensors and is given {len(given)}")
         return {(name, call): [source] for (name, call, _), source in zip(model.inputs, given, strict=True)}
 
-    def _add_layer(self, layer: KerasLayer, name: str, read: ParameterReader, sources: list[str]) -> str:
+    def _add_layer(
+        self,
+        layer: KerasLayer,
+        name: str,
+        read: ParameterReader,
+        parameter_name: Callable[[str], str],
+        sources: list[str],
+    ) -> str:
         shapes = tuple(self._builder.shape(source) for source in sources)
         fused: tuple[str, Operator] | None = None
         with _naming(f"layer {name} ({layer.class_name})"):
             _check_layer(layer, len(sources))
-            made = LAYERS[layer.class_name](LayerUse(layer.settings, shapes, read))
+            made = LAYERS[layer.class_name](LayerUse(layer.settings, shapes, read, parameter_name))
             if layer.class_name in WITH_ACTIVATION:
                 fused = activation(layer.settings, shapes[0])
         if isinstance(made, Chain):
             for part, operator in made.parts:
                 sources = [self._add(self._part_name(name, part), operator, *sources)]
             made = made.last
+            self._not_a_layer.add(name)
+        elif isinstance(made, Graph):
+            values: dict[str | int, str] = dict(enumerate(sources))
+            for part, operator, inputs in made.parts:
+                sources = [self._add(self._part_name(name, part), operator, *(values[place] for place in inputs))]
+                values[part] = sources[0]
+            made = made.last
+            self._not_a_layer.add(name)
+        elif layer.class_name in WITH_CONSTANTS:
+            self._not_a_layer.add(name)
         node = self._add(name, made, *sources)
         if fused is None or fused[0] == "linear":
             return node
@@ -281,11 +308,17 @@ class _Conversion:
             raise ModelError(f"layer {name}: {shape} is more than one image's values can be: correct its arguments")
         return name
 
-    def _read(self, weights: Weights, name: str, shapes: dict[str, Shape | None]) -> dict[str, Parameter]:
-        """The parameters for these roles; a layer's second use gets those of its first, names included."""
+    def _read(
+        self, weights: Weights, inner: tuple[tuple[str, str], ...], name: str, shapes: dict[str, Shape | None]
+    ) -> dict[str, Parameter]:
+        """The parameters for these roles; a layer's second use gets those of its first, names included.
+
+        inner: the layers inside of the layer that hold its weights, if it doesn't hold them itself.
+        """
         if weights.key not in self._parameters:
             wanted = {role: shape for role, shape in shapes.items() if shape is not None}
-            stored = weights.arrays()
+            holders = [weights.inner(*layer) for layer in inner] or [weights]
+            stored = [array for holder in holders for array in holder.arrays()]
             if [array.shape for array in stored] != list(wanted.values()):
                 raise ModelError(
                     f"its arguments ask for weights of {_listed(wanted.values())} and "

@@ -50,6 +50,9 @@ class ArchiveWeights:
     def child(self, layer: str, stored_name: str) -> "ArchiveWeights":
         return ArchiveWeights(self.file, f"{self.path}layers/{stored_name}/", layer, self.names_matter)
 
+    def inner(self, attribute: str, layer: str) -> "ArchiveWeights":
+        return ArchiveWeights(self.file, f"{self.path}{attribute}/", layer, self.names_matter)
+
     def arrays(self) -> list[StoredArray]:
         """The layer's arrays in Keras's order: trainable ones first.
 

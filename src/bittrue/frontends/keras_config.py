@@ -24,6 +24,9 @@ MODELS = ("Functional", "Sequential")
 MAXIMUM_INTEGER = 2**31 - 1
 """No size, count or index of a network that runs is larger; products of sizes are bounded where they are used."""
 
+TENSOR_ARGUMENTS = ("inputs", "query", "value", "key")
+"""The arguments of a call that are tensors, in the order in which a layer reads them."""
+
 FLOAT_POLICIES = ("float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 
 
@@ -188,9 +191,10 @@ def _read_calls(description: Mapping[str, object]) -> Calls:
                 f"layer {name} is described as Keras 2 did it: load the model in Keras 3 and save it again"
             )
         arguments = _mapping(f"layer {name}'s kwargs", node.get("kwargs", {}))
-        tensors = list(_tensors(name, [node.get("args", []), arguments.get("inputs")]))
+        named = [arguments.get(key) for key in TENSOR_ARGUMENTS]
+        tensors = list(_tensors(name, [node.get("args", []), *named]))
         for key, value in arguments.items():
-            if key != "inputs" and not _is_nothing(value):
+            if key not in TENSOR_ARGUMENTS and not _is_nothing(value):
                 raise ModelError(
                     f"layer {name} is called with {key}={shown(value)}, which changes what it computes: "
                     "call it on its inputs alone"

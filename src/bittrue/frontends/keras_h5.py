@@ -55,6 +55,9 @@ class H5Weights:
             return H5Weights(self.group, self.names, self.stored, self.stored.get(layer, layer))
         return H5Weights(self.group, self.names, self.stored, self.layer, (*self.within, layer))
 
+    def inner(self, attribute: str, layer: str) -> "H5Weights":
+        return self.child(layer, "")
+
     def arrays(self) -> list[StoredArray]:
         """The layer's arrays in Keras's order: trainable ones first.
 

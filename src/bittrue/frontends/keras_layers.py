@@ -10,15 +10,27 @@ import numpy as np
 
 from bittrue.errors import ModelError
 from bittrue.frontends.keras_activations import ACTIVATIONS
+from bittrue.frontends.keras_attention import multi_head_attention
 from bittrue.frontends.keras_config import Settings, is_from_keras, shown
 from bittrue.frontends.keras_convolutions import convolution, depthwise, separable, transposed
 from bittrue.frontends.keras_use import LayerUse, Rule
+from bittrue.frontends.keras_values import (
+    cropping,
+    merging,
+    permute,
+    repeat_vector,
+    rescaling,
+    upsampling_1d,
+    upsampling_2d,
+    zero_padding,
+)
 from bittrue.network import Operator, Parameter, format_shape
 from bittrue.operators import (
     ELU,
     AdaptiveAveragePooling,
     AdaptiveMaxPooling,
     Add,
+    Average,
     AveragePooling,
     BatchNormalization,
     Concatenate,
@@ -28,12 +40,15 @@ from bittrue.operators import (
     GlobalMaxPooling,
     Identity,
     LayerNormalization,
+    Maximum,
     MaxPooling,
+    Minimum,
+    Multiply,
     PReLU,
     ReLU,
     Reshape,
     Softmax,
-    ZeroPadding,
+    Subtract,
 )
 from bittrue.shapes import Shape
 
@@ -148,10 +163,6 @@ def _adaptive_pooling(operator: type[AdaptiveMaxPooling] | type[AdaptiveAverageP
     return pooling
 
 
-def _add(use: LayerUse) -> Operator:
-    return Add()
-
-
 def _concatenate(use: LayerUse) -> Operator:
     return Concatenate(use.settings.axis("axis", len(use.shape)))
 
@@ -168,10 +179,6 @@ def _reshape(use: LayerUse) -> Operator:
     return Reshape(tuple(values // known if size is None else size for size in target))
 
 
-def _zero_padding_2d(use: LayerUse) -> Operator:
-    return ZeroPadding(use.settings.integer_pairs("padding", 2))
-
-
 def _dropout(use: LayerUse) -> Operator:
     return Identity()
 
@@ -182,11 +189,12 @@ def _activation(use: LayerUse) -> Operator:
 
 LAYERS: dict[str, Rule] = {
     "Activation": _activation,
-    "Add": _add,
+    "Add": merging(Add()),
     "AdaptiveAveragePooling1D": _adaptive_pooling(AdaptiveAveragePooling, 1),
     "AdaptiveAveragePooling2D": _adaptive_pooling(AdaptiveAveragePooling, 2),
     "AdaptiveMaxPooling1D": _adaptive_pooling(AdaptiveMaxPooling, 1),
     "AdaptiveMaxPooling2D": _adaptive_pooling(AdaptiveMaxPooling, 2),
+    "Average": merging(Average()),
     "AveragePooling1D": _pooling(AveragePooling, 1),
     "AveragePooling2D": _pooling(AveragePooling, 2),
     "BatchNormalization": _batch_normalization,
@@ -195,6 +203,8 @@ LAYERS: dict[str, Rule] = {
     "Conv1DTranspose": transposed(1),
     "Conv2D": convolution(2),
     "Conv2DTranspose": transposed(2),
+    "Cropping1D": cropping(1),
+    "Cropping2D": cropping(2),
     "Dense": _dense,
     "DepthwiseConv1D": depthwise(1),
     "DepthwiseConv2D": depthwise(2),
@@ -209,17 +219,40 @@ LAYERS: dict[str, Rule] = {
     "LeakyReLU": _leaky_relu,
     "MaxPooling1D": _pooling(MaxPooling, 1),
     "MaxPooling2D": _pooling(MaxPooling, 2),
+    "Maximum": merging(Maximum()),
+    "Minimum": merging(Minimum()),
+    "MultiHeadAttention": multi_head_attention,
+    "Multiply": merging(Multiply()),
     "PReLU": _prelu,
+    "Permute": permute,
     "ReLU": _relu,
+    "RepeatVector": repeat_vector,
+    "Rescaling": rescaling,
     "Reshape": _reshape,
     "SeparableConv1D": separable(1),
     "SeparableConv2D": separable(2),
     "Softmax": _softmax,
-    "ZeroPadding2D": _zero_padding_2d,
+    "Subtract": merging(Subtract()),
+    "UpSampling1D": upsampling_1d,
+    "UpSampling2D": upsampling_2d,
+    "ZeroPadding1D": zero_padding(1),
+    "ZeroPadding2D": zero_padding(2),
 }
 
-MERGING = ("Add", "Concatenate")
+MERGING = (
+    "Add",
+    "Average",
+    "Concatenate",
+    "Maximum",
+    "Minimum",
+    "MultiHeadAttention",
+    "Multiply",
+    "Subtract",
+)
 """The layers that read several tensors; all others read one."""
+
+WITH_CONSTANTS = ("Rescaling",)
+"""The layers whose parameters are arguments, not weights."""
 
 WITH_ACTIVATION = (
     "Conv1D",

@@ -20,6 +20,8 @@ class LayerUse:
     settings: Settings
     shapes: tuple[Shape, ...]
     parameters: ParameterReader
+    parameter_name: Callable[[str], str] = str
+    """The name of a parameter that the layer has in its settings, by its role."""
 
     @property
     def shape(self) -> Shape:
@@ -70,7 +72,19 @@ class Chain:
     last: Operator
 
 
-Rule = Callable[[LayerUse], Operator | Chain]
+@dataclass(frozen=True)
+class Graph:
+    """The operators of a layer that becomes several nodes, which may read any of those before them.
+
+    parts: a name that is put behind the layer's own, the operator, and what it reads: the layer's inputs by their
+    number, earlier parts by name. `last` reads the last of them and has the layer's name. Roles are as in Chain.
+    """
+
+    parts: tuple[tuple[str, Operator, tuple[str | int, ...]], ...]
+    last: Operator
+
+
+Rule = Callable[[LayerUse], Operator | Chain | Graph]
 
 AXES = {1: ("steps",), 2: ("height", "width")}
 """What an error calls the spatial axes."""

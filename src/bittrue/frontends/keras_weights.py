@@ -28,6 +28,9 @@ class Weights(Protocol):
     def child(self, layer: str, stored_name: str) -> "Weights":
         """The weights of the layer with this name; `stored_name` is what a weights file calls it."""
 
+    def inner(self, attribute: str, layer: str) -> "Weights":
+        """The weights of a layer inside of the layer, which it keeps under the name of an attribute."""
+
     def arrays(self) -> list[StoredArray]:
         """The layer's own arrays in Keras's order: trainable ones first."""
 

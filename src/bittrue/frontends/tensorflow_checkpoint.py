@@ -46,6 +46,9 @@ class AssignedWeights:
     def child(self, layer: str, stored_name: str) -> "AssignedWeights":
         return AssignedWeights(self.by_layer, (*self.path, layer))
 
+    def inner(self, attribute: str, layer: str) -> "AssignedWeights":
+        return self.child(layer, "")
+
     def arrays(self) -> list[StoredArray]:
         return self.by_layer.get(self.path, [])
 

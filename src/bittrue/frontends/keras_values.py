@@ -1,0 +1,95 @@
+"""What Keras's layers of arithmetic between values and of movement mean."""
+
+import numpy as np
+
+from bittrue.errors import ModelError
+from bittrue.frontends.keras_config import Settings, shown
+from bittrue.frontends.keras_use import LayerUse, Rule
+from bittrue.network import Operator, Parameter, format_shape
+from bittrue.operators import (
+    Broadcast,
+    ScaleOffset,
+    Slice,
+    Transpose,
+    UpsamplingBilinear,
+    UpsamplingNearest,
+    ZeroPadding,
+)
+
+
+def merging(operator: Operator) -> Rule:
+    """A layer that computes one operator of all its inputs."""
+    return lambda use: operator
+
+
+def permute(use: LayerUse) -> Operator:
+    axes = use.settings.integers("dims", len(use.shape))
+    return Transpose(tuple(axis - 1 for axis in axes))
+
+
+def cropping(rank: int) -> Rule:
+    def crop(use: LayerUse) -> Operator:
+        spatial = use.spatial(rank)
+        pairs = _pairs(use.settings, "cropping", rank)
+        ends = tuple(size - after for size, (_, after) in zip(spatial, pairs, strict=True))
+        if any(before >= end for end, (before, _) in zip(ends, pairs, strict=True)):
+            raise ModelError(f"cropping {pairs} leaves nothing of an input of {format_shape(use.shape)}")
+        return Slice(tuple(before for before, _ in pairs), ends, (1,) * rank, tuple(range(rank)))
+
+    return crop
+
+
+def zero_padding(rank: int) -> Rule:
+    def pad(use: LayerUse) -> Operator:
+        use.spatial(rank)
+        return ZeroPadding(_pairs(use.settings, "padding", rank))
+
+    return pad
+
+
+def _pairs(settings: Settings, key: str, rank: int) -> tuple[tuple[int, int], ...]:
+    """(before, after) for each spatial axis; one axis has its pair without a list around it."""
+    if rank == 1:
+        before, after = settings.integers(key, 2, minimum=0)
+        return ((before, after),)
+    return settings.integer_pairs(key, rank)
+
+
+def upsampling_1d(use: LayerUse) -> Operator:
+    use.spatial(1)
+    return UpsamplingNearest((use.settings.integer("size"),))
+
+
+def upsampling_2d(use: LayerUse) -> Operator:
+    """Bilinear interpolation reads at half-pixel centres, as Keras's resize does."""
+    use.spatial(2)
+    factors = use.settings.integers("size", 2)
+    if use.settings.choice("interpolation", "nearest", "bilinear") == "nearest":
+        return UpsamplingNearest(factors)
+    return UpsamplingBilinear(factors, align_corners=False)
+
+
+def repeat_vector(use: LayerUse) -> Operator:
+    if len(use.shape) != 1:
+        raise ModelError(f"it needs a vector and reads {format_shape(use.shape)}")
+    return Broadcast((use.settings.integer("n"), *use.shape))
+
+
+def rescaling(use: LayerUse) -> Operator:
+    """The numbers in float32, in which Keras computes."""
+    constants = (_numbers(use, role) for role in ("scale", "offset"))
+    scale, offset = (
+        Parameter(use.parameter_name(role), value) for role, value in zip(("scale", "offset"), constants, strict=True)
+    )
+    return ScaleOffset(scale, offset if offset.value.any() else None)
+
+
+def _numbers(use: LayerUse, role: str) -> np.ndarray:
+    """One number, or one a channel."""
+    value = use.settings.values.get(role)
+    if isinstance(value, dict):  # an array, as Keras stores it
+        value = Settings(value).mapping("config").get("value")
+    numbers = value if isinstance(value, list) else [value]
+    if not numbers or any(isinstance(number, bool) or not isinstance(number, int | float) for number in numbers):
+        raise ModelError(f"{role} is {shown(value)}, expected a number, or one a channel")
+    return np.array(value, np.float32)

@@ -203,3 +203,12 @@ def test_a_pickle_is_refused(tmp_path: Path) -> None:
 def test_channels_last_is_how_the_network_reads() -> None:
     x = np.zeros((2, 3, 4, 6), np.float32)
     assert from_torch(Inverted(), torch.zeros(SHAPE)).input.shape == channels_last(x).shape[1:]
+
+
+def test_load_takes_a_module_with_its_example() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()).eval()
+    example = torch.zeros(1, 1, 8, 8)
+    assert load(module, example_input=example).hash == from_torch(module, example).hash
+    for source in ("model.keras", 7):
+        with pytest.raises(ModelError, match="an example input goes with a PyTorch module"):
+            load(source, example_input=example)

@@ -22,6 +22,7 @@ def load(
     source: str | os.PathLike[str] | object,
     weights: str | os.PathLike[str] | None = None,
     *,
+    example_input: object | None = None,
     told: Callable[[str], None] | None = None,
 ) -> Network:
     """The Network that `source` holds: a path, dispatched by its suffix, `file.py:function`, or a model object.
@@ -31,13 +32,20 @@ def load(
     are.
     told: is given a line for each variable of a checkpoint, saying which of the model's weights it became.
 
-    A PyTorch module is given, or returned by the function, as a pair (module, example input).
+    example_input: a tensor (batch, …) that a PyTorch module takes, of which the shape alone counts. The function returns
+    both as a pair (module, example input).
 
     Only `file.py:function` runs anything, and that is the user's own code.
 
     Raises: ModelError for a file that can't be read, a kind of model that bittrue doesn't read, or a layer that it
     doesn't support.
     """
+    if example_input is not None:
+        if not _comes_from(source, "torch") or _comes_from(source, "keras"):
+            raise ModelError(
+                f"an example input goes with a PyTorch module, and {_called(source)} is none: leave it out."
+            )
+        source = (source, example_input)
     if isinstance(source, str | os.PathLike):
         where = os.fspath(source)
         if not names_a_function(where):
@@ -49,7 +57,7 @@ def load(
             return _load_file(where)
         source = build_model(where)
     else:
-        where = f"a {type(source).__qualname__}"
+        where = _called(source)
     if isinstance(source, Network) and weights is None:
         return source
     if _comes_from(source, "keras", "tf_keras"):
@@ -98,6 +106,10 @@ def _load_object(source: object, where: str) -> Network:
         return from_torch(module, example_input)
     made = f"{where} is" if where.startswith("a ") else f"{where} returned a {type(source).__qualname__}, which is"
     raise ModelError(f"{made} not a model that bittrue reads: give {READABLE}.")
+
+
+def _called(source: object) -> str:
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else f"a {type(source).__qualname__}"
 
 
 def _comes_from(source: object, *packages: str) -> bool:

@@ -32,8 +32,8 @@ def load(
     are.
     told: is given a line for each variable of a checkpoint, saying which of the model's weights it became.
 
-    example_input: a tensor (batch, …) that a PyTorch module takes, of which the shape alone counts. The function returns
-    both as a pair (module, example input).
+    example_input: a tensor (batch, …) that a PyTorch module takes, of which the shape alone counts. The function
+    returns both as a pair (module, example input).
 
     Only `file.py:function` runs anything, and that is the user's own code.
 

@@ -1,5 +1,6 @@
 """Functions of one code and layer normalization: every code of a word, ties, numbers without a value, far results."""
 
+from fractions import Fraction
 from functools import cache
 
 import mpmath
@@ -23,6 +24,7 @@ from bittrue.operators import (
     LogSoftmax,
     Mish,
     Reciprocal,
+    Sigmoid,
     SiLU,
     Softplus,
     Sqrt,
@@ -124,6 +126,19 @@ def test_an_interval_that_lies_beside_its_number_is_noticed(
     original = getattr(real_functions, name)
     monkeypatch.setattr(real_functions, name, lambda x: original(x) + mpmath.iv.mpf(2) ** -70)
     assert check(program, x) is not None
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [SiLU(), GELU(approximate=False), GELU(approximate=True), Softplus(), Sigmoid(), Erf(), ELU(), Mish()],
+    ids=str,
+)
+def test_a_tail_that_is_too_narrow_is_noticed(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = every_code(operator)
+    program = program_of(operator, x.shape[1], "ap_fixed<64,30,AP_TRN,AP_SAT>")
+    monkeypatch.setattr(real_functions, "_above_exp", lambda a: Fraction(1, 1 << int(60 * a)))
+    monkeypatch.setattr(functions, "_error_of", lambda reals, quantizer, absolute: 1.0)
+    assert check(program, x[:, ::16].repeat(16, axis=1)) is not None
 
 
 @pytest.mark.parametrize("case", POSITIVE_CASES, ids=lambda case: case.name)

@@ -7,7 +7,7 @@ precision decide every rounding.
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isqrt
+from math import ceil, floor, isqrt
 from typing import Any
 
 import mpmath
@@ -40,6 +40,7 @@ from bittrue.rules import RuleTable
 
 _MOST_PRECISION = 1 << 16
 _GUARD_BITS = 8
+_MOST_TAIL = 1 << 13
 _SMALLEST_ERROR = 2.0**-60
 
 
@@ -49,13 +50,15 @@ class RealFunction:
 
     approximate: in float64, to within 2^-36 of the result or `absolute_error`. rational: its value where that is
     rational, None elsewhere; raises ValueError, which says what the number lacks, where there is no value. interval:
-    the function of an interval, None where `rational` knows every value.
+    the function of an interval, None where `rational` knows every value. tail: two numbers that an irrational value
+    lies strictly between, narrow far from 0, where they spare the intervals.
     """
 
     approximate: Callable[[torch.Tensor], torch.Tensor]
     rational: Callable[[Fraction], Fraction | None]
     interval: Callable[[mpmath.mpi], mpmath.mpi] | None = None
     absolute_error: float = _SMALLEST_ERROR
+    tail: Callable[[Fraction], tuple[Fraction, Fraction]] | None = None
 
 
 real_function: RuleTable[Callable[[Any], RealFunction]] = RuleTable("real function", gaps_allowed=True)
@@ -135,17 +138,51 @@ def _mish(x: mpmath.mpi) -> mpmath.mpi:
     return x * part / (part + 2)
 
 
+# Tails
+
+
+def _above_exp(a: Fraction) -> Fraction:
+    """A power of two above exp(−a) for a ≥ 0, as log₂ e > 23/16."""
+    return Fraction(1, 1 << min(int(a * 23 / 16), _MOST_TAIL))
+
+
+def _gated(x: Fraction, beyond: Fraction) -> tuple[Fraction, Fraction]:
+    """x times a share that is within `beyond` of 1 above 0, and of 0 below."""
+    return (x, x - x * beyond) if x > 0 else (Fraction(0), x * beyond)
+
+
+def _odd(x: Fraction, beyond: Fraction) -> tuple[Fraction, Fraction]:
+    """±1, less up to `beyond`."""
+    sign = 1 if x > 0 else -1
+    return Fraction(sign), sign * (1 - beyond)
+
+
+def _sigmoid_tail(x: Fraction) -> tuple[Fraction, Fraction]:
+    beyond = _above_exp(abs(x))
+    return (Fraction(1), 1 - beyond) if x > 0 else (Fraction(0), beyond)
+
+
+def _softplus_tail(x: Fraction) -> tuple[Fraction, Fraction]:
+    linear = max(x, Fraction(0))
+    return linear, linear + _above_exp(abs(x))
+
+
+def _log_sigmoid_tail(x: Fraction) -> tuple[Fraction, Fraction]:
+    first, second = _softplus_tail(-x)
+    return -first, -second
+
+
 # Rules
 
 
 @real_function.rule(Sigmoid)
 def _(function: Sigmoid) -> RealFunction:
-    return RealFunction(torch.sigmoid, _only_at(0, Fraction(1, 2)), _sigmoid)
+    return RealFunction(torch.sigmoid, _only_at(0, Fraction(1, 2)), _sigmoid, tail=_sigmoid_tail)
 
 
 @real_function.rule(Tanh)
 def _(function: Tanh) -> RealFunction:
-    return RealFunction(torch.tanh, _only_at(0, Fraction(0)), _tanh)
+    return RealFunction(torch.tanh, _only_at(0, Fraction(0)), _tanh, tail=lambda x: _odd(x, 2 * _above_exp(2 * abs(x))))
 
 
 @real_function.rule(Exp)
@@ -196,7 +233,7 @@ def _(function: Square) -> RealFunction:
 
 @real_function.rule(Erf)
 def _(function: Erf) -> RealFunction:
-    return RealFunction(torch.erf, _only_at(0, Fraction(0)), _erf)
+    return RealFunction(torch.erf, _only_at(0, Fraction(0)), _erf, tail=lambda x: _odd(x, _above_exp(x * x)))
 
 
 @real_function.rule(ELU)
@@ -212,7 +249,10 @@ def _(function: ELU) -> RealFunction:
         return mpmath.iv.mpf(factor.numerator) / factor.denominator * (_exp(x) - 1)
 
     return RealFunction(
-        lambda x: torch.where(x > 0, scale * x, scale * alpha * torch.expm1(x.clamp(max=0))), rational, interval
+        lambda x: torch.where(x > 0, scale * x, scale * alpha * torch.expm1(x.clamp(max=0))),
+        rational,
+        interval,
+        tail=lambda x: (-factor, -factor + factor * _above_exp(-x)),
     )
 
 
@@ -224,29 +264,46 @@ def _(function: GELU) -> RealFunction:
     def by_tanh(x: torch.Tensor) -> torch.Tensor:
         return x * torch.sigmoid((8 / torch.pi) ** 0.5 * (x + 0.044715 * x**3))
 
+    def tail(x: Fraction) -> tuple[Fraction, Fraction]:
+        return _gated(x, _above_exp(x * x / 2))
+
+    def tail_by_tanh(x: Fraction) -> tuple[Fraction, Fraction]:
+        """2·√(2/π) > 3/2, and 0.044715 times that is more than 1/16."""
+        return _gated(x, _above_exp(abs(x) * 3 / 2 + abs(x) ** 3 / 16))
+
     if function.approximate:
-        return RealFunction(by_tanh, _only_at(0, Fraction(0)), _gelu_by_tanh)
-    return RealFunction(by_erf, _only_at(0, Fraction(0)), _gelu)
+        return RealFunction(by_tanh, _only_at(0, Fraction(0)), _gelu_by_tanh, tail=tail_by_tanh)
+    return RealFunction(by_erf, _only_at(0, Fraction(0)), _gelu, tail=tail)
 
 
 @real_function.rule(SiLU)
 def _(function: SiLU) -> RealFunction:
-    return RealFunction(lambda x: x * torch.sigmoid(x), _only_at(0, Fraction(0)), lambda x: x * _sigmoid(x))
+    return RealFunction(
+        lambda x: x * torch.sigmoid(x),
+        _only_at(0, Fraction(0)),
+        lambda x: x * _sigmoid(x),
+        tail=lambda x: _gated(x, _above_exp(abs(x))),
+    )
 
 
 @real_function.rule(Mish)
 def _(function: Mish) -> RealFunction:
-    return RealFunction(lambda x: x * torch.tanh(_approximate_softplus(x)), _only_at(0, Fraction(0)), _mish)
+    def tail(x: Fraction) -> tuple[Fraction, Fraction]:
+        return _gated(x, 2 * _above_exp(2 * x if x > 0 else -x))
+
+    return RealFunction(lambda x: x * torch.tanh(_approximate_softplus(x)), _only_at(0, Fraction(0)), _mish, tail=tail)
 
 
 @real_function.rule(Softplus)
 def _(function: Softplus) -> RealFunction:
-    return RealFunction(_approximate_softplus, lambda x: None, _softplus)
+    return RealFunction(_approximate_softplus, lambda x: None, _softplus, tail=_softplus_tail)
 
 
 @real_function.rule(LogSigmoid)
 def _(function: LogSigmoid) -> RealFunction:
-    return RealFunction(lambda x: -_approximate_softplus(-x), lambda x: None, lambda x: -_softplus(-x))
+    return RealFunction(
+        lambda x: -_approximate_softplus(-x), lambda x: None, lambda x: -_softplus(-x), tail=_log_sigmoid_tail
+    )
 
 
 def _approximate_softplus(x: torch.Tensor) -> torch.Tensor:
@@ -283,14 +340,20 @@ EXP = real_function[Exp](Exp())
 def function_code(code: int, fraction_bits: int, quantizer: Quantizer, function: RealFunction, what: str) -> int:
     """The rounded code of a function of one code; raises BittrueError where the function has no value."""
     bits, rounding = quantizer.format.fraction_bits, quantizer.rounding
+    x = code * Fraction(2) ** -fraction_bits
     try:
-        value = function.rational(code * Fraction(2) ** -fraction_bits)
+        value = function.rational(x)
     except ValueError as error:
         raise BittrueError(
             f"site {what}.output: it takes {error}; give its input a range in which such a number doesn't occur."
         ) from None
     if value is not None:
         return round_to_code(value, bits, rounding)
+    if function.tail is not None:
+        ends = [end * Fraction(2) ** (bits + 1) for end in function.tail(x)]
+        below, above = floor(min(ends)), ceil(max(ends)) - 1
+        if below == above:
+            return round_to_code(Fraction(2 * below + 1, 4), 0, rounding)
     interval = function.interval
     assert interval is not None
     return _round_interval(lambda: interval(_exact(code, fraction_bits)), bits, rounding, what)

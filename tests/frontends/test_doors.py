@@ -24,7 +24,7 @@ FUNCTION = f"{HERE / 'small_model.py'}:build"
 
 needs_tensorflow = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None,
-    reason="TensorFlow is not installed: pip install bittrue[tensorflow]",
+    reason="TensorFlow, which writes the checkpoints, is not installed",
 )
 
 

@@ -33,6 +33,16 @@ def test_other_files(source: str | Path) -> None:
         load(source)
 
 
+def test_folders_of_tensorflow(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(ModelError, match=r"is a SavedModel.*tf2onnx\.convert --saved-model"):
+        load(tmp_path)
+    (tmp_path / "Weights.index").touch()
+    for name in ("Weights", "Weights.index"):
+        with pytest.raises(ModelError, match="is a TensorFlow checkpoint, which holds weights but no model"):
+            load(tmp_path / name)
+
+
 @pytest.mark.parametrize("source", [7, None, layers.Dense, [1, 2]])
 def test_other_objects(source: object) -> None:
     with pytest.raises(ModelError, match="is not a model that bittrue reads"):

@@ -37,7 +37,6 @@ def write(folder: Path) -> None:
     named.write(str(folder / "named" / "Weights"))
     large = tf.train.Checkpoint(values=tf.Variable(tf.random.normal((3, 4099))), half=tf.Variable([1.5], dtype="half"))
     large.write(str(folder / "large"))
-    model.export(folder / "saved_model", verbose=False)
     print(bittrue.load(model).hash)
 
 

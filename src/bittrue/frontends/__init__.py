@@ -88,6 +88,16 @@ def _load_file(path: str) -> Network:
             f"{path} is a pickle, which bittrue never loads because it may run code: give file.py:function for a "
             "function that returns the module with its weights and an example input, or a .pt2 file of torch.export."
         )
+    if (Path(path) / "saved_model.pb").is_file():
+        raise ModelError(
+            f"{path} is a SavedModel, whose graph could do more than compute: turn it into an .onnx file with "
+            f"python -m tf2onnx.convert --saved-model {path} --output model.onnx, and give that."
+        )
+    if suffix == ".index" or Path(f"{path}.index").is_file() or (Path(path) / "checkpoint").is_file():
+        raise ModelError(
+            f"{path} is a TensorFlow checkpoint, which holds weights but no model: give file.py:function for the "
+            "function that builds the model, with this as its weights."
+        )
     raise ModelError(
         f"{path} is not a model that bittrue reads: give {READABLE}; "
         "a model open in Keras becomes such a file with model.save('model.keras')."

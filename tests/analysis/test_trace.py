@@ -287,7 +287,8 @@ def test_a_dead_relu_in_the_float_network(tmp_path: Path) -> None:
     assert found.stop is not None
     assert (found.stop.node, found.stop.what, found.stop.in_float) == ("relu", "zero", 0.0)
     assert found.diagnosis[0] == (
-        "relu: from here on every value is 0; so they are in the float network, and no format can help: train it again."
+        "relu: every value is 0, so that nothing after it depends on the image; in the float network, too, and no "
+        "format can help: train it again."
     )
 
 
@@ -309,8 +310,8 @@ def test_weights_that_all_round_to_zero(tmp_path: Path) -> None:
     assert found.stop is not None
     assert (found.stop.node, found.stop.what, found.stop.cause) == ("first", "constant", "first.weight")
     assert found.stop.diagnosis == (
-        "first: from here on the values are the same for all 24 images, because all 4 nonzero weights of first.weight "
-        "round to 0 at 2 fraction bits."
+        "first: the values are the same for all 24 images, so that nothing after it depends on the image, because "
+        "all 4 nonzero weights of first.weight round to 0 at 2 fraction bits."
     )
     assert found.ranking[0] == "first.weight"
     site = found.site("first.weight")

@@ -1,4 +1,4 @@
-"""Where the images stop telling: the node from which on all values are 0, or the same for every image."""
+"""Where the images stop telling: the node whose values are all 0, or the same for every image, and all after it."""
 
 from collections.abc import Mapping
 
@@ -82,7 +82,7 @@ def _sentence(
     images: int,
 ) -> str:
     told = "every value is 0" if what == "zero" else f"the values are the same for all {images:,} images"
-    start = f"{node}: from here on {told}"
+    start = f"{node}: {told}, so that nothing after it depends on the image"
     if cause is not None:
         site = sites[cause]
         if site.overflowed == site.values:
@@ -91,7 +91,7 @@ def _sentence(
         bits = "" if site.fraction_bits is None else f" at {site.fraction_bits} fraction bits"
         return f"{start}, because all {site.nonzero or 0:,} nonzero {noun} of {cause} round to 0{bits}."
     if in_float == 0:
-        return f"{start}; so they are in the float network, and no format can help: train it again."
+        return f"{start}; in the float network, too, and no format can help: train it again."
     feeding = [sites[f"{name}.output"] for name in network.by_name[node].inputs if f"{name}.output" in sites]
     if what == "zero" and feeding and all(site.high is not None and site.high <= 0 for site in feeding):
         most = max(site.high or 0.0 for site in feeding)

@@ -109,7 +109,7 @@ class SiteTrace:
 
 @dataclass(frozen=True)
 class Stop:
-    """Where the images stop telling in the result: from this node on all values are 0, or the same for every image.
+    """Where the images stop telling: all values of this node are 0, or the same for every image, as all after it.
 
     what: "zero" or "constant". in_float: the largest magnitude that the node has in the float network. cause: the site
     of the node that does it, if one does. diagnosis: a sentence.

@@ -455,3 +455,32 @@ def test_progress_and_json(network: Network, tmp_path: Path) -> None:
         Trace.from_json({}, "trace.json")
     with pytest.raises(BittrueError, match="has no site 'nowhere'"):
         found.site("nowhere")
+
+
+def test_a_site_whose_freedom_would_take_too_long_says_so(
+    monkeypatch: pytest.MonkeyPatch, network: Network, tmp_path: Path
+) -> None:
+    from bittrue.analysis import trace as trace_module
+
+    plan, dataset = uniform_plan(network, 60, 30), random_images(tmp_path)
+    assert "dense.weight" in trace(network, plan, dataset, images=2).ranking
+    monkeypatch.setattr(trace_module, "SLOW_PRODUCTS", 1)
+    found = trace(network, plan, dataset, images=2)
+    site = found.site("dense.weight")
+    assert site.effect is None
+    assert site.stuck is not None
+    assert site.stuck.startswith("the sums of dense would need ")
+    assert "dense.weight" not in found.ranking
+    assert "dense.bias" in found.ranking
+
+
+def test_what_can_be_reached_is_known_for_the_inputs_seen(tmp_path: Path) -> None:
+    """UNBOUNDED formats bound nothing; of inputs up to 1, 3·x + 0.5 is at most 3.5 in magnitude."""
+    network = layered(3 * np.eye(4), [0.5] * 4)
+    np.savez(tmp_path / "ends.npz", x=np.array([[1, -1, 0.5, 0], [0, 0, 0, -0.25]], np.float32))
+    dataset = load_dataset(str(tmp_path / "ends.npz"))
+    plan = study_plan(network, 4)
+    found = trace(network, plan, dataset)
+    site = found.site("first.output")
+    assert (site.low, site.high, site.bound) == (-2.5, 3.5, 3.5)
+    assert found.site("image.output").bound is None

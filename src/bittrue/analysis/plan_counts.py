@@ -152,16 +152,12 @@ class PlanCounts:
             return _largest(CodeType((), sums.fraction_bits, *sums.partial_sums(kind.low, kind.high)))
         if site.name not in self._steps:
             return None
-        step = bounded.by_name[self._steps[site.name].name]
-        return _largest(step.exact if step.is_dyadic else step.type) if _is_bounded(step) else None
-
-
-def _is_bounded(step: Step) -> bool:
-    """Whether the exact result has bounds; of one without a finite code those of its rounding say so, unless they are
-    the limits that clip it."""
-    if step.is_dyadic:
-        return True
-    return step.quantizer is not None and step.quantizer.overflow is Overflow.UNBOUNDED
+        step = self._steps[site.name]
+        if step.is_dyadic:
+            return _largest(bounded.by_name[step.name].exact)
+        # Of a result without a finite code its rounding's bounds tell, unless they are the limits that clip it.
+        unlimited = step.quantizer is not None and step.quantizer.overflow is Overflow.UNBOUNDED
+        return _largest(step.type) if unlimited else None
 
 
 def _largest(kind: CodeType) -> float | None:

@@ -129,17 +129,24 @@ def read_proto(model: ModelProto, folder: Path | None) -> OnnxGraph:
         raise ModelError("it holds sparse tensors: export the model with dense ones")
     if len(graph.node) > MAXIMUM_FILE_NODES:
         raise ModelError(f"it has {len(graph.node):,} nodes, and bittrue takes {MAXIMUM_FILE_NODES:,}")
-    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    tensors = {_text(tensor.name): tensor for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in tensors]
     if len(inputs) != 1 or len(graph.output) != 1:
         raise ModelError(
             f"it has {len(inputs)} inputs ({_names(inputs)}) and {len(graph.output)} outputs ({_names(graph.output)}), "
             "and bittrue takes one of each: export the part of the model that the hardware computes"
         )
-    output = graph.output[0].name
+    output = _text(graph.output[0].name)
     nodes = _needed([_node(node) for node in graph.node], {inputs[0].name, *tensors}, output)
     return OnnxGraph(
-        graph.name or "model", model.producer_name, opset, nodes, _input(inputs[0]), output, tensors, folder
+        _text(graph.name) or "model",
+        _text(model.producer_name),
+        opset,
+        nodes,
+        _input(inputs[0]),
+        output,
+        tensors,
+        folder,
     )
 
 
@@ -157,12 +164,20 @@ def _opset(model: ModelProto) -> int:
 
 
 def _node(proto: NodeProto) -> OnnxNode:
-    domain = "" if proto.domain == "ai.onnx" else proto.domain
-    metadata = {entry.key: entry.value for entry in proto.metadata_props}
-    node = OnnxNode(proto.op_type, domain, proto.name, tuple(proto.input), tuple(proto.output), {}, metadata)
+    domain = "" if proto.domain == "ai.onnx" else _text(proto.domain)
+    metadata = {_text(entry.key): _text(entry.value) for entry in proto.metadata_props}
+    inputs, outputs = tuple(map(_text, proto.input)), tuple(map(_text, proto.output))
+    node = OnnxNode(_text(proto.op_type), domain, _text(proto.name), inputs, outputs, {}, metadata)
     if not node.outputs:
         raise ModelError(f"node {node.name} ({node.op_type}) has no output: export the model again")
     return replace(node, attributes=dict(_attributes(proto, node)))
+
+
+def _text(value: str | bytes) -> str:
+    """A text, which protobuf hands over as bytes where it is no UTF-8."""
+    if isinstance(value, bytes):
+        raise ModelError("it is damaged (a name in it is no text): export the model again")
+    return value
 
 
 def _attributes(proto: NodeProto, node: OnnxNode) -> Iterator[tuple[str, Any]]:
@@ -170,17 +185,17 @@ def _attributes(proto: NodeProto, node: OnnxNode) -> Iterator[tuple[str, Any]]:
     kinds = AttributeProto
     for attribute in proto.attribute:
         if attribute.type == kinds.INT:
-            yield attribute.name, int(attribute.i)
+            yield _text(attribute.name), int(attribute.i)
         elif attribute.type == kinds.FLOAT:
-            yield attribute.name, float(attribute.f)
+            yield _text(attribute.name), float(attribute.f)
         elif attribute.type == kinds.STRING:
-            yield attribute.name, attribute.s.decode("utf-8", "replace")
+            yield _text(attribute.name), attribute.s.decode("utf-8", "replace")
         elif attribute.type == kinds.TENSOR:
-            yield attribute.name, attribute.t
+            yield _text(attribute.name), attribute.t
         elif attribute.type == kinds.INTS:
-            yield attribute.name, [int(value) for value in attribute.ints]
+            yield _text(attribute.name), [int(value) for value in attribute.ints]
         elif attribute.type == kinds.FLOATS:
-            yield attribute.name, [float(value) for value in attribute.floats]
+            yield _text(attribute.name), [float(value) for value in attribute.floats]
 
 
 def _input(value: ValueInfoProto) -> OnnxInput:
@@ -192,7 +207,7 @@ def _input(value: ValueInfoProto) -> OnnxInput:
     sizes = tuple(
         int(size.dim_value) if size.HasField("dim_value") and size.dim_value > 0 else None for size in tensor.shape.dim
     )
-    return OnnxInput(value.name, sizes)
+    return OnnxInput(_text(value.name), sizes)
 
 
 def _needed(nodes: list[OnnxNode], given: set[str], output: str) -> tuple[OnnxNode, ...]:

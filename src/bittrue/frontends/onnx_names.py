@@ -59,6 +59,8 @@ def _scope(node: OnnxNode, graph: OnnxGraph) -> Scope:
     if len(scopes) >= 2 and classes:
         found = re.fullmatch(r"aten\.(\w+)\.\w+", classes[-1])
         return Scope(scopes[-2], found[1].strip("_") if found else operation)
+    if "/" not in node.name:
+        return Scope(node.name, operation)
     path: list[str] = []
     for part in node.name.strip("/").split("/")[:-1]:
         # PyTorch's older exporter writes /layer1/layer1.0/conv1: each part may repeat the one before.

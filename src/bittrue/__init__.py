@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bittrue.data import Dataset, load_dataset
     from bittrue.errors import BittrueError
     from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
-    from bittrue.frontends import load
+    from bittrue.frontends import load, load_with_plan
     from bittrue.frontends.onnx import from_onnx
     from bittrue.frontends.torch import from_torch
     from bittrue.integrations.compare import Comparison, compare
@@ -74,6 +74,7 @@ _HOMES = {
     "from_torch": "bittrue.frontends.torch",
     "histogram": "bittrue.analysis.chart",
     "load": "bittrue.frontends",
+    "load_with_plan": "bittrue.frontends",
     "load_dataset": "bittrue.data",
     "lower": "bittrue.lowering:lower_network",
     "measure_ranges": "bittrue.analysis.ranges",
@@ -130,6 +131,7 @@ __all__ = [
     "keras",
     "load",
     "load_dataset",
+    "load_with_plan",
     "lower",
     "measure_ranges",
     "plan_from_ranges",

@@ -1,7 +1,8 @@
 """bittrue plan: a format for every site."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +10,9 @@ from bittrue.cli.command import command
 from bittrue.cli.options import CommonOptions, FractionBits, ModelOptions, RecipeOptions, WordLength, parse_number
 from bittrue.cli.output import say, say_json
 from bittrue.cli.tables import print_view
+
+if TYPE_CHECKING:
+    from bittrue.plan import Plan
 
 
 @command
@@ -22,12 +26,24 @@ def plan(
         Path | None,
         typer.Option("--ranges", metavar="ranges.json", help="Ranges from `bittrue ranges`, for the hardware recipe."),
     ] = None,
+    from_model: Annotated[
+        bool,
+        typer.Option("--from-model", help="The formats that an .onnx file with quantizers (QDQ, QONNX) holds."),
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", metavar="plan.json", help="Write the plan.")] = None,
 ) -> None:
     """Choose a format for every site: the same everywhere, or word lengths with binary points from ranges."""
     from bittrue.errors import BittrueError
+    from bittrue.frontends import load_with_plan
     from bittrue.plan import Ranges
 
+    if from_model:
+        if (word_length, fraction_bits, ranges) != (None,) * 3 or replace(recipe, site=recipe.site or None) != (
+            RecipeOptions()
+        ):
+            raise BittrueError("--from-model takes the formats that the file holds: leave the recipe's options out.")
+        show_plan(load_with_plan(model.model)[1], common, out)
+        return
     words = None if word_length is None else parse_number(word_length, "--word-length")
     fractions = None if fraction_bits is None else parse_number(fraction_bits, "--fraction-bits")
     chosen = recipe.choose(word_length=words is not None, fraction_bits=fractions is not None)
@@ -37,7 +53,11 @@ def plan(
         )
     network = model.load()
     measured = None if ranges is None else Ranges.load(ranges)
-    made = chosen.plan_for(network, measured, word_length=words, fraction_bits=fractions)
+    show_plan(chosen.plan_for(network, measured, word_length=words, fraction_bits=fractions), common, out)
+
+
+def show_plan(made: "Plan", common: CommonOptions, out: Path | None) -> None:
+    """Write the plan where it is wanted, and print it."""
     if out is not None:
         made.save(out)
     if common.json:

@@ -7,6 +7,7 @@ from pathlib import Path
 from bittrue.errors import ModelError
 from bittrue.frontends.python_file import build_model, names_a_function
 from bittrue.network import Network
+from bittrue.plan import Plan
 
 READABLE = (
     "a .keras file (Keras 3), an .h5 file (Keras 2 or 3), an .onnx file, a .pt2 file (torch.export), file.py:function "
@@ -67,6 +68,22 @@ def load(
     if weights is not None:
         raise ModelError(f"{where} is no Keras model with weights to be put in: leave the weights out.")
     return _load_object(source, where)
+
+
+def load_with_plan(source: str | os.PathLike[str] | object) -> tuple[Network, Plan]:
+    """The Network that an ONNX file with quantizers (QDQ or QONNX) holds, and the plan that they are.
+
+    Raises: ModelError for another kind of model, one without quantizers, and quantizers that no fixed-point format is.
+    """
+    if isinstance(source, str | os.PathLike):
+        may_hold = Path(source).suffix.lower() == ".onnx"
+    else:
+        may_hold = _comes_from(source, "onnx")
+    if not may_hold:
+        raise ModelError(f"{source} holds no plan: only an .onnx file with quantizers (QDQ or QONNX) does.")
+    from bittrue.frontends.onnx import from_onnx_with_plan
+
+    return from_onnx_with_plan(source)
 
 
 def _load_file(path: str) -> Network:

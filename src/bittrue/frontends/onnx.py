@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bittrue.errors import ModelError
 from bittrue.network import Network, check_parameters
+from bittrue.plan import Plan, PlanOptions, Site, Spec, Word, sites_of
 
 SAME_AXES = (
     *("Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "Mean", "Concat", "Slice", "Split", "Pad", "Softmax"),
@@ -38,26 +39,64 @@ def from_onnx(source: "str | os.PathLike[str] | ModelProto | Any") -> Network:
     channels last already (tf2onnx, Keras) and one of any other rank stay as they are. The output's axes follow the same
     rule. Parameters are exact: float32, or float64 where float32 can't hold them.
 
+    Quantizers (QDQ, QONNX) are left out: from_onnx_with_plan reads them.
+
     Raises: ModelError, in one sentence that names the file, and the node.
     """
-    where = os.fspath(source) if isinstance(source, str | os.PathLike) else "the ONNX model"
+    return _read(source)[0]
+
+
+def from_onnx_with_plan(source: "str | os.PathLike[str] | ModelProto | Any") -> tuple[Network, Plan]:
+    """The Network of an ONNX model with quantizers (QDQ or QONNX), and the plan that they are.
+
+    A quantizer's format is that of the node or the weight that it rounds. What the file rounds nowhere is EXACT where
+    that can be (sums, maxima, biases), and FLOAT elsewhere (weights, batch norms, softmax).
+
+    Raises: ModelError for a scale that is no power of two, a zero point that isn't 0, and a file without quantizers.
+    """
+    network, formats = _read(source)
+    if not formats:
+        raise ModelError(
+            f"{_named(source)}: it holds no quantizers, so there is no plan in it: make one with "
+            "`bittrue plan MODEL --word-length W`."
+        )
+    options = PlanOptions(batch_norm="raw", rounding_points="every-node")
+    return network, Plan(
+        network.hash,
+        options,
+        {name: formats.get(name, _unrounded(site)) for name, site in sites_of(network, options).items()},
+    )
+
+
+def _unrounded(site: Site) -> Word:
+    if site.role == "weight" or not site.finite:
+        return Word.FLOAT
+    return Word.EXACT
+
+
+def _named(source: object) -> str:
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else "the ONNX model"
+
+
+def _read(source: Any) -> tuple[Network, dict[str, Spec]]:
+    where = _named(source)
     with _naming(where):
         try:
             from bittrue.frontends.onnx_file import read_file, read_proto
         except ImportError as error:
             raise ModelError(WITHOUT_ONNX) from error
         if isinstance(source, str | os.PathLike):
-            network = network_of(read_file(Path(source)))
+            network, formats = network_of(read_file(Path(source)))
         elif type(source).__name__ == "ModelProto":
-            network = network_of(read_proto(source, None))
+            network, formats = network_of(read_proto(source, None))
         else:
             raise ModelError(f"a {type(source).__qualname__} is no whole model: give an .onnx file or a ModelProto")
     check_parameters(network, where)
-    return network
+    return network, formats
 
 
-def network_of(graph: "OnnxGraph") -> Network:
-    """The Network that a graph computes."""
+def network_of(graph: "OnnxGraph") -> tuple[Network, dict[str, Spec]]:
+    """The Network that a graph computes, and the formats that the file holds, by site."""
     from bittrue.frontends.onnx_conversion import Constant, Conversion
     from bittrue.frontends.onnx_names import wanted_names
     from bittrue.frontends.onnx_patterns import recognise
@@ -71,21 +110,23 @@ def network_of(graph: "OnnxGraph") -> Network:
     if isinstance(output, Constant):
         raise ModelError("its output doesn't depend on its input: export the model again")
     result = _as_in_the_file(output, conversion)
-    recognise(conversion.drafts)
+    if not conversion.quantizers:  # a chain with a quantizer inside is rounded where the file says
+        recognise(conversion.drafts)
     return conversion.finish(result.node)
 
 
 def _convert(node: "OnnxNode", conversion: "Conversion") -> None:
     from bittrue.frontends.onnx_constants import folded
     from bittrue.frontends.onnx_conversion import NodeUse, Value
-    from bittrue.frontends.onnx_operators import RULES
+    from bittrue.frontends.onnx_operators import DOMAINS, RULES
 
     values: tuple[Value, ...] | None = folded(node, conversion)
     if values is None:
-        if node.domain or node.op_type not in RULES:
+        rules = DOMAINS.get(node.domain, {})
+        if node.op_type not in rules:
             domain = f" of the domain {node.domain}" if node.domain else ""
             raise ModelError(f"the operator {node.op_type}{domain} is not supported: use one of {', '.join(RULES)}")
-        result = RULES[node.op_type](NodeUse(node, conversion))
+        result = rules[node.op_type](NodeUse(node, conversion))
         values = result if isinstance(result, tuple) else (result,)
     for name, value in zip(node.outputs, values, strict=False):
         conversion.values[name] = value

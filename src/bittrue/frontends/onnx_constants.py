@@ -55,8 +55,11 @@ def folded(node: OnnxNode, conversion: Conversion) -> tuple[Constant, ...] | Non
         raise ModelError("its constants are larger than any trained model's: export the model again")
     results = _evaluate(node, arrays, conversion.graph.opset)
     origin = _origin(node, tuple(constants))
-    stored = node.op_type in ONE_SOURCE and constants[0].stored
-    return tuple(Constant(value, origin, stored) for value in results)
+    moved = node.op_type in ONE_SOURCE
+    quantizers = constants[0].quantizers if moved else None
+    if not moved and any(constant.quantizers is not None for constant in constants):
+        raise ModelError("it computes with quantized constants, which is not supported: export it folded")
+    return tuple(Constant(value, origin, moved and constants[0].stored, quantizers) for value in results)
 
 
 def _constant(node: OnnxNode) -> np.ndarray:

@@ -8,17 +8,20 @@ only where a value lies otherwise.
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from itertools import pairwise
 from math import prod
 
 import numpy as np
 
 from bittrue.errors import ModelError
+from bittrue.fixed import FixedFormat, Quantizer, quantize
 from bittrue.frontends.keras_weights import exact_value
 from bittrue.frontends.layout import Axes, Layout
 from bittrue.frontends.onnx_file import MAXIMUM_VALUES, OnnxGraph, OnnxNode
 from bittrue.network import Network, NetworkBuilder, Operator, Parameter, format_shape, shape_of
 from bittrue.operators import Flatten, Reshape, Transpose
+from bittrue.plan import Spec
 from bittrue.shapes import Shape
 
 MAXIMUM_NODES = 5_000
@@ -27,11 +30,15 @@ MAXIMUM_NODES = 5_000
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """A value that no input changes. origin: the stored tensors that it was made from, the same text for two uses."""
+    """A value that no input changes. origin: the stored tensors that it was made from, the same text for two uses.
+
+    quantizers: what the file rounds it with, one for all or one for each output channel.
+    """
 
     value: np.ndarray
     origin: str | None = None
     stored: bool = False
+    quantizers: tuple[Quantizer, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +81,8 @@ class Conversion:
         self.values: dict[str, Value] = {}
         self.drafts: list[Draft] = []
         self.folded = 0
+        self.quantizers: dict[int, Quantizer] = {}
+        self.formats: dict[str, Spec] = {}
         self.readers: defaultdict[str, list[OnnxNode]] = defaultdict(list)
         for node in graph.nodes:
             for source in node.inputs:
@@ -98,12 +107,17 @@ class Conversion:
 
     def parameter(self, role: str, constant: Constant, value: np.ndarray, key: object = None) -> Parameter:
         """A parameter for the next draft; one stored tensor used twice in the same way (`key`) is one parameter."""
-        exact = np.array(exact_value(value))  # a copy, which nothing else can change
-        if constant.origin is None:
-            return Parameter(f"{len(self.drafts)}.{role}", exact)
-        shared = (constant.origin, role, exact.shape, key)
+        name = f"{len(self.drafts)}.{role}"
+        shared = (constant.origin or name, role, value.shape, key)
         if shared not in self._parameters:
-            self._parameters[shared] = Parameter(f"{len(self.drafts)}.{role}", exact)
+            quantizers = constant.quantizers
+            if quantizers is not None and len(quantizers) > 1 and role != "weight":
+                value, covering = on_grid(value, quantizers)
+                quantizers = (covering,)
+            if quantizers is not None:
+                self.formats[name] = quantizers if len(quantizers) > 1 else quantizers[0]
+            # A copy, which nothing else can change.
+            self._parameters[shared] = Parameter(name, np.array(exact_value(value)))
         return self._parameters[shared]
 
     def arrange(self, tensor: Tensor, axes: Axes, wanted: str) -> Tensor:
@@ -133,8 +147,9 @@ class Conversion:
             self._moved[key] = self.add(wanted, operator, node)
         return self._moved[key]
 
-    def finish(self, output: int) -> Network:
-        """The Network, named: unused drafts left out, parameters named after the first node that has them."""
+    def finish(self, output: int) -> tuple[Network, dict[str, Spec]]:
+        """The Network, named: unused drafts left out, parameters named after the first node that has them; and the
+        formats that the file holds, by site."""
         needed = {0, output}
         for number in reversed(range(len(self.drafts))):
             if number in needed:
@@ -154,7 +169,11 @@ class Conversion:
                     changes[field.name] = renamed[value]
             operator = replace(draft.operator, **changes) if changes else draft.operator
             builder.add(names[number], operator, *(names[source] for source in draft.inputs))
-        return builder.finish(names[output])
+        formats: dict[str, Spec] = {
+            f"{names[number]}.output": quantizer for number, quantizer in self.quantizers.items() if number in names
+        }
+        formats |= {new.name: self.formats[old.name] for old, new in renamed.items() if old.name in self.formats}
+        return builder.finish(names[output]), formats
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,6 +267,25 @@ class NodeUse:
         """Put another operator in the place of the one that made `tensor`, which nothing else reads."""
         assert tensor.sole
         self.conversion.drafts[tensor.node].operator = operator
+
+
+def on_grid(value: np.ndarray, quantizers: tuple[Quantizer, ...]) -> tuple[np.ndarray, Quantizer]:
+    """Values with one quantizer for each place of the last axis, rounded, and one format that holds them all.
+
+    Raises: ModelError where the last axis isn't the one with the quantizers.
+    """
+    if value.shape[-1] != len(quantizers) or value.size > 1 << 20:
+        raise ModelError(f"its {len(quantizers)} scales are not those of its outputs, which is not supported")
+    rounded = [
+        Fraction(quantize(Fraction(float(number)), quantizer)) / Fraction(2) ** quantizer.format.fraction_bits
+        for row in value.reshape(-1, len(quantizers))
+        for number, quantizer in zip(row, quantizers, strict=True)
+    ]
+    formats = [quantizer.format for quantizer in quantizers]
+    fraction_bits = max(format.fraction_bits for format in formats)
+    integer_bits = max(format.word_length - format.fraction_bits for format in formats)
+    covering = FixedFormat(formats[0].signed, integer_bits + fraction_bits, fraction_bits)
+    return np.array([float(number) for number in rounded]).reshape(value.shape), Quantizer(covering)
 
 
 Rule = Callable[[NodeUse], Value | tuple[Value, ...]]

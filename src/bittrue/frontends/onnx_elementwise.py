@@ -144,6 +144,8 @@ def _plus(use: NodeUse, x: Tensor, constant: Constant, sign: int) -> Tensor:
     """x plus (or minus) a constant, which becomes the bias or the offset of what made x, if that has none."""
     operator = use.operator_of(x)
     value = spread_constant(use, x, constant)
+    if sign != 1 and constant.quantizers is not None:
+        raise ModelError("it subtracts a quantized constant, which is not supported: add its negative")
     value = value if sign == 1 else -value
     key = (use.name, sign)
     if x.sole and isinstance(operator, Weighted) and operator.bias is None and value.shape in _per_channel(use, x):

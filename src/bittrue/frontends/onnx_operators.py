@@ -3,11 +3,24 @@
 The rules know the operator sets 9 to today's: where an attribute became an input, they look at the model's version.
 """
 
-from bittrue.frontends import onnx_elementwise, onnx_movement, onnx_products, onnx_reduction, onnx_windows
+from bittrue.frontends import (
+    onnx_elementwise,
+    onnx_movement,
+    onnx_products,
+    onnx_quantization,
+    onnx_reduction,
+    onnx_windows,
+)
 from bittrue.frontends.onnx_conversion import Rule
 
 RULES: dict[str, Rule] = {
     name: rule
-    for family in (onnx_elementwise, onnx_movement, onnx_products, onnx_reduction, onnx_windows)
+    for family in (onnx_elementwise, onnx_movement, onnx_products, onnx_quantization, onnx_reduction, onnx_windows)
     for name, rule in sorted(family.RULES.items())
 }
+
+DOMAINS: dict[str, dict[str, Rule]] = {
+    "": RULES,
+    **dict.fromkeys(onnx_quantization.QONNX_DOMAINS, onnx_quantization.QONNX_RULES),
+}
+"""The tables by the operators' domain."""

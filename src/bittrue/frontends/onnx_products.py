@@ -91,8 +91,8 @@ def _bias(use: NodeUse, index: int) -> Parameter | None:
 
 def _gemm(use: NodeUse) -> Value:
     x, weight = use.tensor(0), use.constant(1)
-    value = weight.value.T if use.node.integer("transB", 0) else weight.value
-    value = _scaled(value, use.node.number("alpha", 1.0))
+    value = _scaled(weight, use.node.number("alpha", 1.0))
+    value = value.T if use.node.integer("transB", 0) else value
     axis = 0 if use.node.integer("transA", 0) else 1
     if len(x.shape) != 2 or value.ndim != 2:
         raise ModelError(f"inputs of {format_shape(x.shape)} and {format_shape(value.shape)} are no matrices")
@@ -101,13 +101,14 @@ def _gemm(use: NodeUse) -> Value:
     bias = None
     if use.has(2):
         stored = use.constant(2)
-        scaled = _scaled(stored.value, use.node.number("beta", 1.0))
-        bias = Constant(scaled, stored.origin, stored.stored)
+        bias = replace(stored, value=_scaled(stored, use.node.number("beta", 1.0)))
     return contract(use, x, 1, weight, value, bias)
 
 
-def _scaled(value: np.ndarray, factor: float) -> np.ndarray:
-    return value if factor == 1 else value * value.dtype.type(factor)
+def _scaled(constant: Constant, factor: float) -> np.ndarray:
+    if factor != 1 and constant.quantizers is not None:
+        raise ModelError("it multiplies a quantized constant, which is not supported: export it with alpha and beta 1")
+    return constant.value if factor == 1 else constant.value * constant.value.dtype.type(factor)
 
 
 def _matmul(use: NodeUse) -> Value:

@@ -50,7 +50,7 @@ def _read(model: "ModelProto", name: str) -> Network:
     from bittrue.frontends.onnx_file import read_proto
 
     model.graph.name = name
-    return network_of(read_proto(model, None))
+    return network_of(read_proto(model, None))[0]
 
 
 def _load_program(path: Path) -> Any:

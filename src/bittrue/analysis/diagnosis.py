@@ -129,7 +129,7 @@ def diagnose_plan(trace: Trace) -> tuple[str, ...]:
         said.append(
             f"{alone}; freeing these {len(named)} sites brings {_brought(trace.together, trace)}: {', '.join(named)}."
         )
-        named.sort(key=list(trace.ranking).index)
+        named.sort(key=lambda name: (-(effects[name].back or 0.0), -trace.site(name).damage))
     elif trace.ranking:
         best = effects[trace.ranking[0]]
         if best.back is not None and best.back > 0:

@@ -85,6 +85,13 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     return _LINK.sub(led, markdown)
 
 
+def on_post_build(config: MkDocsConfig) -> None:
+    """Put the search's index into a script, too, which is what pages that are opened as files can load."""
+    folder = Path(config.site_dir) / "search"
+    index = (folder / "search_index.json").read_text("utf-8")
+    (folder / "search_index.js").write_text(f"var __index = {index}", encoding="utf-8")
+
+
 def origin_of(page: str) -> str:
     """Where in the repository the text of a page lies."""
     if page.startswith("notebooks/"):

@@ -120,8 +120,13 @@ def _table(head: tuple[str, ...], cells: Iterable[tuple[str, ...]]) -> Iterator[
     yield f"| {' | '.join(head)} |"
     yield "|" + "---|" * len(head)
     for row in cells:
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+        yield f"| {' | '.join(map(_escaped, row))} |"
     yield ""
+
+
+def _escaped(cell: str) -> str:
+    """A cell's text, in which `|` ends no cell, and `][` is no reference to a link."""
+    return cell.replace("|", "\\|").replace("][", "]\\[")
 
 
 if __name__ == "__main__":

@@ -72,6 +72,13 @@ def test_reading_it_asks_nothing_of_other_machines(site: dict[Path, Page]) -> No
         assert "@import" not in text
 
 
+def test_pages_that_are_opened_as_files_can_search(site: dict[Path, Page]) -> None:
+    folder = next(path.parent for path in site if path.name == "404.html")
+    assert (folder / "search/search_index.js").read_text("utf-8").startswith('var __index = {"config"')
+    assert (folder / "worker.js").exists()
+    assert all(any(address.endswith("worker.js") for address in page.loads) for page in site.values())
+
+
 def test_no_link_is_broken(site: dict[Path, Page]) -> None:
     for path, page in site.items():
         if path.name == "404.html":  # its links start at the server's root

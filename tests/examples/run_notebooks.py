@@ -15,6 +15,7 @@ def main(folder: str, paths: list[str]) -> int:
     resources = {"metadata": {"path": folder}}
     manager = NotebookClient(nbformat.v4.new_notebook()).create_kernel_manager()
     manager.start_kernel(cwd=folder)
+    failures = []
     try:
         for path in paths:
             notebook = nbformat.read(path, 4)
@@ -23,15 +24,13 @@ def main(folder: str, paths: list[str]) -> int:
             try:
                 client.execute(cleanup_kc=False)
             except CellExecutionError as error:
-                print(f"{path}: {error}")
-                return 1
-            for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
-                if output.get("name") == "stderr":
-                    print(f"{path}: {output['text']}")
-                    return 1
+                failures.append(f"{path}: {error}")
+            outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+            failures += [f"{path}: {output['text']}" for output in outputs if output.get("name") == "stderr"]
     finally:
         manager.shutdown_kernel(now=True)
-    return 0
+    print(*failures, sep="\n")
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

@@ -31,12 +31,15 @@ def test_they_run(tmp_path: Path) -> None:
 def test_a_cell_that_fails_or_complains_is_noticed(tmp_path: Path) -> None:
     notebook = json.loads((FOLDER / "histogram.ipynb").read_text("utf-8"))
     cell = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
-    for source in ("1 / 0", "import sys; print('odd', file=sys.stderr)"):
-        path = tmp_path / "broken.ipynb"
-        path.write_text(json.dumps(notebook | {"cells": [cell | {"source": source, "outputs": []}]}))
-        result = run(tmp_path, path)
-        assert result.returncode == 1
-        assert "ZeroDivisionError" in result.stdout or "odd" in result.stdout
+    paths = []
+    for source in ("1 / 0", "import sys; print('odd', file=sys.stderr)", "print('well')"):
+        paths.append(tmp_path / f"{len(paths)}.ipynb")
+        paths[-1].write_text(json.dumps(notebook | {"cells": [cell | {"source": source, "outputs": []}]}))
+    result = run(tmp_path, *paths)
+    assert result.returncode == 1
+    assert "ZeroDivisionError" in result.stdout
+    assert f"{paths[1]}: odd" in result.stdout
+    assert str(paths[2]) not in result.stdout
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)

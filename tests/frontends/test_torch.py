@@ -1,6 +1,11 @@
 """PyTorch models become the Networks that compute what they compute, with the modules' names and no noise."""
 
+import contextlib
+import io
+import json
 import warnings
+import zipfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +98,12 @@ def trained(kind: type[nn.Module]) -> nn.Module:
     return module
 
 
+@cache
+def network_of(kind: type[nn.Module]) -> Network:
+    """The Network of `trained(kind)`, exported once."""
+    return from_torch(trained(kind), torch.zeros(2, *SHAPE[1:]))
+
+
 def relative_error(module: nn.Module, network: Network) -> float:
     x = torch.randn(3, *SHAPE[1:], generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -103,13 +114,13 @@ def relative_error(module: nn.Module, network: Network) -> float:
 @pytest.mark.parametrize("kind", EXPECTED)
 def test_matches_torch(kind: type[nn.Module]) -> None:
     module = trained(kind)
-    network = from_torch(module, torch.zeros(SHAPE))
+    network = network_of(kind)
     assert operators(network).startswith(EXPECTED[kind])
     assert relative_error(module, network) <= TOLERANCE
 
 
 def test_names_are_the_modules_paths() -> None:
-    network = from_torch(trained(Residual), torch.zeros(2, *SHAPE[1:]))
+    network = network_of(Residual)
     names = [node.name for node in network.nodes]
     assert names[:5] == ["x", "stem", "relu", "layer1_0_conv1", "layer1_0_bn1"]
     assert names[-1] == "head"
@@ -166,7 +177,7 @@ def test_programs_and_their_files(program: torch.export.ExportedProgram, tmp_pat
         warnings.simplefilter("ignore")
         torch.export.save(program, tmp_path / "model.pt2")
     network, from_file = load(program), load(tmp_path / "model.pt2")
-    assert network.text == from_file.text == from_torch(trained(Residual), torch.zeros(SHAPE)).text
+    assert network.text == from_file.text == network_of(Residual).text
     assert network.hash == from_file.hash
 
 
@@ -202,7 +213,7 @@ def test_a_pickle_is_refused(tmp_path: Path) -> None:
 
 def test_channels_last_is_how_the_network_reads() -> None:
     x = np.zeros((2, 3, 4, 6), np.float32)
-    assert from_torch(Inverted(), torch.zeros(SHAPE)).input.shape == channels_last(x).shape[1:]
+    assert network_of(Inverted).input.shape == channels_last(x).shape[1:]
 
 
 def test_load_takes_a_module_with_its_example() -> None:
@@ -212,3 +223,86 @@ def test_load_takes_a_module_with_its_example() -> None:
     for source in ("model.keras", 7):
         with pytest.raises(ModelError, match="an example input goes with a PyTorch module"):
             load(source, example_input=example)
+
+
+def repacked(path: Path, changes: dict[str, bytes], added: dict[str, bytes] | None = None) -> Path:
+    """The archive with other contents for the members that end so, and more members."""
+    with zipfile.ZipFile(path) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    for end, data in changes.items():
+        contents |= {name: data for name in contents if name.endswith(end)}
+    root = next(iter(contents)).partition("/")[0]
+    contents |= {f"{root}/{name}": data for name, data in (added or {}).items()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in contents.items():
+            archive.writestr(name, data)
+    return path
+
+
+class Payload:
+    """A pickle that leaves a file behind where it is loaded."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.marker,)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("archive") / "model.pt2"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = nn.Linear(3, 2)
+        torch.export.save(torch.export.export(module, (torch.zeros(1, 3),)), path)
+    return path.read_bytes()
+
+
+def test_an_archive_runs_no_code(archive: bytes, tmp_path: Path) -> None:
+    path, marker = tmp_path / "model.pt2", tmp_path / "executed"
+    payload = io.BytesIO()
+    torch.save((Payload(marker),), payload)
+
+    def graph(old: str, new: str) -> bytes:
+        with zipfile.ZipFile(path) as file:
+            text = file.read(next(name for name in file.namelist() if name.endswith("models/model.json"))).decode()
+        assert old in text
+        return text.replace(old, new).encode()
+
+    operator = "torch.ops.aten.linear.default"
+    size = '{"as_int": 1}, {"as_int": 3}'
+    code = f"__import__('pathlib').Path({str(marker)!r}).touch()"
+    expression = json.dumps({"as_expr": {"expr_str": code, "hint": None}})
+    attacks: list[tuple[object, str]] = [
+        (lambda: repacked(path, {"sample_inputs/model.pt": payload.getvalue()}), "may run code"),
+        (lambda: repacked(path, {"weights_config.json": b'{"config": {"w": {"use_pickle": true}}}'}), "are pickled"),
+        (lambda: repacked(path, {}, {"data/aotinductor/x.so": b"code"}), "which may be code"),
+        (
+            lambda: repacked(path, {"models/model.json": graph(operator, "torch.os.system")}),
+            "os",
+        ),
+        (lambda: repacked(path, {"models/model.json": graph(size, f"{expression}, 3")}), "is computed"),
+    ]
+    for attack, words in attacks:
+        path.write_bytes(archive)
+        attack()  # type: ignore[operator]
+        with pytest.raises(ModelError, match=rf"model\.pt2: .*{words}"):
+            load(path)
+    assert not marker.exists()
+
+    # The canary: PyTorch itself does run the example inputs' pickle.
+    path.write_bytes(archive)
+    repacked(path, {"sample_inputs/model.pt": payload.getvalue()})
+    with warnings.catch_warnings(), contextlib.suppress(Exception):
+        warnings.simplefilter("ignore")
+        torch.export.load(path)
+    assert marker.exists()
+
+
+def test_damaged_archives(archive: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "model.pt2"
+    for cut in (0, 10, len(archive) // 2, len(archive) - 1):
+        path.write_bytes(archive[:cut])
+        with pytest.raises(ModelError, match=r"model\.pt2: it is damaged or no \.pt2 file"):
+            load(path)

@@ -26,7 +26,7 @@ class Scope:
 def wanted_names(graph: OnnxGraph) -> dict[str, str]:
     """A name for each node's first output; several may want one name, which a Network's builder tells apart."""
     scopes = {node.outputs[0]: _scope(node, graph) for node in graph.nodes}
-    root = _common_root([scope.path for scope in scopes.values() if scope.path])
+    root = _common_root([scopes[node.outputs[0]].path for node in graph.nodes if "/" in node.name])
     layers: defaultdict[str, set[str]] = defaultdict(set)
     for node in graph.nodes:
         if node.op_type not in SHAPE_ARITHMETIC:

@@ -154,7 +154,7 @@ def test_a_closed_pipe_is_no_error(model: Path) -> None:
 def test_an_interrupt_from_the_keyboard_ends_in_one_line() -> None:
     script = (
         "import os, signal, sys, bittrue.frontends\n"
-        "bittrue.frontends.load = lambda path: os.kill(os.getpid(), signal.SIGINT)\n"
+        "bittrue.frontends.load = lambda *given, **named: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.argv = ['bittrue', 'inspect', 'model.keras']\n"
         "from bittrue.cli.app import main; main()"
     )

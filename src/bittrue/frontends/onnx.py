@@ -146,6 +146,11 @@ def _add_input(conversion: "Conversion") -> None:
             f"the shape ({shown}) of its input {found.name} leaves sizes open or has no batch axis: "
             "export the model with every size but the batch's given"
         )
+    if found.shape[0] not in (None, 1):
+        raise ModelError(
+            f"its input {found.name} is a batch of {found.shape[0]}, which it may mix: export the model for one image, "
+            "or with an open batch axis"
+        )
     shape = (1, *sizes)
     layout = Layout.of_axes(shape, _input_order(conversion, len(shape)))
     conversion.values[found.name] = Tensor(conversion.add(found.name, Input(layout.network_shape)), layout)

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from bittrue.errors import ModelError
 from bittrue.frontends import load
 from bittrue.frontends.onnx import from_onnx
-from frontends.onnx_zoo import integers, model, random, step
+from frontends.onnx_zoo import Step, integers, model, random, step
 
 SHAPE = ("n", 2, 6, 5)
 STEPS = [
@@ -212,6 +212,14 @@ def test_a_batch_of_its_own_is_refused() -> None:
         ModelError, match="its input x is a batch of 5, which it may mix: export the model for one image"
     ):
         from_onnx(model((5, 3), [step("Softmax", "last", axis=0)]))
+
+
+@pytest.mark.parametrize(
+    "mixing", [step("Softmax", "last", axis=0), step("ReduceMean", "last"), step("ReduceMax", "x")]
+)
+def test_mixed_images_are_refused(mixing: Step) -> None:
+    with pytest.raises(ModelError, match=r"it mixes the images of a batch \(axis 0\)"):
+        from_onnx(model(("n", 2, 3), [mixing]))
 
 
 def test_not_a_number_is_refused() -> None:

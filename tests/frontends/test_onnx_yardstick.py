@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bittrue.errors import ModelError
 from bittrue.frontends.onnx import from_onnx
 from frontends.onnx_zoo import Step, integers, model, operators, positive, random, relative_error, step
 
@@ -296,6 +297,24 @@ CASES: dict[str, tuple[tuple[int | str, ...], list[Step], str]] = {
         ],
         "ReLU GlobalMaxPooling",
     ),
+    "a sum of many": (
+        ROW,
+        [
+            step("Relu", "x", name="a"),
+            step("Sum", "x", random(7), "a", random(7, seed=2), name="s"),
+            step("Sum", "s"),
+        ],
+        "ReLU Add ScaleOffset ScaleOffset",
+    ),
+    "outputs that nothing reads": (
+        IMAGE,
+        [
+            step("MaxPool", "last", kernel_shape=[2, 2], outputs=2),
+            step("Dropout", "last", outputs=2),
+            step("Split", "last", axis=1, outputs=3),
+        ],
+        "MaxPooling Slice",
+    ),
     "products of values": (
         SEQUENCE,
         [step("Transpose", "x", perm=[0, 2, 1], name="t"), step("MatMul", "x", "t"), step("Softmax", "last")],
@@ -311,3 +330,19 @@ def test_matches_onnxruntime(name: str) -> None:
     network = from_onnx(proto)
     assert operators(network) == wanted
     assert relative_error(proto, network) <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("shape", "steps", "words"),
+    [
+        (
+            ROW,
+            [step("Dropout", "last", name="d", outputs=2), step("Cast", "d_2", to=1)],
+            r"node d \(Dropout\): only its first 1 of 2 outputs are supported",
+        ),
+        (ROW, [step("CastLike", "last", integers(1), name="c")], r"node c \(CastLike\): it makes whole numbers"),
+    ],
+)
+def test_refusals(shape: tuple[int | str, ...], steps: list[Step], words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        from_onnx(model(shape, steps))

@@ -34,10 +34,11 @@ WITHOUT_ONNX = "ONNX models are read with the onnx package, which is not install
 def from_onnx(source: "str | os.PathLike[str] | ModelProto | Any") -> Network:
     """The Network of an ONNX model: the path of a file, or a model in memory.
 
-    The batch axis, open or of size 1, is left out. An input of (batch, channels, height, width) becomes one of (height,
-    width, channels), and likewise with one spatial axis where a convolution or pooling reads it; an input that is
-    channels last already (tf2onnx, Keras) and one of any other rank stay as they are. The output's axes follow the same
-    rule. Parameters are exact: float32, or float64 where float32 can't hold them.
+    The batch axis, open or of size 1, is left out: a Network is what the model makes of one image. An input of (batch,
+    channels, height, width) becomes one of (height, width, channels), and likewise with one spatial axis where a
+    convolution or pooling reads it; an input that is channels last already (tf2onnx, Keras) and one of any other rank
+    stay as they are. The output's axes follow the same rule. Parameters are exact: float32, or float64 where float32
+    can't hold them.
 
     Quantizers (QDQ, QONNX) are left out: from_onnx_with_plan reads them.
 
@@ -128,6 +129,8 @@ def _convert(node: "OnnxNode", conversion: "Conversion") -> None:
             raise ModelError(f"the operator {node.op_type}{domain} is not supported: use one of {', '.join(RULES)}")
         result = rules[node.op_type](NodeUse(node, conversion))
         values = result if isinstance(result, tuple) else (result,)
+        if any(node.outputs[len(values) :]):
+            raise ModelError(f"only its first {len(values)} of {len(node.outputs)} outputs are supported")
     for name, value in zip(node.outputs, values, strict=False):
         conversion.values[name] = value
 

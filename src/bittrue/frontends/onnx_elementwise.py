@@ -133,11 +133,10 @@ def spread_constant(use: NodeUse, x: Tensor, constant: Constant) -> np.ndarray:
 
 def _add(use: NodeUse) -> Value:
     tensors, constants = _parts(use)
-    if len(tensors) > 1:
-        if constants:
-            raise ModelError("sums of several values and a constant are not supported: export the model as sums of two")
-        return _combined(use, Add(), tensors)
-    return _plus(use, tensors[0], constants[0], 1)
+    total = tensors[0] if len(tensors) == 1 else _combined(use, Add(), tensors)
+    for constant in constants:
+        total = _plus(use, total, constant, 1)
+    return total
 
 
 def _plus(use: NodeUse, x: Tensor, constant: Constant, sign: int) -> Tensor:
@@ -294,12 +293,22 @@ def _swish(use: NodeUse) -> Value:
     return use.apply(SiLU(), use.tensor(0))
 
 
+TO_OTHER_NUMBERS = "it makes whole numbers or bytes of what depends on the image, which is not supported"
+
+
 def _passed_on(use: NodeUse) -> Value:
-    """Dropout at inference, identities, and casts between floating-point types."""
+    """Dropout at inference, identities, and casts between the floating-point types that models are trained in."""
     if use.node.op_type == "Dropout" and use.has(2) and use.constant(2).value.any():
         raise ModelError("it is in training mode: export the model in evaluation mode")
     if use.node.op_type == "Cast" and use.node.integer("to", 1) not in (1, 10, 11, 16):
-        raise ModelError("it makes whole numbers of what depends on the image, which is not supported")
+        raise ModelError(TO_OTHER_NUMBERS)
+    return use.tensor(0)
+
+
+def _cast_like(use: NodeUse) -> Value:
+    like = use.value(1)
+    if isinstance(like, Constant) and like.value.dtype.name not in ("float16", "bfloat16", "float32", "float64"):
+        raise ModelError(TO_OTHER_NUMBERS)
     return use.tensor(0)
 
 
@@ -311,7 +320,7 @@ RULES: dict[str, Rule] = {
     "Abs": _of_each(Absolute()),
     "Add": _add,
     "Cast": _passed_on,
-    "CastLike": _passed_on,
+    "CastLike": _cast_like,
     "Clip": _clip,
     "Div": _divide,
     "Dropout": _passed_on,

@@ -226,10 +226,17 @@ def _needed(nodes: list[OnnxNode], given: set[str], output: str) -> tuple[OnnxNo
             continue
         if name not in makers:
             raise ModelError(f"the value {name} is made nowhere: export the model again")
-        read = [source for source in nodes[makers[name]].inputs if source]
-        sources[makers[name]] = {makers[source] for source in read if source in makers}
-        wanted += read
-    return tuple(nodes[number] for number in _in_order(sources, nodes))
+        own = [source for source in nodes[makers[name]].inputs if source]
+        sources[makers[name]] = {makers[source] for source in own if source in makers}
+        wanted += own
+    read = {output}.union(*(nodes[number].inputs for number in sources))
+    return tuple(_without_unread(nodes[number], read) for number in _in_order(sources, nodes))
+
+
+def _without_unread(node: OnnxNode, read: set[str]) -> OnnxNode:
+    """The node with the names of further outputs that nothing reads left out, as ONNX allows."""
+    first, *more = node.outputs
+    return replace(node, outputs=(first, *(name if name in read else "" for name in more)))
 
 
 def _in_order(sources: dict[int, set[int]], nodes: list[OnnxNode]) -> Iterator[int]:

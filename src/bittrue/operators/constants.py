@@ -43,9 +43,8 @@ class DivideConstant(Operator):
 def _(operator: Operator, shapes: tuple[Shape, ...]) -> Shape:
     for role, parameter in operator.parameters():
         if broadcast_shape([shapes[0], parameter.value.shape], "combined") != shapes[0]:
-            raise ModelError(
-                f"a {role} of {format_shape(parameter.value.shape)} doesn't fit an input of {format_shape(shapes[0])}."
-            )
+            found, given = format_shape(parameter.value.shape), format_shape(shapes[0])
+            raise ModelError(f"its {role} of {found} doesn't fit an input of {given}.")
     return shapes[0]
 
 

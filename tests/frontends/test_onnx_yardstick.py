@@ -297,6 +297,12 @@ CASES: dict[str, tuple[tuple[int | str, ...], list[Step], str]] = {
         ],
         "ReLU GlobalMaxPooling",
     ),
+    "a constant before and behind": (
+        (1, 4, 6),
+        [step("Concat", random(1, 2, 6), "last", random(1, 1, 6), axis=1)],
+        "ZeroPadding ScaleOffset",
+    ),
+    "a constant channel": ((1, 3, 6, 5), [step("Concat", "last", random(1, 2, 6, 5), axis=1)], "Pad ScaleOffset"),
     "a sum of many": (
         ROW,
         [

@@ -135,11 +135,11 @@ def _add(use: NodeUse) -> Value:
     tensors, constants = _parts(use)
     total = tensors[0] if len(tensors) == 1 else _combined(use, Add(), tensors)
     for constant in constants:
-        total = _plus(use, total, constant, 1)
+        total = plus(use, total, constant, 1)
     return total
 
 
-def _plus(use: NodeUse, x: Tensor, constant: Constant, sign: int) -> Tensor:
+def plus(use: NodeUse, x: Tensor, constant: Constant, sign: int) -> Tensor:
     """x plus (or minus) a constant, which becomes the bias or the offset of what made x, if that has none."""
     operator = use.operator_of(x)
     value = spread_constant(use, x, constant)
@@ -170,9 +170,9 @@ def _subtract(use: NodeUse) -> Value:
         return _combined(use, Subtract(), tensors)
     [x], [constant] = tensors, constants
     if isinstance(use.value(1), Constant):
-        return _plus(use, x, constant, -1)
+        return plus(use, x, constant, -1)
     minus = Constant(np.array([-1], np.float32))
-    return _plus(use, _times(use, x, minus), constant, 1)
+    return plus(use, _times(use, x, minus), constant, 1)
 
 
 def _multiply(use: NodeUse) -> Value:

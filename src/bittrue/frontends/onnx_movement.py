@@ -8,7 +8,8 @@ import numpy as np
 
 from bittrue.errors import ModelError
 from bittrue.frontends.layout import Layout, file_order, shared_factors
-from bittrue.frontends.onnx_conversion import NodeUse, Rule, Tensor, Value
+from bittrue.frontends.onnx_conversion import Constant, NodeUse, Rule, Tensor, Value
+from bittrue.frontends.onnx_elementwise import plus
 from bittrue.frontends.onnx_windows import channels_last, image_layout
 from bittrue.network import format_shape
 from bittrue.operators import Concatenate, Pad, Slice, UpsamplingBilinear, UpsamplingNearest, ZeroPadding
@@ -119,6 +120,8 @@ def with_axis_alone(use: NodeUse, x: Tensor, axis: int) -> tuple[Tensor, int]:
 
 
 def _concat(use: NodeUse) -> Value:
+    if any(isinstance(use.value(index), Constant) for index in range(len(use.node.inputs))):
+        return _beside_constants(use)
     tensors = [use.tensor(index) for index in range(len(use.node.inputs))]
     shape = tensors[0].shape
     axis = use.axis(use.node.integer("axis", 1), len(shape))
@@ -141,6 +144,25 @@ def _concat(use: NodeUse) -> Value:
         parts = [_like(use, tensor, axis, place, like) for tensor in parts]
     number = use.add(Concatenate(place), *parts)
     return Tensor(number, parts[0].layout.resized(axis, total, place))
+
+
+def _beside_constants(use: NodeUse) -> Value:
+    """A value with constants before and behind it, such as a class token: zeros around it, and the constants added."""
+    values = [use.value(index) for index in range(len(use.node.inputs))]
+    places = [index for index, value in enumerate(values) if isinstance(value, Tensor)]
+    if len(places) > 1:
+        raise ModelError("several values and a constant are not supported: concatenate the values first")
+    x = use.tensor(places[0])
+    axis = use.axis(use.node.integer("axis", 1), len(x.shape))
+    parts = [np.zeros(value.shape) if isinstance(value, Tensor) else value.value for value in values]
+    try:
+        whole = np.concatenate(parts, axis, dtype=np.float64)
+    except ValueError:
+        found = " and ".join(format_shape(part.shape) for part in parts)
+        raise ModelError(f"{found} can't be concatenated along axis {axis}: export the model again") from None
+    sizes = [part.shape[axis] for part in parts]
+    around = sum(sizes[: places[0]]), sum(sizes[places[0] + 1 :])
+    return plus(use, _padded(use, x, {axis: around}, 0.0), Constant(whole), 1)
 
 
 def _refined(tensor: Tensor, others: list[tuple[int, ...]], axis: int) -> Tensor:
@@ -251,9 +273,13 @@ def _pad(use: NodeUse) -> Value:
         raise ModelError(f"its pads {pads} don't fit {rank} axes, or cut values off: export the model again")
     around = {axis: (pads[place], pads[place + len(axes)]) for place, axis in enumerate(axes)}
     around = {axis: pad for axis, pad in around.items() if any(pad)}
-    if not around:
-        return x
-    if len(x.shape) in (3, 4) and min(around) >= 2:
+    return _padded(use, x, around, value) if around else x
+
+
+def _padded(use: NodeUse, x: Tensor, around: dict[int, tuple[int, int]], value: float) -> Tensor:
+    """x with so many times `value` before and behind it along the file's axes `around`."""
+    rank = len(x.shape)
+    if rank in (3, 4) and min(around) >= 2:
         x = channels_last(use, x)
         pairs = tuple(around.get(axis, (0, 0)) for axis in range(2, rank))
         operator = ZeroPadding(pairs) if value == 0 else Pad((*pairs, (0, 0)), value)

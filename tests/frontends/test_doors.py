@@ -5,11 +5,13 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import torch
 
 import bittrue
 from bittrue.errors import ModelError
@@ -17,9 +19,11 @@ from bittrue.frontends.tensorflow_checkpoint import read_bundle
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import study_plan
+from bittrue.simulation.float_model import FloatModel
 from bittrue.simulation.simulator import Simulator
 from frontends.keras2_files import save_h5, save_keras2
 from frontends.small_model import build, trained
+from frontends.small_module import EPSILON, twin
 
 HERE = Path(__file__).parent
 FUNCTION = f"{HERE / 'small_model.py'}:build"
@@ -73,6 +77,46 @@ def test_files_of_keras(network: Network, tmp_path: Path) -> None:
     for name in ("model.weights.h5", "keras3.h5", "keras2.h5"):
         assert_same(bittrue.load(FUNCTION, tmp_path / name), network)
         assert_same(bittrue.load(build(), tmp_path / name), network)
+
+
+def test_doors_of_pytorch_and_onnx(tmp_path: Path) -> None:
+    """Layouts, the order of a flattened image and the names differ; the Network doesn't."""
+    model = trained()
+    model.get_layer("norm1").epsilon = EPSILON
+    network, module, example = bittrue.load(model), twin(model), torch.zeros(1, 3, 8, 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporters warn of each other, and of what they miss
+        torch.export.save(torch.export.export(module, (example,)), tmp_path / "module.pt2")
+        torch.onnx.export(
+            *(module, (example,), str(tmp_path / "old.onnx")),
+            dynamo=False,
+            training=torch.onnx.TrainingMode.PRESERVE,  # else the batch norm is folded into the convolution
+            do_constant_folding=False,
+            opset_version=15,
+        )
+        new = torch.onnx.export(module, (example,), dynamo=True, optimize=False, verbose=False)
+        assert new is not None
+        new.save(tmp_path / "new.onnx")
+    files = ("module.pt2", "old.onnx", "new.onnx")
+    sources = [(module, example), f"{HERE / 'small_module.py'}:build", *(tmp_path / name for name in files)]
+    for source in sources:
+        assert_same(bittrue.load(source), network)
+
+
+def test_onnx_by_keras(tmp_path: Path) -> None:
+    """Keras writes the batch norm as a subtraction, a product and a sum: the same function, with other sites."""
+    model = trained()
+    x = np.random.default_rng(5).uniform(-1, 1, (4, 8, 8, 3)).astype(np.float32)
+    want = model.predict(x, verbose=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.export(tmp_path / "keras.onnx", format="onnx", verbose=False)
+    network = bittrue.load(tmp_path / "keras.onnx")
+    assert [type(node.operator).__name__ for node in network.nodes] == [
+        *("Input", "Convolution", "ScaleOffset", "ScaleOffset", "ReLU", "Convolution", "Add", "MaxPooling", "Flatten"),
+        *("Dense", "ReLU", "Dense", "Softmax"),
+    ]
+    assert np.abs(FloatModel(network).run(x) - want).max() <= 1e-5 * np.abs(want).max()
 
 
 def test_the_comparison_sees_other_numbers_and_other_operators(network: Network) -> None:

@@ -52,9 +52,16 @@ def _(operator: operators.Dense) -> nn.Module:
     return layer
 
 
+class Norm(nn.BatchNorm2d):
+    """Of images or of vectors."""
+
+    def _check_input_dim(self, x: torch.Tensor) -> None:
+        pass
+
+
 @module.rule(operators.BatchNormalization)
 def _(operator: operators.BatchNormalization) -> nn.Module:
-    layer = nn.BatchNorm2d(len(operator.mean.value), eps=operator.epsilon)
+    layer = Norm(len(operator.mean.value), eps=operator.epsilon)
     layer.running_mean, layer.running_var = tensor(operator.mean).data, tensor(operator.variance).data
     if operator.gamma is not None:
         layer.weight = tensor(operator.gamma)

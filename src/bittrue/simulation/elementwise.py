@@ -1,9 +1,10 @@
 """Kernels that compute each code by itself: add, extremum, clip, scale and offset."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import reduce
+from functools import cache, lru_cache, partial, reduce
 from math import ceil
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove_step
 from bittrue.simulation.rounding import round_certain
 from bittrue.simulation.values import Codes, Result, alignment, shifted
+
+_MOST_KEPT = 64
+"""How many batches' ends are remembered with what follows from them."""
 
 _PIECE = 1 << 17
 """Numbers computed at once in float64: a megabyte, which stays in the cores' caches."""
@@ -85,6 +89,7 @@ def _(instruction: Clip, step: Step, types: tuple[CodeType, ...]) -> Kernel:
 @kernel.rule(ScaleOffset)
 def _(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...]) -> Kernel:
     branches = _branches(instruction, step, types)
+    reach, constants = lru_cache(_MOST_KEPT)(partial(_branch_bound, branches)), cache(partial(_constants, branches))
     width = max(len(numbers) for branch in branches for numbers in branch)
     first_above = None
     if instruction.below is not None:
@@ -95,13 +100,13 @@ def _(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...]) -> Kern
 
     def scale_offset(inputs: tuple[Codes, ...]) -> Result:
         (x,) = inputs
-        bound = _branch_bound(branches, x.bound)
+        bound = reach(x.bound)
         # A scale is held even where all codes are zero.
-        carrier = carrier_for(_branch_bound(branches, max(x.bound, 1)), step.name)
+        carrier = carrier_for(reach(max(x.bound, 1)), step.name)
         if first_above is None and carrier is not Carrier.INT64 and _folds(step):
-            return _folded(x, width, branches[0], step, bound)
+            return _folded(x, width, constants, step, bound)
         codes = _rows(x.tensor, width).to(carrier.dtype)
-        scaled = [codes * _tensor(scales, carrier) + _tensor(offsets, carrier) for scales, offsets in branches]
+        scaled = [codes * scales + offsets for scales, offsets in constants(carrier, 1.0)]
         result = scaled[0]
         if first_above is not None:
             result = torch.where(_rows(x.tensor, width) >= first_above, scaled[0], scaled[1])
@@ -142,19 +147,24 @@ def _branch_bound(branches: list[Branch], bound: int) -> int:
     )
 
 
+def _constants(branches: list[Branch], carrier: Carrier, power: float) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The scales and offsets of each branch on a carrier, times a power of two (1 for integers)."""
+    tensors = [[torch.tensor(numbers, dtype=carrier.dtype) for numbers in branch] for branch in branches]
+    return [(scales * power, offsets * power) if power != 1 else (scales, offsets) for scales, offsets in tensors]
+
+
 def _folds(step: Step) -> bool:
     return step.quantizer is not None and step.quantizer.rounding is Rounding.NEAREST_EVEN
 
 
-def _folded(x: Codes, width: int, branch: Branch, step: Step, bound: int) -> Result:
+def _folded(x: Codes, width: int, constants: Callable[..., Any], step: Step, bound: int) -> Result:
     """The map and its rounding in one go: a power of two in the constants leaves them, and the result, exact in
     float64."""
     assert step.quantizer is not None
     assert step.exact.fraction_bits is not None
     shift = step.exact.fraction_bits - step.quantizer.format.fraction_bits
     limit = (bound >> shift) + 1 if shift >= 0 else bound << -shift
-    power = power_of_two(-shift, step.name)
-    scales, offsets = (_tensor(numbers, Carrier.FLOAT64) * power for numbers in branch)
+    ((scales, offsets),) = constants(Carrier.FLOAT64, power_of_two(-shift, step.name))
     rounded = affine_rounded(x, width, scales, offsets, step.quantizer.rounding, carrier_for(limit, step.name))
     return Result(rounded, -limit, limit, rounded=True)
 
@@ -193,10 +203,6 @@ def _integers(codes: np.ndarray, shift: int) -> list[int]:
 def _broadcast(first: Sequence[int], second: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
     length = max(len(first), len(second))
     return list(first) * (length // len(first)), list(second) * (length // len(second))
-
-
-def _tensor(numbers: list[int], carrier: Carrier) -> torch.Tensor:
-    return torch.tensor(numbers, dtype=carrier.dtype)
 
 
 @prove_step.rule(Add)

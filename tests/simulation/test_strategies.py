@@ -171,7 +171,7 @@ def test_partial_sums_that_may_leave_int32_are_not_proven() -> None:
     assert choice.digit_bound(sums, *cut, 0, 1) == 1 << 24
 
 
-WORK = Work(1 << 24, 1 << 12, 1 << 12, dense=True)
+WORK = Work(1 << 24, 1 << 12, 1 << 12, kind="dense")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_what_costs_less(cheaper: Strategy, dearer: Strategy) -> None:
 
 
 def test_small_layers_are_not_worth_a_call_of_an_integer_kernel() -> None:
-    small = Work(100, 10, 10, dense=True)
+    small = Work(100, 10, 10, kind="dense")
     digits = DigitProducts(Digits(1, 8, True), Digits(1, 8, True), Carrier.FLOAT32)
     assert cost[DigitProducts](digits, small) > cost[OneCarrier](OneCarrier(Carrier.FLOAT64), small)
 
@@ -229,4 +229,4 @@ def test_work_is_counted_for_one_image() -> None:
         np.zeros((3, 3, 4, 8), np.int64), (0,), None, 0, (1, 1), ((1, 1), (1, 1)), (1, 1), 1
     )
     work = work_of(instruction, (5, 6, 4), (5, 6, 8))
-    assert work == Work(5 * 6 * 8 * 3 * 3 * 4, 5 * 6 * 4, prod((5, 6, 8)), dense=False)
+    assert work == Work(5 * 6 * 8 * 3 * 3 * 4, 5 * 6 * 4, prod((5, 6, 8)), kind="convolution")

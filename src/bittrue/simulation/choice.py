@@ -11,6 +11,7 @@ from bittrue.simulation.bounds import SumBounds
 from bittrue.simulation.carrier import Carrier, carrier_for
 from bittrue.simulation.digits import LARGEST_DIGIT, Digits, digits_for
 from bittrue.simulation.strategies import (
+    TWO_PART_PRODUCT,
     ChannelGroups,
     DigitProducts,
     InputParts,
@@ -48,7 +49,7 @@ def proven(sums: SumBounds, work: Work, lows: np.ndarray, highs: np.ndarray) -> 
         yield digits
     if carrier is not Carrier.FLOAT64:
         return
-    if work.dense:
+    if work.kind in TWO_PART_PRODUCT:
         low_bits = _low_bits(sums, low, high)
         if low_bits:
             yield InputParts(low_bits)

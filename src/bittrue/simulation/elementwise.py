@@ -88,8 +88,8 @@ def _(instruction: Clip, step: Step, types: tuple[CodeType, ...]) -> Kernel:
 
 @kernel.rule(ScaleOffset)
 def _(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...]) -> Kernel:
-    branches = _branches(instruction, step, types)
-    reach, constants = lru_cache(_MOST_KEPT)(partial(_branch_bound, branches)), cache(partial(_constants, branches))
+    branches = branches_of(instruction, step, types)
+    reach, constants = lru_cache(_MOST_KEPT)(partial(branch_bound, branches)), cache(partial(_constants, branches))
     width = max(len(numbers) for branch in branches for numbers in branch)
     first_above = None
     if instruction.below is not None:
@@ -119,7 +119,7 @@ Branch = tuple[list[int], list[int]]
 """Scales and offsets, aligned to the exact result's fraction bits: one in all, one a channel, or one an element."""
 
 
-def _branches(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...]) -> list[Branch]:
+def branches_of(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...]) -> list[Branch]:
     source, finest = types[0].fraction_bits, step.exact.fraction_bits
     assert source is not None
     assert finest is not None
@@ -139,7 +139,7 @@ def _by_element(codes: np.ndarray, shape: Shape) -> np.ndarray:
     return codes if codes.size == 1 else np.broadcast_to(codes, shape)
 
 
-def _branch_bound(branches: list[Branch], bound: int) -> int:
+def branch_bound(branches: list[Branch], bound: int) -> int:
     return max(
         abs(scale) * bound + abs(offset)
         for scales, offsets in branches
@@ -172,7 +172,21 @@ def _folded(x: Codes, width: int, constants: Callable[..., Any], step: Step, bou
 def affine_rounded(
     x: Codes, width: int, scale: torch.Tensor, offset: torch.Tensor, rounding: Rounding, carrier: Carrier
 ) -> torch.Tensor:
-    """scale·x + offset in float64, rounded to integers on `carrier`, in pieces that stay in the cache.
+    """scale·x + offset in float64, rounded to integers on `carrier`."""
+    return mapped_rounded(x, width, scale, offset, (None, None), rounding, carrier)
+
+
+def mapped_rounded(
+    x: Codes,
+    width: int,
+    scale: torch.Tensor,
+    offset: torch.Tensor,
+    ends: tuple[float | None, float | None],
+    rounding: Rounding,
+    carrier: Carrier,
+) -> torch.Tensor:
+    """scale·x + offset in float64, kept between two ends, rounded to integers on `carrier`: in pieces that stay in the
+    cache.
 
     width: how many scales and offsets there are: one in all, one a channel, or one an element.
 
@@ -187,7 +201,10 @@ def affine_rounded(
     for start in range(0, rows.shape[0], height):
         source = rows[start : start + height]
         piece = buffer[: len(source)].copy_(source)
-        result[start : start + height] = round_certain(piece.mul_(scale).add_(offset), rounding)
+        piece.mul_(scale).add_(offset)
+        if ends != (None, None):
+            piece.clamp_(*ends)
+        result[start : start + height] = round_certain(piece, rounding)
     return result.reshape(x.tensor.shape)
 
 
@@ -224,4 +241,4 @@ def _(instruction: Clip, step: Step, types: tuple[CodeType, ...], bounds: tuple[
 
 @prove_step.rule(ScaleOffset)
 def _(instruction: ScaleOffset, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
-    return carried(step, _branch_bound(_branches(instruction, step, types), bounds[0]))
+    return carried(step, branch_bound(branches_of(instruction, step, types), bounds[0]))

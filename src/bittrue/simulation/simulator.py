@@ -26,6 +26,7 @@ from bittrue.simulation import (
 )
 from bittrue.simulation.arithmetic import exact_arithmetic
 from bittrue.simulation.carrier import carrier_for
+from bittrue.simulation.fusion import fusions
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove, prove_step
 from bittrue.simulation.values import Codes, Result, Value
@@ -92,6 +93,7 @@ class Simulator:
         self.program = program
         self._kernels: dict[str, Kernel | None] = {}
         self._wide_kernels: dict[str, wide.WideKernel] = {}
+        self._fusions = fusions(program)
         for step in program.steps:
             if isinstance(step.instruction, Quantize):
                 continue
@@ -119,8 +121,16 @@ class Simulator:
         readers[self.program.output] += 1
         overflows: dict[str, int] = {}
         peaks: dict[str, int] = {}
-        for step in self.program.steps:
-            codes, outside = self._compute(step, x, values, readers)
+        fused = self._fusions if observe is None else {}
+        done: set[str] = set()
+        for own in self.program.steps:
+            if own.name in done:
+                continue
+            step, compute = own, self._kernels.get(own.name)
+            if own.name in fused and isinstance(values[own.inputs[0]], Codes):
+                step, compute = fused[own.name].step, fused[own.name].kernel
+                done.add(step.name)
+            codes, outside = self._compute(step, x, values, readers, compute)
             values[step.name] = codes
             overflows |= outside
             if codes.fraction_bits is not None and (step.type.low is None or step.type.high is None):
@@ -142,7 +152,9 @@ class Simulator:
             overflows: dict[str, int] = {}
             peaks: dict[str, int] = {}
             for step in self.program.steps:
-                codes, outside = self._compute(step, x, values, Counter(dict.fromkeys(values, 2)))
+                codes, outside = self._compute(
+                    step, x, values, Counter(dict.fromkeys(values, 2)), self._kernels.get(step.name)
+                )
                 values[step.name] = codes
                 overflows |= outside
                 if codes.fraction_bits is not None and (step.type.low is None or step.type.high is None):
@@ -183,13 +195,13 @@ class Simulator:
 
     def _from_kept(self, step: Step, kept: KeptBatch, fresh: Mapping[str, Value]) -> Value:
         inputs = {name: fresh[name] if name in fresh else kept.values[name] for name in step.inputs}
-        codes, _ = self._compute(step, kept.x, inputs, Counter(dict.fromkeys(inputs, 2)))
+        codes, _ = self._compute(step, kept.x, inputs, Counter(dict.fromkeys(inputs, 2)), self._kernels.get(step.name))
         return codes
 
     def _compute(
-        self, step: Step, x: np.ndarray, values: dict[str, Value], readers: Counter[str]
+        self, step: Step, x: np.ndarray, values: dict[str, Value], readers: Counter[str], compute: Kernel | None
     ) -> tuple[Value, dict[str, int]]:
-        """The codes of a step, and its overflows by site."""
+        """The codes of a step, and its overflows by site; compute: its kernel, where it has one."""
         if isinstance(step.instruction, Quantize):
             pixels = torch.from_numpy(np.ascontiguousarray(x, np.float32))
             codes, outside = _quantize_reals(pixels, step, "the input")
@@ -202,7 +214,7 @@ class Simulator:
             else codes
             for name, codes in ((name, values[name]) for name in step.inputs)
         )
-        result = self._on_torch(step, inputs)
+        result = _on_torch(step, compute, inputs)
         if result is None:
             return self._in_python(step, inputs)
         if isinstance(step.instruction, Bypass):
@@ -215,19 +227,6 @@ class Simulator:
         codes, outside = _finish(result, step, may_overwrite=_storage(result.tensor) not in kept)
         return codes, _by_site(step, outside, result.inner_overflows)
 
-    def _on_torch(self, step: Step, inputs: tuple[Value, ...]) -> Result | None:
-        """The torch kernel's result, or None where no torch carrier is proven to hold its numbers."""
-        compute = self._kernels[step.name]
-        if isinstance(step.instruction, Bypass):
-            inputs = tuple(Codes(x.values(), None, 0, 0) for x in inputs)
-        on_torch = tuple(codes for codes in inputs if isinstance(codes, Codes))
-        if compute is None or len(on_torch) < len(inputs):
-            return None
-        try:
-            return compute(on_torch)
-        except CarrierError:  # refused before anything was overwritten
-            return None
-
     def _in_python(self, step: Step, inputs: tuple[Value, ...]) -> tuple[Value, dict[str, int]]:
         if step.name not in self._wide_kernels:
             rule = wide.wide_kernel[type(step.instruction)]
@@ -235,6 +234,19 @@ class Simulator:
         result = self._wide_kernels[step.name](tuple(wide.numbers_of(codes) for codes in inputs))
         codes, outside = wide.finish(result.numbers, step, rounded=not step.is_dyadic)
         return codes, _by_site(step, outside, result.inner_overflows)
+
+
+def _on_torch(step: Step, compute: Kernel | None, inputs: tuple[Value, ...]) -> Result | None:
+    """The torch kernel's result, or None where no torch carrier is proven to hold its numbers."""
+    if isinstance(step.instruction, Bypass):
+        inputs = tuple(Codes(x.values(), None, 0, 0) for x in inputs)
+    on_torch = tuple(codes for codes in inputs if isinstance(codes, Codes))
+    if compute is None or len(on_torch) < len(inputs):
+        return None
+    try:
+        return compute(on_torch)
+    except CarrierError:  # refused before anything was overwritten
+        return None
 
 
 def _torch_kernel(step: Step, types: tuple[CodeType, ...]) -> Kernel | None:

@@ -66,8 +66,8 @@ class ChannelGroups(Strategy):
 
 @dataclass(frozen=True)
 class InputParts(Strategy):
-    """A dense layer's inputs cut into a high part and `low_bits` low bits, side by side in one float32 product, added
-    in float64."""
+    """The inputs of a dense layer or a grouped convolution cut into a high part and `low_bits` low bits, side by side
+    in one float32 product, added in float64."""
 
     low_bits: int
 
@@ -95,20 +95,24 @@ class DigitProducts(Strategy):
 
 @dataclass(frozen=True)
 class Work:
-    """One image's part in a layer: how many products, how many numbers come in and how many sums go out."""
+    """One image's part in a layer: how many products, how many numbers come in and how many sums go out.
+
+    kind: "dense", "convolution", or "grouped" for convolutions whose channels are in groups.
+    """
 
     products: int
     inputs: int
     outputs: int
-    dense: bool
+    kind: str
 
 
 NOMINAL_BATCH = 16
 
-FLOAT64_PRODUCT = {"convolution": 3.5, "dense": 2.1}
+FLOAT64_PRODUCT = {"convolution": 3.5, "dense": 2.1, "grouped": 50.0}
+"""In float64 oneDNN has no convolution, and torch goes through the groups one by one."""
 INT64_PRODUCT = 100.0
 GROUPED_PRODUCT = 1.1
-TWO_PART_PRODUCT = 1.13
+TWO_PART_PRODUCT = {"dense": 1.13, "grouped": 10.0}
 DIGIT_PRODUCT = 0.1
 DIGIT_INPUT = 60.0
 """Cutting an input into digits, for each digit."""
@@ -127,7 +131,7 @@ def _(strategy: OneCarrier, work: Work) -> float:
         case Carrier.FLOAT32:
             return work.products
         case Carrier.FLOAT64:
-            return work.products * FLOAT64_PRODUCT["dense" if work.dense else "convolution"]
+            return work.products * FLOAT64_PRODUCT[work.kind]
         case _:
             return work.products * INT64_PRODUCT
 
@@ -139,7 +143,7 @@ def _(strategy: ChannelGroups, work: Work) -> float:
 
 @cost.rule(InputParts)
 def _(strategy: InputParts, work: Work) -> float:
-    return work.products * TWO_PART_PRODUCT
+    return work.products * TWO_PART_PRODUCT[work.kind]
 
 
 @cost.rule(DigitProducts)
@@ -156,4 +160,5 @@ def _(strategy: DigitProducts, work: Work) -> float:
 def work_of(instruction: MultiplyAccumulate, in_shape: tuple[int, ...], out_shape: tuple[int, ...]) -> Work:
     """The work of a layer whose inputs and outputs have these shapes, the batch axis left out."""
     outputs = prod(out_shape)
-    return Work(outputs * prod(instruction.weight.shape[:-1]), prod(in_shape), outputs, not instruction.strides)
+    kind = "grouped" if instruction.groups > 1 else "convolution" if instruction.strides else "dense"
+    return Work(outputs * prod(instruction.weight.shape[:-1]), prod(in_shape), outputs, kind)

@@ -69,17 +69,15 @@ def _(strategy: InputParts, sums: SumBounds, shift: int) -> SumKernel:
     weight, bias = aligned_weight(sums, Carrier.FLOAT32, shift), aligned_bias(sums, torch.float64, shift)
     power = 2.0**strategy.low_bits
 
-    def compute(x: torch.Tensor, rounded: torch.dtype | None) -> torch.Tensor:
-        """x = high · 2^low_bits + low, with 0 ≤ low < 2^low_bits: both parts in one product, added in float64."""
+    def parts(x: torch.Tensor) -> list[torch.Tensor]:
+        """x = high · 2^low_bits + low, with 0 ≤ low < 2^low_bits: both parts in one product."""
         codes = x if x.dtype == torch.float32 else x.to(torch.float64)  # the parts fit float32, but the whole may not
         high = (codes / power).floor_()
         halves = torch.cat((high, codes - high * power)).to(torch.float32)
-        parts = linear(halves, weight, None, sums.instruction).to(torch.float64)
-        total = parts[: len(x)].mul_(power).add_(parts[len(x) :])
-        total = total if bias is None else total.add_(bias)
-        return total if rounded is None else total.round_()
+        products = linear(halves, weight, None, sums.instruction)
+        return [products[: len(x)].mul_(power), products[len(x) :]]
 
-    return compute
+    return _added(parts, bias, Carrier.FLOAT64, sums.instruction)
 
 
 @sum_kernel.rule(DigitProducts)
@@ -106,11 +104,27 @@ def _(strategy: DigitProducts, sums: SumBounds, shift: int) -> SumKernel:
             for digit, scale in zip(cut, by_digit, strict=True)
         ]
 
+    if not alone:
+        return _added(parts, bias, carrier, sums.instruction)
+
     def compute(x: torch.Tensor, rounded: torch.dtype | None) -> torch.Tensor:
-        if alone:
-            (sum_,) = parts(x)
-            return sum_ if rounded is None else sum_.round_()
-        shape = output_shape(x, sums.instruction)
+        (result,) = parts(x)
+        return result if rounded is None else result.round_()
+
+    return compute
+
+
+def _added(
+    parts: Callable[[torch.Tensor], list[torch.Tensor]],
+    bias: torch.Tensor | None,
+    carrier: Carrier,
+    instruction: MultiplyAccumulate,
+) -> SumKernel:
+    """The kernel that adds sums in several float32 parts, some images at a time: fresh memory is slow, and large pieces
+    of it are always fresh."""
+
+    def compute(x: torch.Tensor, rounded: torch.dtype | None) -> torch.Tensor:
+        shape = output_shape(x, instruction)
         result = torch.empty(shape, dtype=rounded or carrier.dtype)
         images = max(_PART // max(prod(shape[1:]), 1), 1)
         for start in range(0, len(x), images):

@@ -8,6 +8,7 @@ import pytest
 from bittrue.fixed import integers
 from bittrue.lowering import lower_network
 from bittrue.program import Bypass
+from bittrue.simulation import simulator
 from bittrue.simulation.simulator import Simulator
 from bittrue.simulation.wide import wide_kernel
 from cases import inputs_of
@@ -20,11 +21,11 @@ def without_torch(monkeypatch: pytest.MonkeyPatch) -> set[type]:
     """No torch kernel is ever proven; returns the classes of the instructions that were computed in Python."""
     computed: set[type] = set()
 
-    def refuse(self: Simulator, step: Any, inputs: Any) -> None:
+    def refuse(step: Any, compute: Any, inputs: Any) -> None:
         assert not isinstance(step.instruction, Bypass)
         computed.add(type(step.instruction))
 
-    monkeypatch.setattr(Simulator, "_on_torch", refuse)
+    monkeypatch.setattr(simulator, "_on_torch", refuse)
     return computed
 
 

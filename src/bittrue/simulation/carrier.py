@@ -48,19 +48,14 @@ _DTYPES = {
     Carrier.FLOAT64: torch.float64,
     Carrier.INT64: torch.int64,
 }
-_LIMITS = tuple((carrier, 1 << carrier.bits) for carrier in Carrier)
-
-
 def carrier_for(bound: int, what: str, *, widest: Carrier = Carrier.INT64) -> Carrier:
     """The narrowest carrier for integers of absolute value ≤ bound; raises CarrierError that names `what`.
 
     The limit is strict (bound < 2^bits), as the rule has it. Unless `widest` says otherwise it is one of torch's
     carriers, and the error tells the simulator to go on in Python integers.
     """
-    for carrier, limit in _LIMITS:
-        if bound < limit:
-            if limit > 1 << widest.bits:
-                break
+    for carrier in Carrier:
+        if bound < 1 << carrier.bits and carrier.bits <= widest.bits:
             return carrier
     raise CarrierError(
         f"{what}: its numbers can need {bound.bit_length() + 1} bits, more than the {widest.bits + 1} "

@@ -9,7 +9,6 @@ from bittrue.fixed import integers
 from bittrue.lowering import lower_network
 from bittrue.program import Bypass
 from bittrue.simulation import simulator
-from bittrue.simulation.simulator import Simulator
 from bittrue.simulation.wide import wide_kernel
 from cases import inputs_of
 from plans import PLANNED, Planned

@@ -48,6 +48,8 @@ _DTYPES = {
     Carrier.FLOAT64: torch.float64,
     Carrier.INT64: torch.int64,
 }
+
+
 def carrier_for(bound: int, what: str, *, widest: Carrier = Carrier.INT64) -> Carrier:
     """The narrowest carrier for integers of absolute value ≤ bound; raises CarrierError that names `what`.
 

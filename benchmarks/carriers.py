@@ -1,4 +1,4 @@
-"""What each strategy of an exact sum costs beside one float32 sum: where the limits in simulation/products.py come
+"""What each strategy of an exact sum costs beside one float32 sum: where the constants in simulation/strategies.py come
 from.
 
     python benchmarks/carriers.py [--threads 1] [--rounds 7]
@@ -15,6 +15,10 @@ from functools import partial
 import torch
 from pairs import ratios
 
+from bittrue.program import MultiplyAccumulate
+from bittrue.simulation.digits import Digits
+from bittrue.simulation.integer_units import IntegerSums
+
 GROUPS = (2, 4, 8, 12, 16)
 
 
@@ -24,12 +28,22 @@ def convolution(channels: int, out: int, size: int, kernel: int) -> tuple[torch.
     return x, weight, {"padding": kernel // 2}
 
 
+def digits(x: torch.Tensor, weight: torch.Tensor, padding: int | None = None) -> Callable[[], object]:
+    """One digit by one digit; x channels last, weight (*kernel, in, out), padding None for a dense layer."""
+    rank = 0 if padding is None else 2
+    pairs = ((padding or 0,) * 2,) * rank
+    layer = MultiplyAccumulate(weight.numpy(), (0,), None, 0, (1,) * rank, pairs, (1,) * rank, 1)
+    sums, cut = IntegerSums(layer, weight.to(torch.int8), 128), Digits(1, 8, signed=True)
+    return lambda: sums(cut.cut(x)[0], [1.0], None)
+
+
 def convolution_contenders(
     x: torch.Tensor, weight: torch.Tensor, options: dict[str, int]
 ) -> dict[str, Callable[[], object]]:
     wide_x, wide_weight = x.double(), weight.double()
     found: dict[str, Callable[[], object]] = {
-        "float64": lambda: torch.nn.functional.conv2d(wide_x, wide_weight, **options)
+        "float64": lambda: torch.nn.functional.conv2d(wide_x, wide_weight, **options),
+        "int8 digits, 1×1": digits(x.movedim(1, -1), weight.permute(2, 3, 1, 0), options["padding"]),
     }
     for groups in GROUPS:
         parts = [part.contiguous(memory_format=torch.channels_last) for part in weight.chunk(groups, 1)]
@@ -60,8 +74,17 @@ def main() -> None:
     dense = {
         "float64": partial(torch.nn.functional.linear, x.double(), weight.double()),
         "float32, inputs in two parts": partial(torch.nn.functional.linear, torch.cat((x, x)), weight),
+        "int8 digits, 1×1": digits(x, weight.T),
     }
     compare("dense6 (9216→4096)", dense, partial(torch.nn.functional.linear, x, weight), arguments.rounds)
+    x, weight, options = convolution(64, 64, 24, 3)
+    weight, options = weight[:, :1].contiguous(), {**options, "groups": 64}
+    grouped = {
+        "float64": partial(torch.nn.functional.conv2d, x.double(), weight.double(), **options),
+        "float32, inputs in two parts": partial(torch.nn.functional.conv2d, torch.cat((x, x)), weight, **options),
+    }
+    name = "depthwise (64, 24×24, 3×3)"
+    compare(name, grouped, partial(torch.nn.functional.conv2d, x, weight, **options), arguments.rounds)
 
 
 def compare(

@@ -102,6 +102,11 @@ def _(operator: operators.Softmax) -> nn.Module:
     return nn.Softmax(-1)
 
 
+@module.rule(operators.AveragePooling)
+def _(operator: operators.AveragePooling) -> nn.Module:
+    return nn.AvgPool2d(operator.window, operator.strides)
+
+
 class GlobalAverage(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.mean((2, 3))

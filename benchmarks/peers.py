@@ -91,6 +91,7 @@ def qonnx(weights: list[np.ndarray], x: np.ndarray, word_length: int, fraction_b
     from onnx import TensorProto, helper, numpy_helper
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.core.onnx_exec import execute_onnx
+    from qonnx.transformation.infer_shapes import InferShapes
 
     constants = {"scale": np.float32(2.0**-fraction_bits), "zero": np.float32(0), "bits": np.float32(word_length)}
     nodes, last = [], "x"
@@ -117,7 +118,7 @@ def qonnx(weights: list[np.ndarray], x: np.ndarray, word_length: int, fraction_b
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
     imports = [helper.make_opsetid("", 13), helper.make_opsetid("qonnx.custom_op.general", 1)]
-    model = ModelWrapper(helper.make_model(graph, opset_imports=imports))
+    model = ModelWrapper(helper.make_model(graph, opset_imports=imports)).transform(InferShapes())
     return lambda: execute_onnx(model, {"x": x})
 
 

@@ -83,8 +83,13 @@ def test_nodes_without_a_last_bit_are_left_out(model: keras.Model, tmp_path: Pat
     assert found.to_json()["flipped"] == []
 
 
-def test_a_simulation_is_no_plan(model: keras.Model, tmp_path: Path) -> None:
+def test_a_simulation_stands_for_its_plan(model: keras.Model, tmp_path: Path) -> None:
     network, dataset = from_keras(model), data(tmp_path)
-    simulation = bittrue.simulate(network, study_plan(network, 5), dataset)
-    with pytest.raises(PlanError, match="a Simulation is no plan: give the Plan itself"):
-        bittrue.compare(model, simulation, dataset)
+    plan = study_plan(network, 5)
+    simulation = bittrue.simulate(network, plan, dataset)
+    found = bittrue.compare(model, simulation, dataset)
+    assert found.to_json() == bittrue.compare(model, plan, dataset).to_json()
+    simulation.save(tmp_path / "simulation.json")
+    read = bittrue.Simulation.load(tmp_path / "simulation.json")
+    with pytest.raises(PlanError, match="a Simulation has no plan in it here: give the Plan itself"):
+        bittrue.compare(model, read, dataset)

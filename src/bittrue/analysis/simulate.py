@@ -3,7 +3,7 @@
 import contextlib
 import operator
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -39,7 +39,7 @@ class Simulation(SavedResult):
     network, plan: their hashes. data: name, sha256 and images. The metrics (B13) are None where the data has no labels
     or the network is no classifier. exact: proven for every layer. overflows: for every site with a quantizer, how many
     of its codes lay outside its limits; of an accumulator, how many of its quantizations did, or how many final sums
-    where it may wrap once at the end (B6).
+    where it may wrap once at the end (B6). planned: the plan itself, of which a file keeps the hash alone.
     """
 
     network: str
@@ -55,6 +55,7 @@ class Simulation(SavedResult):
     exact: bool
     layers: tuple[LayerProof, ...]
     overflows: Mapping[str, int]
+    planned: Plan | None = field(default=None, repr=False, compare=False)
 
     file: ClassVar[str] = "simulation"
 
@@ -185,6 +186,7 @@ def simulate(
         exact=is_exact(program),
         layers=prove(program, combined(peaks, max)),
         overflows=program.parameter_overflows | combined(overflows, operator.add),
+        planned=plan,
     )
 
 

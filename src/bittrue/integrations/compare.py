@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bittrue.analysis.batches import chosen_images, default_batch_size, reading
 from bittrue.analysis.progress import Progress, showing
+from bittrue.analysis.simulate import Simulation
 from bittrue.data import Dataset
 from bittrue.display import Column, Table, View
 from bittrue.errors import PlanError
@@ -105,7 +106,7 @@ class Comparison(Result):
 
 def compare(
     model: Any,
-    plan: Plan,
+    plan: Plan | Simulation,
     dataset: Dataset,
     *,
     images: int | None = None,
@@ -118,12 +119,14 @@ def compare(
     model: the Keras model as trained. Compared are the nodes whose output site has a quantizer of its own: EXACT, GUARD
     and FLOAT ones have no last bit to count in.
 
-    Raises: what `insert` and `simulate` raise; PlanError for anything but a Plan.
+    plan: or the Simulation that `simulate` returned for one; read from a file, it has its plan's hash alone.
+
+    Raises: what `insert` and `simulate` raise; PlanError for anything that has no plan.
     """
-    if not isinstance(plan, Plan):
-        raise PlanError(
-            f"a {type(plan).__name__} is no plan: give the Plan itself (a simulation holds only its plan's hash)."
-        )
+    given = plan.planned if isinstance(plan, Simulation) else plan
+    if not isinstance(given, Plan):
+        raise PlanError(f"a {type(plan).__name__} has no plan in it here: give the Plan itself.")
+    plan = given
     inserted = insert_layers(model, plan)
     network = inserted.network
     chosen = chosen_images(network, dataset, images)

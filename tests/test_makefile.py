@@ -57,7 +57,11 @@ def test_a_fresh_clone_installs_torch_first_and_everything_pinned(clone: Path) -
     result = make(clone, "test")
     assert result.returncode == 0, result.stderr
     pip = "-m pip --disable-pip-version-check install --constraint constraints.txt"
-    assert asked(clone) == [f"{pip} torch==2.13.0", f"{pip} --editable .[dev]", "-m pytest"]
+    assert asked(clone) == [
+        f"{pip} torch==2.13.0",
+        f"{pip} --editable .[dev]",
+        "-m pytest --numprocesses auto --dist loadfile",
+    ]
     assert (clone / STAMP).exists()
 
 
@@ -65,7 +69,7 @@ def test_a_second_time_costs_nothing_until_the_requirements_change(clone: Path) 
     make(clone, "venv")
     asked(clone)
     assert make(clone, "test").returncode == 0
-    assert asked(clone) == ["-m pytest"]
+    assert asked(clone) == ["-m pytest --numprocesses auto --dist loadfile"]
     later = (clone / STAMP).stat().st_mtime + 10
     os.utime(clone / "constraints.txt", (later, later))
     make(clone, "venv")

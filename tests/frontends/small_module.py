@@ -5,15 +5,12 @@ import numpy as np
 import torch
 from torch import nn
 
-EPSILON = 2.0**-10
-"""One that float32 holds, as PyTorch and ONNX store it."""
-
 
 class Small(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, epsilon: float) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 4, 3, padding=1)
-        self.norm1 = nn.BatchNorm2d(4, eps=EPSILON)
+        self.norm1 = nn.BatchNorm2d(4, eps=epsilon)
         self.depthwise = nn.Conv2d(4, 4, 3, padding=1, groups=4)
         self.dense1 = nn.Linear(64, 10)
         self.dense2 = nn.Linear(10, 10)
@@ -26,7 +23,7 @@ class Small(nn.Module):
 
 def twin(model: keras.Model) -> nn.Module:
     """The module with the Keras model's numbers, in evaluation mode."""
-    module = Small().eval()
+    module = Small(model.get_layer("norm1").epsilon).eval()
     arrays = {layer.name: [np.array(weight.numpy()) for weight in layer.weights] for layer in model.layers}
     norm = dict(zip(("weight", "bias", "running_mean", "running_var"), arrays["norm1"], strict=True))
     state = {f"norm1.{name}": value for name, value in norm.items()}

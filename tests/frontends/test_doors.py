@@ -1,4 +1,4 @@
-"""One small network, saved through every door, is one Network: the same text up to names, and the same bits."""
+"""One small network, trained once and saved through every door, is one Network: the same text up to names and bits."""
 
 import importlib.util
 import json
@@ -22,8 +22,8 @@ from bittrue.plan import study_plan
 from bittrue.simulation.float_model import FloatModel
 from bittrue.simulation.simulator import Simulator
 from frontends.keras2_files import save_h5, save_keras2
-from frontends.small_model import build, trained
-from frontends.small_module import EPSILON, twin
+from frontends.small_model import build, digits, trained
+from frontends.small_module import twin
 
 HERE = Path(__file__).parent
 FUNCTION = f"{HERE / 'small_model.py'}:build"
@@ -56,14 +56,21 @@ def without_names(network: Network) -> str:
     return re.sub(rf"\b({names})(?=[ ,).\n])", lambda found: numbers[found[1]], network.text)
 
 
-def output_bits(network: Network) -> np.ndarray:
-    x = np.random.default_rng(5).uniform(-1, 1, (4, *network.input.shape)).astype(np.float32)
-    return Simulator(lower_network(network, study_plan(network, 6))).run(x).outputs
+def output_bits(network: Network, images: int = 4) -> np.ndarray:
+    x, _ = digits("test")
+    return Simulator(lower_network(network, study_plan(network, 6))).run(x[:images]).outputs
 
 
 def assert_same(found: Network, expected: Network) -> None:
     assert without_names(found) == without_names(expected)
     np.testing.assert_array_equal(output_bits(found), output_bits(expected))
+
+
+def test_the_small_network_has_learned(network: Network) -> None:
+    """What the doors are compared by tells digits apart, in float and in the plan's bits."""
+    x, classes = digits("test")
+    assert np.mean(FloatModel(network).run(x).argmax(-1) == classes) > 0.9
+    assert np.mean(output_bits(network, 100).argmax(-1) == classes[:100]) > 0.8
 
 
 def test_files_of_keras(network: Network, tmp_path: Path) -> None:
@@ -79,11 +86,9 @@ def test_files_of_keras(network: Network, tmp_path: Path) -> None:
         assert_same(bittrue.load(build(), tmp_path / name), network)
 
 
-def test_doors_of_pytorch_and_onnx(tmp_path: Path) -> None:
+def test_doors_of_pytorch_and_onnx(network: Network, tmp_path: Path) -> None:
     """Layouts, the order of a flattened image and the names differ; the Network doesn't."""
-    model = trained()
-    model.get_layer("norm1").epsilon = EPSILON
-    network, module, example = bittrue.load(model), twin(model), torch.zeros(1, 3, 8, 8)
+    module, example = twin(trained()), torch.zeros(1, 3, 8, 8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporters warn of each other, and of what they miss
         torch.export.save(torch.export.export(module, (example,)), tmp_path / "module.pt2")

@@ -33,7 +33,7 @@ from bittrue.simulation.proof import prove
 from bittrue.simulation.simulator import Simulator, is_exact
 
 FUSED = PlanOptions()
-FLOAT_BATCHES = (4, 16, 64)
+FLOAT_BATCHES = (16, 64, 256)
 WEIGHTS_11 = [Override("*.weight", "ap_fixed<11,0,AP_RND_CONV,AP_SAT>")]
 WEIGHTS_16 = [Override("*.weight", "ap_fixed<16,0,AP_RND_CONV,AP_SAT>")]
 
@@ -75,7 +75,7 @@ def compare(where: str, network: Network, arguments: argparse.Namespace) -> None
     batch = batch_of(network, arguments.batch)
     eager, x = Eager(network), first(batch_of(network, float_batch))
     per_image = float_batch / arguments.batch
-    print(f"\n{network!r}")
+    print(f"\n{network.name}, {network.parameter_count:,} parameters")
     print(f"batches of {arguments.batch}, float in batches of {float_batch}; {arguments.threads} threads")
     print(f"{'':<42}{'× float':>9}{'least':>8}{'most':>8}  {'proven exact':<14}{'memory':>10}")
 

@@ -24,6 +24,8 @@ case "$*" in
 esac
 """
 
+SUITE = "-m pytest --numprocesses auto --dist loadfile"
+
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
@@ -60,7 +62,7 @@ def test_a_fresh_clone_installs_torch_first_and_everything_pinned(clone: Path) -
     assert asked(clone) == [
         f"{pip} torch==2.13.0",
         f"{pip} --editable .[dev]",
-        "-m pytest --numprocesses auto --dist loadfile",
+        SUITE,
     ]
     assert (clone / STAMP).exists()
 
@@ -69,7 +71,7 @@ def test_a_second_time_costs_nothing_until_the_requirements_change(clone: Path) 
     make(clone, "venv")
     asked(clone)
     assert make(clone, "test").returncode == 0
-    assert asked(clone) == ["-m pytest --numprocesses auto --dist loadfile"]
+    assert asked(clone) == [SUITE]
     later = (clone / STAMP).stat().st_mtime + 10
     os.utime(clone / "constraints.txt", (later, later))
     make(clone, "venv")

@@ -36,6 +36,7 @@ def test_a_histogram_beside_formats() -> None:
     counts, reach = drawn.specification["vconcat"]
     bins = counts["data"]["values"]
     assert len(bins) == BINS
+    # The edges are computed in float64 from the counts' own scale.
     assert (bins[0]["from"], bins[-1]["to"]) == pytest.approx((-9.1, 8.7))
     assert [line["format"] for line in reach["data"]["values"]] == ["ap_fixed<8,5>", "ap_fixed<8,3>"]
     assert [line["from"] for line in reach["data"]["values"]] == [-16.0, -4.0]

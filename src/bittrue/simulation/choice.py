@@ -22,6 +22,8 @@ from bittrue.simulation.strategies import (
 )
 
 _MOST_GROUPS = 64
+"""More groups than this are not looked for: their additions alone cost more than float64."""
+
 _SMALLEST_DIGIT = 5
 
 Ends = tuple[np.ndarray, np.ndarray]

@@ -4,6 +4,7 @@ Each is chosen only where the bounds prove it (B14); among the proven ones the c
 products of a float32 kernel, for one image; `benchmarks/carriers.py` measures the constants below.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
@@ -15,13 +16,13 @@ from bittrue.simulation.digits import Digits
 
 
 @dataclass(frozen=True)
-class Strategy:
+class Strategy(ABC):
     """How a sum of products is computed."""
 
     @property
+    @abstractmethod
     def label(self) -> str:
         """As the proof's table has it."""
-        raise NotImplementedError
 
     @property
     def kernel_bits(self) -> int:

@@ -14,7 +14,7 @@ from bittrue.operators import BatchNormalization, Convolution, Dense
 from bittrue.plan import STUDY_OPTIONS, Override, uniform_plan
 from bittrue.program import Bypass, FixedNetwork, MultiplyAccumulate, Quantize, Step
 from bittrue.rules import RuleTable
-from bittrue.simulation import carrier, choice, integer_units, products, simulator
+from bittrue.simulation import carrier, choice, integer_units, products, requantization, simulator
 from bittrue.simulation.carrier import Carrier
 from bittrue.simulation.functions import _BatchNormKernel
 from bittrue.simulation.kernel import Kernel, kernel
@@ -74,14 +74,14 @@ def test_one_bit_in_one_kernel(instruction: type, monkeypatch: pytest.MonkeyPatc
 
 
 def test_one_bit_in_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = simulator._quantize_reals
+    original = requantization.quantize_reals
 
     def off_by_one(*arguments: Any) -> tuple[Codes, int]:
         codes, outside = original(*arguments)
         assert isinstance(codes, Codes)
         return replace(codes, tensor=codes.tensor + 1, high=codes.high + 1), outside
 
-    monkeypatch.setattr(simulator, "_quantize_reals", off_by_one)
+    monkeypatch.setattr(simulator, "quantize_reals", off_by_one)
     assert check(program_of(BY_NAME["relu-alone"]), inputs_of(BY_NAME["relu-alone"])) is not None
 
 
@@ -109,7 +109,7 @@ def test_a_weight_written_over(when: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_an_overflow_that_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulator, "count_overflows", lambda codes, quantizer: 0)
+    monkeypatch.setattr(requantization, "count_overflows", lambda codes, quantizer: 0)
     found = check(program_of(BY_NAME["relu-alone"], 4, 3), inputs_of(BY_NAME["relu-alone"]))
     assert found is not None
     assert found.startswith("overflows")

@@ -24,7 +24,7 @@ from bittrue.operators import Sigmoid as SigmoidNode
 from bittrue.operators import Tanh as TanhNode
 from bittrue.plan import STUDY_OPTIONS, Override, PlanOptions, uniform_plan
 from bittrue.program import BatchNorm, Sigmoid, Tanh
-from bittrue.simulation import functions, real_functions, simulator
+from bittrue.simulation import functions, intervals, simulator
 from bittrue.simulation.functions import _BatchNormKernel
 from bittrue.simulation.real_functions import function_code, real_function
 from bittrue.simulation.rounding import round_resolved
@@ -153,7 +153,7 @@ def test_intervals_hold_the_numbers_that_they_are_for(source: int, bits: int, ro
 
 
 def test_ends_taken_as_mpmath_gives_them_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(real_functions, "_exp", mpmath.iv.exp)
+    monkeypatch.setattr(intervals, "exp", mpmath.iv.exp)
     quantizer = Quantizer(FixedFormat(True, 4096, 1100), Rounding.FLOOR)
     assert function_code(-1, 1100, quantizer, real_function[Tanh](Tanh()), "this test") != -1
 

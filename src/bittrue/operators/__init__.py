@@ -1,6 +1,6 @@
 """The operators of a Network. Importing this package registers every operator's rules in the passes' tables."""
 
-from bittrue.operators.activation import Absolute, Clip, LogSoftmax, PReLU, ReLU, Softmax
+from bittrue.operators.activation import Absolute, Clip, PReLU, ReLU
 from bittrue.operators.adaptive import AdaptiveAveragePooling, AdaptiveMaxPooling
 from bittrue.operators.addressing import Broadcast, Slice, Transpose, UpsamplingNearest
 from bittrue.operators.arithmetic import Add, Average, Divide, Maximum, Minimum, Multiply, Subtract
@@ -33,6 +33,7 @@ from bittrue.operators.normalization import BatchNormalization
 from bittrue.operators.output_kind import ends_in_probabilities
 from bittrue.operators.pooling import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
 from bittrue.operators.reduction import ReduceMaximum, ReduceMean, ReduceMinimum, ReduceSum
+from bittrue.operators.softmax import LogSoftmax, Softmax
 from bittrue.operators.upsampling import UpsamplingBilinear
 
 __all__ = [

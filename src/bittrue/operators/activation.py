@@ -1,4 +1,4 @@
-"""Activations of straight pieces (the ReLU family, clip, absolute value) and softmax with its logarithm."""
+"""Activations of straight pieces: the ReLU family, clip, absolute value."""
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -7,15 +7,14 @@ from math import prod
 import numpy as np
 import torch
 
-from bittrue import fixed, program
-from bittrue.errors import ModelError, PlanError
-from bittrue.fixed import FixedFormat, Overflow, Quantizer
+from bittrue import program
+from bittrue.errors import ModelError
 from bittrue.fixed.dyadic import integer_array
 from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
 from bittrue.network import Node, Operator, Parameter, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
-from bittrue.plan import Grouping, PlanOptions, Site, Word, grouping, output_site, parameter_site, sites
+from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, parameter_site, sites
 from bittrue.shapes import Shape
 
 
@@ -56,16 +55,6 @@ class Absolute(Operator):
     """|x|."""
 
 
-@dataclass(frozen=True, eq=False)
-class Softmax(Operator):
-    """exp(x_i) / Σ exp(x_j) over the last axis."""
-
-
-@dataclass(frozen=True, eq=False)
-class LogSoftmax(Operator):
-    """x_i − log Σ exp(x_j) over the last axis."""
-
-
 @shape_of.rule(ReLU, Clip, Absolute)
 def _(operator: Operator, shapes: tuple[Shape, ...]) -> Shape:
     return shapes[0]
@@ -76,13 +65,6 @@ def _(operator: PReLU, shapes: tuple[Shape, ...]) -> Shape:
     slopes = operator.slope.value.shape
     if slopes != (1,) and (not slopes or slopes != shapes[0][-len(slopes) :]):
         raise ModelError(f"slopes of {format_shape(slopes)} don't fit an input of {format_shape(shapes[0])}.")
-    return shapes[0]
-
-
-@shape_of.rule(Softmax, LogSoftmax)
-def _(operator: Operator, shapes: tuple[Shape, ...]) -> Shape:
-    if not shapes[0]:
-        raise ModelError("softmax needs an axis to sum over.")
     return shapes[0]
 
 
@@ -124,41 +106,12 @@ def _(operator: Absolute, node: Node, options: PlanOptions) -> tuple[Site, ...]:
     return (output_site(node),)
 
 
-@sites.rule(LogSoftmax)
-def _(operator: LogSoftmax, node: Node, options: PlanOptions) -> tuple[Site, ...]:
-    return (output_site(node, finite=False),)
-
-
-@sites.rule(Softmax)
-def _(operator: Softmax, node: Node, options: PlanOptions) -> tuple[Site, ...]:
-    output = output_site(node, finite=False, bounds=(0.0, 1.0))
-    if options.softmax == "exact":
-        return (output,)
-    parts = {
-        "difference": Site(f"{node.name}.difference", node.name, "difference", span_of=f"{node.inputs[0]}.output"),
-        "exp": Site(f"{node.name}.exp", node.name, "exp", finite=False, bounds=(0.0, 1.0)),
-        "sum": Site(f"{node.name}.sum", node.name, "sum", bounds=(0.0, float(node.shape[-1]))),
-        "reciprocal": Site(f"{node.name}.reciprocal", node.name, "reciprocal", finite=False, bounds=(0.0, 1.0)),
-    }
-    return (output, *parts.values())
-
-
 @grouping.rule(ReLU, PReLU, Clip, Absolute)
 def _(operator: Operator) -> Grouping:
     return Grouping.FOLLOW
 
 
-@grouping.rule(Softmax, LogSoftmax)
-def _(operator: Operator) -> Grouping:
-    return Grouping.END
-
-
-@output_kind.rule(Softmax)
-def _(operator: Operator) -> OutputKind:
-    return OutputKind.PROBABILITIES
-
-
-@output_kind.rule(ReLU, PReLU, Clip, Absolute, LogSoftmax)
+@output_kind.rule(ReLU, PReLU, Clip, Absolute)
 def _(operator: Operator) -> OutputKind:
     return OutputKind.OTHER
 
@@ -195,16 +148,6 @@ def _(operator: Clip) -> FloatFunction:
 @float_value.rule(Absolute)
 def _(operator: Absolute) -> FloatFunction:
     return torch.abs
-
-
-@float_value.rule(LogSoftmax)
-def _(operator: LogSoftmax) -> FloatFunction:
-    return lambda x: torch.log_softmax(x, -1)
-
-
-@float_value.rule(Softmax)
-def _(operator: Softmax) -> FloatFunction:
-    return lambda x: torch.softmax(x, -1)
 
 
 # Lowering
@@ -336,57 +279,6 @@ def _(operator: Absolute, context: LoweringContext) -> None:
     context.finish(branches, context.node.inputs, max(kind.fraction_bits, 0), Fraction(0), largest)
 
 
-@lower.rule(LogSoftmax)
-def _(operator: LogSoftmax, context: LoweringContext) -> None:
-    (kind,) = context.input_types
-    low, high = value_bounds(kind)
-    # The logarithm of n is less than the number of its bits.
-    lowest = None if low is None or high is None else low - high - context.node.shape[-1].bit_length()
-    context.finish(program.LogSoftmax(), context.node.inputs, None, lowest, Fraction(0))
-
-
-@lower.rule(Softmax)
-def _(operator: Softmax, context: LoweringContext) -> None:
-    if context.options.softmax == "exact":
-        context.finish(program.Softmax(), context.node.inputs, None, Fraction(0), Fraction(1))
-        return
-    (kind,) = context.input_types
-    assert kind.fraction_bits is not None
-    exp, reciprocal = context.quantizer("exp"), context.quantizer("reciprocal")
-    difference = _part(context, "difference", kind.fraction_bits)
-    total = _part(context, "sum", exp.format.fraction_bits)
-    _check_sum(context, difference, exp, total)
-    instruction = program.SoftmaxTable(difference, exp, total, reciprocal)
-    bits = exp.format.fraction_bits + reciprocal.format.fraction_bits
-    context.finish(instruction, context.node.inputs, bits, None, None)
-
-
-def _part(context: LoweringContext, role: str, exact_fraction_bits: int) -> Quantizer:
-    """The quantizer of a part of the table form; EXACT keeps every bit of a difference or a sum."""
-    if context.spec(role) is Word.EXACT:
-        return Quantizer(FixedFormat(True, 62, exact_fraction_bits), overflow=Overflow.UNBOUNDED)
-    return context.quantizer(role)
-
-
-def _check_sum(context: LoweringContext, difference: Quantizer, exp: Quantizer, total: Quantizer) -> None:
-    """Refuse formats under which the sum's code can reach 0 (B9)."""
-    name = context.node.name
-    folding = (Overflow.WRAP, Overflow.SATURATE_ZERO)
-    if difference.overflow in folding:
-        raise PlanError(
-            f"site {name}.difference: {difference.overflow.value} can make a small number of a large one; use SATURATE."
-        )
-    # The largest input's difference is 0, so its exponential is 1, and each of the others lies between 0 and that.
-    one = fixed.quantize(Fraction(1), exp)
-    unit = Fraction(2) ** -exp.format.fraction_bits
-    largest = fixed.round_to_code(one * context.node.shape[-1] * unit, total.format.fraction_bits, total.rounding)
-    if fixed.quantize(one * unit, total) <= 0 or (total.overflow in folding and fixed.overflows(largest, total)):
-        raise PlanError(
-            f"site {name}.sum: the sum's code can reach 0, which has no reciprocal; "
-            f"give {name}.exp and {name}.sum more bits, or SATURATE."
-        )
-
-
 @bypass.rule(ReLU)
 def _(operator: ReLU, context: LoweringContext) -> Operator:
     most, slope, threshold = _numbers(operator, context)
@@ -409,6 +301,6 @@ def _(operator: Clip, context: LoweringContext) -> Operator:
     return Clip(None if low is None else float(low), None if high is None else float(high))
 
 
-@bypass.rule(Absolute, Softmax, LogSoftmax)
-def _(operator: Operator, context: LoweringContext) -> Operator:
+@bypass.rule(Absolute)
+def _(operator: Absolute, context: LoweringContext) -> Operator:
     return operator

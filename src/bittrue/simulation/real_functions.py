@@ -13,8 +13,8 @@ from typing import Any
 import mpmath
 import torch
 
-from bittrue.errors import BittrueError, CarrierError
-from bittrue.fixed import Quantizer, Rounding, round_to_code
+from bittrue.errors import BittrueError
+from bittrue.fixed import Quantizer, round_to_code
 from bittrue.program import (
     ELU,
     GELU,
@@ -37,9 +37,8 @@ from bittrue.program import (
 )
 from bittrue.program.reach import LARGEST_EXPONENT
 from bittrue.rules import RuleTable
+from bittrue.simulation import intervals
 
-_MOST_PRECISION = 1 << 16
-_GUARD_BITS = 8
 _MOST_TAIL = 1 << 13
 _SMALLEST_ERROR = 2.0**-60
 
@@ -69,73 +68,6 @@ real_function.unsupported(BatchNorm, reason="it differs by channel and is decide
 
 def _only_at(point: int, value: Fraction) -> Callable[[Fraction], Fraction | None]:
     return lambda x: value if x == point else None
-
-
-# Intervals
-
-
-def _padded(y: mpmath.mpi) -> mpmath.mpi:
-    # mpmath rounds the ends in their directions, but what it rounds is itself known to a few bits beyond them only:
-    # next to a number of few bits an end can lie on the wrong side.
-    unit = mpmath.iv.mpf(2) ** (_GUARD_BITS - mpmath.iv.prec)
-    return y * (1 + unit * mpmath.iv.mpf([-1, 1]))
-
-
-def _exp(x: mpmath.mpi) -> mpmath.mpi:
-    return _padded(mpmath.iv.exp(x))
-
-
-def _sigmoid(x: mpmath.mpi) -> mpmath.mpi:
-    return 1 / (1 + _exp(-x))
-
-
-def _tanh(x: mpmath.mpi) -> mpmath.mpi:
-    return 1 - 2 / (1 + _exp(2 * x))
-
-
-def _softplus(x: mpmath.mpi) -> mpmath.mpi:
-    if x > 0:
-        return x + _padded(mpmath.iv.log(1 + _exp(-x)))
-    return _padded(mpmath.iv.log(1 + _exp(x)))
-
-
-def _erfc(x: mpmath.mpi) -> mpmath.mpi:
-    """1 − erf x for x > 0, between its values at both ends, which mpmath gives to within its precision."""
-    if x > mpmath.iv.prec:  # erfc x < exp(−x²)
-        return mpmath.iv.mpf([0, mpmath.mpf(2) ** -mpmath.iv.prec])
-    with mpmath.workprec(mpmath.iv.prec + 64):
-        ends = [mpmath.erfc(mpmath.mpf(x.b)), mpmath.erfc(mpmath.mpf(x.a))]
-    return _padded(mpmath.iv.mpf(ends))
-
-
-def _erf(x: mpmath.mpi) -> mpmath.mpi:
-    if not x > 0:
-        return -_erf(-x)
-    if x > 1:
-        return 1 - _erfc(x)
-    with mpmath.workprec(mpmath.iv.prec + 64):
-        ends = [mpmath.erf(mpmath.mpf(x.a)), mpmath.erf(mpmath.mpf(x.b))]
-    return _padded(mpmath.iv.mpf(ends))
-
-
-def _gelu(x: mpmath.mpi) -> mpmath.mpi:
-    beyond = _erfc(abs(x) / mpmath.iv.sqrt(mpmath.iv.mpf(2))) / 2
-    return x * (1 - beyond) if x > 0 else x * beyond
-
-
-def _gelu_by_tanh(x: mpmath.mpi) -> mpmath.mpi:
-    cubic = x + mpmath.iv.mpf(44715) / 1000000 * x * x * x
-    return x * _sigmoid(2 * mpmath.iv.sqrt(2 / mpmath.iv.pi) * cubic)
-
-
-def _mish(x: mpmath.mpi) -> mpmath.mpi:
-    if x > 0:
-        inverse = _exp(-x)
-        rest = 2 * inverse * inverse
-        return x * (1 - rest / (1 + 2 * inverse + rest))
-    power = _exp(x)
-    part = power * (power + 2)
-    return x * part / (part + 2)
 
 
 # Tails
@@ -177,12 +109,14 @@ def _log_sigmoid_tail(x: Fraction) -> tuple[Fraction, Fraction]:
 
 @real_function.rule(Sigmoid)
 def _(function: Sigmoid) -> RealFunction:
-    return RealFunction(torch.sigmoid, _only_at(0, Fraction(1, 2)), _sigmoid, tail=_sigmoid_tail)
+    return RealFunction(torch.sigmoid, _only_at(0, Fraction(1, 2)), intervals.sigmoid, tail=_sigmoid_tail)
 
 
 @real_function.rule(Tanh)
 def _(function: Tanh) -> RealFunction:
-    return RealFunction(torch.tanh, _only_at(0, Fraction(0)), _tanh, tail=lambda x: _odd(x, 2 * _above_exp(2 * abs(x))))
+    return RealFunction(
+        torch.tanh, _only_at(0, Fraction(0)), intervals.tanh, tail=lambda x: _odd(x, 2 * _above_exp(2 * abs(x)))
+    )
 
 
 @real_function.rule(Exp)
@@ -192,7 +126,7 @@ def _(function: Exp) -> RealFunction:
             raise ValueError(f"the exponential of a number above {LARGEST_EXPONENT}, which no word holds")
         return Fraction(1) if x == 0 else None
 
-    return RealFunction(torch.exp, rational, _exp)
+    return RealFunction(torch.exp, rational, intervals.exp)
 
 
 @real_function.rule(Log)
@@ -202,7 +136,7 @@ def _(function: Log) -> RealFunction:
             raise ValueError("the logarithm of 0" if x == 0 else "the logarithm of a negative number")
         return Fraction(0) if x == 1 else None
 
-    return RealFunction(torch.log, rational, lambda x: _padded(mpmath.iv.log(x)))
+    return RealFunction(torch.log, rational, lambda x: intervals.padded(mpmath.iv.log(x)))
 
 
 @real_function.rule(Sqrt)
@@ -213,7 +147,7 @@ def _(function: Sqrt) -> RealFunction:
         root = Fraction(isqrt(x.numerator), isqrt(x.denominator))
         return root if root * root == x else None
 
-    return RealFunction(torch.sqrt, rational, lambda x: _padded(mpmath.iv.sqrt(x)))
+    return RealFunction(torch.sqrt, rational, lambda x: intervals.padded(mpmath.iv.sqrt(x)))
 
 
 @real_function.rule(Reciprocal)
@@ -233,7 +167,7 @@ def _(function: Square) -> RealFunction:
 
 @real_function.rule(Erf)
 def _(function: Erf) -> RealFunction:
-    return RealFunction(torch.erf, _only_at(0, Fraction(0)), _erf, tail=lambda x: _odd(x, _above_exp(x * x)))
+    return RealFunction(torch.erf, _only_at(0, Fraction(0)), intervals.erf, tail=lambda x: _odd(x, _above_exp(x * x)))
 
 
 @real_function.rule(ELU)
@@ -246,7 +180,7 @@ def _(function: ELU) -> RealFunction:
         return Fraction(0) if factor == 0 else None
 
     def interval(x: mpmath.mpi) -> mpmath.mpi:
-        return mpmath.iv.mpf(factor.numerator) / factor.denominator * (_exp(x) - 1)
+        return mpmath.iv.mpf(factor.numerator) / factor.denominator * (intervals.exp(x) - 1)
 
     return RealFunction(
         lambda x: torch.where(x > 0, scale * x, scale * alpha * torch.expm1(x.clamp(max=0))),
@@ -272,8 +206,8 @@ def _(function: GELU) -> RealFunction:
         return _gated(x, _above_exp(abs(x) * 3 / 2 + abs(x) ** 3 / 16))
 
     if function.approximate:
-        return RealFunction(by_tanh, _only_at(0, Fraction(0)), _gelu_by_tanh, tail=tail_by_tanh)
-    return RealFunction(by_erf, _only_at(0, Fraction(0)), _gelu, tail=tail)
+        return RealFunction(by_tanh, _only_at(0, Fraction(0)), intervals.gelu_by_tanh, tail=tail_by_tanh)
+    return RealFunction(by_erf, _only_at(0, Fraction(0)), intervals.gelu, tail=tail)
 
 
 @real_function.rule(SiLU)
@@ -281,7 +215,7 @@ def _(function: SiLU) -> RealFunction:
     return RealFunction(
         lambda x: x * torch.sigmoid(x),
         _only_at(0, Fraction(0)),
-        lambda x: x * _sigmoid(x),
+        lambda x: x * intervals.sigmoid(x),
         tail=lambda x: _gated(x, _above_exp(abs(x))),
     )
 
@@ -291,18 +225,20 @@ def _(function: Mish) -> RealFunction:
     def tail(x: Fraction) -> tuple[Fraction, Fraction]:
         return _gated(x, 2 * _above_exp(2 * x if x > 0 else -x))
 
-    return RealFunction(lambda x: x * torch.tanh(_approximate_softplus(x)), _only_at(0, Fraction(0)), _mish, tail=tail)
+    return RealFunction(
+        lambda x: x * torch.tanh(_approximate_softplus(x)), _only_at(0, Fraction(0)), intervals.mish, tail=tail
+    )
 
 
 @real_function.rule(Softplus)
 def _(function: Softplus) -> RealFunction:
-    return RealFunction(_approximate_softplus, lambda x: None, _softplus, tail=_softplus_tail)
+    return RealFunction(_approximate_softplus, lambda x: None, intervals.softplus, tail=_softplus_tail)
 
 
 @real_function.rule(LogSigmoid)
 def _(function: LogSigmoid) -> RealFunction:
     return RealFunction(
-        lambda x: -_approximate_softplus(-x), lambda x: None, lambda x: -_softplus(-x), tail=_log_sigmoid_tail
+        lambda x: -_approximate_softplus(-x), lambda x: None, lambda x: -intervals.softplus(-x), tail=_log_sigmoid_tail
     )
 
 
@@ -356,7 +292,7 @@ def function_code(code: int, fraction_bits: int, quantizer: Quantizer, function:
             return round_to_code(Fraction(2 * below + 1, 4), 0, rounding)
     interval = function.interval
     assert interval is not None
-    return _round_interval(lambda: interval(_exact(code, fraction_bits)), bits, rounding, what)
+    return intervals.round_interval(lambda: interval(intervals.exact(code, fraction_bits)), bits, rounding, what)
 
 
 def softmax_code(codes: list[int], index: int, fraction_bits: int, quantizer: Quantizer, what: str) -> int:
@@ -366,10 +302,12 @@ def softmax_code(codes: list[int], index: int, fraction_bits: int, quantizer: Qu
         return round_to_code(Fraction(1, len(codes)), bits, rounding)
 
     def value() -> mpmath.mpi:
-        others = [_exp(_exact(code - codes[index], fraction_bits)) for code in codes if code != codes[index]]
+        others = [
+            intervals.exp(intervals.exact(code - codes[index], fraction_bits)) for code in codes if code != codes[index]
+        ]
         return 1 / sum(others, mpmath.iv.mpf(len(codes) - len(others)))
 
-    return _round_interval(value, bits, rounding, what)
+    return intervals.round_interval(value, bits, rounding, what)
 
 
 def log_softmax_code(codes: list[int], index: int, fraction_bits: int, quantizer: Quantizer, what: str) -> int:
@@ -380,33 +318,8 @@ def log_softmax_code(codes: list[int], index: int, fraction_bits: int, quantizer
     largest = max(codes)
 
     def value() -> mpmath.mpi:
-        others = [_exp(_exact(code - largest, fraction_bits)) for code in codes if code != largest]
+        others = [intervals.exp(intervals.exact(code - largest, fraction_bits)) for code in codes if code != largest]
         total = sum(others, mpmath.iv.mpf(len(codes) - len(others)))
-        return _exact(codes[index] - largest, fraction_bits) - _padded(mpmath.iv.log(total))
+        return intervals.exact(codes[index] - largest, fraction_bits) - intervals.padded(mpmath.iv.log(total))
 
-    return _round_interval(value, bits, rounding, what)
-
-
-def _exact(code: int, fraction_bits: int) -> mpmath.mpi:
-    return mpmath.iv.mpf(code) * mpmath.iv.mpf(2) ** -fraction_bits
-
-
-def _round_interval(evaluate: Callable[[], mpmath.mpi], bits: int, rounding: Rounding, what: str) -> int:
-    """The rounded code of an irrational number given by ever narrower intervals.
-
-    The number lies strictly inside each interval, so it is decided once both ends fall into one half-step.
-    """
-    precision, before = 80 + max(bits, 0), mpmath.iv.prec
-    try:
-        while precision <= _MOST_PRECISION:
-            mpmath.iv.prec = precision
-            doubled = evaluate() * mpmath.iv.mpf(2) ** (bits + 1)
-            with mpmath.workprec(precision + 64):
-                below = int(mpmath.floor(mpmath.mpf(doubled.a)))
-                above = int(mpmath.ceil(mpmath.mpf(doubled.b))) - 1
-            if below == above:
-                return round_to_code(Fraction(2 * below + 1, 4), 0, rounding)
-            precision *= 2
-    finally:
-        mpmath.iv.prec = before
-    raise CarrierError(f"{what}: a result can't be told from a tie within {_MOST_PRECISION} bits; give the site fewer.")
+    return intervals.round_interval(value, bits, rounding, what)

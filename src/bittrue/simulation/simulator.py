@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from bittrue.errors import CarrierError, FormatError
-from bittrue.fixed import Overflow, Quantizer, Rounding
-from bittrue.fixed.tensor import apply_overflow_, count_overflows, quantize, round_shift_
+from bittrue.errors import CarrierError
 from bittrue.operators.float_value import float_value
 from bittrue.program import Bypass, CodeType, FixedNetwork, Quantize, Step
 from bittrue.simulation import (
@@ -25,10 +23,10 @@ from bittrue.simulation import (
     wide_tensors,
 )
 from bittrue.simulation.arithmetic import exact_arithmetic
-from bittrue.simulation.carrier import carrier_for
-from bittrue.simulation.fusion import fusions
+from bittrue.simulation.fusion import Fusion, fusions
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove, prove_step
+from bittrue.simulation.requantization import finish, quantize_reals
 from bittrue.simulation.values import Codes, Result, Value
 
 KERNEL_MODULES = (
@@ -44,9 +42,6 @@ KERNEL_MODULES = (
     wide_tensors,
 )
 """Imported for the rules that they register."""
-
-_MOST_SCALED = 60
-"""Numbers and scales below 2^60 leave float32 room to hold their product."""
 
 __all__ = ["BatchResult", "KeptBatch", "LayerProof", "Observer", "Simulator", "is_exact", "prove"]
 
@@ -109,19 +104,29 @@ class Simulator:
     def _input_types(self, step: Step) -> tuple[CodeType, ...]:
         return tuple(self.program.by_name[name].type for name in step.inputs)
 
-    @torch.inference_mode()
-    @exact_arithmetic()
     def run(self, x: np.ndarray, observe: Observer | None = None) -> BatchResult:
         """Simulate a batch x of float32, shape (batch, *input shape), channels last.
 
         Raises CarrierError where codes are too long for any carrier, FormatError for NaN or infinity in x.
         """
+        return self._run(x, {self.program.output}, self._fusions if observe is None else {}, observe)[0]
+
+    def run_keeping(self, x: np.ndarray) -> KeptBatch:
+        """As `run`, with all values kept, which takes as much memory as they have together."""
+        result, values = self._run(x, set(self.program.by_name), {}, None)
+        return KeptBatch(self.program, x, values, result)
+
+    @torch.inference_mode()
+    @exact_arithmetic()
+    def _run(
+        self, x: np.ndarray, kept: set[str], fused: Mapping[str, Fusion], observe: Observer | None
+    ) -> tuple[BatchResult, dict[str, Value]]:
+        """The batch's result, and the values of the steps `kept`, which always has the output."""
         values: dict[str, Value] = {}
         readers = Counter(name for step in self.program.steps for name in set(step.inputs))
-        readers[self.program.output] += 1
+        readers.update(kept)
         overflows: dict[str, int] = {}
         peaks: dict[str, int] = {}
-        fused = self._fusions if observe is None else {}
         done: set[str] = set()
         for own in self.program.steps:
             if own.name in done:
@@ -143,25 +148,7 @@ class Simulator:
                     del values[name]
         output = self.program.by_name[self.program.output]
         outputs = _output_values(values[output.name], _place(output))
-        return BatchResult(outputs, overflows, peaks)
-
-    def run_keeping(self, x: np.ndarray) -> KeptBatch:
-        """As `run`, with all values kept, which takes as much memory as they have together."""
-        with torch.inference_mode(), exact_arithmetic():
-            values: dict[str, Value] = {}
-            overflows: dict[str, int] = {}
-            peaks: dict[str, int] = {}
-            for step in self.program.steps:
-                codes, outside = self._compute(
-                    step, x, values, Counter(dict.fromkeys(values, 2)), self._kernels.get(step.name)
-                )
-                values[step.name] = codes
-                overflows |= outside
-                if codes.fraction_bits is not None and (step.type.low is None or step.type.high is None):
-                    peaks[step.name] = codes.bound
-            output = self.program.by_name[self.program.output]
-            outputs = _output_values(values[output.name], _place(output))
-        return KeptBatch(self.program, x, values, BatchResult(outputs, overflows, peaks))
+        return BatchResult(outputs, overflows, peaks), values
 
     def run_from(self, kept: KeptBatch) -> np.ndarray:
         """The outputs of this program for a batch that another one has run: only what differs is computed.
@@ -204,7 +191,7 @@ class Simulator:
         """The codes of a step, and its overflows by site; compute: its kernel, where it has one."""
         if isinstance(step.instruction, Quantize):
             pixels = torch.from_numpy(np.ascontiguousarray(x, np.float32))
-            codes, outside = _quantize_reals(pixels, step, "the input")
+            codes, outside = quantize_reals(pixels, step, "the input")
             return codes, _by_site(step, outside, {})
         tensors = {name: codes.tensor for name, codes in values.items() if isinstance(codes, Codes)}
         storages = Counter(_storage(tensor) for tensor in tensors.values())
@@ -218,13 +205,13 @@ class Simulator:
         if result is None:
             return self._in_python(step, inputs)
         if isinstance(step.instruction, Bypass):
-            codes, outside = _quantize_reals(result.tensor, step, _place(step))
+            codes, outside = quantize_reals(result.tensor, step, _place(step))
             return codes, _by_site(step, outside, {})
         kept = {_storage(tensor) for name, tensor in tensors.items() if name not in step.inputs or readers[name] > 1}
         for name in step.inputs:
             if name in tensors and storages[_storage(tensors[name])] > 1:
                 kept.add(_storage(tensors[name]))
-        codes, outside = _finish(result, step, may_overwrite=_storage(result.tensor) not in kept)
+        codes, outside = finish(result, step, may_overwrite=_storage(result.tensor) not in kept)
         return codes, _by_site(step, outside, result.inner_overflows)
 
     def _in_python(self, step: Step, inputs: tuple[Value, ...]) -> tuple[Value, dict[str, int]]:
@@ -309,111 +296,6 @@ def _same_codes(first: Value, second: Value) -> bool:
 
 def _storage(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
-
-
-def _quantize_reals(x: torch.Tensor, step: Step, what: str) -> tuple[Value, int]:
-    """float32 numbers, the input's or those that FLOAT computes, by the step's quantizer, if it has one."""
-    if step.quantizer is None:
-        return Codes(x, None, 0, 0), 0
-    try:
-        return _quantize_on_torch(x, step.type, step.quantizer, what)
-    except FormatError as error:
-        raise FormatError(f"{what}: {error}") from None
-    except CarrierError:
-        return wide.quantize_wide(x.numpy(), step.type, step.quantizer, what)
-
-
-def _quantize_on_torch(x: torch.Tensor, kind: CodeType, quantizer: Quantizer, what: str) -> tuple[Codes, int]:
-    codes, low, high = _rounded_reals(x, quantizer)
-    outside = 0
-    if low < quantizer.min_code or high > quantizer.max_code:
-        outside = count_overflows(codes, quantizer)
-        codes = quantize(x, quantizer)
-        low, high = _extremes(codes)
-    carrier = carrier_for(max(abs(low), abs(high)), what)
-    return Codes(codes.to(carrier.dtype), kind.fraction_bits, low, high), outside
-
-
-def _rounded_reals(x: torch.Tensor, quantizer: Quantizer) -> tuple[torch.Tensor, int, int]:
-    """float32 numbers as rounded codes, not yet limited, with the least and the largest of them."""
-    bits = quantizer.format.fraction_bits
-    if quantizer.rounding is Rounding.NEAREST_EVEN and abs(bits) <= _MOST_SCALED:
-        least, most = (float(end) for end in torch.aminmax(x)) if x.numel() else (0.0, 0.0)
-        if max(-least, most) < 2.0**_MOST_SCALED:  # false for NaN, which aminmax passes on
-            # Scaling by a power of two is exact here, or leaves a number far below one half, which rounds to 0 all the
-            # same.
-            return torch.mul(x, 2.0**bits).round_(), round(least * 2.0**bits), round(most * 2.0**bits)
-    codes = quantize(x, Quantizer(quantizer.format, quantizer.rounding, Overflow.UNBOUNDED))
-    return codes, *_extremes(codes)
-
-
-def _finish(result: Result, step: Step, *, may_overwrite: bool) -> tuple[Value, int]:
-    """The step's quantizer on a kernel's result; codes that the bounds show to be in place are left alone."""
-    if not wide.fits_torch(result, step):
-        return wide.finish_result(result, step)
-    quantizer = step.quantizer
-    tensor, low, high = result.tensor, result.low, result.high
-    if quantizer is None:
-        if not result.tight and (step.type.low is None or step.type.high is None):
-            # Of sums over sums the bounds would be the batches' own; the reported proof is for all data alike.
-            low, high = _extremes(tensor)
-        return _on_carrier(tensor, step, low, high), 0
-    assert result.rounded or step.is_dyadic
-    shift = 0 if result.rounded else (step.exact.fraction_bits or 0) - quantizer.format.fraction_bits
-    if shift < 0:
-        low, high = low << -shift, high << -shift
-        carrier = carrier_for(max(abs(low), abs(high)), step.name)
-        if carrier.dtype != tensor.dtype and carrier.bits > _bits(tensor):
-            tensor, may_overwrite = tensor.to(carrier.dtype), True
-    if shift:
-        tensor = round_shift_(tensor if may_overwrite else tensor.clone(), shift, quantizer.rounding)
-        may_overwrite = True
-        if shift > 0:
-            low, high = low >> shift, -(-high >> shift)
-    unlimited = quantizer.overflow is Overflow.UNBOUNDED
-    if (result.tight or not unlimited) and quantizer.min_code <= low and high <= quantizer.max_code:
-        return _on_carrier(tensor, step, low, high), 0
-    least, most = _extremes(tensor)
-    outside = 0
-    if least < quantizer.min_code or most > quantizer.max_code:
-        outside = count_overflows(tensor, quantizer)
-        if not unlimited:
-            if quantizer.overflow is Overflow.WRAP:
-                # In an unsigned word a small negative code wraps to a large one.
-                carrier = carrier_for(quantizer.max_code, step.name)
-                if carrier.bits > _bits(tensor):
-                    tensor, may_overwrite = tensor.to(carrier.dtype), True
-            tensor = apply_overflow_(tensor if may_overwrite else tensor.clone(), quantizer)
-            least, most = _limited(least, most, quantizer)
-    if unlimited and result.tight:
-        least, most = low, high  # as where none overflows, so that the peak is the same in batches of any size
-    return _on_carrier(tensor, step, least, most), outside
-
-
-def _limited(least: int, most: int, quantizer: Quantizer) -> tuple[int, int]:
-    """Bounds of codes from `least` to `most` after the overflow mode, some of them having overflowed."""
-    if quantizer.overflow is Overflow.WRAP:
-        return quantizer.min_code, quantizer.max_code
-    least = min(max(least, quantizer.min_code), quantizer.max_code)
-    most = min(max(most, quantizer.min_code), quantizer.max_code)
-    return (min(least, 0), max(most, 0)) if quantizer.overflow is Overflow.SATURATE_ZERO else (least, most)
-
-
-def _bits(tensor: torch.Tensor) -> int:
-    return {torch.float32: 24, torch.float64: 53, torch.int64: 62}[tensor.dtype]
-
-
-def _on_carrier(tensor: torch.Tensor, step: Step, low: int, high: int) -> Codes:
-    """The codes on the narrowest carrier that their bounds allow."""
-    carrier = carrier_for(max(abs(low), abs(high)), step.name)
-    return Codes(tensor.to(carrier.dtype), step.type.fraction_bits, low, high)
-
-
-def _extremes(codes: torch.Tensor) -> tuple[int, int]:
-    if not codes.numel():
-        return 0, 0
-    low, high = torch.aminmax(codes)
-    return int(low), int(high)
 
 
 def _output_values(codes: Value, what: str) -> np.ndarray:

@@ -2,17 +2,22 @@
 
 import doctest
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 from typer.testing import CliRunner
 
 from bittrue.cli.app import app
 from docs.pages import ROOT, Block, blocks
+from frontends.onnx_quantized_zoo import SHAPE, qdq
+from frontends.onnx_zoo import channels_last, random
 
-GUIDE = [ROOT / "README.md", ROOT / "docs/index.md", ROOT / "docs/proof.md"]
+GUIDE = [ROOT / "README.md", ROOT / "docs/index.md", ROOT / "docs/models.md", ROOT / "docs/proof.md"]
 
 
 def commands(block: Block) -> list[str]:
@@ -29,9 +34,18 @@ def run(line: str) -> str:
     return result.stdout
 
 
+def own_files(folder: Path) -> None:
+    """What a reader has of their own."""
+    shutil.copy(ROOT / "tests/frontends/onnx_files/tensorflow.onnx", folder / "model.onnx")
+    onnx.save(qdq(), folder / "quantized.onnx")
+    np.savez(folder / "images.npz", x=channels_last(random(4, *SHAPE[1:], seed=9)), y=np.arange(4) % 3)
+
+
 def test_every_block_of_the_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one folder, page after page, as a reader goes through them."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    own_files(tmp_path)
     names: dict[str, object] = {}
     for page in GUIDE:
         shell = [block for block in blocks(page) if block.language in ("sh", "bash", "shell")]
@@ -39,7 +53,9 @@ def test_every_block_of_the_guide_runs(tmp_path: Path, monkeypatch: pytest.Monke
         for block in blocks(page):
             if block.not_run is not None:
                 continue
-            if block.language == "python":
+            if block.title is not None:
+                (tmp_path / block.title).write_text(block.code, "utf-8")
+            elif block.language == "python":
                 exec(block.code, names)
             elif block in shell:
                 for line in commands(block):

@@ -8,15 +8,35 @@ https://keras.io/api/models/model_saving_apis/serialization_utils.
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bittrue.errors import ModelError
 
 TensorReference = tuple[str, int, int]
 """(layer, which of its calls, which of the call's outputs), as Keras's `keras_history`."""
 
-Calls = tuple[tuple[TensorReference, ...], ...]
-"""For each use of a layer, the tensors that it reads."""
+
+@dataclass(frozen=True)
+class Operand:
+    """A tensor among an operation's arguments: its number among those that the call reads."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One use of a layer: the tensors that it reads.
+
+    operands: the positional arguments of an operation of `keras.ops`, with an Operand in the place of each tensor.
+    named: its others.
+    """
+
+    tensors: tuple[TensorReference, ...]
+    operands: tuple[object, ...] = ()
+    named: Mapping[str, object] = field(default_factory=dict)
+
+
+Calls = tuple[Call, ...]
 
 MODELS = ("Functional", "Sequential")
 """The classes of models whose graph is data; a subclass's is Python code."""
@@ -41,6 +61,11 @@ class Settings:
 
     def integers(self, key: str, count: int, minimum: int = 1) -> tuple[int, ...]:
         return tuple(_integer(key, value, minimum) for value in _list(key, self._value(key), count))
+
+    def integers_or_one(self, key: str, count: int, minimum: int = 1) -> tuple[int, ...]:
+        """`count` integers, or one that stands for all."""
+        one = isinstance(self._value(key), int)
+        return (self.integer(key, minimum),) * count if one else self.integers(key, count, minimum)
 
     def integer_pairs(self, key: str, count: int, minimum: int = 0) -> tuple[tuple[int, int], ...]:
         """`count` pairs, as ZeroPadding2D's ((top, bottom), (left, right))."""
@@ -78,6 +103,13 @@ class Settings:
             raise ModelError(f"{key} is {axis}, which is no axis of one image's {rank} (the batch axis is axis 0)")
         return axis + rank if axis < 0 else axis - 1
 
+    def axes(self, key: str, rank: int) -> tuple[int, ...]:
+        """One axis or several, counted as in `axis`."""
+        value = self._value(key)
+        if value is None:
+            raise ModelError(f"{key} is None, which stands for the batch axis too: name the axes of one image")
+        return tuple(Settings({key: axis}).axis(key, rank) for axis in (value if isinstance(value, list) else [value]))
+
     def shape(self, key: str) -> tuple[int | None, ...]:
         """A shape with the batch axis left out; None where a size is open, and for Reshape's −1."""
         sizes = _list(key, self._value(key))
@@ -94,7 +126,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class KerasLayer:
-    """A layer as its configuration describes it.
+    """A layer, or an operation of `keras.ops`, as its configuration describes it.
 
     stored_name: the name of its group in a weights file: the class's name, numbered among the model's layers.
     """
@@ -105,6 +137,10 @@ class KerasLayer:
     settings: Settings
     calls: Calls
     stored_name: str
+
+    @property
+    def is_operation(self) -> bool:
+        return _is_operation(self.module)
 
     @property
     def is_model(self) -> bool:
@@ -125,6 +161,10 @@ def is_from_keras(module: str) -> bool:
     """Whether a stored module is Keras's own, and holds layers or models (not `keras.ops`, whose names clash)."""
     parts = module.split(".")
     return parts[0] == "keras" and "ops" not in parts
+
+
+def _is_operation(module: object) -> bool:
+    return isinstance(module, str) and module.split(".")[0] == "keras" and "ops" in module.split(".")
 
 
 def read_model(class_name: str, settings: Settings) -> KerasModel:
@@ -150,7 +190,7 @@ def _read_sequential(name: str, descriptions: list[Mapping[str, object]]) -> Ker
             "or call model.build with the input's shape, before you save or pass it"
         )
     references = [(_layer_name(layer), 0, 0) for layer in descriptions]
-    calls: list[Calls] = [(), *(((reference,),) for reference in references[:-1])]
+    calls = [(), *((Call((reference,)),) for reference in references[:-1])]
     return KerasModel(name, tuple(_read_layers(descriptions, calls)), (references[0],), (references[-1],))
 
 
@@ -165,8 +205,9 @@ def _read_layers(descriptions: list[Mapping[str, object]], calls: list[Calls]) -
         class_name = _text(f"layer {name}'s class", description.get("class_name"))
         module = description.get("module")
         registered = description.get("registered_name")
-        stored_name = _snake_case(class_name)
-        count = taken[stored_name] = taken.get(stored_name, -1) + 1
+        stored_name, count = _snake_case(class_name), 0
+        if not _is_operation(module):
+            count = taken[stored_name] = taken.get(stored_name, -1) + 1
         yield KerasLayer(
             name=name,
             class_name=class_name,
@@ -179,11 +220,8 @@ def _read_layers(descriptions: list[Mapping[str, object]], calls: list[Calls]) -
 
 
 def _read_calls(description: Mapping[str, object]) -> Calls:
-    """The tensors of each of a layer's calls.
-
-    Raises: ModelError for an argument that would change what the layer computes, as `training=True`.
-    """
     name = _layer_name(description)
+    read = _read_operation if _is_operation(description.get("module")) else _read_call
     calls = []
     for node in _list(f"layer {name}'s inbound_nodes", description.get("inbound_nodes")):
         if not isinstance(node, dict):
@@ -191,16 +229,23 @@ def _read_calls(description: Mapping[str, object]) -> Calls:
                 f"layer {name} is described as Keras 2 did it: load the model in Keras 3 and save it again"
             )
         arguments = _mapping(f"layer {name}'s kwargs", node.get("kwargs", {}))
-        named = [arguments.get(key) for key in TENSOR_ARGUMENTS]
-        tensors = list(_tensors(name, [node.get("args", []), *named]))
-        for key, value in arguments.items():
-            if key not in TENSOR_ARGUMENTS and not _is_nothing(value):
-                raise ModelError(
-                    f"layer {name} is called with {key}={shown(value)}, which changes what it computes: "
-                    "call it on its inputs alone"
-                )
-        calls.append(tuple(tensors))
+        calls.append(read(name, node.get("args", []), arguments))
     return tuple(calls)
+
+
+def _read_call(name: str, positional: object, named: Mapping[str, object]) -> Call:
+    """The tensors of a layer's call.
+
+    Raises: ModelError for an argument that would change what the layer computes, as `training=True`.
+    """
+    tensors = tuple(_tensors(name, [positional, *map(named.get, TENSOR_ARGUMENTS)]))
+    for key, value in named.items():
+        if key not in TENSOR_ARGUMENTS and not _is_nothing(value):
+            raise ModelError(
+                f"layer {name} is called with {key}={shown(value)}, which changes what it computes: "
+                "call it on its inputs alone"
+            )
+    return Call(tensors)
 
 
 def _tensors(name: str, argument: object) -> Iterator[TensorReference]:
@@ -208,10 +253,33 @@ def _tensors(name: str, argument: object) -> Iterator[TensorReference]:
     if isinstance(argument, list):
         for item in argument:
             yield from _tensors(name, item)
-    elif isinstance(argument, dict) and argument.get("class_name") == "__keras_tensor__":
-        yield _reference(_mapping("a tensor", argument.get("config")).get("keras_history"))
+    elif _is_tensor(argument):
+        yield _tensor(argument)
     elif argument is not None:
-        raise ModelError(f"layer {name} is called on {shown(argument)}, which is no tensor: use layers for arithmetic")
+        raise ModelError(f"layer {name} is called on {shown(argument)}, which is no tensor: call it on tensors alone")
+
+
+def _read_operation(name: str, positional: object, named: Mapping[str, object]) -> Call:
+    tensors: list[TensorReference] = []
+
+    def operand(argument: object) -> object:
+        if isinstance(argument, list):
+            return [operand(item) for item in argument]
+        if not _is_tensor(argument):
+            return argument
+        tensors.append(_tensor(argument))
+        return Operand(len(tensors) - 1)
+
+    operands = tuple(operand(argument) for argument in _list(f"operation {name}'s args", positional))
+    return Call(tuple(tensors), operands, {key: value for key, value in named.items() if value is not None})
+
+
+def _is_tensor(argument: object) -> bool:
+    return isinstance(argument, dict) and argument.get("class_name") == "__keras_tensor__"
+
+
+def _tensor(argument: object) -> TensorReference:
+    return _reference(_mapping("a tensor", _mapping("a tensor", argument).get("config")).get("keras_history"))
 
 
 def _is_nothing(value: object) -> bool:

@@ -4,6 +4,7 @@ import contextlib
 import graphlib
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from math import prod
 
@@ -11,6 +12,7 @@ from bittrue.errors import ModelError
 from bittrue.frontends.keras_attention import INNER_LAYERS
 from bittrue.frontends.keras_config import (
     FLOAT_POLICIES,
+    Call,
     KerasLayer,
     KerasModel,
     Settings,
@@ -20,7 +22,8 @@ from bittrue.frontends.keras_config import (
     shown,
 )
 from bittrue.frontends.keras_layers import LAYERS, MERGING, WITH_ACTIVATION, WITH_CONSTANTS, activation
-from bittrue.frontends.keras_use import Chain, Graph, LayerUse, ParameterReader
+from bittrue.frontends.keras_operations import OPERATIONS
+from bittrue.frontends.keras_use import Chain, Graph, LayerUse, Outputs, ParameterReader
 from bittrue.frontends.keras_weights import Weights, exact_value
 from bittrue.network import NetworkBuilder, Operator, Parameter, format_shape
 from bittrue.operators import Input
@@ -59,7 +62,7 @@ class Conversion:
         }
         values = self._inputs(model, layers, names, inputs)
         for layer, call in _in_order(model.layers):
-            sources = [_value(values, reference) for reference in layer.calls[call]]
+            sources = [_value(values, reference) for reference in layer.calls[call].tensors]
             layer_weights = weights.child(layer.name, layer.stored_name)
             if layer.is_model:
                 inner = read_model(layer.class_name, layer.settings)
@@ -69,13 +72,13 @@ class Conversion:
                 # Parameters bear the first use's name, whichever use comes first in the graph.
                 first = names[layer.name]
                 read = partial(self._read, layer_weights, INNER_LAYERS.get(layer.class_name, ()), first)
-                output = self._add_layer(layer, name, read, partial(self._parameter_name, first), sources)
+                outputs = self._add_layer(layer, call, name, read, partial(self._parameter_name, first), sources)
                 roles = tuple(self._parameters.get(layer_weights.key, ()))
                 if name not in self._not_a_layer:
                     self.made_by[name] = layer_weights, False, roles
-                if output != name:
-                    self.made_by[output] = layer_weights, True, roles
-                values[layer.name, call] = [output]
+                if len(outputs) == 1 and outputs != [name]:
+                    self.made_by[outputs[0]] = layer_weights, True, roles
+                values[layer.name, call] = outputs
         return [_value(values, reference) for reference in model.outputs]
 
     def _inputs(
@@ -91,17 +94,21 @@ class Conversion:
     def _add_layer(
         self,
         layer: KerasLayer,
+        call: int,
         name: str,
         read: ParameterReader,
         parameter_name: Callable[[str], str],
         sources: list[str],
-    ) -> str:
+    ) -> list[str]:
         shapes = tuple(self._builder.shape(source) for source in sources)
         fused: tuple[str, Operator] | None = None
         with naming(f"layer {name} ({layer.class_name})"):
-            _check_layer(layer, len(sources))
-            made = LAYERS[layer.class_name](LayerUse(layer.settings, shapes, read, parameter_name))
-            if layer.class_name in WITH_ACTIVATION:
+            (_check_operation if layer.is_operation else _check_layer)(layer, len(sources))
+            rules, use = LAYERS, LayerUse(layer.settings, shapes, read, parameter_name)
+            if layer.is_operation:
+                rules, use = OPERATIONS, _operation_use(use, layer.calls[call])
+            made = rules[layer.class_name](use)
+            if not layer.is_operation and layer.class_name in WITH_ACTIVATION:
                 fused = activation(layer.settings, shapes[0])
         if isinstance(made, Chain):
             for part, operator in made.parts:
@@ -115,12 +122,16 @@ class Conversion:
                 values[part] = sources[0]
             made = made.last
             self._not_a_layer.add(name)
-        elif layer.class_name in WITH_CONSTANTS:
+        elif isinstance(made, Outputs):
+            self._not_a_layer.add(name)
+            names = [name, *(self._builder.unique_name(name) for _ in made.operators[1:])]
+            return [self._add(node, operator, *sources) for node, operator in zip(names, made.operators, strict=True)]
+        elif layer.is_operation or layer.class_name in WITH_CONSTANTS:
             self._not_a_layer.add(name)
         node = self._add(name, made, *sources)
         if fused is None or fused[0] == "linear":
-            return node
-        return self._add(self._builder.unique_name(f"{name}_{fused[0]}"), fused[1], node)
+            return [node]
+        return [self._add(self._builder.unique_name(f"{name}_{fused[0]}"), fused[1], node)]
 
     def _part_name(self, name: str, part: str) -> str:
         """The name of the node for a part of what the layer `name` does."""
@@ -163,6 +174,23 @@ class Conversion:
                 for role, array in zip(wanted, stored, strict=True)
             }
         return self._parameters[weights.key]
+
+
+def _operation_use(use: LayerUse, call: Call) -> LayerUse:
+    """An operation's arguments are in part those of its call."""
+    return replace(use, settings=Settings({**use.settings.values, **call.named}), operands=call.operands)
+
+
+def _check_operation(layer: KerasLayer, sources: int) -> None:
+    if layer.class_name not in OPERATIONS:
+        raise ModelError(
+            f"the operation {layer.class_name} of keras.ops is not supported: use keras.layers, or keras.ops' "
+            f"{', '.join(OPERATIONS)}"
+        )
+    if sources == 0:
+        raise ModelError("it reads no tensor: save the model in Keras again")
+    if layer.settings.values.get("data_format") not in (None, "channels_last"):
+        raise ModelError("its data_format is not supported: build the model with data_format='channels_last'")
 
 
 def _check_layer(layer: KerasLayer, sources: int) -> None:
@@ -215,7 +243,7 @@ def _in_order(layers: tuple[KerasLayer, ...]) -> Iterator[tuple[KerasLayer, int]
     numbers = {(layer.name, call): number for number, (layer, call) in enumerate(calls)}
     sorter: graphlib.TopologicalSorter[int] = graphlib.TopologicalSorter()
     for number, (layer, call) in enumerate(calls):
-        sources = [(name, source_call) for name, source_call, _ in layer.calls[call]]
+        sources = [(name, source_call) for name, source_call, _ in layer.calls[call].tensors]
         sorter.add(number, *(numbers[source] for source in sources if source in numbers))
     try:
         sorter.prepare()

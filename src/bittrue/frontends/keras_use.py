@@ -22,6 +22,8 @@ class LayerUse:
     parameters: ParameterReader
     parameter_name: Callable[[str], str] = str
     """The name of a parameter that the layer has in its settings, by its role."""
+    operands: tuple[object, ...] = ()
+    """The positional arguments of an operation of `keras.ops`, with an Operand in the place of each tensor."""
 
     @property
     def shape(self) -> Shape:
@@ -84,7 +86,14 @@ class Graph:
     last: Operator
 
 
-Rule = Callable[[LayerUse], Operator | Chain | Graph]
+@dataclass(frozen=True)
+class Outputs:
+    """The operators of a layer with several outputs, one each, all of them reading its inputs."""
+
+    operators: tuple[Operator, ...]
+
+
+Rule = Callable[[LayerUse], Operator | Chain | Graph | Outputs]
 
 AXES = {1: ("steps",), 2: ("height", "width")}
 """What an error calls the spatial axes."""

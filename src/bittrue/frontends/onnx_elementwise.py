@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from math import isinf
 
 import numpy as np
 
 from bittrue.errors import ModelError
+from bittrue.frontends.forms import clipped
 from bittrue.frontends.layout import Keys, Layout, file_order, shared_factors
 from bittrue.frontends.onnx_conversion import Constant, NodeUse, Rule, Tensor, Value
 from bittrue.frontends.onnx_products import dense_bias
@@ -19,7 +19,6 @@ from bittrue.operators import (
     Absolute,
     Add,
     Average,
-    Clip,
     Convolution,
     ConvolutionTransposed,
     Dense,
@@ -229,13 +228,6 @@ def _power(use: NodeUse) -> Value:
 
 
 # Activations
-
-
-def clipped(low: float | None, high: float | None) -> Operator:
-    """A clip, which is a ReLU where it starts at 0."""
-    low = None if low is None or isinf(low) else low
-    high = None if high is None or isinf(high) else high
-    return ReLU(max_value=high) if low == 0 else Clip(low, high)
 
 
 def _clip(use: NodeUse) -> Value:

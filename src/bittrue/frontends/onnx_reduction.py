@@ -1,6 +1,5 @@
 """ONNX's operators over whole axes: reductions, softmax, layer normalization, products of two values."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import groupby
 from math import prod
@@ -8,14 +7,13 @@ from math import prod
 import numpy as np
 
 from bittrue.errors import ModelError
+from bittrue.frontends.forms import OVER_AN_IMAGE, Reduction
 from bittrue.frontends.layout import Layout
 from bittrue.frontends.onnx_conversion import NodeUse, Rule, Tensor, Value
 from bittrue.frontends.onnx_movement import axes_of
 from bittrue.frontends.onnx_windows import feeds_an_image
 from bittrue.network import Operator, Parameter, format_shape
 from bittrue.operators import (
-    GlobalAveragePooling,
-    GlobalMaxPooling,
     LayerNormalization,
     LogSoftmax,
     ReduceMaximum,
@@ -25,14 +23,6 @@ from bittrue.operators import (
     Softmax,
 )
 from bittrue.shapes import Shape
-
-Reduction = Callable[[tuple[int, ...], bool], Operator]
-
-OVER_AN_IMAGE: dict[Reduction, Callable[[bool], Operator]] = {
-    ReduceMaximum: GlobalMaxPooling,
-    ReduceMean: GlobalAveragePooling,
-}
-"""What a reduction over all axes but the last, the channels, is called."""
 
 
 def _reduce(use: NodeUse, kind: Reduction, since: int) -> Value:

@@ -170,7 +170,9 @@ POWERS: dict[float, Operator] = {2.0: Square(), 0.5: Sqrt(), -1.0: Reciprocal()}
 
 def _power(use: LayerUse) -> Operator:
     _, exponent = _operands(use, 2)
-    if not isinstance(exponent, int | float) or exponent not in POWERS:
+    if isinstance(exponent, bool) or not isinstance(exponent, int | float):
+        raise ModelError("it raises to a power that is no number, which is not supported")
+    if exponent not in POWERS:
         raise ModelError(f"the power {shown(exponent)} is not supported: use 2, 0.5 or -1, or multiply")
     return POWERS[exponent]
 

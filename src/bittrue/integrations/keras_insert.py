@@ -216,7 +216,10 @@ class _Clones:
 
 
 def _of_several_nodes(node: Node) -> ModelError:
-    return ModelError(f"layer {node.name}: Keras computes several nodes in it, and none of them can be rounded alone.")
+    return ModelError(
+        f"layer {node.name}: it is an operation of keras.ops, or a layer that computes several nodes, where none of them "
+        "can be rounded alone; build it of simpler keras.layers."
+    )
 
 
 def _same_form(operator: Operator, rounded: Operator) -> bool:

@@ -217,8 +217,8 @@ class _Clones:
 
 def _of_several_nodes(node: Node) -> ModelError:
     return ModelError(
-        f"layer {node.name}: it is an operation of keras.ops, or a layer that computes several nodes, none of which can "
-        "be rounded alone; build it of simpler keras.layers."
+        f"layer {node.name}: it is an operation of keras.ops, or a layer that computes several nodes, none of which "
+        "can be rounded alone; build it of simpler keras.layers."
     )
 
 

@@ -18,7 +18,7 @@ SAME_AXES = (
     *("Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "Mean", "Concat", "Slice", "Split", "Pad", "Softmax"),
     *("LogSoftmax", "Exp", "Log", "Sqrt", "Abs", "Neg", "Erf", "Gelu", "Mish", "Selu", "Softsign", "Pow", "Reciprocal"),
     *("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin"),
-    *("Squeeze", "Unsqueeze"),
+    *("Squeeze", "Unsqueeze", "Expand", "Tile"),
 )
 """Beside activations: the operators whose result has the axes of what they read, where those are as many."""
 
@@ -111,8 +111,7 @@ def network_of(graph: "OnnxGraph") -> tuple[Network, dict[str, Spec]]:
     if isinstance(output, Constant):
         raise ModelError("its output doesn't depend on its input: export the model again")
     result = _as_in_the_file(output, conversion)
-    if not conversion.quantizers:  # a chain with a quantizer inside is rounded where the file says
-        recognise(conversion.drafts)
+    recognise(conversion)
     return conversion.finish(result.node)
 
 
@@ -169,10 +168,14 @@ def _input_order(conversion: "Conversion", rank: int) -> tuple[int, ...]:
     pending, seen = [conversion.graph.input.name], {conversion.graph.input.name}
     while pending:
         for reader in conversion.readers[pending.pop()]:
-            if reader.op_type in CHANNELS_FIRST:
+            # tf2onnx takes a mean over the last axes for a global pooling, and moves images before all others.
+            named_a_pooling = reader.op_type == "GlobalAveragePool" and conversion.graph.producer == "tf2onnx"
+            if reader.op_type in CHANNELS_FIRST and not named_a_pooling:
                 return first
             if reader.op_type == "Transpose":
-                return last if reader.integers("perm", None) == (0, rank - 1, *range(1, rank - 1)) else first
+                permutation = reader.integers("perm", None) or ()
+                moved = len(permutation)  # an image of one row has an axis more
+                return last if permutation == (0, moved - 1, *range(1, moved - 1)) else first
             if reader.op_type in (*ELEMENTWISE, *SAME_AXES) and reader.outputs[0] not in seen:
                 seen.add(reader.outputs[0])
                 pending.append(reader.outputs[0])

@@ -19,6 +19,7 @@ from bittrue.operators import (
     Absolute,
     Add,
     Average,
+    Broadcast,
     Convolution,
     ConvolutionTransposed,
     Dense,
@@ -130,6 +131,22 @@ def spread_constant(use: NodeUse, x: Tensor, constant: Constant) -> np.ndarray:
     return moved.reshape(1) if moved.ndim == 0 else moved
 
 
+def spread(use: NodeUse, x: Tensor, shape: Shape) -> Tensor:
+    """x repeated along its axes of size 1 in which `shape` is longer; x itself where there are none."""
+    rank = len(x.shape)
+    try:
+        wanted = tuple(np.broadcast_shapes(x.shape, shape))
+    except ValueError:
+        return x
+    if wanted == x.shape or len(wanted) != rank or wanted[0] != x.shape[0]:
+        return x
+    orders = (file_order(wanted), (*range(2, rank), 1))
+    lying = (order for order in orders if tuple(x.layout.atoms(axis) for axis in order) == x.layout.axes)
+    order = next(lying, orders[0])
+    number = use.add(Broadcast(tuple(wanted[axis] for axis in order)), use.in_file_order(x, order))
+    return Tensor(number, Layout.of_axes(wanted, order))
+
+
 def _add(use: NodeUse) -> Value:
     tensors, constants = _parts(use)
     total = tensors[0] if len(tensors) == 1 else _combined(use, Add(), tensors)
@@ -140,13 +157,16 @@ def _add(use: NodeUse) -> Value:
 
 def plus(use: NodeUse, x: Tensor, constant: Constant, sign: int) -> Tensor:
     """x plus (or minus) a constant, which becomes the bias or the offset of what made x, if that has none."""
+    x = spread(use, x, constant.value.shape)
     operator = use.operator_of(x)
     value = spread_constant(use, x, constant)
     if sign != 1 and constant.quantizers is not None:
         raise ModelError("it subtracts a quantized constant, which is not supported: add its negative")
     value = value if sign == 1 else -value
     key = (use.name, sign)
-    if x.sole and isinstance(operator, Weighted) and operator.bias is None and value.shape in _per_channel(use, x):
+    # Nobody writes a bias as a difference; Keras's torch backend starts a batch norm with one.
+    free = x.sole and sign == 1 and value.shape in _per_channel(use, x)
+    if free and isinstance(operator, Weighted) and operator.bias is None:
         units = use.shape_of(x.node)[-1]
         use.replace_operator(x, replace(operator, bias=use.parameter("bias", constant, dense_bias(value, units), key)))
         return x
@@ -182,6 +202,9 @@ def _multiply(use: NodeUse) -> Value:
 
 
 def _times(use: NodeUse, x: Tensor, constant: Constant) -> Tensor:
+    if constant.value.size == 1 and (constant.value == 1).all() and constant.quantizers is None:
+        return x
+    x = spread(use, x, constant.value.shape)
     scale = use.parameter("scale", constant, spread_constant(use, x, constant), use.name)
     return use.apply(ScaleOffset(scale, None), x)
 
@@ -257,6 +280,18 @@ def _elu(use: NodeUse) -> Value:
     return use.apply(ELU(use.node.number("alpha", 1.0)), use.tensor(0))
 
 
+def _celu(use: NodeUse) -> Value:
+    if use.node.number("alpha", 1.0) != 1:
+        raise ModelError("an alpha other than 1 is not supported: use Elu")
+    return use.apply(ELU(1.0), use.tensor(0))
+
+
+def _erfc(use: NodeUse) -> Value:
+    """tf2onnx leaves TensorFlow's operator as it is, though ONNX has none of that name: 1 − erf(x)."""
+    one, minus = Constant(np.ones(1, np.float32)), Constant(-np.ones(1, np.float32))
+    return plus(use, _times(use, use.apply(Erf(), use.tensor(0)), minus), one, 1)
+
+
 def _selu(use: NodeUse) -> Value:
     alpha = use.node.number("alpha", float(np.float32(1.6732632423543772)))
     scale = use.node.number("gamma", float(np.float32(1.0507009873554805)))
@@ -313,11 +348,13 @@ RULES: dict[str, Rule] = {
     "Add": _add,
     "Cast": _passed_on,
     "CastLike": _cast_like,
+    "Celu": _celu,
     "Clip": _clip,
     "Div": _divide,
     "Dropout": _passed_on,
     "Elu": _elu,
     "Erf": _of_each(Erf()),
+    "Erfc": _erfc,
     "Exp": _of_each(Exp()),
     "Gelu": _gelu,
     "HardSigmoid": _hard_sigmoid,

@@ -9,7 +9,7 @@ import numpy as np
 from bittrue.errors import ModelError
 from bittrue.frontends.layout import Layout, file_order, shared_factors
 from bittrue.frontends.onnx_conversion import Constant, NodeUse, Rule, Tensor, Value
-from bittrue.frontends.onnx_elementwise import plus
+from bittrue.frontends.onnx_elementwise import plus, spread
 from bittrue.frontends.onnx_windows import channels_last, image_layout
 from bittrue.network import format_shape
 from bittrue.operators import Concatenate, Pad, Slice, UpsamplingBilinear, UpsamplingNearest, ZeroPadding
@@ -95,10 +95,29 @@ def _unsqueeze(use: NodeUse) -> Value:
 
 
 def _expand(use: NodeUse) -> Value:
-    x = use.tensor(0)
-    if tuple(np.broadcast_shapes(x.shape, use.numbers(1))) != x.shape:
-        raise ModelError("it repeats values, which is not supported: let the operator after it broadcast")
-    return x
+    x, wanted = use.tensor(0), use.numbers(1)
+    return _repeated(use, x, wanted)
+
+
+def _tile(use: NodeUse) -> Value:
+    x, counts = use.tensor(0), use.numbers(1)
+    if len(counts) != len(x.shape) or any(count != 1 != size for count, size in zip(counts, x.shape, strict=True)):
+        raise ModelError(
+            f"it repeats {format_shape(x.shape)} {counts} times, where only axes of size 1 can be repeated"
+        )
+    return _repeated(use, x, counts)
+
+
+def _repeated(use: NodeUse, x: Tensor, shape: Shape) -> Tensor:
+    """x broadcast to a shape. Raises: ModelError where that isn't one image's."""
+    try:
+        wanted = tuple(np.broadcast_shapes(x.shape, shape))
+    except ValueError:
+        raise ModelError(f"{format_shape(x.shape)} can't be repeated to {format_shape(shape)}: export again") from None
+    result = spread(use, x, wanted)
+    if result.shape != wanted:
+        raise ModelError(f"it makes {format_shape(wanted)} of {format_shape(x.shape)}, more than one image's axes")
+    return result
 
 
 def with_axis_alone(use: NodeUse, x: Tensor, axis: int) -> tuple[Tensor, int]:
@@ -357,6 +376,7 @@ RULES: dict[str, Rule] = {
     "Slice": _slice,
     "Split": _split,
     "Squeeze": _squeeze,
+    "Tile": _tile,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
     "Upsample": _resize,

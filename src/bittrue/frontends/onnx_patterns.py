@@ -1,223 +1,237 @@
-"""Chains of operators that exporters write for one function: SiLU, HardSwish, Mish, GELU in both forms, layer norm.
+"""Chains of operators that exporters write for one function: SiLU, HardSwish, Mish, GELU, PReLU, normalizations.
 
 One function is rounded once, and a chain of five nodes five times, so it matters which of them hardware is told to
 build. Chains are looked for among the drafts of nodes; those that nothing reads any more are left out in the end.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from math import isclose, pi, sqrt
+from collections.abc import Callable
+from fractions import Fraction
+from math import pi, sqrt
 
-from bittrue.frontends.onnx_conversion import Draft
+import numpy as np
+
+from bittrue.frontends.onnx_chains import Chains, Found, close, number_of
+from bittrue.frontends.onnx_conversion import Conversion
+from bittrue.frontends.onnx_normalizations import batch_normalization, normalized, scaled_normalization
 from bittrue.network import Operator, Parameter
 from bittrue.operators import (
     GELU,
+    Absolute,
     Add,
+    Average,
     Clip,
     Divide,
     DivideConstant,
     Erf,
     HardSigmoid,
     HardSwish,
-    LayerNormalization,
+    Log,
+    LogSigmoid,
     Mish,
     Multiply,
-    ReduceMean,
+    PReLU,
     ReLU,
     ScaleOffset,
     Sigmoid,
     SiLU,
     Softplus,
-    Sqrt,
-    Square,
-    Subtract,
+    Softsign,
     Tanh,
 )
 
-FLOAT32_CLOSE = 1e-6
-"""How near a stored float32 lies to the number that it stands for, relative to it."""
 
-MOST_FACTORS = 8
-
-Drafts = Sequence[Draft]
-
-
-def recognise(drafts: Drafts) -> None:
+def recognise(conversion: Conversion) -> None:
     """Put one operator in the place of each chain's last node."""
-    readers = Counter(source for draft in drafts for source in draft.inputs)
-    for number, draft in enumerate(drafts):
-        found = _function(drafts, number) or _normalized(drafts, number)
+    chains = Chains.of(conversion)
+    for number, draft in enumerate(conversion.drafts):
+        if number in chains.held:
+            continue
+        found = next((found for rule in RULES.get(type(draft.operator), ()) if (found := rule(chains, number))), None)
         if found is not None:
-            draft.operator, draft.inputs = found[0], (found[1],)
-        elif isinstance(draft.operator, ScaleOffset) and readers[draft.inputs[0]] == 1:
-            _scale_normalized(drafts, number)
+            draft.operator, draft.inputs = found
 
 
-def _function(drafts: Drafts, number: int) -> tuple[Operator, int] | None:
-    """The function that a product c·x·g(x) is, and x."""
-    if not isinstance(drafts[number].operator, Multiply | ScaleOffset | DivideConstant):
-        return None
-    coefficient, factors = _product(drafts, number)
+# c·x·g(x)
+
+
+def _gated(chains: Chains, number: int) -> Found | None:
+    """The function that a product c·x·g(x) is, of x."""
+    coefficient, factors = chains.product(number, last=True)
     if len(factors) != 2:
         return None
     for x, gate in (factors, factors[::-1]):
         for wanted, operator, is_gate in GATES:
-            if _close(coefficient, wanted) and is_gate(drafts, gate, x):
-                return operator, x
+            if close(coefficient, wanted) and is_gate(chains, gate, x):
+                return operator, (x,)
     return None
 
 
-def _product(drafts: Drafts, number: int) -> tuple[float, list[int]]:
-    """A value as a number times factors that are no products themselves."""
-    coefficient, pending = 1.0, [number]
-    factors: list[int] = []
-    while pending and len(factors) + len(pending) <= MOST_FACTORS:
-        place = pending.pop()
-        draft, operator = drafts[place], drafts[place].operator
-        scale = _scale(operator)
-        if isinstance(operator, Multiply):
-            pending += draft.inputs
-        elif isinstance(operator, Square):
-            pending += draft.inputs * 2
-        elif scale is not None:
-            coefficient *= scale
-            pending += draft.inputs
-        else:
-            factors.append(place)
-    return (coefficient, factors) if not pending else (1.0, [number])
+def _is_sigmoid(chains: Chains, gate: int, x: int) -> bool:
+    return chains.argument(gate, Sigmoid) == x
 
 
-def _scale(operator: Operator) -> float | None:
-    """The one number that the operator multiplies by, if that is all that it does."""
-    if isinstance(operator, ScaleOffset) and operator.offset is None:
-        return _number(operator.scale)
-    if isinstance(operator, DivideConstant):
-        divisor = _number(operator.divisor)
-        return 1 / divisor if divisor else None
-    return None
+def _is_mish_gate(chains: Chains, gate: int, x: int) -> bool:
+    return chains.argument(gate, Tanh, Softplus) == x
 
 
-def _number(parameter: Parameter | None) -> float | None:
-    return float(parameter.value.reshape(())) if parameter is not None and parameter.value.size == 1 else None
+def _is_hard_sigmoid(chains: Chains, gate: int, x: int) -> bool:
+    operator = chains.operator(gate)
+    hard = isinstance(operator, HardSigmoid) and close(float(operator.slope), 1 / 6) and operator.offset == 0.5
+    return hard and chains.inputs(gate)[0] == x
 
 
-def _close(number: float | None, wanted: float) -> bool:
-    return number is not None and isclose(number, wanted, rel_tol=FLOAT32_CLOSE)
+def _is_clipped_sum(chains: Chains, gate: int, x: int) -> bool:
+    return _clipped_sum(chains, gate) == x
 
 
-def _offset_of(drafts: Drafts, number: int, wanted: float) -> int | None:
-    """u where the value is u + wanted."""
-    operator = drafts[number].operator
-    plain = isinstance(operator, ScaleOffset) and operator.scale is None and _close(_number(operator.offset), wanted)
-    return drafts[number].inputs[0] if plain else None
+def _clipped_sum(chains: Chains, number: int) -> int | None:
+    """x where the value is min(max(x + 3, 0), 6)."""
+    return chains.less(chains.inputs(number)[0], 3.0) if _bounds(chains.operator(number)) == (0.0, 6.0) else None
 
 
-def _argument(drafts: Drafts, number: int | None, *functions: type[Operator]) -> int | None:
-    """u where the value is f(g(…u)) of these functions, the outermost first."""
-    for function in functions:
-        if number is None or type(drafts[number].operator) is not function:
-            return None
-        number = drafts[number].inputs[0]
-    return number
-
-
-def _is_sigmoid(drafts: Drafts, gate: int, x: int) -> bool:
-    return _argument(drafts, gate, Sigmoid) == x
-
-
-def _is_mish_gate(drafts: Drafts, gate: int, x: int) -> bool:
-    return _argument(drafts, gate, Tanh, Softplus) == x
-
-
-def _is_hard_sigmoid(drafts: Drafts, gate: int, x: int) -> bool:
-    operator = drafts[gate].operator
-    hard = isinstance(operator, HardSigmoid) and _close(float(operator.slope), 1 / 6) and operator.offset == 0.5
-    return hard and drafts[gate].inputs[0] == x
-
-
-def _is_clipped_sum(drafts: Drafts, gate: int, x: int) -> bool:
-    """min(max(x + 3, 0), 6)."""
-    operator = drafts[gate].operator
-    bounds = (operator.low, operator.high) if isinstance(operator, Clip) else None
+def _bounds(operator: Operator | None) -> tuple[float | None, float | None] | None:
+    """Between what the operator clips, if that is all that it does."""
     if isinstance(operator, ReLU) and operator.negative_slope == 0 == operator.threshold:
-        bounds = (0.0, operator.max_value)
-    return bounds == (0.0, 6.0) and _offset_of(drafts, drafts[gate].inputs[0], 3.0) == x
+        return 0.0, operator.max_value
+    return (operator.low, operator.high) if isinstance(operator, Clip) else None
 
 
-def _is_erf_gate(drafts: Drafts, gate: int, x: int) -> bool:
+def _is_erf_gate(chains: Chains, gate: int, x: int) -> bool:
     """1 + erf(x/√2)."""
-    argument = _argument(drafts, _offset_of(drafts, gate, 1.0), Erf)
-    coefficient, factors = (0.0, []) if argument is None else _product(drafts, argument)
-    return _close(coefficient, sqrt(0.5)) and factors == [x]
+    return _is_erf_of(chains, chains.less(gate, 1.0), sqrt(0.5), x)
 
 
-def _is_tanh_gate(drafts: Drafts, gate: int, x: int) -> bool:
-    """1 + tanh(√(2/π)·(x + 0.044715·x³))."""
-    argument = _argument(drafts, _offset_of(drafts, gate, 1.0), Tanh)
-    coefficient, factors = (0.0, []) if argument is None else _product(drafts, argument)
-    if not _close(coefficient, sqrt(2 / pi)) or len(factors) != 1 or type(drafts[factors[0]].operator) is not Add:
+def _is_erfc_gate(chains: Chains, gate: int, x: int) -> bool:
+    """1 − erf(−x/√2), the complement that TensorFlow computes."""
+    operator = chains.operator(gate)
+    if not isinstance(operator, ScaleOffset) or number_of(operator.scale) != -1.0 or number_of(operator.offset) != 1.0:
         return False
-    terms = [term for term in drafts[factors[0]].inputs if term != x]
-    cube, cubed = _product(drafts, terms[0]) if len(terms) == 1 else (0.0, [])
-    return _close(cube, 0.044715) and cubed == [x, x, x]
+    return _is_erf_of(chains, chains.inputs(gate)[0], -sqrt(0.5), x)
 
 
-GATES: tuple[tuple[float, Operator, Callable[[Drafts, int, int], bool]], ...] = (
+def _is_erf_of(chains: Chains, number: int | None, wanted: float, x: int) -> bool:
+    argument = chains.argument(number, Erf)
+    coefficient, factors = (0.0, []) if argument is None else chains.product(argument)
+    return close(coefficient, wanted) and factors == [x]
+
+
+def _is_tanh_gate(chains: Chains, gate: int, x: int) -> bool:
+    """1 + tanh(√(2/π)·(x + 0.044715·x³))."""
+    argument = chains.argument(chains.less(gate, 1.0), Tanh)
+    coefficient, factors = (0.0, []) if argument is None else chains.product(argument)
+    if not close(coefficient, sqrt(2 / pi)) or len(factors) != 1 or type(chains.operator(factors[0])) is not Add:
+        return False
+    terms = [term for term in chains.inputs(factors[0]) if term != x]
+    cube, cubed = chains.product(terms[0]) if len(terms) == 1 else (0.0, [])
+    return close(cube, 0.044715) and cubed == [x, x, x]
+
+
+GATES: tuple[tuple[float, Operator, Callable[[Chains, int, int], bool]], ...] = (
     (1.0, SiLU(), _is_sigmoid),
     (1.0, Mish(), _is_mish_gate),
     (1.0, HardSwish(), _is_hard_sigmoid),
     (1 / 6, HardSwish(), _is_clipped_sum),
     (0.5, GELU(approximate=False), _is_erf_gate),
+    (0.5, GELU(approximate=False), _is_erfc_gate),
     (0.5, GELU(approximate=True), _is_tanh_gate),
 )
 """c, f and what g must be, where f(x) = c·x·g(x)."""
 
 
-def _normalized(drafts: Drafts, number: int) -> tuple[Operator, int] | None:
-    """(x − mean)/√(mean of (x − mean)² + ε) over the last axis, and x."""
-    draft = drafts[number]
-    if not isinstance(draft.operator, Divide):
-        return None
-    difference, root = draft.inputs
-    variance = _argument(drafts, root, Sqrt)
-    source = drafts[difference]
-    if variance is None or not isinstance(source.operator, Subtract) or not source.inputs:
-        return None
-    shifted = drafts[variance]
-    if not isinstance(shifted.operator, ScaleOffset) or shifted.operator.scale is not None:
-        return None
-    epsilon = _number(shifted.operator.offset)
-    squares = _mean_of(drafts, shifted.inputs[0])
-    x, mean = source.inputs
-    is_variance = squares is not None and _product(drafts, squares) == (1.0, [difference, difference])
-    if epsilon is None or epsilon <= 0 or not is_variance or _mean_of(drafts, mean) != x:
-        return None
-    return LayerNormalization(None, None, epsilon), x
+# Other functions of one value
 
 
-def _mean_of(drafts: Drafts, number: int) -> int | None:
-    """u where the value is u's mean over its last axis."""
-    operator, inputs = drafts[number].operator, drafts[number].inputs
-    if not isinstance(operator, ReduceMean) or operator.axes != (len(drafts[inputs[0]].shape) - 1,):
+def _hard_sigmoid(chains: Chains, number: int) -> Found | None:
+    """min(max(x + 3, 0), 6)/6."""
+    coefficient, factors = chains.product(number, last=True)
+    x = _clipped_sum(chains, factors[0]) if len(factors) == 1 and close(coefficient, 1 / 6) else None
+    return None if x is None else (HardSigmoid(Fraction(1, 6), 0.5), (x,))
+
+
+def _log_sigmoid(chains: Chains, number: int) -> Found | None:
+    """log(sigmoid(x)), or −softplus(−x)."""
+    if isinstance(chains.drafts[number].operator, Log):
+        x = chains.argument(chains.inputs(number)[0], Sigmoid)
+        return None if x is None else (LogSigmoid(), (x,))
+    coefficient, factors = chains.product(number, last=True)
+    argument = chains.argument(factors[0], Softplus) if len(factors) == 1 and coefficient == -1.0 else None
+    minus, inner = (0.0, []) if argument is None else chains.product(argument)
+    return (LogSigmoid(), (inner[0],)) if minus == -1.0 and len(inner) == 1 else None
+
+
+def _softsign(chains: Chains, number: int) -> Found | None:
+    """x/(1 + |x|)."""
+    x, divisor = chains.inputs(number)
+    return (Softsign(), (x,)) if chains.argument(chains.less(divisor, 1.0), Absolute) == x else None
+
+
+def _clip(chains: Chains, number: int) -> Found | None:
+    """A clip of a clip where one of them is a bound on one side, and not the same again."""
+    [source] = chains.inputs(number)
+    outer, inner = _bounds(chains.drafts[number].operator), _bounds(chains.operator(source))
+    if outer is None or inner is None or outer == inner or chains.readers[source] != 1 or None not in outer + inner:
         return None
-    return inputs[0]
+    low, high = (_clipped(inner[end], outer, outer[end]) for end in (0, 1))
+    return ReLU(max_value=high) if low == 0 else Clip(low, high), chains.inputs(source)
 
 
-def _scale_normalized(drafts: Drafts, number: int) -> None:
-    """A scale and an offset of each number after a layer normalization without its own are its gamma and its beta."""
-    draft = drafts[number]
-    source, operator = drafts[draft.inputs[0]], draft.operator
-    if not isinstance(source.operator, LayerNormalization) or not isinstance(operator, ScaleOffset):
-        return
-    numbers = {"gamma": operator.scale, "beta": operator.offset}
-    own = dict(source.operator.parameters())
-    if own or any(
-        parameter is not None and parameter.value.shape != draft.shape[-1:] for parameter in numbers.values()
-    ):
-        return
-    gamma, beta = (
-        None if parameter is None else Parameter(f"{number}.{role}", parameter.value)
-        for role, parameter in numbers.items()
-    )
-    draft.operator, draft.inputs = replace(source.operator, gamma=gamma, beta=beta), source.inputs
+def _clipped(bound: float | None, within: tuple[float | None, float | None], open_end: float | None) -> float | None:
+    low, high = within
+    if bound is None:
+        return open_end
+    bound = bound if low is None else max(bound, low)
+    return bound if high is None else min(bound, high)
+
+
+def _prelu(chains: Chains, number: int) -> Found | None:
+    """relu(x) − slope·relu(−x)."""
+    terms = chains.inputs(number)
+    for positive, negative in (terms, terms[::-1]) if len(terms) == 2 else ():
+        x = _of_relu(chains, positive)
+        scale = chains.operator(negative)
+        if x is None or not isinstance(scale, ScaleOffset) or scale.scale is None or scale.offset is not None:
+            continue
+        mirrored = _of_relu(chains, chains.inputs(negative)[0])
+        if mirrored is not None and chains.product(mirrored) == (-1.0, [x]):
+            slope = -scale.scale.value
+            spread = np.broadcast_to(slope, slope.shape if slope.size == 1 else chains.shape(number)[-slope.ndim :])
+            return PReLU(Parameter(f"{number}.slope", np.array(spread))), (x,)
+    return None
+
+
+def _of_relu(chains: Chains, number: int) -> int | None:
+    return chains.inputs(number)[0] if _bounds(chains.operator(number)) == (0.0, None) else None
+
+
+def _average(chains: Chains, number: int) -> Found | None:
+    """(a + b + …)/n of n values."""
+    coefficient, factors = chains.product(number, last=True)
+    terms = list(factors)
+    while len(terms) < round(1 / coefficient if coefficient > 0 else 0):
+        places = [place for place, term in enumerate(terms) if _is_sum(chains, term)]
+        if not places:
+            return None
+        terms[places[0] : places[0] + 1] = chains.inputs(terms[places[0]])
+    return (Average(), tuple(terms)) if len(terms) > 1 == len(factors) and close(coefficient, 1 / len(terms)) else None
+
+
+def _is_sum(chains: Chains, number: int) -> bool:
+    return isinstance(chains.operator(number), Add) and chains.readers[number] == 1
+
+
+Rule = Callable[[Chains, int], Found | None]
+
+RULES: dict[type[Operator], tuple[Rule, ...]] = {
+    Add: (normalized, _prelu),
+    Clip: (_clip,),
+    Divide: (normalized, _softsign),
+    DivideConstant: (_gated, _hard_sigmoid, _average),
+    Log: (_log_sigmoid,),
+    Multiply: (_gated,),
+    ReLU: (_clip,),
+    ScaleOffset: (
+        *(_gated, _hard_sigmoid, _log_sigmoid, _average),
+        *(scaled_normalization, batch_normalization),
+    ),
+}
+"""The chains that a node of the class can end."""

@@ -56,7 +56,8 @@ def _reduced(use: NodeUse, x: Tensor, kind: Reduction, gone: set[int], shape: Sh
     axes = x.layout.axes
     reduced = tuple(place for place, axis in enumerate(axes) if axis and gone.issuperset(axis))
     image = len(x.shape) in (3, 4) and len(axes) > 1 and _is_image(axes, reduced)
-    keepdims = feeds_an_image(use, keeps) if reduced == tuple(range(len(reduced))) or image else keeps
+    leading = reduced == tuple(range(len(reduced))) and len(reduced) < len(axes)
+    keepdims = feeds_an_image(use, keeps) if leading or image else keeps
     if image and kind in OVER_AN_IMAGE:
         operator, reduced = OVER_AN_IMAGE[kind](keepdims), tuple(range(len(axes) - 1))
     else:

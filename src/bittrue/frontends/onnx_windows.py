@@ -3,10 +3,17 @@
 from dataclasses import dataclass
 
 from bittrue.errors import ModelError
-from bittrue.frontends.layout import Layout
+from bittrue.frontends.layout import Layout, file_order
 from bittrue.frontends.onnx_conversion import NodeUse, Rule, Tensor, Value
 from bittrue.network import Operator, format_shape
-from bittrue.operators import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
+from bittrue.operators import (
+    AveragePooling,
+    GlobalAveragePooling,
+    GlobalMaxPooling,
+    MaxPooling,
+    ReduceMaximum,
+    ReduceMean,
+)
 from bittrue.shapes import Padding, Shape
 
 SPATIAL = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "Resize", "Upsample", "Pad")
@@ -127,6 +134,16 @@ def _reaches_beyond(use: NodeUse, geometry: Window) -> bool:
 
 def _global_pool(use: NodeUse, kind: type[GlobalAveragePooling] | type[GlobalMaxPooling]) -> Value:
     x = use.tensor(0)
+    rank, order = len(x.shape), file_order(x.shape)
+    in_file_order, image = (
+        tuple(x.layout.atoms(axis) for axis in axes) == x.layout.axes for axes in (order, (*range(2, rank), 1))
+    )
+    if x.shape[0] == 1 and in_file_order and not image:  # tf2onnx takes a mean over the last axes for a pooling
+        reduction = ReduceMean if kind is GlobalAveragePooling else ReduceMaximum
+        moved = all(reader.op_type in (*MOVING, "Flatten") for reader in use.conversion.readers[use.node.outputs[0]])
+        number = use.add(reduction(tuple(range(1, rank - 1)), not moved), x)
+        shape = (*x.shape[:2], *(1 for _ in x.shape[2:]))
+        return Tensor(number, Layout.of_axes(shape, order[:1] if moved else order))
     return pooled(use, channels_last(use, x), kind, (*x.shape[:2], *(1 for _ in x.shape[2:])))
 
 

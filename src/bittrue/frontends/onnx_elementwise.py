@@ -173,6 +173,7 @@ def plus(use: NodeUse, x: Tensor, constant: Constant, sign: int) -> Tensor:
     offset = use.parameter("offset", constant, value, key)
     if x.sole and isinstance(operator, ScaleOffset) and operator.offset is None:
         use.replace_operator(x, replace(operator, offset=offset))
+        use.conversion.drafts[x.node].wanted = use.name
         return x
     return use.apply(ScaleOffset(None, offset), x)
 

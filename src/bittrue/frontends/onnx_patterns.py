@@ -10,6 +10,7 @@ from math import pi, sqrt
 
 import numpy as np
 
+from bittrue.frontends.forms import clipped
 from bittrue.frontends.onnx_chains import Chains, Found, close, number_of
 from bittrue.frontends.onnx_conversion import Conversion
 from bittrue.frontends.onnx_normalizations import batch_normalization, normalized, scaled_normalization
@@ -171,11 +172,11 @@ def _clip(chains: Chains, number: int) -> Found | None:
     outer, inner = _bounds(chains.drafts[number].operator), _bounds(chains.operator(source))
     if outer is None or inner is None or outer == inner or chains.readers[source] != 1 or None not in outer + inner:
         return None
-    low, high = (_clipped(inner[end], outer, outer[end]) for end in (0, 1))
-    return ReLU(max_value=high) if low == 0 else Clip(low, high), chains.inputs(source)
+    low, high = (_within(inner[end], outer, outer[end]) for end in (0, 1))
+    return clipped(low, high), chains.inputs(source)
 
 
-def _clipped(bound: float | None, within: tuple[float | None, float | None], open_end: float | None) -> float | None:
+def _within(bound: float | None, within: tuple[float | None, float | None], open_end: float | None) -> float | None:
     low, high = within
     if bound is None:
         return open_end

@@ -18,7 +18,7 @@ from bittrue.program import FixedNetwork, Function, Instruction, Lookup
 from cases import CASES, Case, Draft
 from test_rule_matrix import columns, rows
 
-OPTIONS = (PlanOptions(), STUDY_OPTIONS, PlanOptions(softmax="table"))
+OPTIONS = (PlanOptions(), STUDY_OPTIONS, PlanOptions(softmax="table", layer_norm="table"))
 
 HEAD = """# Operators and instructions
 

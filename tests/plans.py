@@ -16,6 +16,7 @@ from bittrue.operators import (
     ConvolutionTransposed,
     Dense,
     GlobalAveragePooling,
+    LayerNormalization,
     ReduceMean,
     Softmax,
 )
@@ -37,6 +38,7 @@ from cases import CASES, Case
 RAW_FUSED = PlanOptions(batch_norm="raw")
 AFFINE_EVERY_NODE = PlanOptions(rounding_points="every-node")
 TABLE = PlanOptions(softmax="table", rounding_points="every-node")
+NORM_TABLE = PlanOptions(layer_norm="table", rounding_points="every-node")
 QUANTIZED = PlanOptions(product="quantized", rounding_points="every-node")
 
 ACCUMULATORS = {
@@ -58,8 +60,16 @@ def ranges_of(case: Case) -> Ranges:
     network = case.network
     found: dict[str, SiteRange] = {}
 
+    parts = sites_of(network, NORM_TABLE).values()
+
+    def add(name: str, values: torch.Tensor) -> None:
+        found[name] = SiteRange(float(values.min()), float(values.max()), values.numel(), 0, (), ())
+
     def observe(name: str, values: torch.Tensor) -> None:
-        found[f"{name}.output"] = SiteRange(float(values.min()), float(values.max()), values.numel(), 0, (), ())
+        add(f"{name}.output", values)
+        for site in parts:
+            if site.measure is not None and network.by_name[site.node].inputs[0] == name:
+                add(site.name, site.measure(values))
 
     FloatModel(network).run(np.random.default_rng(7).standard_normal((4, *case.shape)).astype(np.float32), observe)
     return Ranges(network.hash, {}, found)
@@ -129,6 +139,22 @@ def plans_of(case: Case) -> Iterator[Planned]:
         yield planned("softmax table hardware", from_ranges(10, options=TABLE))
         exact_parts = (Override("*.difference", "EXACT"), Override("*.sum", "EXACT"))
         yield planned("softmax table exact parts", uniform_plan(network, 9, 6, options=TABLE, overrides=exact_parts))
+    if case.has(LayerNormalization):
+        for rounding in Rounding:
+            plan = uniform_plan(network, 12, 6, rounding=rounding, options=NORM_TABLE)
+            yield planned(f"norm table {rounding.value}", plan)
+        yield planned("norm table hardware", from_ranges(9, options=NORM_TABLE))
+        saturating = (Override("*.variance", "ap_ufixed<8,4,AP_RND,AP_SAT>"),)
+        wrapping = from_ranges(8, overflow=Overflow.WRAP, options=NORM_TABLE, overrides=saturating)
+        yield planned("norm table hardware WRAP", wrapping)
+        found = sites_of(network, NORM_TABLE).values()
+        roles = ("mean", "difference", "variance", "normalized")
+        exact = tuple(Override(site.name, "EXACT") for site in found if site.role in roles and site.finite)
+        yield planned("norm table exact parts", uniform_plan(network, 9, 6, options=NORM_TABLE, overrides=exact))
+        narrow = uniform_plan(
+            network, 5, 2, options=NORM_TABLE, rounding=Rounding.FLOOR, overflow=Overflow.SATURATE_SYMMETRIC
+        )
+        yield planned("norm table narrow", narrow)
 
 
 PLANNED = tuple(planned for case in CASES for planned in plans_of(case))

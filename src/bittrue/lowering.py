@@ -14,7 +14,7 @@ import numpy as np
 
 from bittrue import fixed
 from bittrue.errors import CarrierError, FormatError, PlanError
-from bittrue.fixed import Overflow, Quantizer
+from bittrue.fixed import FixedFormat, Overflow, Quantizer
 from bittrue.fixed.arrays import quantize_array
 from bittrue.fixed.dyadic import exact_codes, integer_array, narrow
 from bittrue.fixed.format import LARGEST_WORD_LENGTH
@@ -103,6 +103,12 @@ class LoweringContext:
         if isinstance(spec, Quantizer):
             return spec
         raise PlanError(f"site {self.node.name}.{role}: it needs a format here, not {spec}.")
+
+    def part(self, role: str, exact_fraction_bits: int) -> Quantizer:
+        """The quantizer of a number inside the node; EXACT keeps all of its `exact_fraction_bits`."""
+        if self.spec(role) is Word.EXACT:
+            return Quantizer(FixedFormat(True, 62, exact_fraction_bits), overflow=Overflow.UNBOUNDED)
+        return self.quantizer(role)
 
     def uses_float(self) -> bool:
         """Whether FLOAT at one of the node's sites, or in one of its inputs, takes the node out of the integers."""

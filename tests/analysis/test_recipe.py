@@ -56,6 +56,7 @@ def test_bits_that_a_recipe_has_no_use_for(
         ("batch_norm", "affine", {"options": PlanOptions("affine", "every-node")}),
         ("rounding_points", "fused", {"options": PlanOptions("raw", "fused")}),
         ("softmax", "table", {"options": PlanOptions("raw", "every-node", softmax="table")}),
+        ("layer_norm", "table", {"options": PlanOptions("raw", "every-node", layer_norm="table")}),
         ("product", "quantized", {"options": PlanOptions("raw", "every-node", product="quantized")}),
     ],
 )

@@ -124,6 +124,7 @@ def test_each_option_of_the_recipe_overrides_its_part(run: Run, model: Path) -> 
         run,
         *("plan", model, "--fraction-bits", "4", "--word-length", "10", "--rounding", "AP_TRN", "--overflow", "wrap"),
         *("--batch-norm", "affine", "--rounding-points", "fused", "--softmax", "table", "--product", "quantized"),
+        *("--layer-norm", "table"),
         *(
             "--site",
             "*.weight=ap_fixed<6,1,AP_RND,AP_SAT>",
@@ -133,7 +134,7 @@ def test_each_option_of_the_recipe_overrides_its_part(run: Run, model: Path) -> 
             "bn1.scale=Q3.4",
         ),
     )
-    assert PlanOptions(**found["options"]) == PlanOptions("affine", "fused", "table", "quantized")
+    assert PlanOptions(**found["options"]) == PlanOptions("affine", "fused", "table", "quantized", "table")
     assert found["sites"]["image.output"] == "ap_fixed<10,6,AP_TRN,AP_WRAP>"
     assert found["sites"]["conv2.weight"] == "ap_fixed<6,1,AP_RND,AP_SAT>"
     assert found["sites"]["dense6.output"] == "FLOAT"

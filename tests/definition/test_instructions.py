@@ -1,7 +1,8 @@
 """Each instruction on numbers small enough to check by hand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from bittrue.program import (
     MultiplyAccumulate,
     MultiplyTensors,
     Normalize,
+    NormalizeTable,
     Pad,
     Reshape,
     ScaleOffset,
@@ -456,10 +458,58 @@ def test_softmax_table_with_a_difference_that_wraps() -> None:
     assert result(table, (codes((2,), 0, [200, 0]),), (2,), fraction_bits=10).codes == [1 * 8, 127 * 8]
 
 
+def normalize_table(variance: Quantizer, **changes: Any) -> NormalizeTable:
+    table = NormalizeTable(
+        np.array([1, 2, 3]),
+        0,
+        np.array([1, 0, -1]),
+        1,
+        Fraction(1, 4),
+        1,
+        mean=quantizer(8, 0),
+        difference=quantizer(8, 1),
+        variance=variance,
+        reciprocal_root=quantizer(8, 2),
+        normalized=quantizer(8, 1, Rounding.FLOOR),
+    )
+    return replace(table, **changes)
+
+
+def test_normalize_table() -> None:
+    """Of 0, 1, 3: mean 4/3 → 1; differences −1, 0, 2; variance 5/3 → 2; 1/√2.25 = 2/3 → 3/4; products −3/4, 0, 3/2, of
+    which the first is −1 in halves; times 1, 2, 3 and with 1/2, 0, −1/2: −1/2, 0, 4."""
+    made = result(normalize_table(quantizer(8, 0)), (codes((3,), 1, [0, 2, 6]),), (3,), fraction_bits=1)
+    assert made.codes == [-1, 0, 8]
+    assert set(made.inner_overflows.values()) == {0}
+    bare = normalize_table(quantizer(8, 0), gamma=None, beta=None, beta_fraction_bits=0, normalized=None)
+    exact = result(bare, (codes((3,), 1, [0, 2, 6]),), (3,), fraction_bits=3)
+    assert exact.codes == [-6, 0, 12]
+    assert "normalized" not in exact.inner_overflows
+
+
+def test_normalize_table_counts_what_each_part_loses() -> None:
+    """A mean of 12 saturates at 7; differences of −19 and 29 saturate at −4 and 3.5, so that the variance is 14.125 and
+    saturates at 7; its root is 0.25 to two bits."""
+    narrow = quantizer(4, 0)
+    table = normalize_table(
+        narrow, mean=narrow, difference=quantizer(4, 1), gamma=None, beta=None, beta_fraction_bits=0, normalized=None
+    )
+    made = result(table, (codes((2,), 0, [-12, 36]),), (2,), fraction_bits=3)
+    assert made.codes == [-4 * 2 * 1 * 1, 7]
+    assert made.inner_overflows == {"mean": 1, "difference": 2, "variance": 1, "reciprocal_root": 0}
+
+
+def test_normalize_table_refuses_a_variance_below_zero() -> None:
+    """8 wraps to −8 in four bits."""
+    wrapping = normalize_table(quantizer(4, 0, overflow=Overflow.WRAP), gamma=None, beta=None, normalized=None)
+    with pytest.raises(BittrueError, match="'node' has no reciprocal root of -7.75"):
+        result(wrapping, (codes((3,), 0, [0, 3, 7]),), (3,), quantizer(8, 4))
+
+
 def test_every_instruction_has_a_row() -> None:
     subclasses = {cls for cls in Instruction.__subclasses__() if cls.__module__.startswith("bittrue.")}
     assert set(meaning) == subclasses
-    apart = {"Quantize", "Bypass", "SoftmaxTable"}  # tested by name, here and with the engine
+    apart = {"Quantize", "Bypass", "NormalizeTable", "SoftmaxTable"}  # tested by name, here and with the engine
     assert {type(row.instruction).__name__ for row in ROWS} | apart == {cls.__name__ for cls in subclasses}
 
 

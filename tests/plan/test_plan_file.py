@@ -59,6 +59,15 @@ def test_the_file_is_what_the_design_says() -> None:
     }
 
 
+def test_the_form_of_layer_norms_is_in_the_file_where_it_is_not_exact() -> None:
+    network = BY_NAME["layer-norm"].network
+    exact, table = (uniform_plan(network, 8, 4, options=PlanOptions(layer_norm=form)) for form in ("exact", "table"))
+    assert "layer_norm" not in exact.to_json()["options"]
+    assert table.to_json()["options"]["layer_norm"] == "table"
+    assert Plan.from_json(table.to_json(), "plan.json") == table
+    assert Plan.from_json(exact.to_json(), "plan.json") == exact
+
+
 def test_the_hash_changes_with_any_part() -> None:
     made = plan()
     others = [

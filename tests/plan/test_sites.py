@@ -21,6 +21,7 @@ from cases import CASES, Case, Draft
 
 BY_NAME = {case.name: case for case in CASES}
 AFFINE, RAW, TABLE = PlanOptions(), PlanOptions(batch_norm="raw"), PlanOptions(softmax="table")
+NORM_TABLE = PlanOptions(layer_norm="table")
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,18 @@ AFFINE, RAW, TABLE = PlanOptions(), PlanOptions(batch_norm="raw"), PlanOptions(s
             "image.output node.output node.difference node.exp node.sum node.reciprocal",
         ),
         ("softmax-rank-3", AFFINE, "image.output node.output"),
+        ("layer-norm", AFFINE, "image.output node.output node.gamma node.beta"),
+        (
+            "layer-norm",
+            NORM_TABLE,
+            "image.output node.output node.mean node.difference node.variance node.reciprocal_root node.normalized "
+            "node.gamma node.beta",
+        ),
+        (
+            "layer-norm-neither",
+            NORM_TABLE,
+            "image.output node.output node.mean node.difference node.variance node.reciprocal_root",
+        ),
         ("global-average", AFFINE, "image.output node.output"),
         (
             "shared",

@@ -47,6 +47,8 @@ def test_one_bit_in_one_kernel(instruction: type, monkeypatch: pytest.MonkeyPatc
     options = replace(AFFINE_EVERY_NODE, softmax="table")
     programs.append(program_of(BY_NAME["softmax"], options=options, overrides=table))
     programs.append(program_of(BY_NAME["norm"], options=STUDY_OPTIONS))
+    options = replace(AFFINE_EVERY_NODE, layer_norm="table")
+    programs.append(program_of(BY_NAME["layer-norm"], options=options))
     rule = kernel[instruction]
 
     def off_by_one(node: object, step: Step, types: tuple[Any, ...]) -> Kernel:
@@ -64,9 +66,10 @@ def test_one_bit_in_one_kernel(instruction: type, monkeypatch: pytest.MonkeyPatc
         return wrong
 
     replace_rule(monkeypatch, kernel, instruction, off_by_one)
+    cases = [*CASES, BY_NAME["softmax"], BY_NAME["norm"], BY_NAME["layer-norm"]]
     used = [
         (case, program)
-        for case, program in zip([*CASES, BY_NAME["softmax"], BY_NAME["norm"]], programs, strict=True)
+        for case, program in zip(cases, programs, strict=True)
         if any(isinstance(step.instruction, instruction) for step in program.steps)
     ]
     assert used

@@ -26,7 +26,7 @@ from bittrue.fixed.arrays import quantize_array
 from bittrue.fixed.dyadic import exact_codes
 from bittrue.lowering import lower_network, quantized_type
 from bittrue.network import Parameter
-from bittrue.operators import Convolution, Dense, Softmax, Tanh
+from bittrue.operators import Convolution, Dense, LayerNormalization, Softmax, Tanh
 from bittrue.plan import STUDY_OPTIONS, Override, Plan, PlanOptions, plan_from_ranges, uniform_plan
 from bittrue.program import Add, Below, Clip, CodeType, FixedNetwork, Instruction, ScaleOffset, Step
 from bittrue.simulation import wide
@@ -53,6 +53,7 @@ PLANS: dict[str, Callable[[Case], Plan]] = {
     "70 bits, unbounded": lambda case: uniform_plan(case.network, 70, 50, overflow=Overflow.UNBOUNDED),
     "40 bits, guarded": lambda case: uniform_plan(case.network, 40, 30, overrides=(Override("*.output", "GUARD"),)),
     "softmax table": lambda case: uniform_plan(case.network, 44, 30, options=PlanOptions(softmax="table")),
+    "norm table": lambda case: uniform_plan(case.network, 44, 30, options=PlanOptions(layer_norm="table")),
     "accumulators": lambda case: uniform_plan(
         case.network, 48, 40, options=AFFINE_EVERY_NODE, overrides=(Override("*.accumulator", "ap_fixed<90,20>"),)
     ),
@@ -88,7 +89,7 @@ def _arrays(part: object) -> list[Any]:
 
 
 def applies(plan: str, case: Case) -> bool:
-    needed = {"softmax table": (Softmax,), "accumulators": (Dense, Convolution)}
+    needed = {"softmax table": (Softmax,), "norm table": (LayerNormalization,), "accumulators": (Dense, Convolution)}
     return case.has(*needed[plan]) if plan in needed else True
 
 

@@ -43,6 +43,6 @@ def _is_near(site: Site, quantizer: Quantizer, program: FixedNetwork) -> bool:
         scaled = np.ldexp(site.values.astype(np.float64), bits)
         return bool((np.isfinite(scaled) & (np.rint(scaled) == scaled)).all())
     step = next((step for step in program.steps if step.site == site.name), None)
-    if step is None:  # a part of a softmax table: a difference or a sum of codes
+    if step is None:  # a part of a table form: a difference, a product or a sum of codes
         return True
     return step.exact.fraction_bits is not None and step.exact.fraction_bits <= bits

@@ -5,6 +5,7 @@ The float network's last bits may depend on the batch size and the machine, and 
 """
 
 import math
+from collections import defaultdict
 from fractions import Fraction
 
 import numpy as np
@@ -15,7 +16,7 @@ from bittrue.analysis.progress import Progress, showing
 from bittrue.data import Dataset
 from bittrue.errors import BittrueError, DataError
 from bittrue.network import Network
-from bittrue.plan import Ranges, SiteRange
+from bittrue.plan import PlanOptions, Ranges, SiteRange, sites_of
 from bittrue.plan.ranges import PERCENTILES
 from bittrue.simulation.float_model import FloatModel
 
@@ -105,21 +106,33 @@ def measure_ranges(
     batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> Ranges:
-    """The ranges of every node's output, the input's among them, over the first `images` examples (None: all).
+    """The ranges of every node's output, the input's among them, and of the parts of a table form that are measured,
+    over the first `images` examples (None: all).
 
     Raises: DataError where the data doesn't fit the network; BittrueError for a node whose output is not finite.
     """
     chosen = chosen_images(network, dataset, images)
     model = FloatModel(network)
-    histograms = {node.name: StreamingHistogram() for node in network.nodes}
+    histograms = {f"{node.name}.output": StreamingHistogram() for node in network.nodes}
+    inner = defaultdict(list)
+    for site in sites_of(network, PlanOptions(softmax="table", layer_norm="table")).values():
+        if site.measure is not None:
+            histograms[site.name] = StreamingHistogram()
+            inner[network.by_name[site.node].inputs[0]].append((site.name, site.measure))
 
     def observe(node: str, values: torch.Tensor) -> None:
+        count(f"{node}.output", values)
+        for name, measure in inner[node]:
+            count(name, measure(values))
+
+    def count(site: str, values: torch.Tensor) -> None:
         try:
-            histograms[node].add(values)
+            histograms[site].add(values)
         except ValueError:
+            node, _, role = site.rpartition(".")
             raise BittrueError(
-                f"The output of {node} in the float network is not finite for some image: look for what overflows "
-                "there, or leave the image out."
+                f"The {role.replace('_', ' ')} of {node} in the float network is not finite for some image: look for "
+                "what overflows there, or leave the image out."
             ) from None
 
     size = default_batch_size(network) if batch_size is None else batch_size
@@ -130,7 +143,7 @@ def measure_ranges(
     return Ranges(
         network=network.hash,
         data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images, "split": chosen.split},
-        sites={f"{name}.output": histogram.site_range() for name, histogram in histograms.items()},
+        sites={name: histogram.site_range() for name, histogram in histograms.items()},
     )
 
 

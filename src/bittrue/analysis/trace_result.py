@@ -62,7 +62,7 @@ class SiteTrace:
     its limits, "wrapped", "saturated" or "would have overflowed" (UNBOUNDED); overflowed: how many. zeroed: how many
     became 0 without being it (of a result that has no finite code, those that are not 0 with 16 fraction bits more).
     channels: how many there are (the last axis); overflowed_by_channel, zeroed_by_channel: empty where the count
-    is 0. altered and zeroed are None, and so are the channels, for the parts of a softmax table.
+    is 0. altered and zeroed are None, and so are the channels, for the parts of a table form.
     low, high: the least and the largest number before rounding. bound: what no number can exceed whatever the data, for
     inputs as large as those seen where no format bounds them; None where nothing is known.
     keeps: the fewest fraction bits with which 90 % of the numbers that are not 0 stay so, and those with which all do.

@@ -24,12 +24,15 @@ def inspect(
     softmax: Annotated[
         str, typer.Option("--softmax", metavar="exact|table", help="The form whose sites are listed.")
     ] = "exact",
+    layer_norm: Annotated[
+        str, typer.Option("--layer-norm", metavar="exact|table", help="The form whose sites are listed.")
+    ] = "exact",
 ) -> None:
     """Show a network: its text form, operators, shapes, parameters and sites."""
     from bittrue.plan import PlanOptions, sites_of
 
     network = model.load()
-    sites = sites_of(network, PlanOptions(batch_norm=batch_norm, softmax=softmax))
+    sites = sites_of(network, PlanOptions(batch_norm=batch_norm, softmax=softmax, layer_norm=layer_norm))
     if common.json:
         say_json(_to_json(network, list(sites.values())))
         return

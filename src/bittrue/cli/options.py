@@ -240,6 +240,15 @@ class RecipeOptions:
             help="Softmax correctly rounded, or by tables as in hardware.",
         ),
     ] = None
+    layer_norm: Annotated[
+        str | None,
+        typer.Option(
+            "--layer-norm",
+            metavar="exact|table",
+            rich_help_panel=RECIPE,
+            help="Layer normalization correctly rounded, or with a table of reciprocal roots as in hardware.",
+        ),
+    ] = None
     product: Annotated[
         str | None,
         typer.Option(
@@ -281,6 +290,7 @@ class RecipeOptions:
             batch_norm=self.batch_norm,
             rounding_points=self.rounding_points,
             softmax=self.softmax,
+            layer_norm=self.layer_norm,
             product=self.product,
             per_channel=self.per_channel,
             overrides=[Override.parse(text) for text in self.site or ()],

@@ -62,8 +62,8 @@ def insert(model: Any, plan: Plan, *, enabled: bool = True) -> Any:
     them. A parameter of more than 24 significant bits is rounded to float32.
 
     Raises: ModelError for a model that bittrue can't read or a layer that can't take its rounded numbers; PlanError
-    for a plan of other sites or another network, or with formats inside a sum or a softmax, where no layer can stand;
-    FormatError for an output's format whose values float32 doesn't hold.
+    for a plan of other sites or another network, or with formats inside a sum, a softmax or a layer normalization,
+    where no layer can stand; FormatError for an output's format whose values float32 doesn't hold.
     """
     return insert_layers(model, plan, enabled=enabled).model
 
@@ -104,7 +104,7 @@ def _check_plan(plan: Plan, network: Network) -> None:
         if site.role != "output" and site.values is None and plan.sites[name] is not Word.EXACT:
             raise PlanError(
                 f"site {name}: it lies inside of what Keras computes in one layer, where nothing can be rounded; make "
-                "the plan with exact accumulators and an exact softmax, or use `bittrue simulate`."
+                "the plan with exact accumulators, softmax and layer normalization, or use `bittrue simulate`."
             )
 
 

@@ -1,5 +1,6 @@
 """Layer normalization: a row of numbers by its own mean and variance."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import isqrt, prod
@@ -8,7 +9,8 @@ import numpy as np
 import torch
 
 from bittrue import program
-from bittrue.errors import ModelError
+from bittrue.errors import ModelError, PlanError
+from bittrue.fixed import Overflow
 from bittrue.lowering import LoweringContext, ParameterCodes, bypass, lower
 from bittrue.network import Node, Operator, Parameter, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
@@ -48,8 +50,37 @@ def _(operator: LayerNormalization, shapes: tuple[Shape, ...]) -> Shape:
 
 @sites.rule(LayerNormalization)
 def _(operator: LayerNormalization, node: Node, options: PlanOptions) -> tuple[Site, ...]:
-    parameters = (parameter_site(node, role, parameter) for role, parameter in operator.parameters())
-    return output_site(node, finite=False), *parameters
+    parameters = tuple(parameter_site(node, role, parameter) for role, parameter in operator.parameters())
+    if options.layer_norm == "exact":
+        return output_site(node, finite=False), *parameters
+    count = prod(node.shape[-operator.axes :])
+    dyadic = count & (count - 1) == 0  # a mean over so many has a finite code
+
+    def part(role: str, measure: Callable[[torch.Tensor], torch.Tensor], *, finite: bool) -> Site:
+        def measured(x: torch.Tensor) -> torch.Tensor:
+            return measure(x.flatten(x.dim() - operator.axes))
+
+        return Site(f"{node.name}.{role}", node.name, role, finite=finite, measure=measured)
+
+    def reciprocal_root(x: torch.Tensor) -> torch.Tensor:
+        return (x.var(-1, correction=0) + operator.epsilon).rsqrt()
+
+    def normalized(x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.layer_norm(x, x.shape[-1:], eps=operator.epsilon)
+
+    parts = [
+        part("mean", lambda x: x.mean(-1), finite=dyadic),
+        part("difference", _differences, finite=True),
+        part("variance", lambda x: x.var(-1, correction=0), finite=dyadic),
+        part("reciprocal_root", reciprocal_root, finite=False),
+    ]
+    if parameters:  # else the product is the output
+        parts.append(part("normalized", normalized, finite=True))
+    return output_site(node), *parts, *parameters
+
+
+def _differences(x: torch.Tensor) -> torch.Tensor:
+    return x - x.mean(-1, keepdim=True)
 
 
 @grouping.rule(LayerNormalization)
@@ -82,7 +113,7 @@ def _(operator: LayerNormalization, context: LoweringContext) -> None:
         None if parameter is None else context.parameter(parameter) for parameter in (operator.gamma, operator.beta)
     )
     count = prod(context.node.shape[-operator.axes :])
-    instruction = program.Normalize(
+    common = (
         None if gamma is None else gamma.codes.ravel(),
         0 if gamma is None else gamma.fraction_bits[0],
         None if beta is None else beta.codes.ravel(),
@@ -90,9 +121,42 @@ def _(operator: LayerNormalization, context: LoweringContext) -> None:
         Fraction(operator.epsilon),
         operator.axes,
     )
+    if context.options.layer_norm == "table":
+        _lower_table(common, count, context)
+        return
+    instruction = program.Normalize(*common)
     # No number is further than √n standard deviations from the mean.
     reach = _largest(gamma, 1) * (isqrt(count) + 1) + _largest(beta, 0)
     context.finish(instruction, context.node.inputs, None, -reach, reach)
+
+
+Common = tuple[np.ndarray | None, int, np.ndarray | None, int, Fraction, int]
+"""What both forms have: gamma, beta and their fraction bits, epsilon, axes."""
+
+
+def _lower_table(common: Common, count: int, context: LoweringContext) -> None:
+    (kind,) = context.input_types
+    assert kind.fraction_bits is not None
+    gamma, gamma_bits, beta, beta_bits, *_ = common
+    divided = count.bit_length() - 1  # bits that a division by a power of two adds
+    mean = context.part("mean", kind.fraction_bits + divided)
+    difference = context.part("difference", max(kind.fraction_bits, mean.format.fraction_bits))
+    variance = context.part("variance", 2 * difference.format.fraction_bits + divided)
+    if variance.overflow in (Overflow.WRAP, Overflow.SATURATE_ZERO):
+        raise PlanError(
+            f"site {context.node.name}.variance: {variance.overflow.value} can make a small number of a large one; "
+            "use SATURATE."
+        )
+    root = context.quantizer("reciprocal_root")
+    bits = difference.format.fraction_bits + root.format.fraction_bits
+    normalized = None
+    if gamma is not None or beta is not None:
+        normalized = context.part("normalized", bits)
+        bits = normalized.format.fraction_bits + gamma_bits
+    if beta is not None:
+        bits = max(bits, beta_bits)
+    instruction = program.NormalizeTable(*common, mean, difference, variance, root, normalized)
+    context.finish(instruction, context.node.inputs, bits, None, None)
 
 
 def _largest(codes: ParameterCodes | None, absent: int) -> Fraction:

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,8 @@ class Site:
     where they are computed, like a batch norm's scale); None for data. channels: the output channels of a weight,
     which may each have a binary point of their own; None elsewhere. finite: whether the number always has a finite
     code, so that EXACT is allowed. bounds: what the number can't exceed whatever the data (a softmax: 0 to 1).
-    span_of: a site whose largest minus smallest value bounds this one.
+    span_of: a site whose largest minus smallest value bounds this one. measure: for a number inside a node, what it is
+    in the float network, from the node's input (a tensor, batch axis first).
     """
 
     name: str
@@ -32,6 +34,7 @@ class Site:
     finite: bool = True
     bounds: tuple[float, float] | None = None
     span_of: str | None = None
+    measure: Callable[[Any], Any] | None = None
 
 
 sites: RuleTable[Callable[..., tuple[Site, ...]]] = RuleTable("sites")

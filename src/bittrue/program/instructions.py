@@ -213,6 +213,31 @@ class SoftmaxTable(Instruction):
 
 
 @dataclass(frozen=True, eq=False)
+class NormalizeTable(Instruction):
+    """Normalize as hardware computes it (B9), over the n codes of the last `axes` axes, each part rounded by its own
+    quantizer:
+
+    m = Q_mean(Σ x_j / n), d_i = Q_difference(x_i − m), v = Q_variance(Σ d_j² / n),
+    r = Q_reciprocal_root(1/√(v + epsilon)), z_i = Q_normalized(d_i · r), y_i = Q(gamma_i · z_i + beta_i).
+
+    gamma, beta, epsilon: as in Normalize. normalized: None where z is passed on exactly. `v + epsilon` that is not
+    above 0 is an error; lowering refuses formats under which v can be negative.
+    """
+
+    gamma: np.ndarray | None
+    gamma_fraction_bits: int
+    beta: np.ndarray | None
+    beta_fraction_bits: int
+    epsilon: Fraction
+    axes: int
+    mean: Quantizer
+    difference: Quantizer
+    variance: Quantizer
+    reciprocal_root: Quantizer
+    normalized: Quantizer | None
+
+
+@dataclass(frozen=True, eq=False)
 class Reshape(Instruction):
     """The same codes in another shape (row-major order), which is the step's; also the identity."""
 

@@ -13,7 +13,7 @@ from functools import cache, lru_cache, partial
 import torch
 
 from bittrue.errors import CarrierError
-from bittrue.fixed import Overflow, Quantizer, Rounding, round_to_code
+from bittrue.fixed import Quantizer, Rounding, round_to_code
 from bittrue.fixed.surd import round_surd
 from bittrue.fixed.tensor import apply_overflow_, count_overflows, round_shift_
 from bittrue.program import (
@@ -31,7 +31,7 @@ from bittrue.rules import RuleTable
 from bittrue.simulation.carrier import Carrier, bound_bits, carrier_for, nearest_float, power_of_two
 from bittrue.simulation.elementwise import affine_rounded
 from bittrue.simulation.kernel import Kernel, kernel
-from bittrue.simulation.proof import LayerProof, prove_step, quantizer_reach
+from bittrue.simulation.proof import LayerProof, limited_reach, prove_step, quantizer_reach
 from bittrue.simulation.real_functions import (
     EXP,
     RealFunction,
@@ -380,13 +380,6 @@ def _(instruction: LogSoftmax, step: Step, types: tuple[CodeType, ...], bounds: 
 def _(instruction: SoftmaxTable, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
     # Sums are at least one unit, so that no reciprocal exceeds that unit's.
     smallest = Fraction(2) ** -instruction.sum.format.fraction_bits
-    exp = _limited_reach(_largest_code((0, 1), instruction.exp), instruction.exp)
-    reciprocal = _limited_reach(_largest_code((0, 1 / smallest), instruction.reciprocal), instruction.reciprocal)
+    exp = limited_reach(_largest_code((0, 1), instruction.exp), instruction.exp)
+    reciprocal = limited_reach(_largest_code((0, 1 / smallest), instruction.reciprocal), instruction.reciprocal)
     return _proof(step, bounds[0], exp * reciprocal)
-
-
-def _limited_reach(reach: int, quantizer: Quantizer) -> int:
-    """The largest absolute code once the overflow mode has limited codes of up to `reach`."""
-    if quantizer.overflow is Overflow.UNBOUNDED or reach <= quantizer.max_code:
-        return reach
-    return max(quantizer.max_code, -quantizer.min_code)

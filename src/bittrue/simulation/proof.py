@@ -4,7 +4,7 @@ allow."""
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bittrue.fixed import Overflow
+from bittrue.fixed import Overflow, Quantizer
 from bittrue.program import CodeType, FixedNetwork, Step
 from bittrue.rules import RuleTable
 from bittrue.simulation.carrier import Carrier, bound_bits, carrier_for
@@ -40,6 +40,13 @@ def quantizer_reach(step: Step, low: int, high: int, *, rounded: bool = False) -
         if quantizer.overflow is Overflow.WRAP and not quantizer.format.signed and low < 0:
             reach = max(reach, quantizer.max_code)  # a small negative code may wrap to the largest one
     return reach
+
+
+def limited_reach(reach: int, quantizer: Quantizer) -> int:
+    """The largest absolute code once the overflow mode has limited codes of up to `reach`."""
+    if quantizer.overflow is Overflow.UNBOUNDED or reach <= quantizer.max_code:
+        return reach
+    return max(quantizer.max_code, -quantizer.min_code)
 
 
 def carried(step: Step, bound: int) -> LayerProof:

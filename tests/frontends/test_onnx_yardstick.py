@@ -237,10 +237,45 @@ CASES: dict[str, tuple[tuple[int | str, ...], list[Step], str]] = {
         [step("Resize", "last", np.array([], np.float32), np.array([1, 1, 2, 3], np.float32))],
         "UpsamplingNearest",
     ),
+    "nearest by repeating": (
+        (1, *IMAGE[1:]),
+        [
+            conv(pads=[1, 1, 1, 1]),
+            step("Unsqueeze", "last", integers(3)),
+            step("Expand", "last", integers(1, 4, 6, 2, 5)),
+            step("Reshape", "last", integers(1, 4, 12, 5)),
+            step("Unsqueeze", "last", integers(4)),
+            step("Tile", "last", integers(1, 1, 1, 1, 3)),
+            step("Reshape", "last", integers(1, 4, 12, 15)),
+            step("Conv", "last", random(2, 4, 1, 1)),
+        ],
+        "Convolution UpsamplingNearest Convolution",
+    ),
+    "repeated along another axis": (
+        (1, *IMAGE[1:]),
+        [
+            conv(pads=[1, 1, 1, 1]),
+            step("Unsqueeze", "last", integers(2)),
+            step("Expand", "last", integers(1, 4, 2, 6, 5)),
+            step("Reshape", "last", integers(1, 4, 12, 5)),
+            step("Conv", "last", random(2, 4, 1, 1)),
+        ],
+        "Convolution Reshape Broadcast Transpose Reshape Convolution",
+    ),
     "bilinear": (
         IMAGE,
         [step("Resize", "last", np.array([], np.float32), np.array([1, 1, 2, 3], np.float32), mode="linear")],
         "UpsamplingBilinear",
+    ),
+    "nearest by sizes": (
+        (1, *IMAGE[1:]),
+        [step("Resize", "last", "", "", integers(1, 3, 12, 15))],
+        "UpsamplingNearest",
+    ),
+    "nearest by sizes, empty scales": (
+        (1, *IMAGE[1:]),
+        [step("Resize", "last", np.array([], np.float32), np.array([], np.float32), integers(1, 3, 6, 15))],
+        "UpsamplingNearest",
     ),
     "bilinear, corners": (
         IMAGE,
@@ -338,6 +373,10 @@ def test_matches_onnxruntime(name: str) -> None:
     assert relative_error(proto, network) <= TOLERANCE
 
 
+def resize(scales: list[float], **attributes: object) -> Step:
+    return step("Resize", "last", "", np.array(scales, np.float32), name="r", **attributes)
+
+
 @pytest.mark.parametrize(
     ("shape", "steps", "words"),
     [
@@ -345,6 +384,35 @@ def test_matches_onnxruntime(name: str) -> None:
             ROW,
             [step("Dropout", "last", name="d", outputs=2), step("Cast", "d_2", to=1)],
             r"node d \(Dropout\): only its first 1 of 2 outputs are supported",
+        ),
+        (
+            IMAGE,
+            [resize([1, 1, 1.5, 1.5])],
+            r"node r \(Resize\): it resizes 1×3×6×5 by 1×1×1.5×1.5, .*by whole factors",
+        ),
+        (IMAGE, [resize([1, 1, 0.5, 0.5])], r"node r \(Resize\): it resizes 1×3×6×5 by 1×1×0.5×0.5"),
+        (IMAGE, [resize([1, 2, 1, 1])], r"node r \(Resize\): it resizes 1×3×6×5 by 1×2×1×1"),
+        (IMAGE, [resize([2, 2])], r"node r \(Resize\): its scales \(2, 2\) don't name every axis"),
+        (IMAGE, [resize([])], r"node r \(Resize\): it holds neither scales nor sizes"),
+        (
+            IMAGE,
+            [step("Resize", "last", "", "", integers(1, 3, 9, 5), name="r")],
+            r"node r \(Resize\): it resizes 1×3×6×5 by 1×1×1.5×1, .*by whole factors",
+        ),
+        (
+            IMAGE,
+            [step("Resize", "last", "", "", integers(9, 5), name="r")],
+            r"node r \(Resize\): its sizes \(9, 5\) don't name every axis",
+        ),
+        (
+            IMAGE,
+            [resize([1, 1, 2, 2], mode="cubic")],
+            r"node r \(Resize\): it resizes 1×3×6×5 by 1×1×2×2 in the mode cubic with half_pixel.*: use nearest",
+        ),
+        (
+            IMAGE,
+            [resize([1, 1, 2, 2], mode="linear", coordinate_transformation_mode="asymmetric")],
+            r"in the mode linear with asymmetric, .*half_pixel or align_corners",
         ),
         (ROW, [step("CastLike", "last", integers(1), name="c")], r"node c \(CastLike\): it makes whole numbers"),
     ],

@@ -140,11 +140,26 @@ def spread(use: NodeUse, x: Tensor, shape: Shape) -> Tensor:
         return x
     if wanted == x.shape or len(wanted) != rank or wanted[0] != x.shape[0]:
         return x
+    longer = [axis for axis, size in enumerate(x.shape) if size != wanted[axis]]
+    free = [place for place, atoms in enumerate(x.layout.axes) if not atoms]
+    if len(longer) == len(free) == 1:
+        layout = x.layout.resized(longer[0], wanted[longer[0]], free[0])
+        return Tensor(use.add(Broadcast(layout.network_shape), x), layout)
     orders = (file_order(wanted), (*range(2, rank), 1))
     lying = (order for order in orders if tuple(x.layout.atoms(axis) for axis in order) == x.layout.axes)
-    order = next(lying, orders[0])
+    order = next(lying, _order_kept(x))
     number = use.add(Broadcast(tuple(wanted[axis] for axis in order)), use.in_file_order(x, order))
     return Tensor(number, Layout.of_axes(wanted, order))
+
+
+def _order_kept(x: Tensor) -> tuple[int, ...]:
+    """The file's axes as they lie in the network, each of size 1 behind the one that it follows in the file."""
+    lying = {axis: x.layout.order.index(x.layout.atoms(axis)[0]) for axis, size in enumerate(x.shape) if size != 1}
+    order = sorted(lying, key=lying.__getitem__)
+    for axis in file_order(x.shape):
+        if axis not in order:
+            order.insert(order.index(axis - 1) + 1 if axis - 1 in order else 0, axis)
+    return tuple(order)
 
 
 def _add(use: NodeUse) -> Value:

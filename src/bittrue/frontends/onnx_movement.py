@@ -1,6 +1,7 @@
 """ONNX's movements: most only change the layout, and cost nothing; and its concatenations, slices and padding."""
 
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 from math import prod
 
@@ -319,9 +320,13 @@ def _padded(use: NodeUse, x: Tensor, around: dict[int, tuple[int, int]], value: 
 def _resize(use: NodeUse) -> Value:
     """Upsampling by whole factors; the places that a factor's copies come from decide whether it is `nearest`."""
     x = channels_last(use, use.tensor(0))
-    factors = _scales(use, x.shape)
-    if factors[:2] != (1, 1) or any(factor < 1 or factor != int(factor) for factor in factors):
-        raise ModelError(f"its factors {factors} are not supported: upsample an image by whole numbers")
+    factors = _factors(use, x.shape)
+    by = "×".join(f"{float(factor):g}" for factor in factors)
+    if max(factors[:2]) != 1 or any(factor < 1 or factor.denominator != 1 for factor in factors):
+        raise ModelError(
+            f"it resizes {format_shape(x.shape)} by {by}, and only an image's height and width can be upsampled, by "
+            "whole factors: export the model with those, or resize outside of it"
+        )
     whole = tuple(int(factor) for factor in factors[2:])
     mode = use.node.text("mode", "nearest")
     if use.node.op_type == "Upsample" or use.opset == 10:
@@ -329,32 +334,48 @@ def _resize(use: NodeUse) -> Value:
     else:
         where = use.node.text("coordinate_transformation_mode", "half_pixel")
         rounding = use.node.text("nearest_mode", "round_prefer_floor")
+    bilinear = mode in ("linear", "bilinear") and len(whole) == 2
     if mode == "nearest" and _copies(whole, where, rounding):
         number = use.add(UpsamplingNearest(whole), x)
-    elif (
-        mode in ("linear", "bilinear")
-        and len(whole) == 2
-        and where in ("half_pixel", "pytorch_half_pixel", "align_corners")
-    ):
+    elif bilinear and where in ("half_pixel", "pytorch_half_pixel", "align_corners"):
         number = use.add(UpsamplingBilinear(whole, where == "align_corners"), x)
     else:
-        raise ModelError(f"its mode {mode} with {where} and {rounding} is not supported: use nearest or bilinear")
+        how = f"{where} and {rounding}" if mode == "nearest" else where
+        raise ModelError(
+            f"it resizes {format_shape(x.shape)} by {by} in the mode {mode} with {how}, which is not supported: use "
+            "nearest (asymmetric with floor, or half_pixel), or bilinear of an image (half_pixel or align_corners)"
+        )
     return Tensor(number, image_layout(use.shape_of(number)))
 
 
-def _scales(use: NodeUse, shape: Shape) -> tuple[float, ...]:
+def _factors(use: NodeUse, shape: Shape) -> tuple[Fraction, ...]:
+    """By what each axis grows: stored scales, or sizes that stand in their place."""
+    if use.node.text("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise ModelError("it keeps the aspect ratio of its sizes: export the model with scales")
+    axes = use.node.integers("axes", None) or tuple(range(len(shape)))
+    places = [use.axis(axis, len(shape)) for axis in axes]
+    scales = _scales(use)
+    sizes = use.numbers(3) if not scales and use.has(3) else ()
+    stated = scales or tuple(Fraction(size, shape[axis]) for size, axis in zip(sizes, places, strict=False))
+    if not stated:
+        raise ModelError("it holds neither scales nor sizes: export the model with scales")
+    if len(stated) != len(places) or len(scales or sizes) != len(places):
+        given = ", ".join(f"{number:g}" for number in (map(float, scales) if scales else sizes))
+        raise ModelError(f"its {'scales' if scales else 'sizes'} ({given}) don't name every axis of its input")
+    factors = dict(zip(places, stated, strict=True))
+    return tuple(factors.get(axis, Fraction(1)) for axis in range(len(shape)))
+
+
+def _scales(use: NodeUse) -> tuple[Fraction, ...]:
+    """The stored scales; none where they are empty, which leaves the word to the sizes."""
+    index = 1 if use.node.op_type == "Upsample" or use.opset == 10 else 2
     if "scales" in use.node.attributes:
-        factors = tuple(use.node.attributes["scales"])
+        stored = list(use.node.attributes["scales"])
     else:
-        index = 1 if use.node.op_type == "Upsample" or use.opset == 10 else 2
-        sizes = use.numbers(3) if use.has(3) else None
-        if sizes is not None and len(sizes) == len(shape):
-            factors = tuple(size / present for size, present in zip(sizes, shape, strict=True))
-        else:
-            factors = tuple(float(factor) for factor in use.constant(index).value.reshape(-1)[:16])
-    if use.node.integers("axes", None) is not None or len(factors) != len(shape):
-        raise ModelError(f"its factors {factors} don't name every axis: export the model again")
-    return factors
+        stored = use.constant(index).value.reshape(-1)[:16].tolist() if use.has(index) else []
+    if not np.isfinite(stored).all():
+        raise ModelError("its scales are no finite numbers: export the model again")
+    return tuple(Fraction(float(scale)) for scale in stored)
 
 
 def _copies(factors: tuple[int, ...], where: str, rounding: str) -> bool:

@@ -20,6 +20,7 @@ from bittrue.operators import (
     Absolute,
     Add,
     Average,
+    Broadcast,
     Clip,
     Divide,
     DivideConstant,
@@ -32,13 +33,16 @@ from bittrue.operators import (
     Multiply,
     PReLU,
     ReLU,
+    Reshape,
     ScaleOffset,
     Sigmoid,
     SiLU,
     Softplus,
     Softsign,
     Tanh,
+    UpsamplingNearest,
 )
+from bittrue.shapes import Shape
 
 
 def recognise(conversion: Conversion) -> None:
@@ -220,6 +224,36 @@ def _is_sum(chains: Chains, number: int) -> bool:
     return isinstance(chains.operator(number), Add) and chains.readers[number] == 1
 
 
+def _upsampling(chains: Chains, number: int) -> Found | None:
+    """Each position repeated: a new axis behind its own, broadcast, and both made one."""
+    shape = chains.shape(number)
+    source, factors = _repeated(chains, chains.inputs(number)[0], shape)
+    if source is None or len(shape) not in (2, 3) or set(factors) == {1} or factors[-1] != 1:
+        return None
+    return UpsamplingNearest(factors[:-1]), (source,)
+
+
+def _repeated(chains: Chains, number: int, shape: Shape) -> tuple[int | None, tuple[int, ...]]:
+    """The value whose positions are repeated, and how often along each axis, where the value seen in another shape is
+    that."""
+    while isinstance(chains.operator(number), Reshape):
+        [number] = chains.inputs(number)
+    if chains.shape(number) == shape:
+        return number, (1,) * len(shape)
+    if not isinstance(chains.operator(number), Broadcast):
+        return None, ()
+    [before], wide = chains.inputs(number), chains.shape(number)
+    narrow = chains.shape(before)
+    grown = [axis for axis, size in enumerate(wide) if len(narrow) != len(wide) or narrow[axis] != size]
+    if len(grown) != 1 or grown[0] == 0 or narrow[grown[0]] != 1:
+        return None, ()
+    [axis] = grown
+    if (*wide[: axis - 1], wide[axis - 1] * wide[axis], *wide[axis + 1 :]) != shape:
+        return None, ()
+    source, factors = _repeated(chains, before, (*wide[:axis], *wide[axis + 1 :]))
+    return source, (*factors[: axis - 1], factors[axis - 1] * wide[axis], *factors[axis:]) if source is not None else ()
+
+
 Rule = Callable[[Chains, int], Found | None]
 
 RULES: dict[type[Operator], tuple[Rule, ...]] = {
@@ -230,6 +264,7 @@ RULES: dict[type[Operator], tuple[Rule, ...]] = {
     Log: (_log_sigmoid,),
     Multiply: (_gated,),
     ReLU: (_clip,),
+    Reshape: (_upsampling,),
     ScaleOffset: (
         *(_gated, _hard_sigmoid, _log_sigmoid, _average),
         *(scaled_normalization, batch_normalization),

@@ -8,12 +8,14 @@ import numpy as np
 
 from bittrue.errors import ModelError
 from bittrue.frontends.forms import OVER_AN_IMAGE, Reduction
-from bittrue.frontends.layout import Layout
+from bittrue.frontends.layout import Layout, file_order
 from bittrue.frontends.onnx_conversion import NodeUse, Rule, Tensor, Value
 from bittrue.frontends.onnx_movement import axes_of
-from bittrue.frontends.onnx_windows import feeds_an_image
+from bittrue.frontends.onnx_windows import MOVING, channels_last, feeds_an_image, pooled
 from bittrue.network import Operator, Parameter, format_shape
 from bittrue.operators import (
+    GlobalAveragePooling,
+    GlobalMaxPooling,
     LayerNormalization,
     LogSoftmax,
     ReduceMaximum,
@@ -75,6 +77,22 @@ def _is_image(axes: tuple[tuple[int, ...], ...], reduced: tuple[int, ...]) -> bo
     return all(place in reduced or not axis for place, axis in enumerate(axes[:-1])) and len(axes) - 1 not in reduced
 
 
+def _global_pool(use: NodeUse, kind: type[GlobalAveragePooling] | type[GlobalMaxPooling]) -> Value:
+    """A pooling of an image; or a mean over the last axes of something else, which tf2onnx writes as one."""
+    x = use.tensor(0)
+    rank, shape = len(x.shape), (*x.shape[:2], *(1 for _ in x.shape[2:]))
+    in_file_order, image = (
+        tuple(atom for axis in axes for atom in x.layout.atoms(axis)) == x.layout.order
+        for axes in (file_order(x.shape), (*range(2, rank), 1))
+    )
+    if x.shape[0] != 1 or image or not in_file_order:
+        return pooled(use, channels_last(use, x), kind, shape)
+    moved = all(reader.op_type in (*MOVING, "Flatten") for reader in use.conversion.readers[use.node.outputs[0]])
+    gone = {atom for axis in range(2, rank) for atom in x.layout.atoms(axis)}
+    reduction = ReduceMean if kind is GlobalAveragePooling else ReduceMaximum
+    return _reduced(use, x, reduction, gone, shape, not moved)
+
+
 def _refuse_batch(x: Tensor, axes: set[int]) -> None:
     if 0 in axes and x.shape[0] == 1 and len(x.shape) > 1:
         raise ModelError("it mixes the images of a batch (axis 0), and a network computes one: leave that axis out")
@@ -114,6 +132,8 @@ def _layer_normalization(use: NodeUse) -> Value:
 
 
 RULES: dict[str, Rule] = {
+    "GlobalAveragePool": lambda use: _global_pool(use, GlobalAveragePooling),
+    "GlobalMaxPool": lambda use: _global_pool(use, GlobalMaxPooling),
     "LayerNormalization": _layer_normalization,
     "LogSoftmax": lambda use: _softmax(use, LogSoftmax()),
     "ReduceMax": lambda use: _reduce(use, ReduceMaximum, 18),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bittrue.errors import ModelError
-from bittrue.frontends.layout import Layout, file_order
+from bittrue.frontends.layout import Layout
 from bittrue.frontends.onnx_conversion import NodeUse, Rule, Tensor, Value
 from bittrue.network import Operator, format_shape
 from bittrue.operators import (
@@ -11,8 +11,6 @@ from bittrue.operators import (
     GlobalAveragePooling,
     GlobalMaxPooling,
     MaxPooling,
-    ReduceMaximum,
-    ReduceMean,
 )
 from bittrue.shapes import Padding, Shape
 
@@ -29,7 +27,7 @@ ELEMENTWISE = (
     *("Relu", "Sigmoid", "Tanh", "Clip", "LeakyRelu", "PRelu", "Elu", "HardSwish", "HardSigmoid", "Identity", "Cast"),
     *("Dropout", "BatchNormalization", "Swish", "Softplus"),
 )
-MOVING = ("Reshape", "Unsqueeze", "Squeeze")
+MOVING = ("Reshape", "Unsqueeze", "Squeeze", "Transpose")
 MAXIMUM_LOOK_AHEAD = 100
 
 
@@ -132,21 +130,6 @@ def _reaches_beyond(use: NodeUse, geometry: Window) -> bool:
     return bool(use.node.integer("ceil_mode", 0)) and any(rest)
 
 
-def _global_pool(use: NodeUse, kind: type[GlobalAveragePooling] | type[GlobalMaxPooling]) -> Value:
-    x = use.tensor(0)
-    rank, order = len(x.shape), file_order(x.shape)
-    in_file_order, image = (
-        tuple(x.layout.atoms(axis) for axis in axes) == x.layout.axes for axes in (order, (*range(2, rank), 1))
-    )
-    if x.shape[0] == 1 and in_file_order and not image:  # tf2onnx takes a mean over the last axes for a pooling
-        reduction = ReduceMean if kind is GlobalAveragePooling else ReduceMaximum
-        moved = all(reader.op_type in (*MOVING, "Flatten") for reader in use.conversion.readers[use.node.outputs[0]])
-        number = use.add(reduction(tuple(range(1, rank - 1)), not moved), x)
-        shape = (*x.shape[:2], *(1 for _ in x.shape[2:]))
-        return Tensor(number, Layout.of_axes(shape, order[:1] if moved else order))
-    return pooled(use, channels_last(use, x), kind, (*x.shape[:2], *(1 for _ in x.shape[2:])))
-
-
 def pooled(use: NodeUse, x: Tensor, kind: type[GlobalAveragePooling] | type[GlobalMaxPooling], shape: Shape) -> Tensor:
     """All spatial axes of an image pooled to one value a channel; `shape`: the file's result."""
     keepdims = feeds_an_image(use)
@@ -176,7 +159,5 @@ def feeds_an_image(use: NodeUse, is_image: bool = True) -> bool:
 
 RULES: dict[str, Rule] = {
     "AveragePool": _average_pool,
-    "GlobalAveragePool": lambda use: _global_pool(use, GlobalAveragePooling),
-    "GlobalMaxPool": lambda use: _global_pool(use, GlobalMaxPooling),
     "MaxPool": _max_pool,
 }

@@ -128,10 +128,10 @@ def plans_of(case: Case) -> Iterator[Planned]:
     if case.has(Convolution, ConvolutionTransposed, Dense):
         weights = [Override(name, "EXACT") for name in network.parameters if name.endswith((".weight", ".bias"))]
         yield planned("exact weights", uniform_plan(network, 8, 4, options=AFFINE_EVERY_NODE, overrides=weights))
-        for name, spec in ACCUMULATORS.items():
-            for options in (AFFINE_EVERY_NODE, QUANTIZED):
-                plan = uniform_plan(network, 8, 4, options=options, overrides=(Override("*.accumulator", spec),))
-                yield planned(f"accumulator {name} {options.product}", plan)
+        for index, (name, spec) in enumerate(ACCUMULATORS.items()):
+            options = (AFFINE_EVERY_NODE, QUANTIZED)[(index + place) % 2]
+            plan = uniform_plan(network, 8, 4, options=options, overrides=(Override("*.accumulator", spec),))
+            yield planned(f"accumulator {name} {options.product}", plan)
     if case.has(Softmax):
         for rounding in (Rounding.NEAREST_EVEN, Rounding.FLOOR, Rounding.NEAREST_AWAY):
             plan = uniform_plan(network, 12, 7, rounding=rounding, options=TABLE)

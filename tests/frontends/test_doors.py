@@ -1,14 +1,12 @@
 """One small network, trained once and saved through every door, is one Network: the same text up to names and bits."""
 
 import importlib.util
-import json
 import re
 import subprocess
 import sys
 import warnings
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import torch
@@ -145,28 +143,6 @@ def test_the_comparison_sees_other_numbers_and_other_operators(network: Network)
 @needs_tensorflow
 def test_a_model_object_under_tensorflow(by_tensorflow: tuple[Path, str], network: Network) -> None:
     assert by_tensorflow[1] == network.hash
-
-
-def test_a_model_object_under_jax() -> None:
-    """Two arrays only: JAX compiles something for each."""
-    pytest.importorskip("jax", reason="JAX is not installed")
-    layer = keras.layers.Dense(2, kernel_initializer="ones", name="dense")
-    model = keras.Sequential([keras.Input((3,), name="image"), layer], name="one")
-    code = (
-        "import bittrue, json, keras, sys; "
-        "model = keras.Sequential.from_config(json.load(sys.stdin)); "
-        "print(keras.backend.backend(), bittrue.load(model).hash)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        input=json.dumps(model.get_config()),
-        capture_output=True,
-        text=True,
-        env={"KERAS_BACKEND": "jax", "PYTHONPATH": ":".join(sys.path)},
-        timeout=120,
-        check=False,
-    )
-    assert done.stdout.split() == ["jax", bittrue.load(model).hash], done.stderr
 
 
 @needs_tensorflow

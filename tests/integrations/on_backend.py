@@ -74,7 +74,7 @@ def convolutional() -> tuple[keras.Model, np.ndarray]:
     x = keras.layers.Conv2D(4, 3, activation="relu", name="conv")(image)
     x = keras.layers.BatchNormalization(name="bn")(x)
     x = keras.layers.Flatten(name="flat")(x)
-    model = keras.Model(image, keras.layers.Dense(3, activation="softmax", name="top")(x))
+    model = keras.Model(image, keras.layers.Dense(3, activation="softmax", name="top")(x), name="convolutional")
     model.set_weights([np.abs(random.normal(0, 1, weight.shape)) for weight in model.get_weights()])
     return model, random.normal(0, 1, (30, 6, 6, 2)).astype(np.float32)
 
@@ -82,7 +82,7 @@ def convolutional() -> tuple[keras.Model, np.ndarray]:
 def inserted() -> dict[str, np.ndarray]:
     model, x = convolutional()
     network = bittrue.load(model)
-    found = {"float": model.predict(x, verbose=0)}
+    found = {"float": model.predict(x, verbose=0), "network": np.array(network.hash)}
     for form in FORMS:
         plan = bittrue.uniform_plan(network, 14, 5, options=bittrue.PlanOptions(batch_norm=form))
         found |= {f"inserted {form}": bittrue.keras.insert(model, plan).predict(x, verbose=0)}

@@ -88,6 +88,13 @@ def test_gradients(found: dict[str, np.ndarray]) -> None:
         np.testing.assert_array_equal(found[f"trained {name}"], on_backend.TRAINED - step, name)
 
 
+def test_a_model_object_is_the_same_network(found: dict[str, np.ndarray]) -> None:
+    model, _ = on_backend.convolutional()
+    assert str(found["network"]) == from_keras(model).hash
+    model.set_weights([weight + 1 for weight in model.get_weights()])
+    assert str(found["network"]) != from_keras(model).hash
+
+
 def test_inserted_layers(found: dict[str, np.ndarray]) -> None:
     np.testing.assert_array_equal(found["off"], found["float"])
     model, x = on_backend.convolutional()

@@ -25,7 +25,7 @@ def content() -> Any:
     return json.loads(json.dumps(plan().to_json()))
 
 
-@pytest.mark.parametrize("planned", PLANNED[::7], ids=lambda planned: planned.id)
+@pytest.mark.parametrize("planned", PLANNED[::9], ids=lambda planned: planned.id)
 def test_a_plan_survives_its_file(planned: Planned) -> None:
     read = Plan.from_json(json.loads(json.dumps(planned.plan.to_json())), "plan.json")
     assert read == planned.plan

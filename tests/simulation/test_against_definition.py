@@ -7,7 +7,7 @@ import pytest
 from bittrue.lowering import lower_network
 from bittrue.simulation.simulator import is_exact
 from cases import CASES, inputs_of
-from plans import PLANNED, Planned
+from plans import ACCUMULATORS, PLANNED, Planned
 from simulation.comparison import check
 
 
@@ -23,3 +23,6 @@ def test_the_table_of_plans_is_what_it_claims() -> None:
     modes = Counter(planned.name for planned in PLANNED if planned.name.split(" ")[0].isupper())
     assert len(modes) == 7 * 5  # each rounding with each overflow mode, by one case or another
     assert min(modes.values()) >= len(CASES) // 5
+    accumulators = Counter(planned.name for planned in PLANNED if planned.name.startswith("accumulator "))
+    assert len(accumulators) == 2 * len(ACCUMULATORS)  # each with exact and with quantized products
+    assert min(accumulators.values()) >= 8

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bittrue.simulation.digits import Digits, cut_weights, digits_for
@@ -20,6 +20,7 @@ def numbers_of(cut: Digits) -> st.SearchStrategy[list[int]]:
 
 @pytest.mark.parametrize("cut", CUTS, ids=str)
 @given(st.data())
+@settings(deadline=None, max_examples=25)
 def test_the_digits_in_their_places_are_the_number(cut: Digits, data: st.DataObject) -> None:
     numbers = data.draw(numbers_of(cut))
     carriers = [torch.float64, torch.int64] + [torch.float32] * (max(map(abs, numbers)) <= 1 << 24)
@@ -35,6 +36,7 @@ def test_the_digits_in_their_places_are_the_number(cut: Digits, data: st.DataObj
 
 @pytest.mark.parametrize("cut", [cut for cut in CUTS if cut.signed], ids=str)
 @given(st.data())
+@settings(deadline=None, max_examples=25)
 def test_the_digits_of_weights(cut: Digits, data: st.DataObject) -> None:
     weights = np.array(data.draw(numbers_of(cut)))
     digits = list(cut_weights(weights, cut))

@@ -21,7 +21,9 @@ def conv(*inputs: object, kernel: int = 3, out: int = 4, **attributes: object) -
 
 NORM = (positive(3, seed=2), random(3, seed=3), random(3, seed=4), positive(3, seed=5))
 
-CASES: dict[str, tuple[tuple[int | str, ...], list[Step], str]] = {
+PIXEL_SHUFFLE = "ReLU Reshape Transpose Reshape"  # what moves values waits until something needs it
+
+CASES: dict[str, tuple[tuple[int | str, ...], list[Step], str | None]] = {
     "conv": (IMAGE, [conv()], "Convolution"),
     "conv without bias": (IMAGE, [step("Conv", "last", random(4, 3, 2, 3))], "Convolution"),
     "conv pads": (IMAGE, [conv(pads=[0, 1, 2, 1], strides=[2, 1])], "Convolution"),
@@ -356,6 +358,42 @@ CASES: dict[str, tuple[tuple[int | str, ...], list[Step], str]] = {
         ],
         "MaxPooling Slice",
     ),
+    "depth to space": (
+        ("n", 8, 3, 5),
+        [step("DepthToSpace", "last", blocksize=2), step("Relu", "last")],
+        PIXEL_SHUFFLE,
+    ),
+    "depth to space by columns": (
+        ("n", 8, 3, 5),
+        [step("DepthToSpace", "last", blocksize=2, mode="CRD"), step("Relu", "last")],
+        PIXEL_SHUFFLE,
+    ),
+    "space to depth": (
+        ("n", 2, 6, 4),
+        [step("SpaceToDepth", "last", blocksize=2), step("Relu", "last")],
+        PIXEL_SHUFFLE,
+    ),
+    "a sequence of parts": (
+        SEQUENCE,
+        [
+            step("SplitToSequence", "x", integers(2, 3, 1), axis=2, name="s"),
+            step("SequenceAt", "s", np.array(1, np.int64), name="second"),
+        ],
+        "Slice",
+    ),
+    "einsum of tensors": (
+        SEQUENCE,
+        [step("Relu", "x", name="r"), step("Einsum", "x", "r", equation="bij,bkj->bki")],
+        "ReLU Transpose MatMul",
+    ),
+    "einsum with a weight": (SEQUENCE, [step("Einsum", "last", random(5, 6), equation="bij,kj->bik")], "Dense"),
+    "einsum with a weight before": (SEQUENCE, [step("Einsum", random(5, 6), "last", equation="kj,bij->bik")], "Dense"),
+    "einsum over two axes": (
+        ("n", 3, 4, 2),
+        [step("Einsum", "last", random(4, 2, 5), equation="b i j k, j k l -> b i l")],
+        None,
+    ),
+    "einsum that moves": (SEQUENCE, [step("Einsum", "last", equation="bij->bji")], "Transpose"),
     "products of values": (
         SEQUENCE,
         [step("Transpose", "x", perm=[0, 2, 1], name="t"), step("MatMul", "x", "t"), step("Softmax", "last")],
@@ -369,7 +407,7 @@ def test_matches_onnxruntime(name: str) -> None:
     shape, steps, wanted = CASES[name]
     proto = model(shape, steps)
     network = from_onnx(proto)
-    assert operators(network) == wanted
+    assert wanted is None or operators(network) == wanted
     assert relative_error(proto, network) <= TOLERANCE
 
 
@@ -413,6 +451,32 @@ def resize(scales: list[float], **attributes: object) -> Step:
             IMAGE,
             [resize([1, 1, 2, 2], mode="linear", coordinate_transformation_mode="asymmetric")],
             r"in the mode linear with asymmetric, .*half_pixel or align_corners",
+        ),
+        (
+            SEQUENCE,
+            [step("Einsum", "last", equation="bii->bi", name="e")],
+            r"\(Einsum\): its equation 'bii->bi'",
+        ),
+        (SEQUENCE, [step("Einsum", "x", random(6, 2), equation="bij,jk->bk", name="e")], "is no product of two"),
+        (SEQUENCE, [step("Einsum", "x", random(5, 2), equation="bij,jk->bik", name="e")], "doesn't fit its inputs"),
+        (("n", 6, 4, 4), [step("DepthToSpace", "last", blocksize=2, name="d")], "blocks of 2 doesn't fit 6 channels"),
+        (
+            SEQUENCE,
+            [step("SplitToSequence", "x", integers(2, 4), axis=1, name="s"), step("Relu", "s", name="r")],
+            "can't be split into",
+        ),
+        (
+            SEQUENCE,
+            [
+                step("SplitToSequence", "x", integers(2, 2), axis=1, name="s"),
+                step("SequenceAt", "s", np.array(2, np.int64)),
+            ],
+            "it reads place 2 of a sequence of 2",
+        ),
+        (
+            SEQUENCE,
+            [step("SplitToSequence", "x", integers(2, 2), axis=1, name="s"), step("SequenceLength", "s", name="r")],
+            "SequenceLength",
         ),
         (ROW, [step("CastLike", "last", integers(1), name="c")], r"node c \(CastLike\): it makes whole numbers"),
     ],

@@ -5,6 +5,7 @@ import io
 import json
 import warnings
 import zipfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -116,6 +117,49 @@ def test_matches_torch(kind: type[nn.Module]) -> None:
     module = trained(kind)
     network = network_of(kind)
     assert operators(network).startswith(EXPECTED[kind])
+    assert relative_error(module, network) <= TOLERANCE
+
+
+class Functional(nn.Module):
+    """A function of one image, and a trained matrix that it may use."""
+
+    def __init__(self, function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.function, self.matrix = function, nn.Parameter(torch.randn(2, 6, 5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x, self.matrix)
+
+
+FUNCTIONS: dict[str, tuple[Callable[[torch.Tensor, torch.Tensor], torch.Tensor], str | None]] = {
+    "chunk": (lambda x, _: sum(x.chunk(3, -1)).flatten(1), "Slice Slice Slice ScaleOffset Add Add Transpose Flatten"),
+    "split": (lambda x, _: x.split([1, 2], 1)[1].mean((2, 3)), "Slice GlobalAveragePooling"),
+    "uneven split": (lambda x, _: x.split(4, 3)[1].mean((2, 3)), "Slice GlobalAveragePooling"),
+    "adaptive mean": (
+        lambda x, _: functional.adaptive_avg_pool2d(x, (3, 4)).amax((2, 3)),
+        "AdaptiveAveragePooling GlobalMaxPooling",
+    ),
+    "adaptive maximum": (
+        lambda x, _: functional.adaptive_max_pool2d(x, (3, 4)).mean((2, 3)),
+        "AdaptiveMaxPooling GlobalAveragePooling",
+    ),
+    "adaptive, even": (
+        lambda x, _: functional.adaptive_avg_pool2d(x, (2, 3)).amax((2, 3)),
+        "AveragePooling GlobalMaxPooling",
+    ),
+    "adaptive, 1-D": (lambda x, _: functional.adaptive_avg_pool1d(x[:, :, 0], 4).mean(-1), None),
+    "heads": (lambda x, m: torch.einsum("bchw,cwd->bhd", x, m[:1].expand(3, 6, 5)), None),
+    "scores": (lambda x, _: torch.einsum("bchw,bcvw->bhvc", x, x * 2).mean(-1), None),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functional_code(name: str) -> None:
+    function, wanted = FUNCTIONS[name]
+    module = Functional(function)
+    network = from_torch(module, torch.zeros(SHAPE))
+    assert wanted is None or operators(network) == wanted
     assert relative_error(module, network) <= TOLERANCE
 
 

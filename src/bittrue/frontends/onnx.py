@@ -98,7 +98,7 @@ def _read(source: Any) -> tuple[Network, dict[str, Spec]]:
 
 def network_of(graph: "OnnxGraph") -> tuple[Network, dict[str, Spec]]:
     """The Network that a graph computes, and the formats that the file holds, by site."""
-    from bittrue.frontends.onnx_conversion import Constant, Conversion
+    from bittrue.frontends.onnx_conversion import Conversion, Tensor
     from bittrue.frontends.onnx_names import wanted_names
     from bittrue.frontends.onnx_patterns import recognise
 
@@ -108,7 +108,7 @@ def network_of(graph: "OnnxGraph") -> tuple[Network, dict[str, Spec]]:
         with _naming(str(node)):
             _convert(node, conversion)
     output = conversion.value(graph.output)
-    if isinstance(output, Constant):
+    if not isinstance(output, Tensor):
         raise ModelError("its output doesn't depend on its input: export the model again")
     result = _as_in_the_file(output, conversion)
     recognise(conversion)

@@ -8,7 +8,7 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from bittrue.errors import ModelError
-from bittrue.frontends.onnx_conversion import Constant, Conversion, Tensor
+from bittrue.frontends.onnx_conversion import Constant, Conversion, Parts, Tensor
 from bittrue.frontends.onnx_file import MAXIMUM_VALUES, OnnxNode
 
 ELEMENTWISE = (
@@ -38,6 +38,8 @@ def folded(node: OnnxNode, conversion: Conversion) -> tuple[Constant, ...] | Non
         return (Constant(_constant(node), _origin(node, ())),)
     if node.op_type in ("Shape", "Size"):
         value = conversion.value(node.inputs[0])
+        if isinstance(value, Parts):
+            return None
         shape = value.shape if isinstance(value, Tensor) else value.value.shape
         if node.op_type == "Size":
             return (Constant(np.array(prod(shape), np.int64)),)

@@ -58,8 +58,19 @@ class Tensor:
         """The shape in the file."""
         return self.layout.shape
 
+    def transposed(self, permutation: tuple[int, ...]) -> "Tensor":
+        """The same value after the file permutes its axes."""
+        return replace(self, layout=self.layout.transposed(permutation))
 
-Value = Constant | Tensor
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """A sequence of tensors, which only `SequenceAt` reads."""
+
+    tensors: tuple[Tensor, ...]
+
+
+Value = Constant | Tensor | Parts
 
 
 @dataclass(eq=False)
@@ -194,7 +205,20 @@ class NodeUse:
     def has(self, index: int) -> bool:
         return index < len(self.node.inputs) and self.node.inputs[index] != ""
 
-    def value(self, index: int) -> Value:
+    def value(self, index: int) -> Constant | Tensor:
+        found = self._any_value(index)
+        if isinstance(found, Parts):
+            raise ModelError(f"its input {index} is a sequence, which only SequenceAt may read: export the model again")
+        return found
+
+    def parts(self, index: int) -> Parts:
+        """Input `index`, which is a sequence."""
+        found = self._any_value(index)
+        if not isinstance(found, Parts):
+            raise ModelError(f"its input {index} is no sequence: export the model again")
+        return found
+
+    def _any_value(self, index: int) -> Value:
         if not self.has(index):
             raise ModelError(f"it has no input {index}: export the model again")
         return self.conversion.value(self.node.inputs[index])

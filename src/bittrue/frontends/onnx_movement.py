@@ -28,7 +28,11 @@ def _transpose(use: NodeUse) -> Value:
 
 def reshaped(use: NodeUse, shape: Shape) -> Tensor:
     """The first input in another shape, row-major."""
-    x = use.tensor(0)
+    return regrouped(use, use.tensor(0), shape)
+
+
+def regrouped(use: NodeUse, x: Tensor, shape: Shape) -> Tensor:
+    """x in another shape, row-major."""
     if prod(shape) != prod(x.shape):
         raise ModelError(f"{format_shape(x.shape)} can't be reshaped to {format_shape(shape)}: export the model again")
     layout = x.layout.reshaped(shape)
@@ -249,8 +253,15 @@ def _split(use: NodeUse) -> tuple[Value, ...]:
     stated = use.node.integers("split", None) if use.opset < 13 else (use.numbers(1) if use.has(1) else None)
     part = -(-size // count)
     sizes = stated or (*(part,) * (count - 1), size - part * (count - 1))
-    if sum(sizes) != size or len(sizes) != count or min(sizes) < 1:
+    if len(sizes) != count:
         raise ModelError(f"{size} values can't be split into {sizes}: export the model again")
+    return split_into(use, x, axis, sizes)
+
+
+def split_into(use: NodeUse, x: Tensor, axis: int, sizes: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """Consecutive parts of these sizes of the file's `axis`."""
+    if sum(sizes) != x.shape[axis] or min(sizes) < 1:
+        raise ModelError(f"{x.shape[axis]} values can't be split into {sizes}: export the model again")
     ends = np.cumsum(sizes).tolist()
     return tuple(_sliced(use, x, {axis: (end - own, end, 1)}) for own, end in zip(sizes, ends, strict=True))
 

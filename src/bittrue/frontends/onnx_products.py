@@ -123,12 +123,11 @@ def _matmul(use: NodeUse) -> Value:
         if left.value.ndim != 2 or len(x.shape) < 2:
             raise ModelError(f"a weight of {format_shape(left.value.shape)} is no matrix: export the model with one")
         return contract(use, x, len(x.shape) - 2, left, left.value.T, None)
-    return products_of_tensors(use)
+    return multiplied(use, use.tensor(0), use.tensor(1))
 
 
-def products_of_tensors(use: NodeUse) -> Value:
-    """Two values multiplied as matrices over their last two axes."""
-    tensors = [use.tensor(0), use.tensor(1)]
+def multiplied(use: NodeUse, *tensors: Tensor) -> Tensor:
+    """Two tensors multiplied as matrices over their last two axes."""
     rank = max(len(tensor.shape) for tensor in tensors)
     shapes = [(*(1,) * (rank - len(tensor.shape)), *tensor.shape) for tensor in tensors]
     left, right = shapes

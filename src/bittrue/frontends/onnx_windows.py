@@ -7,6 +7,8 @@ from bittrue.frontends.layout import Layout
 from bittrue.frontends.onnx_conversion import NodeUse, Rule, Tensor, Value
 from bittrue.network import Operator, format_shape
 from bittrue.operators import (
+    AdaptiveAveragePooling,
+    AdaptiveMaxPooling,
     AveragePooling,
     GlobalAveragePooling,
     GlobalMaxPooling,
@@ -14,12 +16,15 @@ from bittrue.operators import (
 )
 from bittrue.shapes import Padding, Shape
 
-SPATIAL = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "Resize", "Upsample", "Pad")
+ADAPTIVE = ("AdaptiveAveragePool", "AdaptiveMaxPool")
+
+SPATIAL = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "Resize", "Upsample", "Pad", *ADAPTIVE)
 """The operators that need an image's axes, of size 1 or not."""
 
 CHANNELS_FIRST = (
     *("Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization"),
     *("Resize", "Upsample", "InstanceNormalization", "DepthToSpace", "SpaceToDepth"),
+    *ADAPTIVE,
 )
 """The operators that take axis 1 for the channels."""
 
@@ -156,6 +161,33 @@ def feeds_an_image(use: NodeUse, is_image: bool = True) -> bool:
                 pending.append((reader.outputs[0], unmoved and reader.op_type not in MOVING))
     return False
 
+
+def _adaptive(
+    use: NodeUse,
+    whole: type[GlobalAveragePooling] | type[GlobalMaxPooling],
+    even: type[AveragePooling] | type[MaxPooling],
+    uneven: type[AdaptiveAveragePooling] | type[AdaptiveMaxPooling],
+) -> Value:
+    """Windows that cover the image in `output_size` steps: all of it, equal ones, or PyTorch's, which overlap."""
+    x = channels_last(use, use.tensor(0))
+    spatial, output_size = x.shape[2:], use.node.integers("output_size", ()) or ()
+    if len(output_size) != len(spatial) or min(output_size) < 1:
+        raise ModelError(f"its output size {output_size} doesn't fit an image of {format_shape(spatial)}")
+    if set(output_size) == {1}:
+        return pooled(use, x, whole, (*x.shape[:2], *output_size))
+    if any(size % count for size, count in zip(spatial, output_size, strict=True)):
+        return _pool(use, uneven(output_size))
+    window = tuple(size // count for size, count in zip(spatial, output_size, strict=True))
+    return _pool(use, even(window, window, ((0, 0),) * len(window)))
+
+
+DOMAIN = "bittrue"
+"""Of the operators that `frontends.torch` has the exporter write where ONNX has none."""
+
+ADAPTIVE_RULES: dict[str, Rule] = {
+    "AdaptiveAveragePool": lambda use: _adaptive(use, GlobalAveragePooling, AveragePooling, AdaptiveAveragePooling),
+    "AdaptiveMaxPool": lambda use: _adaptive(use, GlobalMaxPooling, MaxPooling, AdaptiveMaxPooling),
+}
 
 RULES: dict[str, Rule] = {
     "AveragePool": _average_pool,

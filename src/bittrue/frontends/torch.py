@@ -81,7 +81,9 @@ def _exported(source: Any, example_input: Any) -> "ModelProto":
     with torch.no_grad(), _quiet(), contextlib.nullcontext() if program else _evaluating(source):
         try:
             inputs = () if program else _one_image(example_input)
-            exported = torch.onnx.export(source, inputs, dynamo=True, optimize=False, verbose=False)
+            exported = torch.onnx.export(
+                source, inputs, dynamo=True, optimize=False, verbose=False, custom_translation_table=_translations()
+            )
         except ModelError:
             raise
         except Exception as error:  # the exporter meets what it can't follow with exceptions of all kinds
@@ -90,6 +92,44 @@ def _exported(source: Any, example_input: Any) -> "ModelProto":
             ) from error
     assert exported is not None
     return exported.model_proto
+
+
+def _translations() -> dict[Any, Any]:
+    """What PyTorch would write as hundreds of index computations, in operators of `onnx_windows.DOMAIN`."""
+    import torch
+
+    aten, average_pool, max_pool = torch.ops.aten, _operator("AdaptiveAveragePool"), _operator("AdaptiveMaxPool")
+
+    def average(x: Any, output_size: Any) -> Any:
+        return average_pool(x, output_size=list(output_size))
+
+    def maximum(x: Any, output_size: Any) -> Any:
+        values = max_pool(x, output_size=list(output_size))
+        return values, values  # the second are the maxima's places, which nothing may read
+
+    return {
+        aten.adaptive_avg_pool1d.default: average,
+        aten.adaptive_avg_pool2d.default: average,
+        aten.adaptive_max_pool1d.default: maximum,
+        aten.adaptive_max_pool2d.default: maximum,
+    }
+
+
+def _operator(name: str) -> Any:
+    """An operator of one tensor, with the attribute `output_size`, as the exporter calls it."""
+    from onnx.defs import OpSchema
+    from onnxscript.values import Op, Opset
+
+    from bittrue.frontends.onnx_windows import DOMAIN
+
+    schema = OpSchema(
+        *(name, DOMAIN, 1),
+        inputs=[OpSchema.FormalParameter("x", "T")],
+        outputs=[OpSchema.FormalParameter("y", "T")],
+        type_constraints=[("T", ["tensor(float)", "tensor(float16)", "tensor(bfloat16)", "tensor(double)"], "")],
+        attributes=[OpSchema.Attribute("output_size", OpSchema.AttrType.INTS, required=True)],
+    )
+    return Op(Opset(DOMAIN, 1), name, schema)
 
 
 def _one_image(example_input: Any) -> tuple[Any, ...]:

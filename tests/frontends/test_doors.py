@@ -1,11 +1,9 @@
 """One small network, trained once and saved through every door, is one Network: the same text up to names and bits."""
 
-import importlib.util
 import re
-import subprocess
-import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ import torch
 
 import bittrue
 from bittrue.errors import ModelError
+from bittrue.frontends.saved_model import network_of_conversion
 from bittrue.frontends.tensorflow_checkpoint import read_bundle
 from bittrue.lowering import lower_network
 from bittrue.network import Network
@@ -25,27 +24,13 @@ from frontends.small_model import build, digits, trained
 from frontends.small_module import twin
 
 HERE = Path(__file__).parent
+ByTensorFlow = tuple[Path, dict[str, Any]]
 FUNCTION = f"{HERE / 'small_model.py'}:build"
-
-needs_tensorflow = pytest.mark.skipif(
-    importlib.util.find_spec("tensorflow") is None,
-    reason="TensorFlow, which writes the checkpoints, is not installed",
-)
 
 
 @pytest.fixture(scope="module")
 def network() -> Network:
     return bittrue.load(trained())
-
-
-@pytest.fixture(scope="module")
-def by_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder that TensorFlow wrote, and the hash of the network of the model object under that backend."""
-    folder = tmp_path_factory.mktemp("tensorflow")
-    command = [sys.executable, str(HERE / "write_with_tensorflow.py"), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout.strip()
 
 
 def without_names(network: Network) -> str:
@@ -140,14 +125,12 @@ def test_the_comparison_sees_other_numbers_and_other_operators(network: Network)
     assert without_names(bittrue.load(model)) != without_names(network)
 
 
-@needs_tensorflow
-def test_a_model_object_under_tensorflow(by_tensorflow: tuple[Path, str], network: Network) -> None:
-    assert by_tensorflow[1] == network.hash
+def test_a_model_object_under_tensorflow(by_tensorflow: ByTensorFlow, network: Network) -> None:
+    assert by_tensorflow[1]["hash"] == network.hash
 
 
-@needs_tensorflow
 @pytest.mark.parametrize("name", ["Weights", "Weights.index", "named", "named/Weights"])
-def test_a_checkpoint(name: str, by_tensorflow: tuple[Path, str], network: Network) -> None:
+def test_a_checkpoint(name: str, by_tensorflow: ByTensorFlow, network: Network) -> None:
     lines: list[str] = []
     assert_same(bittrue.load(FUNCTION, by_tensorflow[0] / name, told=lines.append), network)
     assert len(lines) == 12
@@ -155,8 +138,24 @@ def test_a_checkpoint(name: str, by_tensorflow: tuple[Path, str], network: Netwo
         assert lines[6] == "layer_with_weights-2/depthwise_kernel (3×3×4×1) became depthwise kernel"
 
 
-@needs_tensorflow
-def test_a_checkpoint_of_another_model(by_tensorflow: tuple[Path, str]) -> None:
+@pytest.mark.parametrize("name", ["keras3", "module", "keras2"])
+def test_a_saved_model(name: str, by_tensorflow: ByTensorFlow, network: Network) -> None:
+    """A batch norm keeps its four parameters, as Keras writes it and fused."""
+    folder = by_tensorflow[0] / "saved_models"
+    assert_same(network_of_conversion(folder / name, folder / f"{name}_converted"), network)
+
+
+def test_a_saved_model_by_its_folder(by_tensorflow: ByTensorFlow, network: Network) -> None:
+    """In a process of its own, and with the layers' names."""
+    found = bittrue.load(by_tensorflow[0] / "saved_models" / "keras3")
+    assert_same(found, network)
+    assert found.name == "keras3"
+    assert {"image", "conv1_1", "norm1_1", "relu1_1", "depthwise_1", "pool_1", "dense1_1"} <= {
+        node.name for node in found.nodes
+    }
+
+
+def test_a_checkpoint_of_another_model(by_tensorflow: ByTensorFlow) -> None:
     with pytest.raises(ModelError, match="holds 2 variables that no layer.*layer_with_weights-4/kernel"):
         bittrue.load(f"{HERE / 'other_models.py'}:shorter", by_tensorflow[0] / "Weights")
     with pytest.raises(ModelError, match=r"no variables layer_with_weights-5 for layer more"):
@@ -167,8 +166,7 @@ def test_a_checkpoint_of_another_model(by_tensorflow: tuple[Path, str]) -> None:
         bittrue.load(f"{HERE / 'other_models.py'}:renamed", by_tensorflow[0] / "named")
 
 
-@needs_tensorflow
-def test_large_and_half_precision_variables(by_tensorflow: tuple[Path, str]) -> None:
+def test_large_and_half_precision_variables(by_tensorflow: ByTensorFlow) -> None:
     """A checksum over more bytes than are folded one by one, and float16."""
     entries = read_bundle(by_tensorflow[0] / "large")
     arrays = {key.partition("/")[0]: entry.array(key).read() for key, entry in entries.items() if entry.dtype != 7}
@@ -176,9 +174,8 @@ def test_large_and_half_precision_variables(by_tensorflow: tuple[Path, str]) -> 
     assert arrays["half"].tolist() == [1.5]
 
 
-@needs_tensorflow
 @pytest.mark.parametrize("suffix", ["index", "data-00000-of-00001"])
-def test_damaged_checkpoints(suffix: str, by_tensorflow: tuple[Path, str], network: Network, tmp_path: Path) -> None:
+def test_damaged_checkpoints(suffix: str, by_tensorflow: ByTensorFlow, network: Network, tmp_path: Path) -> None:
     for path in by_tensorflow[0].glob("Weights.*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     damaged = tmp_path / f"Weights.{suffix}"

@@ -33,10 +33,7 @@ def test_other_files(source: str | Path) -> None:
         load(source)
 
 
-def test_folders_of_tensorflow(tmp_path: Path) -> None:
-    (tmp_path / "saved_model.pb").touch()
-    with pytest.raises(ModelError, match=r"is a SavedModel.*tf2onnx\.convert --saved-model"):
-        load(tmp_path)
+def test_checkpoints_of_tensorflow(tmp_path: Path) -> None:
     (tmp_path / "Weights.index").touch()
     for name in ("Weights", "Weights.index"):
         with pytest.raises(ModelError, match="is a TensorFlow checkpoint, which holds weights but no model"):

@@ -1,8 +1,10 @@
-"""Writes the small model with TensorFlow into the folder given, and prints the hash of the model object's network.
+"""Writes the small model with TensorFlow into the folder given, and report.json: the hash of the model object's network
+and what became of each hostile SavedModel.
 
 A checkpoint as TensorFlow 2's `model.save_weights` wrote it: the same objects under the same names.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -10,7 +12,9 @@ from pathlib import Path
 os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
 sys.path.insert(0, str(Path(__file__).parent))
 
+import hostile_saved_models
 import keras
+import saved_models
 import small_model
 import tensorflow as tf
 
@@ -37,7 +41,9 @@ def write(folder: Path) -> None:
     named.write(str(folder / "named" / "Weights"))
     large = tf.train.Checkpoint(values=tf.Variable(tf.random.normal((3, 4099))), half=tf.Variable([1.5], dtype="half"))
     large.write(str(folder / "large"))
-    print(bittrue.load(model).hash)
+    saved_models.write_saved_models(model, folder / "saved_models")
+    report = {"hash": bittrue.load(model).hash, "hostile": hostile_saved_models.outcomes(folder / "hostile")}
+    (folder / "report.json").write_text(json.dumps(report))
 
 
 write(Path(sys.argv[1]))

@@ -28,8 +28,8 @@ Model = Annotated[
     typer.Argument(
         metavar="MODEL",
         show_default=False,
-        help="A trained network: x.keras (Keras 3), x.h5 (Keras 2 and 3), x.onnx, x.pt2 (torch.export), or "
-        "file.py:function, which builds one.",
+        help="A trained network: x.keras (Keras 3), x.h5 (Keras 2 and 3), x.onnx, x.pt2 (torch.export), a SavedModel "
+        "folder (TensorFlow), or file.py:function, which builds one.",
     ),
 ]
 Images = Annotated[

@@ -10,9 +10,9 @@ from bittrue.network import Network
 from bittrue.plan import Plan
 
 READABLE = (
-    "a .keras file (Keras 3), an .h5 file (Keras 2 or 3), an .onnx file, a .pt2 file (torch.export), file.py:function "
-    "for a function that builds the model, a Keras 3 model object, a PyTorch module with its example input, an "
-    "exported PyTorch program or an ONNX model"
+    "a .keras file (Keras 3), an .h5 file (Keras 2 or 3), an .onnx file, a .pt2 file (torch.export), a SavedModel "
+    "folder (TensorFlow), file.py:function for a function that builds the model, a Keras 3 model object, a PyTorch "
+    "module with its example input, an exported PyTorch program or an ONNX model"
 )
 
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -106,10 +106,9 @@ def _load_file(path: str) -> Network:
             "function that returns the module with its weights and an example input, or a .pt2 file of torch.export."
         )
     if (Path(path) / "saved_model.pb").is_file():
-        raise ModelError(
-            f"{path} is a SavedModel, whose graph could do more than compute: turn it into an .onnx file with "
-            f"python -m tf2onnx.convert --saved-model {path} --output model.onnx, and give that."
-        )
+        from bittrue.frontends.saved_model import from_saved_model
+
+        return from_saved_model(path)
     if suffix == ".index" or Path(f"{path}.index").is_file() or (Path(path) / "checkpoint").is_file():
         raise ModelError(
             f"{path} is a TensorFlow checkpoint, which holds weights but no model: give file.py:function for the "

@@ -116,11 +116,15 @@ def network_of(graph: "OnnxGraph") -> tuple[Network, dict[str, Spec]]:
 
 
 def _convert(node: "OnnxNode", conversion: "Conversion") -> None:
+    from bittrue.frontends.onnx_batch_norm import batch_normalization
     from bittrue.frontends.onnx_constants import folded
     from bittrue.frontends.onnx_conversion import NodeUse, Value
     from bittrue.frontends.onnx_operators import DOMAINS, RULES
 
     values: tuple[Value, ...] | None = folded(node, conversion)
+    found = None if values is not None else batch_normalization(NodeUse(node, conversion))
+    if found is not None:
+        values = (found,)
     if values is None:
         rules = DOMAINS.get(node.domain, {})
         if node.op_type not in rules:
@@ -163,7 +167,7 @@ def _input_order(conversion: "Conversion", rank: int) -> tuple[int, ...]:
     from bittrue.frontends.onnx_windows import CHANNELS_FIRST, ELEMENTWISE
 
     first, last = (*range(2, rank), 1), tuple(range(1, rank))
-    if rank not in (3, 4):
+    if rank not in (3, 4) or (rank == 3 and conversion.graph.producer == "tf2onnx"):
         return last
     pending, seen = [conversion.graph.input.name], {conversion.graph.input.name}
     while pending:
@@ -198,10 +202,9 @@ def _is_image(conversion: "Conversion", rank: int) -> bool:
 
     if rank not in (3, 4):
         return False
-    makers = {node.outputs[0]: node for node in conversion.graph.nodes}
     name = conversion.graph.output
     while name != conversion.graph.input.name:
-        node = makers.get(name)
+        node = conversion.makers.get(name)
         if node is None or node.op_type not in (*ELEMENTWISE, *CHANNELS_FIRST, *SAME_AXES):
             return False
         if node.op_type in CHANNELS_FIRST:

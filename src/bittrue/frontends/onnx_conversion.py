@@ -98,6 +98,7 @@ class Conversion:
         for node in graph.nodes:
             for source in node.inputs:
                 self.readers[source].append(node)
+        self.makers = {name: node for node in graph.nodes for name in node.outputs if name}
         self._parameters: dict[tuple[object, ...], Parameter] = {}
         self._moved: dict[tuple[object, ...], int] = {}
 

@@ -180,21 +180,40 @@ def _batch_normalization(use: NodeUse) -> Value:
     x = use.tensor(0)
     if len(x.shape) < 2:
         raise ModelError(f"an input of {format_shape(x.shape)} has no channels")
-    atoms = x.layout.atoms(1)
+    gamma, beta, mean, variance = (use.constant(index) for index in range(1, 5))
+    epsilon = use.node.number("epsilon", float(np.float32(1e-5)))
+    return normalized(use, x, 1, gamma, beta, mean, variance, epsilon)
+
+
+def normalized(
+    use: NodeUse,
+    x: Tensor,
+    axis: int,
+    gamma: Constant | None,
+    beta: Constant | None,
+    mean: Constant,
+    variance: Constant,
+    epsilon: float,
+) -> Tensor:
+    """The batch normalization of x along one of the file's axes; without gamma or beta these are 1 or 0."""
+    atoms = x.layout.atoms(axis)
     x = use.arrange(x, x.layout.last(atoms))
     # Exporters store equal arrays once: only all four together are one layer's that is used twice.
-    key = (tuple(use.constant(index).origin for index in range(1, 5)), x.layout.axes[-1])
+    key = (tuple(constant and constant.origin for constant in (gamma, beta, mean, variance)), x.layout.axes[-1])
 
-    def parameter(role: str, index: int) -> Parameter:
-        constant = use.constant(index)
-        if constant.value.shape != (x.shape[1],):
-            raise ModelError(f"its {role} has the shape {format_shape(constant.value.shape)}, expected {x.shape[1]}")
+    def parameter(role: str, constant: Constant) -> Parameter:
+        if constant.value.shape != (x.shape[axis],):
+            raise ModelError(f"its {role} has the shape {format_shape(constant.value.shape)}, expected {x.shape[axis]}")
         return use.parameter(role, constant, x.layout.along(constant.value, 0, atoms), key)
 
-    roles = ("gamma", "beta", "mean", "variance")
-    gamma, beta, mean, variance = (parameter(role, index) for index, role in enumerate(roles, start=1))
-    epsilon = use.node.number("epsilon", float(np.float32(1e-5)))
-    return Tensor(use.add(BatchNormalization(gamma, beta, mean, variance, epsilon), x), x.layout)
+    operator = BatchNormalization(
+        None if gamma is None else parameter("gamma", gamma),
+        None if beta is None else parameter("beta", beta),
+        parameter("mean", mean),
+        parameter("variance", variance),
+        epsilon,
+    )
+    return Tensor(use.add(operator, x), x.layout)
 
 
 RULES: dict[str, Rule] = {

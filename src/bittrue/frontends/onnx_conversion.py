@@ -140,7 +140,8 @@ class Conversion:
             return tensor
         name = tensor.moved or wanted
         if layout.order != order:
-            blocks = _blocks(layout.axes, order)
+            ways = (_blocks((layout.order,), axes), _blocks(layout.axes, (order,)))
+            blocks = min(ways, key=lambda blocks: _reshapes(layout, blocks, axes))
             node = self._reshape(node, layout.shape_of(blocks), f"{name}_split")
             places = {block[0]: place for place, block in enumerate(blocks)}
             permutation = tuple(places[atom] for atom in order if atom in places)
@@ -317,9 +318,9 @@ Rule = Callable[[NodeUse], Value | tuple[Value, ...]]
 """The outputs of a node, one where it has one."""
 
 
-def _blocks(axes: Axes, wanted: tuple[int, ...]) -> Axes:
-    """The network's axes cut into the longest runs that `wanted` keeps together; none of size 1."""
-    follows = dict(pairwise(wanted))
+def _blocks(axes: Axes, wanted: Axes) -> Axes:
+    """The network's axes cut into the longest runs that the axes `wanted` keep together; none of size 1."""
+    follows = {atom: after for axis in wanted for atom, after in pairwise(axis)}
     blocks: list[tuple[int, ...]] = []
     for axis in axes:
         for place, atom in enumerate(axis):
@@ -328,6 +329,14 @@ def _blocks(axes: Axes, wanted: tuple[int, ...]) -> Axes:
             else:
                 blocks.append((atom,))
     return tuple(blocks)
+
+
+def _reshapes(layout: Layout, blocks: Axes, wanted: Axes) -> int:
+    """How many reshapes stand around a transpose of these blocks."""
+    order = [atom for axis in wanted for atom in axis]
+    moved = sorted(blocks, key=lambda block: order.index(block[0]))
+    before = layout.network_shape != layout.shape_of(blocks)
+    return before + (layout.shape_of(tuple(moved)) != layout.shape_of(wanted))
 
 
 def _free_of_digits(name: str) -> str:

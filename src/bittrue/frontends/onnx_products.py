@@ -8,7 +8,7 @@ import numpy as np
 from bittrue.errors import ModelError
 from bittrue.frontends.layout import Layout
 from bittrue.frontends.onnx_conversion import Constant, NodeUse, Rule, Tensor, Value
-from bittrue.frontends.onnx_windows import channels_last, image_layout, window
+from bittrue.frontends.onnx_windows import added_axis, channels_last, image_layout, steps_layout, window
 from bittrue.network import Parameter, format_shape
 from bittrue.operators import BatchNormalization, Convolution, ConvolutionTransposed, Dense, MatMul
 
@@ -22,12 +22,16 @@ def _conv(use: NodeUse) -> Value:
             f"a weight of {format_shape(weight.value.shape)} is not supported: use one or two spatial axes"
         )
     geometry = window(use, kernel)
-    x, rows = _channels(use, groups)
+    added = added_axis(use.tensor(0), geometry)
+    x, rows = _channels(use, groups) if added is None else (use.tensor(0), lambda weight, axis: weight)
     moved = _to_last(weight.value, (1, 0))
+    if added is not None:
+        geometry, moved = geometry.without(added), moved.squeeze(added)
     parameter = use.parameter("weight", weight, rows(moved, moved.ndim - 2), "convolution")
     operator = Convolution(parameter, _bias(use, 2), geometry.strides, geometry.padding, geometry.dilation, groups)
     number = use.add(operator, x)
-    return Tensor(number, image_layout(use.shape_of(number)))
+    shape = use.shape_of(number)
+    return Tensor(number, image_layout(shape) if added is None else steps_layout(shape, added))
 
 
 def _conv_transpose(use: NodeUse) -> Value:

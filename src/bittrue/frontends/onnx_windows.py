@@ -1,5 +1,6 @@
 """ONNX's pooling, and the geometry of windows: kernel, strides, dilation, pads and auto_pad."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bittrue.errors import ModelError
@@ -44,6 +45,11 @@ class Window:
     strides: tuple[int, ...]
     dilation: tuple[int, ...]
     padding: Padding
+
+    def without(self, axis: int) -> "Window":
+        """The window over the other axis of two."""
+        own = slice(1 - axis, 2 - axis)
+        return Window(self.size[own], self.strides[own], self.dilation[own], self.padding[own])
 
 
 def window(use: NodeUse, size: tuple[int, ...]) -> Window:
@@ -96,9 +102,29 @@ def image_layout(shape: Shape) -> Layout:
     return Layout.of_axes((1, shape[-1], *shape[:-1]), (*range(2, rank), 1))
 
 
-def _pool(use: NodeUse, operator: Operator) -> Tensor:
-    x = channels_last(use, use.tensor(0))
-    number = use.add(operator, x)
+def added_axis(x: Tensor, geometry: Window) -> int | None:
+    """Which of two spatial axes was added to steps of vectors, as tf2onnx does for layers of one dimension; None where
+    the value is an image, or the window isn't 1 there."""
+    for added in (0, 1) if len(x.shape) == 4 else ():
+        steps = x.layout.axes == (x.layout.atoms(3 - added), x.layout.atoms(1))
+        if steps and x.shape[2 + added] == 1 and geometry.size[added] == 1 and geometry.padding[added] == (0, 0):
+            return added
+    return None
+
+
+def steps_layout(shape: Shape, added: int) -> Layout:
+    """The layout of steps of vectors (steps, channels) with the file's spatial axis `added` of size 1."""
+    steps, channels = shape
+    return Layout.of_axes((1, channels, *((1, steps) if added == 0 else (steps, 1))), (3 - added, 1))
+
+
+def _pool(use: NodeUse, operator: Callable[[Window], Operator]) -> Tensor:
+    x, geometry = use.tensor(0), window(use, _kernel(use))
+    added = added_axis(x, geometry)
+    if added is not None:
+        number = use.add(operator(geometry.without(added)), x)
+        return Tensor(number, steps_layout(use.shape_of(number), added))
+    number = use.add(operator(geometry), channels_last(use, x))
     return Tensor(number, image_layout(use.shape_of(number)))
 
 
@@ -110,20 +136,26 @@ def _kernel(use: NodeUse) -> tuple[int, ...]:
 
 
 def _max_pool(use: NodeUse) -> Value:
-    geometry = window(use, _kernel(use))
     if len(use.node.outputs) > 1 and use.node.outputs[1]:
         raise ModelError("its second output, the places of the maxima, is not supported")
-    places = geometry.size, geometry.strides, geometry.padding
-    ceil = _reaches_beyond(use, geometry)
-    return _pool(use, MaxPooling(*places, dilation=geometry.dilation, ceil_mode=ceil))
+    ceil = _reaches_beyond(use, window(use, _kernel(use)))
+
+    def operator(geometry: Window) -> Operator:
+        places = geometry.size, geometry.strides, geometry.padding
+        return MaxPooling(*places, dilation=geometry.dilation, ceil_mode=ceil)
+
+    return _pool(use, operator)
 
 
 def _average_pool(use: NodeUse) -> Value:
-    geometry = window(use, _kernel(use))
-    count = bool(use.node.integer("count_include_pad", 0)) and any(map(any, geometry.padding))
-    places = geometry.size, geometry.strides, geometry.padding, count
-    ceil = _reaches_beyond(use, geometry)
-    return _pool(use, AveragePooling(*places, dilation=geometry.dilation, ceil_mode=ceil))
+    ceil = _reaches_beyond(use, window(use, _kernel(use)))
+
+    def operator(geometry: Window) -> Operator:
+        count = bool(use.node.integer("count_include_pad", 0)) and any(map(any, geometry.padding))
+        places = geometry.size, geometry.strides, geometry.padding, count
+        return AveragePooling(*places, dilation=geometry.dilation, ceil_mode=ceil)
+
+    return _pool(use, operator)
 
 
 def _reaches_beyond(use: NodeUse, geometry: Window) -> bool:

@@ -333,8 +333,8 @@ def _blocks(axes: Axes, wanted: Axes) -> Axes:
 
 def _reshapes(layout: Layout, blocks: Axes, wanted: Axes) -> int:
     """How many reshapes stand around a transpose of these blocks."""
-    order = [atom for axis in wanted for atom in axis]
-    moved = sorted(blocks, key=lambda block: order.index(block[0]))
+    places = {atom: place for place, atom in enumerate(atom for axis in wanted for atom in axis)}
+    moved = sorted(blocks, key=lambda block: places.get(block[0], len(places)))
     before = layout.network_shape != layout.shape_of(blocks)
     return before + (layout.shape_of(tuple(moved)) != layout.shape_of(wanted))
 

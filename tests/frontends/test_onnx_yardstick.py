@@ -517,9 +517,6 @@ def resize(scales: list[float], **attributes: object) -> Step:
             [step("SplitToSequence", "x", integers(2, 2), axis=1, name="s"), step("SequenceLength", "s", name="r")],
             "SequenceLength",
         ),
-            [step("Einsum", "last", random(6, 2), equation="abc,cd->ab", name="e")],
-            r"node e \(Einsum\): its eq",
-        ),
         (ROW, [step("CastLike", "last", integers(1), name="c")], r"node c \(CastLike\): it makes whole numbers"),
     ],
 )

@@ -118,14 +118,19 @@ def steps_layout(shape: Shape, added: int) -> Layout:
     return Layout.of_axes((1, channels, *((1, steps) if added == 0 else (steps, 1))), (3 - added, 1))
 
 
-def _pool(use: NodeUse, operator: Callable[[Window], Operator]) -> Tensor:
+def _pool(use: NodeUse, operator: Operator) -> Tensor:
+    number = use.add(operator, channels_last(use, use.tensor(0)))
+    return Tensor(number, image_layout(use.shape_of(number)))
+
+
+def _pool_windows(use: NodeUse, operator: Callable[[Window], Operator]) -> Tensor:
+    """The pooling that `operator` makes of a window, over an image or over steps."""
     x, geometry = use.tensor(0), window(use, _kernel(use))
     added = added_axis(x, geometry)
     if added is not None:
         number = use.add(operator(geometry.without(added)), x)
         return Tensor(number, steps_layout(use.shape_of(number), added))
-    number = use.add(operator(geometry), channels_last(use, x))
-    return Tensor(number, image_layout(use.shape_of(number)))
+    return _pool(use, operator(geometry))
 
 
 def _kernel(use: NodeUse) -> tuple[int, ...]:
@@ -144,7 +149,7 @@ def _max_pool(use: NodeUse) -> Value:
         places = geometry.size, geometry.strides, geometry.padding
         return MaxPooling(*places, dilation=geometry.dilation, ceil_mode=ceil)
 
-    return _pool(use, operator)
+    return _pool_windows(use, operator)
 
 
 def _average_pool(use: NodeUse) -> Value:
@@ -155,7 +160,7 @@ def _average_pool(use: NodeUse) -> Value:
         places = geometry.size, geometry.strides, geometry.padding, count
         return AveragePooling(*places, dilation=geometry.dilation, ceil_mode=ceil)
 
-    return _pool(use, operator)
+    return _pool_windows(use, operator)
 
 
 def _reaches_beyond(use: NodeUse, geometry: Window) -> bool:

@@ -2,6 +2,8 @@
 
 import io
 import warnings
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -13,7 +15,8 @@ from bittrue.frontends.keras import from_keras
 from bittrue.frontends.onnx import from_onnx
 from bittrue.frontends.torch import from_torch
 from bittrue.lowering import lower_network
-from bittrue.network import Network
+from bittrue.network import Network, Parameter
+from bittrue.operators import Identity
 from bittrue.plan import uniform_plan
 from bittrue.simulation.float_model import FloatModel
 from bittrue.simulation.simulator import is_exact
@@ -28,8 +31,8 @@ TOLERANCE = 1e-5  # of the largest output: see test_keras_yardstick
 MOVES = ("Concatenate", "Flatten", "Reshape", "Slice", "Transpose", "UpsamplingNearest", "ZeroPadding")
 
 
-def images(topology: Topology) -> np.ndarray:
-    return np.random.default_rng(5).normal(size=(3, *topology.shape)).astype(np.float32)
+def images(topology: Topology, count: int = 3) -> np.ndarray:
+    return np.random.default_rng(5).normal(size=(count, *topology.shape)).astype(np.float32)
 
 
 def error(got: np.ndarray, want: np.ndarray) -> float:
@@ -63,6 +66,44 @@ def test_matches_torch(built: tuple[Topology, nn.Module, Network]) -> None:
     with torch.no_grad():
         want = module(torch.from_numpy(x)).numpy()
     assert error(computed(network, x), want) <= TOLERANCE
+
+
+def broken_weights(network: Network) -> Iterator[tuple[str, Network]]:
+    """The network with the sign of one number turned, the largest of a weight, for each weight."""
+    for name, parameter in network.parameters.items():
+        if parameter.value.ndim > 1:
+            value = parameter.value.copy()
+            value.flat[np.abs(value).argmax()] *= -1
+            turned = Parameter(name, value)
+            nodes = tuple(
+                replace(
+                    node,
+                    operator=replace(
+                        node.operator,
+                        **{role: turned for role, found in node.operator.parameters() if found is parameter},
+                    ),
+                )
+                for node in network.nodes
+            )
+            yield name, replace(network, nodes=nodes)
+
+
+def broken_operators(network: Network) -> Iterator[tuple[str, Network]]:
+    """The network with one operator that keeps the shape of its only input left out, for each of them."""
+    for place, node in enumerate(network.nodes):
+        if [network.by_name[name].shape for name in node.inputs] == [node.shape]:
+            passed_on = replace(node, operator=Identity())
+            yield node.name, replace(network, nodes=(*network.nodes[:place], passed_on, *network.nodes[place + 1 :]))
+
+
+def test_one_weight_or_operator_less_is_noticed(built: tuple[Topology, nn.Module, Network]) -> None:
+    topology, module, network = built
+    x = images(topology, 30)  # on a few of them a unit may be 0, whatever its weights are
+    with torch.no_grad():
+        want = module(torch.from_numpy(x)).numpy()
+    broken = [*broken_weights(network), *broken_operators(network)]
+    assert broken
+    assert [name for name, other in broken if error(computed(other, x), want) <= TOLERANCE] == []
 
 
 def test_only_the_topology_moves_values(built: tuple[Topology, nn.Module, Network]) -> None:

@@ -168,7 +168,7 @@ class SqueezeAndExcite(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv, self.head = conv(3, 6, activation=nn.SiLU), nn.Conv2d(6, 4, 1)
-        self.squeeze, self.excite = nn.Conv2d(6, 2, 1), nn.Conv2d(2, 6, 1)
+        self.squeeze, self.excite = nn.Conv2d(6, 6, 1), nn.Conv2d(6, 6, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(x)

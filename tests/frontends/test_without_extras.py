@@ -1,0 +1,81 @@
+"""Where optional packages are not installed: what needs them says how to get them, and all else works."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bittrue.cli.demo import bundled_model
+
+BLOCKED = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {packages!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from typer.testing import CliRunner
+import bittrue
+from bittrue.cli.app import app
+
+def bittrue_(*words):
+    done = CliRunner().invoke(app, list(words), prog_name="bittrue")
+    print(done.exit_code, done.stderr.strip() or done.stdout.splitlines()[0])
+"""
+
+
+def without(packages: set[str], code: str, folder: Path) -> list[str]:
+    """What a process prints in which these packages can't be imported."""
+    script = BLOCKED.format(packages=packages) + code
+    result = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
+
+
+def test_without_onnx(tmp_path: Path) -> None:
+    (tmp_path / "model.keras").write_bytes(bundled_model())
+    (tmp_path / "model.onnx").write_bytes(b"")
+    code = """
+bittrue_("--help")
+bittrue_("inspect", "model.keras")
+bittrue_("plan", "model.keras", "--fraction-bits", "6", "--out", "plan.json")
+bittrue_("simulate", "model.keras", "--plan", "plan.json", "--data", "digits", "--images", "2")
+bittrue_("inspect", "model.onnx")
+bittrue_("plan", "model.onnx", "--from-model")
+import torch
+try:
+    bittrue.load(torch.nn.Sequential(torch.nn.Linear(3, 2)), example_input=torch.zeros(1, 3))
+except bittrue.BittrueError as error:
+    print(error)
+"""
+    found = without({"onnx", "onnxscript", "onnxruntime"}, code, tmp_path)
+    assert [line.partition(" ")[0] for line in found[:4]] == ["0"] * 4, found
+    remedy = "which is not installed: run `pip install 'bittrue[onnx]'`."
+    assert found[4] == found[5] == f"2 Error: model.onnx: ONNX models are read with the onnx package, {remedy}"
+    assert found[6] == (
+        "the PyTorch model Sequential: PyTorch models are read by way of ONNX, and its packages are not installed: run "
+        "`pip install 'bittrue[onnx]'`."
+    )
+
+
+@pytest.mark.skipif(importlib.util.find_spec("onnx") is None, reason="ONNX is not installed")
+def test_without_the_exporters_package(tmp_path: Path) -> None:
+    """onnx alone reads files; PyTorch's exporter needs onnxscript as well."""
+    from frontends.onnx_zoo import model, step
+
+    (tmp_path / "model.onnx").write_bytes(model(("n", 3), [step("Relu", "last")]).SerializeToString())
+    code = """
+bittrue_("inspect", "model.onnx")
+import torch
+try:
+    bittrue.load(torch.nn.Sequential(torch.nn.Linear(3, 2)), example_input=torch.zeros(1, 3))
+except bittrue.BittrueError as error:
+    print(error)
+"""
+    found = without({"onnxscript"}, code, tmp_path)
+    assert found[0].startswith("0 ")
+    assert found[1].endswith("and its packages are not installed: run `pip install 'bittrue[onnx]'`.")

@@ -199,6 +199,8 @@ def _relu(operator: ReLU, x: Array) -> Array:
 
 
 def _softmax(operator: Softmax | LogSoftmax, x: Array) -> Array:
+    if isinstance(operator, Softmax) and operator.mask is not None:
+        x = np.where(operator.mask.positions, x, -np.inf)
     powers: Array = np.exp(x - x.max(axis=-1, keepdims=True))
     powers /= powers.sum(axis=-1, keepdims=True)
     return powers

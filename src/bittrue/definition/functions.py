@@ -81,7 +81,11 @@ def offset_root(offset: int, offset_bits: int, square: Fraction, *, negative: bo
 @meaning.rule(Softmax)
 def _(instruction: Softmax, step: Step, inputs: tuple[Codes, ...]) -> Numbers:
     (x,) = inputs
-    return Numbers(x.shape, [value for row in _number_rows(x) for value in softmax(row)])
+    values: list[Fraction | Real] = []
+    for row, part in zip(_number_rows(x), _parts_of(instruction.mask, x), strict=True):
+        found = iter(softmax([number for number, taken in zip(row, part, strict=True) if taken]))
+        values += [next(found) if taken else Fraction(0) for taken in part]
+    return Numbers(x.shape, values)
 
 
 def softmax(row: list[Fraction]) -> list[Fraction | Real]:
@@ -176,7 +180,8 @@ def _(instruction: SoftmaxTable, step: Step, inputs: tuple[Codes, ...]) -> Codes
         return limited(role, round_to_code(value, quantizer.format.fraction_bits, quantizer.rounding), quantizer)
 
     codes: list[int] = []
-    for row in _rows(x, x.shape[-1]):
+    for whole, part in zip(_rows(x, x.shape[-1]), _parts_of(instruction.mask, x), strict=True):
+        row = [code for code, taken in zip(whole, part, strict=True) if taken]
         largest = max(row)
         differences = [
             requantized("difference", largest - code, x.binary_point, instruction.difference) for code in row
@@ -191,7 +196,8 @@ def _(instruction: SoftmaxTable, step: Step, inputs: tuple[Codes, ...]) -> Codes
         inverse = 1 / decode(total, instruction.sum.format.fraction_bits)
         reciprocal_bits, rounding = instruction.reciprocal.format.fraction_bits, instruction.reciprocal.rounding
         reciprocal = limited("reciprocal", round_to_code(inverse, reciprocal_bits, rounding), instruction.reciprocal)
-        codes.extend(exp * reciprocal for exp in exps)
+        products = iter([exp * reciprocal for exp in exps])
+        codes += [next(products) if taken else 0 for taken in part]
     bits = instruction.exp.format.fraction_bits + instruction.reciprocal.format.fraction_bits
     return Codes(x.shape, bits, codes, inner_overflows=outside)
 
@@ -244,6 +250,13 @@ def _(instruction: NormalizeTable, step: Step, inputs: tuple[Codes, ...]) -> Cod
                 product = stored("normalized", product, last)
             codes.append(int((scale * product + offset) * Fraction(2) ** bits))  # whole: no bit is below
     return Codes(x.shape, bits, codes, inner_overflows=outside)
+
+
+def _parts_of(mask: Any, x: Codes) -> list[list[bool]]:
+    """Which positions take part, row by row: all of them where there is no mask."""
+    length = x.shape[-1]
+    taken = [True] * len(x.codes) if mask is None else mask.ravel().tolist()
+    return [taken[start : start + length] for start in range(0, len(taken), length)]
 
 
 def _number_rows(x: Codes) -> list[list[Fraction]]:

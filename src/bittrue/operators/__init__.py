@@ -33,7 +33,7 @@ from bittrue.operators.normalization import BatchNormalization
 from bittrue.operators.output_kind import ends_in_probabilities
 from bittrue.operators.pooling import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
 from bittrue.operators.reduction import ReduceMaximum, ReduceMean, ReduceMinimum, ReduceSum
-from bittrue.operators.softmax import LogSoftmax, Softmax
+from bittrue.operators.softmax import LogSoftmax, Mask, Softmax
 from bittrue.operators.upsampling import UpsamplingBilinear
 
 __all__ = [
@@ -68,6 +68,7 @@ __all__ = [
     "Log",
     "LogSigmoid",
     "LogSoftmax",
+    "Mask",
     "MatMul",
     "MaxPooling",
     "Maximum",

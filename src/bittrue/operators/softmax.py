@@ -1,24 +1,43 @@
 """Softmax, its hardware's table form, and its logarithm."""
 
+import hashlib
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
 import torch
 
 from bittrue import fixed, program
 from bittrue.errors import ModelError, PlanError
-from bittrue.fixed import FixedFormat, Overflow, Quantizer
+from bittrue.fixed import Overflow, Quantizer
 from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
-from bittrue.network import Node, Operator, shape_of
+from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
-from bittrue.plan import Grouping, PlanOptions, Site, Word, grouping, output_site, sites
+from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, sites
 from bittrue.shapes import Shape
 
 
 @dataclass(frozen=True, eq=False)
+class Mask:
+    """Which positions take part: True, in a shape that broadcasts to the last axes of what is masked."""
+
+    positions: np.ndarray
+
+    def __repr__(self) -> str:
+        """The shape, how many take part, and which: the text stands for the mask in a network's hash."""
+        digest = hashlib.sha256(np.packbits(self.positions).tobytes()).hexdigest()[:32]
+        return f"{format_shape(self.positions.shape)} with {np.count_nonzero(self.positions)} of {digest}"
+
+
+@dataclass(frozen=True, eq=False)
 class Softmax(Operator):
-    """exp(x_i) / Σ exp(x_j) over the last axis."""
+    """exp(x_i) / Σ exp(x_j) over the last axis.
+
+    mask: the positions that take part; the others are 0 and count in no sum. None for all.
+    """
+
+    mask: Mask | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,10 +46,21 @@ class LogSoftmax(Operator):
 
 
 @shape_of.rule(Softmax, LogSoftmax)
-def _(operator: Operator, shapes: tuple[Shape, ...]) -> Shape:
-    if not shapes[0]:
+def _(operator: Softmax | LogSoftmax, shapes: tuple[Shape, ...]) -> Shape:
+    (shape,) = shapes
+    if not shape:
         raise ModelError("softmax needs an axis to sum over.")
-    return shapes[0]
+    if isinstance(operator, Softmax) and operator.mask is not None:
+        positions = operator.mask.positions
+        try:
+            whole = np.broadcast_to(positions, shape)
+        except ValueError:
+            raise ModelError(
+                f"a mask of {format_shape(positions.shape)} doesn't fit an input of {format_shape(shape)}."
+            ) from None
+        if not whole.any(axis=-1).all():
+            raise ModelError("its mask leaves a row without any position, which has no softmax; unmask one.")
+    return shape
 
 
 @sites.rule(LogSoftmax)
@@ -74,7 +104,10 @@ def _(operator: LogSoftmax) -> FloatFunction:
 
 @float_value.rule(Softmax)
 def _(operator: Softmax) -> FloatFunction:
-    return lambda x: torch.softmax(x, -1)
+    if operator.mask is None:
+        return lambda x: torch.softmax(x, -1)
+    absent = torch.from_numpy(~operator.mask.positions)
+    return lambda x: torch.softmax(x.masked_fill(absent, -torch.inf), -1)
 
 
 @lower.rule(LogSoftmax)
@@ -88,25 +121,19 @@ def _(operator: LogSoftmax, context: LoweringContext) -> None:
 
 @lower.rule(Softmax)
 def _(operator: Softmax, context: LoweringContext) -> None:
+    mask = None if operator.mask is None else np.broadcast_to(operator.mask.positions, context.node.shape)
     if context.options.softmax == "exact":
-        context.finish(program.Softmax(), context.node.inputs, None, Fraction(0), Fraction(1))
+        context.finish(program.Softmax(mask), context.node.inputs, None, Fraction(0), Fraction(1))
         return
     (kind,) = context.input_types
     assert kind.fraction_bits is not None
     exp, reciprocal = context.quantizer("exp"), context.quantizer("reciprocal")
-    difference = _part(context, "difference", kind.fraction_bits)
-    total = _part(context, "sum", exp.format.fraction_bits)
+    difference = context.part("difference", kind.fraction_bits)
+    total = context.part("sum", exp.format.fraction_bits)
     _check_sum(context, difference, exp, total)
-    instruction = program.SoftmaxTable(difference, exp, total, reciprocal)
+    instruction = program.SoftmaxTable(difference, exp, total, reciprocal, mask)
     bits = exp.format.fraction_bits + reciprocal.format.fraction_bits
     context.finish(instruction, context.node.inputs, bits, None, None)
-
-
-def _part(context: LoweringContext, role: str, exact_fraction_bits: int) -> Quantizer:
-    """The quantizer of a part of the table form; EXACT keeps every bit of a difference or a sum."""
-    if context.spec(role) is Word.EXACT:
-        return Quantizer(FixedFormat(True, 62, exact_fraction_bits), overflow=Overflow.UNBOUNDED)
-    return context.quantizer(role)
 
 
 def _check_sum(context: LoweringContext, difference: Quantizer, exp: Quantizer, total: Quantizer) -> None:

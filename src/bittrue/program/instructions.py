@@ -172,7 +172,13 @@ class Lookup(Instruction):
 @dataclass(frozen=True, eq=False)
 class Softmax(Instruction):
     """y_i = exp(x_i) / Σ_j exp(x_j) over the last axis, correctly rounded per output (B9): rational only where all x
-    are equal."""
+    are equal.
+
+    mask: True where a position takes part, in the step's shape, at least one in every row; the others count in no sum
+    and are exactly 0. None for all.
+    """
+
+    mask: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,13 +209,15 @@ class SoftmaxTable(Instruction):
     """Softmax as hardware computes it (B9), over the last axis, each part rounded by its own quantizer:
 
     d_i = Q_difference(max x − x_i), e_i = Q_exp(exp(−d_i)), s = Q_sum(Σ e_j), r = Q_reciprocal(1/s), y_i = Q(e_i · r).
-    Lowering refuses formats under which the code of s can reach 0.
+    Lowering refuses formats under which the code of s can reach 0. mask: as in Softmax; masked positions have no
+    difference and no exponential, and so no overflow of them.
     """
 
     difference: Quantizer
     exp: Quantizer
     sum: Quantizer
     reciprocal: Quantizer
+    mask: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 from functools import cache, lru_cache, partial
 
+import numpy as np
 import torch
 
 from bittrue.errors import CarrierError
@@ -224,28 +225,50 @@ def _(instruction: Softmax, step: Step, types: tuple[CodeType, ...]) -> Kernel:
     bits = quantizer.format.fraction_bits
     one = round_to_code(Fraction(1), bits, quantizer.rounding)
     carrier = carrier_for(one, step.name)
+    absent = absent_positions(instruction.mask)
 
     def softmax(inputs: tuple[Codes, ...]) -> Result:
         (x,) = inputs
-        rows = x.tensor.reshape(-1, x.tensor.shape[-1])
+        width = x.tensor.shape[-1]
         # Exact differences: of int64 codes they are taken in int64, before float64 may round them.
-        exact = rows if rows.dtype == torch.int64 else rows.to(torch.float64)
-        differences = (exact - exact.amax(-1, keepdim=True)).to(torch.float64) * power_of_two(-source, step.name)
+        exact = x.tensor if x.tensor.dtype == torch.int64 else x.tensor.to(torch.float64)
+        differences = (exact - _row_maximum(exact, absent)).to(torch.float64) * power_of_two(-source, step.name)
+        if absent is not None:
+            differences.masked_fill_(absent, -torch.inf)
         reals = torch.softmax(differences, -1) * power_of_two(bits, step.name)
-        width = rows.shape[-1]
+        error = _error_of(reals, quantizer, _SMALLEST_ERROR)
+        if absent is not None:
+            error.masked_fill_(absent, -1)  # what is masked is 0, and never in doubt
+        rows = x.tensor.reshape(-1, width)
+        taken = None if absent is None else ~absent.reshape(-1, width)
 
         def resolve(open_cases: torch.Tensor) -> list[int]:
-            return [decide([int(code) for code in rows[i // width].tolist()], i % width) for i in open_cases.tolist()]
+            return [decide(*divmod(place, width)) for place in open_cases.tolist()]
 
-        def decide(codes: list[int], index: int) -> int:
-            return softmax_code(codes, index, source, quantizer, step.name)
+        def decide(row: int, index: int) -> int:
+            codes = rows[row]
+            if taken is not None:
+                part = taken[row % len(taken)]
+                codes, index = codes[part], int(part[:index].sum())
+            return softmax_code([int(code) for code in codes.tolist()], index, source, quantizer, step.name)
 
-        rounded = round_resolved(
-            reals, _error_of(reals, quantizer, _SMALLEST_ERROR), quantizer.rounding, resolve, step.name
-        )
+        rounded = round_resolved(reals, error, quantizer.rounding, resolve, step.name)
         return Result(rounded.to(carrier.dtype).reshape(x.tensor.shape), 0, one, rounded=True)
 
     return softmax
+
+
+def absent_positions(mask: np.ndarray | None) -> torch.Tensor | None:
+    """Where a mask lets nothing take part."""
+    return None if mask is None else torch.from_numpy(~mask)
+
+
+def _row_maximum(codes: torch.Tensor, absent: torch.Tensor | None) -> torch.Tensor:
+    """The largest code of each row that takes part."""
+    if absent is not None:
+        least = torch.iinfo(codes.dtype).min if codes.dtype == torch.int64 else -torch.inf
+        codes = codes.masked_fill(absent, least)
+    return codes.amax(-1, keepdim=True)
 
 
 @kernel.rule(LogSoftmax)
@@ -286,6 +309,7 @@ def _(instruction: SoftmaxTable, step: Step, types: tuple[CodeType, ...]) -> Ker
     assert source is not None
     total_bits, reciprocal = instruction.sum.format.fraction_bits, instruction.reciprocal
     numerator_bits = total_bits + reciprocal.format.fraction_bits
+    absent = absent_positions(instruction.mask)
     difference_bits = instruction.difference.format.fraction_bits
 
     def exp_code(difference: int) -> int:
@@ -302,14 +326,16 @@ def _(instruction: SoftmaxTable, step: Step, types: tuple[CodeType, ...]) -> Ker
             outside[role] = count_overflows(rounded, quantizer)
             return apply_overflow_(rounded, quantizer)
 
-        difference = limited(
-            "difference",
-            _rounded(codes.amax(-1, keepdim=True) - codes, source, instruction.difference),
-            instruction.difference,
-        )
+        exact = _row_maximum(codes, absent) - codes
+        if absent is not None:
+            exact.masked_fill_(absent, 0)
+        difference = limited("difference", _rounded(exact, source, instruction.difference), instruction.difference)
         distinct, place = torch.unique(-difference, return_inverse=True)
         table = _rounded_function(distinct, difference_bits, instruction.exp, EXP, step.name, exp_code)
-        exp = limited("exp", table.to(torch.int64)[place], instruction.exp)
+        exp = table.to(torch.int64)[place]
+        if absent is not None:
+            exp.masked_fill_(absent, 0)
+        exp = limited("exp", exp, instruction.exp)
         carrier_for(int(exp.abs().max()) * width, step.name)
         total = _rounded(exp.sum(-1, keepdim=True), instruction.exp.format.fraction_bits, instruction.sum)
         total = limited("sum", total, instruction.sum)

@@ -49,9 +49,12 @@ def _(instruction: Softmax, step: Step, types: tuple[CodeType, ...]) -> WideKern
 
     def softmax(inputs: tuple[np.ndarray, ...]) -> WideResult:
         (x,) = inputs
-        rows = x.reshape(-1, x.shape[-1]).tolist()
-        codes = [softmax_code(row, index, source, quantizer, step.name) for row in rows for index in range(len(row))]
-        return WideResult(_shaped(codes, x))
+        taken = np.ones(x.shape, np.bool_) if instruction.mask is None else np.broadcast_to(instruction.mask, x.shape)
+        codes = np.zeros(x.shape, object)
+        for row, part, result in zip(*(_rows(array) for array in (x, taken, codes)), strict=True):
+            present = row[part].tolist()
+            result[part] = [softmax_code(present, index, source, quantizer, step.name) for index in range(len(present))]
+        return WideResult(codes)
 
     return softmax
 
@@ -103,9 +106,16 @@ def _(instruction: SoftmaxTable, step: Step, types: tuple[CodeType, ...]) -> Wid
             outside[role] = integers.count_overflows(rounded, quantizer)
             return integers.apply_overflow(rounded, quantizer)
 
-        exact = x.max(axis=-1, keepdims=True) - x
+        absent = (
+            np.zeros(x.shape, np.bool_) if instruction.mask is None else np.broadcast_to(~instruction.mask, x.shape)
+        )
+        # The least code of all is never more than the largest of those that take part.
+        exact = np.where(absent, x.min(), x).max(axis=-1, keepdims=True) - x
+        exact[absent] = 0
         differences = limited("difference", _rounded(exact, source, instruction.difference), instruction.difference)
-        exps = limited("exp", _each(differences, exp), instruction.exp)
+        rounded = _each(differences, exp)
+        rounded[absent] = 0
+        exps = limited("exp", rounded, instruction.exp)
         sums = exps.sum(axis=-1, keepdims=True)
         totals = limited("sum", _rounded(sums, instruction.exp.format.fraction_bits, instruction.sum), instruction.sum)
         ones = np.full(totals.shape, 1 << max(numerator_bits, 0), object)
@@ -113,6 +123,11 @@ def _(instruction: SoftmaxTable, step: Step, types: tuple[CodeType, ...]) -> Wid
         return WideResult(exps * limited("reciprocal", inverses, instruction.reciprocal), outside)
 
     return softmax
+
+
+def _rows(x: np.ndarray) -> np.ndarray:
+    """A view of the last axes, row by row."""
+    return x.reshape(-1, x.shape[-1])
 
 
 def _quantizer(step: Step) -> Quantizer:

@@ -23,6 +23,7 @@ WITHOUT_A_PASS = {
     "SequenceAt": "the cases' sequences are inputs",
     "SplitToSequence": "the cases' sequences are outputs",
     "Tile": "the cases repeat axes of more than size 1",
+    "Where": "the cases choose by what they are given",
 }
 """Operators that are read, but not as ONNX's cases have them; tests/frontends has cases of its own."""
 

@@ -60,6 +60,10 @@ def in_keras2_form(description: dict[str, Any]) -> dict[str, Any]:
     return {**description, "class_name": class_name, "config": config}
 
 
+def _flags(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {"use_causal_mask": True} if arguments.get("use_causal_mask") else {}
+
+
 def _rewrite_calls(config: dict[str, Any]) -> None:
     """Keras 2 counts the calls of a model from 1, because being made on its own input is call 0."""
     layers = {layer["name"]: layer for layer in config["layers"]}
@@ -71,7 +75,7 @@ def _rewrite_calls(config: dict[str, Any]) -> None:
     for layer in config["layers"]:
         layer["inbound_nodes"] = [
             [
-                [*origin(tensor["config"]["keras_history"], 1), {}]
+                [*origin(tensor["config"]["keras_history"], 1), _flags(node["kwargs"])]
                 for tensor in (node["args"][0] if isinstance(node["args"][0], list) else node["args"])
             ]
             for node in layer["inbound_nodes"]

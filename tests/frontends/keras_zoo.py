@@ -77,6 +77,10 @@ def attended(x: Tensor) -> Tensor:
     return layers.MultiHeadAttention(2, 3, value_dim=4, dropout=0.25)(x, x)
 
 
+def causally_attended(x: Tensor) -> Tensor:
+    return layers.MultiHeadAttention(2, 3)(x, x, use_causal_mask=True)
+
+
 def attended_without_bias(x: Tensor) -> Tensor:
     return layers.MultiHeadAttention(3, 2, use_bias=False, output_shape=7)(x, x, x)
 
@@ -326,6 +330,7 @@ CASES = [
     Case("rescaling channels", sequential(layers.Rescaling([0.5, 0.25, 2.0, 1.0])), "ScaleOffset"),
     Case("self-attention", functional(attended, (5, 6)), ATTENTION),
     Case("cross-attention", functional(cross_attended, (5, 6)), f"Slice Dense {ATTENTION}"),
+    Case("causal self-attention", functional(causally_attended, (5, 6)), ATTENTION),
     Case("attention without bias", functional(attended_without_bias, (5, 6)), ATTENTION),
     Case("concatenate channels", functional(branches(-1)), "Convolution ReLU Concatenate"),
     Case("concatenate rows", functional(branches(1)), "Convolution ReLU Concatenate"),

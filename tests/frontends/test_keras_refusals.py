@@ -77,7 +77,8 @@ def subclassed() -> keras.Model:
 
 
 def masked(x: Any) -> Any:
-    return layers.MultiHeadAttention(1, 2, name="mha")(x, x, use_causal_mask=True)
+    mask = keras.ops.ones((1, 4, 4), dtype="bool")
+    return layers.MultiHeadAttention(1, 2, name="mha")(x, x, attention_mask=mask)
 
 
 REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
@@ -91,7 +92,7 @@ REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
         sequential(layers.Normalization(name="scale")),
         ["layer scale", "Normalization", "not supported"],
     ),
-    ("causal mask", functional(masked, (4, 6)), ["layer mha", "use_causal_mask=True"]),
+    ("attention mask", functional(masked, (4, 6)), ["layer mha", "attention_mask"]),
     (
         "attention over images",
         functional(lambda x: layers.MultiHeadAttention(1, 2, name="mha")(x, x)),

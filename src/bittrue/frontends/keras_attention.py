@@ -6,7 +6,7 @@ from bittrue.errors import ModelError
 from bittrue.frontends.keras_config import shown
 from bittrue.frontends.keras_use import Graph, LayerUse
 from bittrue.network import Operator, Parameter, format_shape
-from bittrue.operators import Dense, MatMul, Reshape, ScaleOffset, Softmax, Transpose
+from bittrue.operators import Dense, Mask, MatMul, Reshape, ScaleOffset, Softmax, Transpose
 from bittrue.shapes import Shape
 
 INNER_LAYERS = {
@@ -21,7 +21,7 @@ INNER_LAYERS = {
 
 
 def multi_head_attention(use: LayerUse) -> Graph:
-    """softmax(Q·Kᵀ/√key_dim)·V for each head, without a mask: `name_query`, `name_scores`, `name_softmax`, ….
+    """softmax(Q·Kᵀ/√key_dim)·V for each head, causal or without a mask: `name_query`, `name_scores`, `name_softmax`, ….
 
     Inputs: (positions, features) of query and value, and of key where it isn't the value. Keras multiplies by the
     float32 number next to 1/√key_dim, and so does the node `name_scaled`.
@@ -55,6 +55,7 @@ def multi_head_attention(use: LayerUse) -> Graph:
     scale = Parameter(use.parameter_name("scaled.scale"), np.array(size**-0.5, np.float32))
     last = len(use.shapes) - 1
     rows, columns = query[0], value[0]
+    mask = Mask(np.tri(rows, columns, dtype=np.bool_)) if settings.values.get("use_causal_mask") else None
     parts: tuple[tuple[str, Operator, tuple[str | int, ...]], ...] = (
         ("query", dense("query.", query[-1], heads * size), (0,)),
         ("scaled", ScaleOffset(scale, None), ("query",)),
@@ -64,7 +65,7 @@ def multi_head_attention(use: LayerUse) -> Graph:
         ("key_split", Reshape((columns, heads, size)), ("key",)),
         ("key_heads", Transpose((1, 2, 0)), ("key_split",)),
         ("scores", MatMul(), ("query_heads", "key_heads")),
-        ("softmax", Softmax(), ("scores",)),
+        ("softmax", Softmax(mask), ("scores",)),
         ("value", dense("value.", value[-1], heads * value_size), (1,)),
         ("value_split", Reshape((columns, heads, value_size)), ("value",)),
         ("value_heads", Transpose((1, 0, 2)), ("value_split",)),

@@ -28,7 +28,7 @@ class Call:
     """One use of a layer: the tensors that it reads.
 
     operands: the positional arguments of an operation of `keras.ops`, with an Operand in the place of each tensor.
-    named: its others.
+    named: its others; of a layer's call the flags that are set.
     """
 
     tensors: tuple[TensorReference, ...]
@@ -46,6 +46,9 @@ MAXIMUM_INTEGER = 2**31 - 1
 
 TENSOR_ARGUMENTS = ("inputs", "query", "value", "key")
 """The arguments of a call that are tensors, in the order in which a layer reads them."""
+
+CALL_FLAGS = {"MultiHeadAttention": ("use_causal_mask",)}
+"""By class the arguments of a call that are true or false, and that its rule knows."""
 
 FLOAT_POLICIES = ("float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 
@@ -221,7 +224,7 @@ def _read_layers(descriptions: list[Mapping[str, object]], calls: list[Calls]) -
 
 def _read_calls(description: Mapping[str, object]) -> Calls:
     name = _layer_name(description)
-    read = _read_operation if _is_operation(description.get("module")) else _read_call
+    flags = CALL_FLAGS.get(str(description.get("class_name")), ())
     calls = []
     for node in _list(f"layer {name}'s inbound_nodes", description.get("inbound_nodes")):
         if not isinstance(node, dict):
@@ -229,23 +232,26 @@ def _read_calls(description: Mapping[str, object]) -> Calls:
                 f"layer {name} is described as Keras 2 did it: load the model in Keras 3 and save it again"
             )
         arguments = _mapping(f"layer {name}'s kwargs", node.get("kwargs", {}))
-        calls.append(read(name, node.get("args", []), arguments))
+        if _is_operation(description.get("module")):
+            calls.append(_read_operation(name, node.get("args", []), arguments))
+        else:
+            calls.append(_read_call(name, node.get("args", []), arguments, flags))
     return tuple(calls)
 
 
-def _read_call(name: str, positional: object, named: Mapping[str, object]) -> Call:
-    """The tensors of a layer's call.
+def _read_call(name: str, positional: object, named: Mapping[str, object], flags: tuple[str, ...]) -> Call:
+    """The tensors of a layer's call, and which of its `flags` are set.
 
     Raises: ModelError for an argument that would change what the layer computes, as `training=True`.
     """
     tensors = tuple(_tensors(name, [positional, *map(named.get, TENSOR_ARGUMENTS)]))
     for key, value in named.items():
-        if key not in TENSOR_ARGUMENTS and not _is_nothing(value):
+        if key not in TENSOR_ARGUMENTS and not _is_nothing(value) and not (key in flags and value is True):
             raise ModelError(
                 f"layer {name} is called with {key}={shown(value)}, which changes what it computes: "
                 "call it on its inputs alone"
             )
-    return Call(tensors)
+    return Call(tensors, named={key: True for key in flags if named.get(key) is True})
 
 
 def _tensors(name: str, argument: object) -> Iterator[TensorReference]:

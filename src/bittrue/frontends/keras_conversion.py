@@ -4,7 +4,6 @@ import contextlib
 import graphlib
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from math import prod
 
@@ -12,7 +11,6 @@ from bittrue.errors import ModelError
 from bittrue.frontends.keras_attention import INNER_LAYERS
 from bittrue.frontends.keras_config import (
     FLOAT_POLICIES,
-    Call,
     KerasLayer,
     KerasModel,
     Settings,
@@ -104,10 +102,10 @@ class Conversion:
         fused: tuple[str, Operator] | None = None
         with naming(f"layer {name} ({layer.class_name})"):
             (_check_operation if layer.is_operation else _check_layer)(layer, len(sources))
-            rules, use = LAYERS, LayerUse(layer.settings, shapes, read, parameter_name)
-            if layer.is_operation:
-                rules, use = OPERATIONS, _operation_use(use, layer.calls[call])
-            made = rules[layer.class_name](use)
+            arguments = layer.calls[call]
+            settings = Settings({**layer.settings.values, **arguments.named})
+            use = LayerUse(settings, shapes, read, parameter_name, arguments.operands)
+            made = (OPERATIONS if layer.is_operation else LAYERS)[layer.class_name](use)
             if not layer.is_operation and layer.class_name in WITH_ACTIVATION:
                 fused = activation(layer.settings, shapes[0])
         if isinstance(made, Chain):
@@ -174,11 +172,6 @@ class Conversion:
                 for role, array in zip(wanted, stored, strict=True)
             }
         return self._parameters[weights.key]
-
-
-def _operation_use(use: LayerUse, call: Call) -> LayerUse:
-    """An operation's arguments are in part those of its call."""
-    return replace(use, settings=Settings({**use.settings.values, **call.named}), operands=call.operands)
 
 
 def _check_operation(layer: KerasLayer, sources: int) -> None:

@@ -16,7 +16,7 @@ ELEMENTWISE = (
     *("GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or"),
     *("Pow", "Reciprocal", "Relu", "Round", "Sigmoid", "Sign", "Softplus", "Sqrt", "Sub", "Sum", "Tanh", "Where"),
 )
-MOVING = ("Concat", "Flatten", "Gather", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze")
+MOVING = ("Concat", "Flatten", "Gather", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Trilu", "Unsqueeze")
 REDUCING = ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceL2", "ReduceSumSquare", "Size")
 GROWING = ("ConstantOfShape", "Expand", "Tile", "Range", "MatMul", "Gemm")
 FOLDABLE = (*ELEMENTWISE, *MOVING, *REDUCING, *GROWING)

@@ -84,7 +84,7 @@ class Draft:
 
 
 class Conversion:
-    """Values by their names in the file, and drafts of nodes by number."""
+    """Values by their names in the file, and drafts of nodes by number; the masks of softmaxes by what these read."""
 
     def __init__(self, graph: OnnxGraph, names: dict[str, str]) -> None:
         self.graph = graph
@@ -92,6 +92,7 @@ class Conversion:
         self.values: dict[str, Value] = {}
         self.drafts: list[Draft] = []
         self.folded = 0
+        self.masks: dict[str, np.ndarray] = {}
         self.quantizers: dict[int, Quantizer] = {}
         self.formats: dict[str, Spec] = {}
         self.readers: defaultdict[str, list[OnnxNode]] = defaultdict(list)

@@ -10,6 +10,7 @@ from bittrue.errors import ModelError
 from bittrue.frontends.forms import clipped
 from bittrue.frontends.layout import Keys, Layout, file_order, shared_factors
 from bittrue.frontends.onnx_conversion import Constant, NodeUse, Rule, Tensor, Value
+from bittrue.frontends.onnx_masks import add_mask
 from bittrue.frontends.onnx_products import dense_bias
 from bittrue.network import Operator, format_shape
 from bittrue.operators import (
@@ -166,7 +167,9 @@ def _add(use: NodeUse) -> Value:
     tensors, constants = _parts(use)
     total = tensors[0] if len(tensors) == 1 else _combined(use, Add(), tensors)
     for constant in constants:
-        total = plus(use, total, constant, 1)
+        rest = add_mask(use, constant)
+        if rest is not None:
+            total = plus(use, total, rest, 1)
     return total
 
 

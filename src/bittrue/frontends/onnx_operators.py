@@ -6,6 +6,7 @@ The rules know the operator sets 9 to today's: where an attribute became an inpu
 from bittrue.frontends import (
     onnx_einsum,
     onnx_elementwise,
+    onnx_masks,
     onnx_movement,
     onnx_products,
     onnx_quantization,
@@ -16,7 +17,7 @@ from bittrue.frontends import (
 from bittrue.frontends.onnx_conversion import Rule
 
 FAMILIES = (
-    *(onnx_elementwise, onnx_einsum, onnx_movement, onnx_products, onnx_quantization),
+    *(onnx_elementwise, onnx_einsum, onnx_masks, onnx_movement, onnx_products, onnx_quantization),
     *(onnx_rearrangement, onnx_reduction, onnx_windows),
 )
 

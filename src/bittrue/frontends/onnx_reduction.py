@@ -9,7 +9,9 @@ import numpy as np
 from bittrue.errors import ModelError
 from bittrue.frontends.forms import OVER_AN_IMAGE, Reduction
 from bittrue.frontends.layout import Layout, file_order
-from bittrue.frontends.onnx_conversion import NodeUse, Rule, Tensor, Value
+from bittrue.frontends.onnx_conversion import Constant, NodeUse, Rule, Tensor, Value
+from bittrue.frontends.onnx_elementwise import spread, spread_constant
+from bittrue.frontends.onnx_masks import mask_of
 from bittrue.frontends.onnx_movement import axes_of
 from bittrue.frontends.onnx_windows import MOVING, channels_last, feeds_an_image, pooled
 from bittrue.network import Operator, Parameter, format_shape
@@ -18,6 +20,7 @@ from bittrue.operators import (
     GlobalMaxPooling,
     LayerNormalization,
     LogSoftmax,
+    Mask,
     ReduceMaximum,
     ReduceMean,
     ReduceMinimum,
@@ -105,8 +108,14 @@ def _softmax(use: NodeUse, operator: Operator) -> Value:
     # Before operator set 13 it worked on all axes from this one on.
     axes = (axis,) if use.opset >= 13 else tuple(range(axis, rank))
     _refuse_batch(x, set(axes))
+    mask = mask_of(use)
+    if mask is not None:
+        x = spread(use, x, mask.shape)
     atoms = tuple(atom for axis in axes for atom in x.layout.atoms(axis))
-    return use.apply(operator, use.arrange(x, x.layout.last(atoms)))
+    x = use.arrange(x, x.layout.last(atoms))
+    if mask is not None:
+        operator = Softmax(Mask(spread_constant(use, x, Constant(mask))))
+    return use.apply(operator, x)
 
 
 def _layer_normalization(use: NodeUse) -> Value:

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
+from keras import layers
 from small_model import EPSILON
 
 from bittrue.frontends.saved_model_conversion import main
 
-NAMES = ("keras3", "module", "keras2")
+NAMES = ("keras3", "module", "keras2", "parts")
 
 IMAGE = tf.TensorSpec((None, 8, 8, 3), tf.float32, name="image")
 
@@ -60,12 +62,31 @@ class AsByKeras2(SmallModule):
         return self(tf.nn.dropout(image, 0.5))
 
 
+def parts() -> keras.Model:
+    """What Keras writes in several operations under TensorFlow, with numbers that no initializer makes."""
+    image = keras.Input((8, 4), name="tokens")
+    x = layers.LayerNormalization()(image)
+    x = layers.Add()([image, layers.MultiHeadAttention(2, 3)(x, x)])
+    x = layers.Dense(6, activation="gelu")(x)
+    x = layers.Flatten()(layers.BatchNormalization(scale=False)(x))
+    x = layers.BatchNormalization(center=False)(layers.Dense(5, activation="swish")(x))
+    x = layers.BatchNormalization(center=False, scale=False)(layers.Dense(4)(x))
+    model = keras.Model(image, layers.Softmax()(x), name="parts")
+    random = np.random.default_rng(5)
+    for weight in model.weights:
+        weight.assign(random.uniform(0.5, 2, weight.shape) if weight.ndim == 1 else random.normal(size=weight.shape))
+    return model
+
+
 def write_saved_models(model: keras.Model, folder: Path) -> None:
     """The folders NAMES, and beside each what the conversion's own process would make of it."""
     model.export(folder / "keras3", format="tf_saved_model", verbose=False)
     tf.saved_model.save(SmallModule(model), folder / "module")
     by_keras2 = AsByKeras2(model)
     tf.saved_model.save(by_keras2, folder / "keras2", signatures=by_keras2.__call__)
+    model = parts()
+    model.export(folder / "parts", format="tf_saved_model", verbose=False)
+    model.save(folder / "parts.keras")
     for name in NAMES:
         target = folder / f"{name}_converted"
         target.mkdir()

@@ -145,6 +145,18 @@ def test_a_saved_model(name: str, by_tensorflow: ByTensorFlow, network: Network)
     assert_same(network_of_conversion(folder / name, folder / f"{name}_converted"), network)
 
 
+def test_a_saved_model_of_many_parts(by_tensorflow: ByTensorFlow) -> None:
+    """Attention, layer norm, GELU, and batch norms without gamma or beta: the same operators, in another order."""
+    folder = by_tensorflow[0] / "saved_models"
+    expected = bittrue.load(folder / "parts.keras")
+    found = network_of_conversion(folder / "parts", folder / "parts_converted")
+    kinds = [sorted(type(node.operator).__name__ for node in network.nodes) for network in (found, expected)]
+    assert kinds[0] == kinds[1]
+    x = np.random.default_rng(2).uniform(-1, 1, (4, 8, 4)).astype(np.float32)
+    want = FloatModel(expected).run(x)
+    assert np.abs(FloatModel(found).run(x) - want).max() <= 1e-6 * np.abs(want).max()
+
+
 def test_a_saved_model_by_its_folder(by_tensorflow: ByTensorFlow, network: Network) -> None:
     """In a process of its own, and with the layers' names."""
     found = bittrue.load(by_tensorflow[0] / "saved_models" / "keras3")

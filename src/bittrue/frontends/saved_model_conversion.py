@@ -38,6 +38,8 @@ def convert(folder: Path, target: Path) -> dict[str, str]:
     import tensorflow as tf
     import tf2onnx
     from tensorflow.core.protobuf import saved_model_pb2
+    from tf2onnx.optimizer import optimize_graph
+    from tf2onnx.optimizer.einsum_optimizer import EinsumOptimizer
     from tf2onnx.tfonnx import process_tf_graph
 
     meta_graph = parsed((folder / "saved_model.pb").read_bytes(), saved_model_pb2.SavedModel)
@@ -56,6 +58,8 @@ def convert(folder: Path, target: Path) -> dict[str, str]:
             output_names=[output],
             tensors_to_rename={source: name},
         )
+        # Of tf2onnx's optimizers the one that takes sums of products in letters apart, as Keras's attention is written.
+        converted = optimize_graph(converted, optimizers={"einsum_optimizer": EinsumOptimizer})
     except ModelError:
         raise
     except Exception as error:  # TensorFlow and tf2onnx meet what they can't do with exceptions of all kinds

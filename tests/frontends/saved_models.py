@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 from small_model import EPSILON
+from tf2onnx.convert import from_function
 
 from bittrue.frontends.saved_model_conversion import main
 
@@ -65,8 +66,9 @@ class AsByKeras2(SmallModule):
 def parts() -> keras.Model:
     """What Keras writes in several operations under TensorFlow, with numbers that no initializer makes."""
     image = keras.Input((8, 4), name="tokens")
-    x = layers.LayerNormalization()(image)
-    x = layers.Add()([image, layers.MultiHeadAttention(2, 3)(x, x)])
+    tokens = layers.MaxPooling1D(2)(layers.Conv1D(4, 3, padding="same")(image))
+    x = layers.LayerNormalization()(tokens)
+    x = layers.Add()([tokens, layers.MultiHeadAttention(2, 3)(x, x)])
     x = layers.Dense(6, activation="gelu")(x)
     x = layers.Flatten()(layers.BatchNormalization(scale=False)(x))
     x = layers.BatchNormalization(center=False)(layers.Dense(5, activation="swish")(x))
@@ -81,7 +83,9 @@ def parts() -> keras.Model:
 def write_saved_models(model: keras.Model, folder: Path) -> None:
     """The folders NAMES, and beside each what the conversion's own process would make of it."""
     model.export(folder / "keras3", format="tf_saved_model", verbose=False)
-    tf.saved_model.save(SmallModule(model), folder / "module")
+    module = SmallModule(model)
+    tf.saved_model.save(module, folder / "module")
+    from_function(module.__call__, [IMAGE], output_path=str(folder / "folded.onnx"))
     by_keras2 = AsByKeras2(model)
     tf.saved_model.save(by_keras2, folder / "keras2", signatures=by_keras2.__call__)
     model = parts()

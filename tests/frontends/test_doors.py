@@ -16,7 +16,7 @@ from bittrue.frontends.tensorflow_checkpoint import read_bundle
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.operators import BatchNormalization
-from bittrue.plan import study_plan
+from bittrue.plan import PlanOptions, study_plan
 from bittrue.simulation.float_model import FloatModel
 from bittrue.simulation.simulator import Simulator
 from frontends.keras2_files import save_h5, save_keras2
@@ -146,7 +146,7 @@ def test_a_saved_model(name: str, by_tensorflow: ByTensorFlow, network: Network)
 
 
 def test_a_saved_model_of_many_parts(by_tensorflow: ByTensorFlow) -> None:
-    """Attention, layer norm, GELU, and batch norms without gamma or beta: the same operators, in another order."""
+    """Steps, attention, layer norm, GELU, batch norms without gamma or beta: the same operators in another order."""
     folder = by_tensorflow[0] / "saved_models"
     expected = bittrue.load(folder / "parts.keras")
     found = network_of_conversion(folder / "parts", folder / "parts_converted")
@@ -154,7 +154,22 @@ def test_a_saved_model_of_many_parts(by_tensorflow: ByTensorFlow) -> None:
     assert kinds[0] == kinds[1]
     x = np.random.default_rng(2).uniform(-1, 1, (4, 8, 4)).astype(np.float32)
     want = FloatModel(expected).run(x)
-    assert np.abs(FloatModel(found).run(x) - want).max() <= 1e-6 * np.abs(want).max()
+    assert np.abs(FloatModel(found).run(x) - want).max() <= 1e-5 * np.abs(want).max()
+
+
+def test_onnx_by_tf2onnx(by_tensorflow: ByTensorFlow, network: Network) -> None:
+    """It folds a batch norm into a scale and an offset: the same bits, where a plan has these two for its sites."""
+    found = bittrue.load(by_tensorflow[0] / "saved_models" / "folded.onnx")
+    kinds = [type(node.operator).__name__ for node in found.nodes]
+    expected = [type(node.operator).__name__ for node in network.nodes]
+    assert kinds == [kind.replace("BatchNormalization", "ScaleOffset") for kind in expected]
+    x, _ = digits("test")
+    options = PlanOptions(batch_norm="affine", rounding_points="every-node")
+    bits = [
+        Simulator(lower_network(each, study_plan(each, 6, options=options))).run(x[:20]).outputs
+        for each in (found, network)
+    ]
+    np.testing.assert_array_equal(*bits)
 
 
 def test_a_saved_model_by_its_folder(by_tensorflow: ByTensorFlow, network: Network) -> None:

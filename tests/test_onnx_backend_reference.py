@@ -20,7 +20,7 @@ WITHOUT_A_PASS = {
     "Erfc": "ONNX has no such operator, but files of tf2onnx have",
     "Gather": "the cases read places that are not evenly spaced",
     "QuantizeLinear": "the cases' types, zero points and scales are no fixed-point formats",
-    "SequenceAt": "the cases' sequences are inputs",
+    "SequenceAt": "no case is about it alone",
     "SplitToSequence": "the cases' sequences are outputs",
     "Tile": "the cases repeat axes of more than size 1",
     "Where": "the cases choose by what they are given",

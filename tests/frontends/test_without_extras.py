@@ -12,17 +12,12 @@ from bittrue.cli.demo import bundled_model
 BLOCKED = """
 import sys
 
-class Missing:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {packages!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-sys.meta_path.insert(0, Missing())
+sys.modules.update(dict.fromkeys({packages!r}))  # as if they were not there
 from typer.testing import CliRunner
 import bittrue
 from bittrue.cli.app import app
 
-def bittrue_(*words):
+def command(*words):
     done = CliRunner().invoke(app, list(words), prog_name="bittrue")
     print(done.exit_code, done.stderr.strip() or done.stdout.splitlines()[0])
 """
@@ -36,27 +31,34 @@ def without(packages: set[str], code: str, folder: Path) -> list[str]:
     return result.stdout.splitlines()
 
 
-def test_without_onnx(tmp_path: Path) -> None:
+def test_without_onnx_and_tensorflow(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_bytes(bundled_model())
     (tmp_path / "model.onnx").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "saved_model.pb").write_bytes(b"")
     code = """
-bittrue_("--help")
-bittrue_("inspect", "model.keras")
-bittrue_("plan", "model.keras", "--fraction-bits", "6", "--out", "plan.json")
-bittrue_("simulate", "model.keras", "--plan", "plan.json", "--data", "digits", "--images", "2")
-bittrue_("inspect", "model.onnx")
-bittrue_("plan", "model.onnx", "--from-model")
+command("--help")
+command("inspect", "model.keras")
+command("plan", "model.keras", "--fraction-bits", "6", "--out", "plan.json")
+command("simulate", "model.keras", "--plan", "plan.json", "--data", "digits", "--images", "2")
+command("inspect", "model.onnx")
+command("plan", "model.onnx", "--from-model")
+command("inspect", "folder")
 import torch
 try:
     bittrue.load(torch.nn.Sequential(torch.nn.Linear(3, 2)), example_input=torch.zeros(1, 3))
 except bittrue.BittrueError as error:
     print(error)
 """
-    found = without({"onnx", "onnxscript", "onnxruntime"}, code, tmp_path)
+    found = without({"onnx", "onnxscript", "onnxruntime", "tensorflow", "tf2onnx"}, code, tmp_path)
     assert [line.partition(" ")[0] for line in found[:4]] == ["0"] * 4, found
     remedy = "which is not installed: run `pip install 'bittrue[onnx]'`."
     assert found[4] == found[5] == f"2 Error: model.onnx: ONNX models are read with the onnx package, {remedy}"
     assert found[6] == (
+        "2 Error: folder: a SavedModel is read with TensorFlow and tf2onnx, which are not installed: run "
+        "`pip install 'bittrue[tensorflow]'`."
+    )
+    assert found[7] == (
         "the PyTorch model Sequential: PyTorch models are read by way of ONNX, and its packages are not installed: run "
         "`pip install 'bittrue[onnx]'`."
     )
@@ -69,7 +71,7 @@ def test_without_the_exporters_package(tmp_path: Path) -> None:
 
     (tmp_path / "model.onnx").write_bytes(model(("n", 3), [step("Relu", "last")]).SerializeToString())
     code = """
-bittrue_("inspect", "model.onnx")
+command("inspect", "model.onnx")
 import torch
 try:
     bittrue.load(torch.nn.Sequential(torch.nn.Linear(3, 2)), example_input=torch.zeros(1, 3))

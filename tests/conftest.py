@@ -1,4 +1,4 @@
-"""Keras under its torch backend, whichever the machine's configuration names."""
+"""For all tests: Keras under its torch backend, whichever the machine's configuration names; pages without charts."""
 
 import os
 
@@ -8,6 +8,14 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 # Keras's torch backend turns tensors into arrays in a way that NumPy 2 warns of; it is nothing that bittrue does.
 KERAS_AND_NUMPY = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning:keras"
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page without its charts, whose making takes seconds and is tested elsewhere."""
+    monkeypatch.setattr("bittrue.analysis.charts.to_svg", lambda specification: "<svg></svg>")
+    monkeypatch.setattr("bittrue.analysis.charts.to_png", lambda specification: b"")
+    monkeypatch.setattr("bittrue.analysis.charts.javascript_bundle", lambda: "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

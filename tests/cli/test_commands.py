@@ -26,14 +26,6 @@ from .conftest import Doctor, Run
 RESULTS = {"accuracy.png", "network.txt", "plan.json", "ranges.json", "report.html", "results.sqlite", "sweep.json"}
 
 
-@pytest.fixture
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page without its charts, whose making takes seconds and is tested elsewhere."""
-    monkeypatch.setattr("bittrue.analysis.charts.to_svg", lambda specification: "<svg></svg>")
-    monkeypatch.setattr("bittrue.analysis.charts.to_png", lambda specification: b"")
-    monkeypatch.setattr("bittrue.analysis.charts.javascript_bundle", lambda: "")
-
-
 def read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -296,6 +288,7 @@ def test_a_mismatch_is_exit_code_1(
     assert json.loads(result.stdout)["first"]["site"] == "conv1.output"
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_report(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     succeed(run, "sweep", model, "--data", images, "--fraction-bits", "4", "--out", out)

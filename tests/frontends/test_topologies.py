@@ -69,11 +69,15 @@ def test_matches_torch(built: tuple[Topology, nn.Module, Network]) -> None:
 
 
 def broken_weights(network: Network) -> Iterator[tuple[str, Network]]:
-    """The network with the sign of one number turned, the largest of a weight, for each weight."""
+    """The network with the sign of one number turned in each output channel of a weight, for each weight.
+
+    In each, since some channels are behind a unit that is 0 on all images.
+    """
     for name, parameter in network.parameters.items():
         if parameter.value.ndim > 1:
             value = parameter.value.copy()
-            value.flat[np.abs(value).argmax()] *= -1
+            by_channel = value.reshape(-1, value.shape[-1])
+            by_channel[np.abs(by_channel).argmax(0), range(value.shape[-1])] *= -1
             turned = Parameter(name, value)
             nodes = tuple(
                 replace(

@@ -10,6 +10,8 @@ from bittrue.files import dump_json, write_text
 from bittrue.report import build_report
 from report.folders import NETWORK, make_folder, plan, ranges
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 LAYERS = (
     LayerAccumulator(
         "<b>conv1</b>",

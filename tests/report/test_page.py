@@ -163,6 +163,7 @@ def test_a_mismatch_is_shown(hostile: str) -> None:
     assert f"3 mismatches. The first is the code of {HOSTILE}.output, image 1, index 17: expected 5, got 6." in text
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_sweep_alone_is_enough(tmp_path: Path) -> None:
     write_text(tmp_path / "sweep.json", dump_json(sweep().to_json()))
     text = re.sub(r"\s+", " ", Reader(build_report(tmp_path).read_text("utf-8")).text)
@@ -171,6 +172,7 @@ def test_the_sweep_alone_is_enough(tmp_path: Path) -> None:
     assert "Not done yet: bittrue verify" in text
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("name", ["verify.json", "simulate.json"])
 def test_what_an_earlier_sweep_left_behind_says_nothing_of_this_plan(tmp_path: Path, name: str) -> None:
     make_folder(tmp_path)
@@ -185,6 +187,7 @@ def test_what_an_earlier_sweep_left_behind_says_nothing_of_this_plan(tmp_path: P
     assert build_report(tmp_path).read_bytes() != without
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_other_metrics_show_their_distance(tmp_path: Path) -> None:
     (tmp_path / "accuracy.png").write_bytes(b"of an earlier sweep")
     text = Reader(build_report(make_folder(tmp_path, metric="sqnr")).read_text("utf-8")).text
@@ -193,6 +196,7 @@ def test_other_metrics_show_their_distance(tmp_path: Path) -> None:
     assert not (tmp_path / "accuracy.png").exists()
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_simulation_of_the_plan_brings_its_proof(tmp_path: Path) -> None:
     """The sweep has no row with this plan, and the simulation says that it is not exact."""
     make_folder(tmp_path)

@@ -16,6 +16,8 @@ from bittrue.report.trace_view import WIDTH, trace_view
 from report.folders import NETWORK, make_folder, plan, sweep
 from report.test_page import HOSTILE, Reader
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 @pytest.fixture(scope="module", name="traced")
 def _traced(tmp_path_factory: pytest.TempPathFactory) -> Trace:

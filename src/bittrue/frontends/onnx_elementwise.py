@@ -148,12 +148,12 @@ def spread(use: NodeUse, x: Tensor, shape: Shape) -> Tensor:
         return Tensor(use.add(Broadcast(layout.network_shape), x), layout)
     orders = (file_order(wanted), (*range(2, rank), 1))
     lying = (order for order in orders if tuple(x.layout.atoms(axis) for axis in order) == x.layout.axes)
-    order = next(lying, _order_kept(x))
+    order = next(lying, order_kept(x))
     number = use.add(Broadcast(tuple(wanted[axis] for axis in order)), use.in_file_order(x, order))
     return Tensor(number, Layout.of_axes(wanted, order))
 
 
-def _order_kept(x: Tensor) -> tuple[int, ...]:
+def order_kept(x: Tensor) -> tuple[int, ...]:
     """The file's axes as they lie in the network, each of size 1 behind the one that it follows in the file."""
     lying = {axis: x.layout.order.index(x.layout.atoms(axis)[0]) for axis, size in enumerate(x.shape) if size != 1}
     order = sorted(lying, key=lying.__getitem__)

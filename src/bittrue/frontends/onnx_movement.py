@@ -10,10 +10,10 @@ import numpy as np
 from bittrue.errors import ModelError
 from bittrue.frontends.layout import Layout, file_order, shared_factors
 from bittrue.frontends.onnx_conversion import Constant, NodeUse, Rule, Tensor, Value
-from bittrue.frontends.onnx_elementwise import plus, spread
+from bittrue.frontends.onnx_elementwise import order_kept, plus, spread
 from bittrue.frontends.onnx_windows import channels_last, image_layout
 from bittrue.network import format_shape
-from bittrue.operators import Concatenate, Pad, Slice, UpsamplingBilinear, UpsamplingNearest, ZeroPadding
+from bittrue.operators import Broadcast, Concatenate, Pad, Slice, UpsamplingBilinear, UpsamplingNearest, ZeroPadding
 from bittrue.shapes import Shape
 
 
@@ -58,7 +58,15 @@ def _reshape(use: NodeUse) -> Value:
         if known == 0 or prod(present) % known:
             raise ModelError(f"{format_shape(present)} can't be reshaped to {tuple(shape)}: export the model again")
         shape[shape.index(-1)] = prod(present) // known
-    return reshaped(use, tuple(shape))
+    result = reshaped(use, tuple(shape))
+    return _joined(use, result) if isinstance(use.operator_of(result), Broadcast) else result
+
+
+def _joined(use: NodeUse, x: Tensor) -> Tensor:
+    """Repeated values in one axis with what they repeat, so that whatever reads them reads the same upsampling."""
+    axes = tuple(x.layout.atoms(axis) for axis in order_kept(x))
+    in_order = tuple(atom for axis in axes for atom in axis) == x.layout.order
+    return use.arrange(x, axes) if in_order else x
 
 
 def _flatten(use: NodeUse) -> Value:

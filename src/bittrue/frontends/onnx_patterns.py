@@ -7,6 +7,7 @@ build. Chains are looked for among the drafts of nodes; those that nothing reads
 from collections.abc import Callable
 from fractions import Fraction
 from math import pi, sqrt
+from operator import mul
 
 import numpy as np
 
@@ -230,6 +231,10 @@ def _upsampling(chains: Chains, number: int) -> Found | None:
     source, factors = _repeated(chains, chains.inputs(number)[0], shape)
     if source is None or len(shape) not in (2, 3) or set(factors) == {1} or factors[-1] != 1:
         return None
+    before = chains.operator(source)
+    if isinstance(before, UpsamplingNearest) and all(1 in pair for pair in zip(before.factors, factors, strict=False)):
+        factors = (*map(mul, before.factors, factors), 1)  # rows first, and now columns
+        [source] = chains.inputs(source)
     return UpsamplingNearest(factors[:-1]), (source,)
 
 

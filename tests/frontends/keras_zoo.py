@@ -77,6 +77,13 @@ def attended(x: Tensor) -> Tensor:
     return layers.MultiHeadAttention(2, 3, value_dim=4, dropout=0.25)(x, x)
 
 
+def adapted() -> keras.Model:
+    """Its mean, variance and count are weights."""
+    layer = layers.Normalization(name="scale")
+    layer.adapt(np.random.default_rng(1).standard_normal((5, 9, 8, 4)).astype(np.float32) * 3 + 1)
+    return keras.Sequential([keras.Input((9, 8, 4)), layer])
+
+
 def causally_attended(x: Tensor) -> Tensor:
     return layers.MultiHeadAttention(2, 3)(x, x, use_causal_mask=True)
 
@@ -328,6 +335,13 @@ CASES = [
     Case("repeat vector", sequential(layers.RepeatVector(3), shape=(5,)), "Broadcast"),
     Case("rescaling", sequential(layers.Rescaling(1 / 255, offset=-0.5)), "ScaleOffset"),
     Case("rescaling channels", sequential(layers.Rescaling([0.5, 0.25, 2.0, 1.0])), "ScaleOffset"),
+    Case("normalization", adapted, "BatchNormalization"),
+    Case(
+        "normalization by numbers",
+        sequential(layers.Normalization(mean=[0.5, -1.0, 2.0, 0.0], variance=[2.0, 0.25, 1.5, 0.0])),
+        "BatchNormalization",
+    ),
+    Case("normalization by one", sequential(layers.Normalization(None, 0.5, 2.0)), "BatchNormalization"),
     Case("self-attention", functional(attended, (5, 6)), ATTENTION),
     Case("cross-attention", functional(cross_attended, (5, 6)), f"Slice Dense {ATTENTION}"),
     Case("causal self-attention", functional(causally_attended, (5, 6)), ATTENTION),

@@ -85,12 +85,26 @@ REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
     (
         "three axes",
         sequential(layers.Conv3D(3, 2, name="cube"), shape=(3, 3, 3, 1)),
-        ["layer cube", "Conv3D", "Conv2D,"],
+        ["layer cube", "Conv3D", "use Conv2D,"],
     ),
     (
         "normalization",
-        sequential(layers.Normalization(name="scale")),
-        ["layer scale", "Normalization", "not supported"],
+        sequential(layers.Normalization(mean=0.5, variance=2.0, invert=True, name="scale")),
+        ["layer scale", "Normalization", "invert=True", "not supported"],
+    ),
+    (
+        "normalization by rows",
+        sequential(layers.Normalization(axis=1, name="scale")),
+        ["layer scale", "another axis than the last", "put the channels last"],
+    ),
+    ("recurrent", sequential(layers.LSTM(3, name="memory"), shape=(4, 6)), ["layer memory", "LSTM", "use Conv1D or"]),
+    ("groups", sequential(layers.GroupNormalization(2, name="g")), ["layer g", "GroupNormalization", "use Batch"]),
+    ("squares", sequential(layers.RMSNormalization(name="g")), ["layer g", "RMSNormalization", "use Batch"]),
+    ("unit", sequential(layers.UnitNormalization(name="g")), ["layer g", "UnitNormalization", "use Batch"]),
+    (
+        "dot",
+        functional(lambda x: layers.Dot(1, name="d")([x, x]), (6,)),
+        ["layer d", "Dot", "use keras.ops.matmul"],
     ),
     ("attention mask", functional(masked, (4, 6)), ["layer mha", "attention_mask"]),
     (

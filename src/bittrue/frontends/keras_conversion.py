@@ -21,7 +21,8 @@ from bittrue.frontends.keras_config import (
 )
 from bittrue.frontends.keras_layers import LAYERS, MERGING, WITH_ACTIVATION, WITH_CONSTANTS, activation
 from bittrue.frontends.keras_operations import OPERATIONS
-from bittrue.frontends.keras_use import Chain, Graph, LayerUse, Outputs, ParameterReader
+from bittrue.frontends.keras_remedies import REMEDIES
+from bittrue.frontends.keras_use import COUNTER, Chain, Graph, LayerUse, Outputs, ParameterReader
 from bittrue.frontends.keras_weights import Weights, exact_value
 from bittrue.network import NetworkBuilder, Operator, Parameter, format_shape
 from bittrue.operators import Input
@@ -170,6 +171,7 @@ class Conversion:
             self._parameters[weights.key] = {
                 role: Parameter(self._parameter_name(name, role), exact_value(array.read()))
                 for role, array in zip(wanted, stored, strict=True)
+                if role != COUNTER
             }
         return self._parameters[weights.key]
 
@@ -193,6 +195,8 @@ def _check_layer(layer: KerasLayer, sources: int) -> None:
             "a Lambda holds Python code, which bittrue never executes from a file (it could do anything to your "
             "machine) and can't turn into hardware: replace it by layers that bittrue knows"
         )
+    if layer.class_name in REMEDIES and is_from_keras(layer.module):
+        raise ModelError(f"the class {layer.class_name} is not supported: {REMEDIES[layer.class_name]}")
     if layer.class_name not in LAYERS or not is_from_keras(layer.module):
         origin = "" if is_from_keras(layer.module) else f" from {layer.module or 'the model itself'}"
         raise ModelError(

@@ -17,6 +17,7 @@ from bittrue.frontends.keras_use import LayerUse, Rule
 from bittrue.frontends.keras_values import (
     cropping,
     merging,
+    normalization,
     permute,
     repeat_vector,
     rescaling,
@@ -223,6 +224,7 @@ LAYERS: dict[str, Rule] = {
     "Minimum": merging(Minimum()),
     "MultiHeadAttention": multi_head_attention,
     "Multiply": merging(Multiply()),
+    "Normalization": normalization,
     "PReLU": _prelu,
     "Permute": permute,
     "ReLU": _relu,
@@ -251,8 +253,8 @@ MERGING = (
 )
 """The layers that read several tensors; all others read one."""
 
-WITH_CONSTANTS = ("Rescaling",)
-"""The layers whose parameters are arguments, not weights."""
+WITH_CONSTANTS = ("Normalization", "Rescaling")
+"""The layers whose parameters are numbers for which a layer of its own stands, not weights of the layer."""
 
 WITH_ACTIVATION = (
     "Conv1D",

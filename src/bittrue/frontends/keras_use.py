@@ -93,6 +93,9 @@ class Outputs:
     operators: tuple[Operator, ...]
 
 
+COUNTER = "count"
+"""The role of a stored whole number that only training reads."""
+
 Rule = Callable[[LayerUse], Operator | Chain | Graph | Outputs]
 
 AXES = {1: ("steps",), 2: ("height", "width")}

@@ -4,9 +4,10 @@ import numpy as np
 
 from bittrue.errors import ModelError
 from bittrue.frontends.keras_config import Settings, shown
-from bittrue.frontends.keras_use import LayerUse, Rule
+from bittrue.frontends.keras_use import COUNTER, LayerUse, Rule
 from bittrue.network import Operator, Parameter, format_shape
 from bittrue.operators import (
+    BatchNormalization,
     Broadcast,
     ScaleOffset,
     Slice,
@@ -82,6 +83,32 @@ def rescaling(use: LayerUse) -> Operator:
         Parameter(use.parameter_name(role), value) for role, value in zip(("scale", "offset"), constants, strict=True)
     )
     return ScaleOffset(scale, offset if offset.value.any() else None)
+
+
+LEAST_DEVIATION = 1e-7
+"""What Keras's Normalization divides by at least."""
+
+
+def normalization(use: LayerUse) -> Operator:
+    """(x − mean)/√variance, a batch normalization without gamma, beta and epsilon, of constants or adapted numbers."""
+    settings, channels = use.settings, use.shape[-1]
+    if settings.values.get("invert"):
+        raise ModelError("invert=True is not supported: leave the layer out and multiply by the deviation afterwards")
+    by_channel = settings.values.get("axis") not in (None, [])
+    if by_channel and settings.axes("axis", len(use.shape)) != (len(use.shape) - 1,):
+        raise ModelError("normalization over another axis than the last is not supported: put the channels last")
+    if settings.values.get("mean") is None:
+        shape = (channels,) if by_channel else ()
+        stored = use.parameters({"mean": shape, "variance": shape, COUNTER: ()})
+        mean, variance = stored["mean"].value, stored["variance"].value
+    else:
+        mean, variance = _numbers(use, "mean"), _numbers(use, "variance")
+    if any(value.size not in (1, channels) for value in (mean, variance)):
+        raise ModelError(f"its mean holds {mean.size} numbers for {channels} channels")
+    variance = np.maximum(variance, np.float32(LEAST_DEVIATION**2))
+    mean, variance = (np.broadcast_to(value.reshape(-1), (channels,)).copy() for value in (mean, variance))
+    names = use.parameter_name("mean"), use.parameter_name("variance")
+    return BatchNormalization(None, None, Parameter(names[0], mean), Parameter(names[1], variance), 0.0)
 
 
 def _numbers(use: LayerUse, role: str) -> np.ndarray:

@@ -116,6 +116,7 @@ def network_of(graph: "OnnxGraph") -> tuple[Network, dict[str, Spec]]:
 
 
 def _convert(node: "OnnxNode", conversion: "Conversion") -> None:
+    from bittrue.frontends.onnx_batch import follow_batch, refuse_batch
     from bittrue.frontends.onnx_batch_norm import batch_normalization
     from bittrue.frontends.onnx_constants import folded
     from bittrue.frontends.onnx_conversion import NodeUse, Value
@@ -130,12 +131,14 @@ def _convert(node: "OnnxNode", conversion: "Conversion") -> None:
         if node.op_type not in rules:
             domain = f" of the domain {node.domain}" if node.domain else ""
             raise ModelError(f"the operator {node.op_type}{domain} is not supported: use one of {', '.join(RULES)}")
+        refuse_batch(NodeUse(node, conversion))
         result = rules[node.op_type](NodeUse(node, conversion))
         values = result if isinstance(result, tuple) else (result,)
         if any(node.outputs[len(values) :]):
             raise ModelError(f"only its first {len(values)} of {len(node.outputs)} outputs are supported")
     for name, value in zip(node.outputs, values, strict=False):
         conversion.values[name] = value
+    follow_batch(NodeUse(node, conversion))
 
 
 def _add_input(conversion: "Conversion") -> None:
@@ -160,6 +163,7 @@ def _add_input(conversion: "Conversion") -> None:
     shape = (1, *sizes)
     layout = Layout.of_axes(shape, _input_order(conversion, len(shape)))
     conversion.values[found.name] = Tensor(conversion.add(found.name, Input(layout.network_shape)), layout)
+    conversion.batch[found.name] = 0
 
 
 def _input_order(conversion: "Conversion", rank: int) -> tuple[int, ...]:

@@ -84,7 +84,8 @@ class Draft:
 
 
 class Conversion:
-    """Values by their names in the file, and drafts of nodes by number; the masks of softmaxes by what these read."""
+    """Values by their names in the file, and drafts of nodes by number; the masks of softmaxes by what these
+    read, and the batch axes of values where they are known."""
 
     def __init__(self, graph: OnnxGraph, names: dict[str, str]) -> None:
         self.graph = graph
@@ -93,6 +94,7 @@ class Conversion:
         self.drafts: list[Draft] = []
         self.folded = 0
         self.masks: dict[str, np.ndarray] = {}
+        self.batch: dict[str, int] = {}
         self.quantizers: dict[int, Quantizer] = {}
         self.formats: dict[str, Spec] = {}
         self.readers: defaultdict[str, list[OnnxNode]] = defaultdict(list)

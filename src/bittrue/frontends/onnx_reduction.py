@@ -38,7 +38,6 @@ def _reduce(use: NodeUse, kind: Reduction, since: int) -> Value:
     if not stated and use.node.integer("noop_with_empty_axes", 0):
         return x
     axes = {use.axis(axis, rank) for axis in stated} if stated else set(range(rank))
-    _refuse_batch(x, axes)
     keeps = bool(use.node.integer("keepdims", 1))
     shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
     gone = {atom for axis in axes for atom in x.layout.atoms(axis)}
@@ -96,18 +95,12 @@ def _global_pool(use: NodeUse, kind: type[GlobalAveragePooling] | type[GlobalMax
     return _reduced(use, x, reduction, gone, shape, not moved)
 
 
-def _refuse_batch(x: Tensor, axes: set[int]) -> None:
-    if 0 in axes and x.shape[0] == 1 and len(x.shape) > 1:
-        raise ModelError("it mixes the images of a batch (axis 0), and a network computes one: leave that axis out")
-
-
 def _softmax(use: NodeUse, operator: Operator) -> Value:
     x = use.tensor(0)
     rank = len(x.shape)
     axis = use.axis(use.node.integer("axis", -1 if use.opset >= 13 else 1), rank)
     # Before operator set 13 it worked on all axes from this one on.
     axes = (axis,) if use.opset >= 13 else tuple(range(axis, rank))
-    _refuse_batch(x, set(axes))
     mask = mask_of(use)
     if mask is not None:
         x = spread(use, x, mask.shape)

@@ -434,6 +434,12 @@ CASES: dict[str, tuple[tuple[int | str, ...], list[Step], str | None]] = {
         ],
         "Tanh Reshape Transpose Reshape Transpose MatMul Softmax MatMul Transpose Reshape",
     ),
+    "places in any order": (SEQUENCE, [step("Gather", "last", integers(2, 0, -1, 2), axis=1)], "Take"),
+    "a channel shuffle by places": (
+        IMAGE,
+        [conv(), step("Gather", "last", integers(0, 2, 1, 3), axis=1)],
+        "Convolution Take Transpose",
+    ),
     "products of values": (
         SEQUENCE,
         [step("Transpose", "x", perm=[0, 2, 1], name="t"), step("MatMul", "x", "t"), step("Softmax", "last")],

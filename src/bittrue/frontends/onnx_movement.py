@@ -13,7 +13,16 @@ from bittrue.frontends.onnx_conversion import Constant, NodeUse, Rule, Tensor, V
 from bittrue.frontends.onnx_elementwise import order_kept, plus, spread
 from bittrue.frontends.onnx_windows import channels_last, image_layout
 from bittrue.network import format_shape
-from bittrue.operators import Broadcast, Concatenate, Pad, Slice, UpsamplingBilinear, UpsamplingNearest, ZeroPadding
+from bittrue.operators import (
+    Broadcast,
+    Concatenate,
+    Pad,
+    Slice,
+    Take,
+    UpsamplingBilinear,
+    UpsamplingNearest,
+    ZeroPadding,
+)
 from bittrue.shapes import Shape
 
 
@@ -275,14 +284,17 @@ def split_into(use: NodeUse, x: Tensor, axis: int, sizes: tuple[int, ...]) -> tu
 
 
 def _gather(use: NodeUse) -> Value:
-    """Evenly spaced places of one axis, or one place, whose axis goes."""
+    """Places of one axis, or one place, whose axis goes; a slice where they are evenly spaced."""
     x, indices = use.tensor(0), use.constant(1).value
     axis = use.axis(use.node.integer("axis", 0), len(x.shape))
     size = x.shape[axis]
     places = [int(index) % size for index in indices.reshape(-1)[:100_000] if -size <= int(index) < size]
     steps = {after - before for before, after in pairwise(places)} or {1}
-    if indices.ndim > 1 or len(places) != indices.size or not places or len(steps) != 1 or steps == {0}:
-        raise ModelError("it reads places that are not evenly spaced, which is not supported: use slices")
+    if indices.ndim > 1 or len(places) != indices.size or not places:
+        raise ModelError("it reads places in several axes at once, or none that are there, which is not supported")
+    if len(steps) != 1 or steps == {0}:
+        x, place = with_axis_alone(use, x, axis)
+        return Tensor(use.add(Take(tuple(places), place), x), x.layout.resized(axis, len(places), place))
     [step] = steps
     part = _sliced(use, x, {axis: _python_slice(size, places[0], _end(places[-1], step, size), step)})
     if indices.ndim == 1:

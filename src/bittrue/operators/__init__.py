@@ -2,7 +2,7 @@
 
 from bittrue.operators.activation import Absolute, Clip, PReLU, ReLU
 from bittrue.operators.adaptive import AdaptiveAveragePooling, AdaptiveMaxPooling
-from bittrue.operators.addressing import Broadcast, Slice, Transpose, UpsamplingNearest
+from bittrue.operators.addressing import Broadcast, Slice, Take, Transpose, UpsamplingNearest
 from bittrue.operators.arithmetic import Add, Average, Divide, Maximum, Minimum, Multiply, Subtract
 from bittrue.operators.constants import DivideConstant, ScaleOffset
 from bittrue.operators.convolution import Convolution, ConvolutionTransposed, Dense
@@ -94,6 +94,7 @@ __all__ = [
     "Sqrt",
     "Square",
     "Subtract",
+    "Take",
     "Tanh",
     "Transpose",
     "UpsamplingBilinear",

@@ -1,6 +1,6 @@
-"""Operators that read their input at other addresses: transpose, slice, broadcast, nearest upsampling.
+"""Operators that read their input at other addresses: transpose, slice, take, broadcast, nearest upsampling.
 
-Each is an affine address generator, the instruction Move.
+Each is an affine address generator, the instruction Move; places in any order are the instruction Select.
 """
 
 from dataclasses import dataclass
@@ -38,6 +38,15 @@ class Slice(Operator):
 
 
 @dataclass(frozen=True, eq=False)
+class Take(Operator):
+    """The places `indices` of `axis`, in this order, each as often as it stands there; axes are counted without the
+    batch axis, from 0."""
+
+    indices: tuple[int, ...]
+    axis: int
+
+
+@dataclass(frozen=True, eq=False)
 class Broadcast(Operator):
     """The input repeated to `shape` (batch axis left out), by NumPy's rules."""
 
@@ -51,7 +60,7 @@ class UpsamplingNearest(Operator):
     factors: tuple[int, ...]
 
 
-Addressing = Transpose | Slice | Broadcast | UpsamplingNearest
+Addressing = Transpose | Slice | Take | Broadcast | UpsamplingNearest
 
 
 # Shapes
@@ -84,6 +93,15 @@ def _ranges(operator: Slice, shape: Shape) -> list[range]:
     return found
 
 
+@shape_of.rule(Take)
+def _(operator: Take, shapes: tuple[Shape, ...]) -> Shape:
+    (shape,) = shapes
+    axis, indices = operator.axis, operator.indices
+    if not 0 <= axis < len(shape) or not indices or not set(indices) <= set(range(shape[axis])):
+        raise ModelError(f"the places don't fit axis {axis} of an input of {format_shape(shape)}.")
+    return (*shape[:axis], len(indices), *shape[axis + 1 :])
+
+
 @shape_of.rule(Broadcast)
 def _(operator: Broadcast, shapes: tuple[Shape, ...]) -> Shape:
     if broadcast_shape([shapes[0], operator.shape], "broadcast") != operator.shape:
@@ -106,17 +124,17 @@ def upsampled_shape(shape: Shape, factors: tuple[int, ...]) -> Shape:
 # Sites and groups
 
 
-@sites.rule(Transpose, Slice, Broadcast, UpsamplingNearest)
+@sites.rule(Transpose, Slice, Take, Broadcast, UpsamplingNearest)
 def _(operator: Operator, node: Node, options: PlanOptions) -> tuple[Site, ...]:
     return (output_site(node),)
 
 
-@grouping.rule(Transpose, Slice, Broadcast, UpsamplingNearest)
+@grouping.rule(Transpose, Slice, Take, Broadcast, UpsamplingNearest)
 def _(operator: Operator) -> Grouping:
     return Grouping.PASS
 
 
-@output_kind.rule(Transpose, Slice, Broadcast, UpsamplingNearest)
+@output_kind.rule(Transpose, Slice, Take, Broadcast, UpsamplingNearest)
 def _(operator: Operator) -> OutputKind:
     return OutputKind.SAME
 
@@ -138,6 +156,11 @@ def _(operator: Slice) -> FloatFunction:
         return x
 
     return cut
+
+
+@float_value.rule(Take)
+def _(operator: Take) -> FloatFunction:
+    return lambda x: x.index_select(operator.axis + 1, torch.tensor(operator.indices, device=x.device))
 
 
 @float_value.rule(Broadcast)
@@ -190,6 +213,14 @@ def _(operator: Slice, context: LoweringContext) -> None:
     _finish(program.Move(context.node.shape, strides, offset), context)
 
 
+@lower.rule(Take)
+def _(operator: Take, context: LoweringContext) -> None:
+    (kind,) = context.input_types
+    axes = range(len(kind.shape))
+    select = program.Select(tuple(operator.indices if axis == operator.axis else None for axis in axes))
+    context.finish(select, context.node.inputs, kind.fraction_bits, *value_bounds(kind))
+
+
 @lower.rule(Broadcast)
 def _(operator: Broadcast, context: LoweringContext) -> None:
     shape = context.input_types[0].shape
@@ -212,6 +243,6 @@ def _finish(move: program.Move, context: LoweringContext) -> None:
     context.finish(move, context.node.inputs, kind.fraction_bits, *value_bounds(kind))
 
 
-@bypass.rule(Transpose, Slice, Broadcast, UpsamplingNearest)
+@bypass.rule(Transpose, Slice, Take, Broadcast, UpsamplingNearest)
 def _(operator: Addressing, context: LoweringContext) -> Operator:
     return operator

@@ -26,8 +26,8 @@ OPSET = 18
 CALL_SCOPES = re.compile(r"^((Stateful)?PartitionedCall(_\d+)?/)+")
 """What inlining puts before a layer's name."""
 
-MEMORY_BYTES = 24 << 30
-"""Address space, which TensorFlow reserves more of than it uses."""
+MEMORY_BYTES = 8 << 30
+"""Address space: four times what a network of 24 million parameters takes."""
 
 
 def convert(folder: Path, target: Path) -> dict[str, str]:

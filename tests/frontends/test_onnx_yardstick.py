@@ -214,6 +214,14 @@ CASES: dict[str, tuple[tuple[int | str, ...], list[Step], str | None]] = {
         "Convolution",
     ),
     "zero padding": (IMAGE, [step("Pad", "last", integers(0, 0, 1, 2, 0, 0, 3, 0)), conv()], "ZeroPadding Convolution"),
+    "edges around a maximum": (
+        IMAGE,
+        [
+            step("Pad", "last", integers(0, 0, 0, 1, 0, 0, 1, 1), mode="edge"),
+            step("MaxPool", "last", kernel_shape=[3, 3], strides=[2, 1]),
+        ],
+        "MaxPooling",
+    ),
     "padding with a number": (
         IMAGE,
         [step("Pad", "last", integers(0, 0, 1, 2, 0, 0, 3, 0), np.float32(1.5))],
@@ -522,6 +530,22 @@ def resize(scales: list[float], **attributes: object) -> Step:
             SEQUENCE,
             [step("SplitToSequence", "x", integers(2, 2), axis=1, name="s"), step("SequenceLength", "s", name="r")],
             "SequenceLength",
+        ),
+        (
+            IMAGE,
+            [
+                step("Pad", "last", integers(0, 0, 0, 1, 0, 0, 1, 1), mode="edge", name="p"),
+                step("AveragePool", "last", kernel_shape=[3, 3]),
+            ],
+            r"node p \(Pad\): its mode 'edge' is not supported",
+        ),
+        (
+            IMAGE,
+            [
+                step("Pad", "last", integers(0, 0, 0, 1, 0, 0, 2, 1), mode="edge"),
+                step("MaxPool", "last", kernel_shape=[2, 3], name="m"),
+            ],
+            r"node m \(MaxPool\): its input's edges are repeated",
         ),
         (ROW, [step("CastLike", "last", integers(1), name="c")], r"node c \(CastLike\): it makes whole numbers"),
     ],

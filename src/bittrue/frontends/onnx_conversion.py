@@ -22,7 +22,7 @@ from bittrue.frontends.onnx_file import MAXIMUM_VALUES, OnnxGraph, OnnxNode
 from bittrue.network import Network, NetworkBuilder, Operator, Parameter, format_shape, shape_of
 from bittrue.operators import Flatten, Reshape, Transpose
 from bittrue.plan import Spec
-from bittrue.shapes import Shape
+from bittrue.shapes import Padding, Shape
 
 MAXIMUM_NODES = 5_000
 """No trained network has more; a description that does would fill any memory."""
@@ -97,6 +97,8 @@ class Conversion:
         self.batch: dict[str, int] = {}
         self.quantizers: dict[int, Quantizer] = {}
         self.formats: dict[str, Spec] = {}
+        self.edges: dict[str, Padding] = {}
+        """How often a value's edges are to be repeated around it, for maxima."""
         self.readers: defaultdict[str, list[OnnxNode]] = defaultdict(list)
         for node in graph.nodes:
             for source in node.inputs:

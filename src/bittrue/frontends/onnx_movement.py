@@ -312,7 +312,9 @@ def _pad(use: NodeUse) -> Value:
     x = use.tensor(0)
     rank = len(x.shape)
     mode = use.node.text("mode", "constant")
-    if mode != "constant":
+    readers = use.conversion.readers[use.node.outputs[0]]
+    for_maxima = mode == "edge" and bool(readers) and all(reader.op_type == "MaxPool" for reader in readers)
+    if mode != "constant" and not for_maxima:
         raise ModelError(f"its mode {mode!r} is not supported: pad with a constant")
     if use.opset < 11:
         pads, value = use.node.integers("pads", ()) or (), use.node.number("value", 0.0)
@@ -324,6 +326,11 @@ def _pad(use: NodeUse) -> Value:
         raise ModelError(f"its pads {pads} don't fit {rank} axes, or cut values off: export the model again")
     around = {axis: (pads[place], pads[place + len(axes)]) for place, axis in enumerate(axes)}
     around = {axis: pad for axis, pad in around.items() if any(pad)}
+    if for_maxima:  # a value once more changes no maximum: the poolings leave these places out
+        if any(axis < 2 for axis in around):
+            raise ModelError("it repeats the edges of the channels, which is not supported: pad with a constant")
+        use.conversion.edges[use.node.outputs[0]] = tuple(around.get(axis, (0, 0)) for axis in range(2, rank))
+        return x
     return _padded(use, x, around, value) if around else x
 
 

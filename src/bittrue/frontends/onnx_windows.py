@@ -1,7 +1,7 @@
 """ONNX's pooling, and the geometry of windows: kernel, strides, dilation, pads and auto_pad."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bittrue.errors import ModelError
 from bittrue.frontends.layout import Layout
@@ -123,9 +123,9 @@ def _pool(use: NodeUse, operator: Operator) -> Tensor:
     return Tensor(number, image_layout(use.shape_of(number)))
 
 
-def _pool_windows(use: NodeUse, operator: Callable[[Window], Operator]) -> Tensor:
+def _pool_windows(use: NodeUse, operator: Callable[[Window], Operator], geometry: Window) -> Tensor:
     """The pooling that `operator` makes of a window, over an image or over steps."""
-    x, geometry = use.tensor(0), window(use, _kernel(use))
+    x = use.tensor(0)
     added = added_axis(x, geometry)
     if added is not None:
         number = use.add(operator(geometry.without(added)), x)
@@ -143,13 +143,26 @@ def _kernel(use: NodeUse) -> tuple[int, ...]:
 def _max_pool(use: NodeUse) -> Value:
     if len(use.node.outputs) > 1 and use.node.outputs[1]:
         raise ModelError("its second output, the places of the maxima, is not supported")
-    ceil = _reaches_beyond(use, window(use, _kernel(use)))
+    geometry = window(use, _kernel(use))
+    edges = use.conversion.edges.get(use.node.inputs[0])
+    if edges is not None:
+        geometry = replace(geometry, padding=_with_edges(use, geometry, edges))
+    ceil = _reaches_beyond(use, geometry)
 
     def operator(geometry: Window) -> Operator:
         places = geometry.size, geometry.strides, geometry.padding
         return MaxPooling(*places, dilation=geometry.dilation, ceil_mode=ceil)
 
-    return _pool_windows(use, operator)
+    return _pool_windows(use, operator, geometry)
+
+
+def _with_edges(use: NodeUse, geometry: Window, edges: Padding) -> Padding:
+    """The padding where the input's edges are repeated before. Raises: ModelError where that is no padding alone."""
+    plain = use.node.text("auto_pad", "NOTSET") in ("NOTSET", "VALID") and not any(map(any, geometry.padding))
+    inside = all(max(pads) < size for pads, size in zip(edges, geometry.size, strict=True))
+    if not plain or not inside or set(geometry.dilation) != {1}:
+        raise ModelError("its input's edges are repeated, which is not supported with pads or dilation of its own")
+    return edges
 
 
 def _average_pool(use: NodeUse) -> Value:
@@ -160,7 +173,7 @@ def _average_pool(use: NodeUse) -> Value:
         places = geometry.size, geometry.strides, geometry.padding, count
         return AveragePooling(*places, dilation=geometry.dilation, ceil_mode=ceil)
 
-    return _pool_windows(use, operator)
+    return _pool_windows(use, operator, window(use, _kernel(use)))
 
 
 def _reaches_beyond(use: NodeUse, geometry: Window) -> bool:

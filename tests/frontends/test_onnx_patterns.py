@@ -15,6 +15,7 @@ from bittrue.operators import BatchNormalization, LayerNormalization
 from bittrue.plan import study_plan, uniform_plan
 from bittrue.simulation.simulator import Simulator
 from frontends.onnx_zoo import Step, computed, model, operators, positive, random, relative_error, step
+from simulation.comparison import check
 
 TOLERANCE = 1e-5
 ROW = ("n", 4, 6)
@@ -261,7 +262,9 @@ def bits(proto: onnx.ModelProto, raw: bool = False) -> np.ndarray:
     network = from_onnx(proto)
     plan = study_plan(network, 7)
     plan = uniform_plan(network, 9, 5, options=replace(plan.options, batch_norm="raw")) if raw else plan
-    return Simulator(lower_network(network, plan)).run(random(5, 6, 5, 4)).outputs
+    program, x = lower_network(network, plan), random(5, 6, 5, 4)
+    assert check(program, x[:1]) is None
+    return Simulator(program).run(x).outputs
 
 
 @pytest.mark.parametrize("raw", [False, True])

@@ -547,6 +547,11 @@ def resize(scales: list[float], **attributes: object) -> Step:
             ],
             r"node m \(MaxPool\): its input's edges are repeated",
         ),
+        (
+            ("n", 3, 1, 6, 1),
+            [step("Pad", "last", integers(0, 0, 1, 2, 0, 0, 0, 0, 2, 1), name="p")],
+            r"node p \(Pad\): it pads several axes of size 1",
+        ),
         (ROW, [step("CastLike", "last", integers(1), name="c")], r"node c \(CastLike\): it makes whole numbers"),
     ],
 )

@@ -346,6 +346,8 @@ def _padded(use: NodeUse, x: Tensor, around: dict[int, tuple[int, int]], value: 
     for axis in around:
         x, _ = with_axis_alone(use, x, axis)
     places = {axis: with_axis_alone(use, x, axis)[1] for axis in around}
+    if len(set(places.values())) < len(places):
+        raise ModelError(f"it pads several axes of size 1 of {format_shape(x.shape)}, which is not supported: pad one")
     padding = [(0, 0)] * len(x.layout.axes)
     layout = x.layout
     for axis, pad in around.items():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import onnx
 
 from bittrue.files import write_text
-from bittrue.frontends.onnx_operators import RULES
+from bittrue.frontends.onnx.rules.operators import RULES
 from frontends.backend_cases import NO_RULE, Outcome, all_cases, run
 
 HEAD = """# ONNX's own backend tests

@@ -5,8 +5,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from bittrue.frontends.onnx_conversion import NodeUse, Value
-from bittrue.frontends.onnx_operators import RULES
+from bittrue.frontends.onnx.conversion import NodeUse, Value
+from bittrue.frontends.onnx.rules.operators import RULES
 from bittrue.operators import Sigmoid
 from frontends.backend_cases import Outcome, cases_of, run
 from onnx_backend_reference import outcomes, reference, rows

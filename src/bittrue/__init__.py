@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from bittrue.errors import BittrueError
     from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
     from bittrue.frontends import load, load_with_plan
-    from bittrue.frontends.onnx import from_onnx
-    from bittrue.frontends.torch import from_torch
+    from bittrue.frontends.onnx.model import from_onnx
+    from bittrue.frontends.torch.model import from_torch
     from bittrue.integrations.compare import Comparison, compare
     from bittrue.integrations.keras_weights import WeightReport, quantize_weights
     from bittrue.lowering import lower_network as lower
@@ -70,8 +70,8 @@ _HOMES = {
     "calibration_images": "bittrue.analysis.ranges",
     "choose_recipe": "bittrue.analysis.recipe",
     "compare": "bittrue.integrations.compare",
-    "from_onnx": "bittrue.frontends.onnx",
-    "from_torch": "bittrue.frontends.torch",
+    "from_onnx": "bittrue.frontends.onnx.model",
+    "from_torch": "bittrue.frontends.torch.model",
     "histogram": "bittrue.analysis.chart",
     "load": "bittrue.frontends",
     "load_with_plan": "bittrue.frontends",

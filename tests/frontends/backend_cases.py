@@ -29,8 +29,8 @@ from onnx.backend.test.loader import load_model_tests
 from onnx.reference import ReferenceEvaluator
 
 from bittrue.errors import BittrueError
-from bittrue.frontends.onnx import from_onnx
-from bittrue.frontends.onnx_file import MINIMUM_OPSET
+from bittrue.frontends.onnx.file import MINIMUM_OPSET
+from bittrue.frontends.onnx.model import from_onnx
 from bittrue.network import Network
 from bittrue.simulation.float_model import FloatModel
 

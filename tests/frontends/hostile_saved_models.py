@@ -15,8 +15,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from bittrue.errors import ModelError
-from bittrue.frontends import saved_model_graph
-from bittrue.frontends.saved_model_conversion import convert, main
+from bittrue.frontends.tensorflow import graph as saved_model_graph
+from bittrue.frontends.tensorflow.conversion import convert, main
 
 ROWS = tf.TensorSpec((None, 3), tf.float32, name="x")
 

@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
-from bittrue.frontends.onnx import from_onnx
+from bittrue.frontends.onnx.model import from_onnx
 from bittrue.network import Network
 from bittrue.simulation.float_model import FloatModel
 

@@ -9,7 +9,7 @@ from keras import layers
 from small_model import EPSILON
 from tf2onnx.convert import from_function
 
-from bittrue.frontends.saved_model_conversion import main
+from bittrue.frontends.tensorflow.conversion import main
 
 NAMES = ("keras3", "module", "keras2", "parts")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bittrue.frontends import load
-from bittrue.frontends.keras import from_keras
+from bittrue.frontends.keras.model import from_keras
 from bittrue.network import Network
 from bittrue.simulation.float_model import FloatModel
 from frontends.keras_exports import file_of, models

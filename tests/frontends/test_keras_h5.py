@@ -14,7 +14,7 @@ from keras import layers
 
 from bittrue.errors import ModelError
 from bittrue.frontends import load
-from bittrue.frontends.keras import from_keras
+from bittrue.frontends.keras.model import from_keras
 from bittrue.operators import HardSigmoid
 from frontends.keras2_files import save_h5, save_keras2
 from frontends.keras_zoo import CASES, IMAGE, Case, functional, nested, randomise, sequential

@@ -16,7 +16,7 @@ from keras import layers
 
 from bittrue.errors import ModelError
 from bittrue.frontends import load
-from bittrue.frontends.keras_archive import WEIGHTS
+from bittrue.frontends.keras.archive import WEIGHTS
 from frontends.keras_zoo import randomise, sequential
 
 

@@ -10,7 +10,7 @@ from keras import layers, ops
 
 from bittrue.errors import ModelError
 from bittrue.frontends import load
-from bittrue.frontends.keras import from_keras
+from bittrue.frontends.keras.model import from_keras
 from bittrue.simulation.float_model import FloatModel
 from frontends.keras_zoo import Tensor, functional, images
 from frontends.test_keras_yardstick import TOLERANCE, relative_error

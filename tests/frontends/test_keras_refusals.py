@@ -13,7 +13,7 @@ import pytest
 from keras import layers
 
 from bittrue.errors import ModelError
-from bittrue.frontends.keras import from_keras
+from bittrue.frontends.keras.model import from_keras
 from frontends.keras_zoo import functional, nested, randomise, sequential
 
 

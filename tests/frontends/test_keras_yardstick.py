@@ -7,7 +7,7 @@ import pytest
 from keras import layers
 
 from bittrue.frontends import load
-from bittrue.frontends.keras import from_keras
+from bittrue.frontends.keras.model import from_keras
 from bittrue.network import Network
 from bittrue.simulation.float_model import FloatModel
 from frontends.keras_zoo import CASES, Case, images, randomise, sequential

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bittrue.errors import ModelError
-from bittrue.frontends import onnx_batch
-from bittrue.frontends.onnx import from_onnx
+from bittrue.frontends.onnx import batch as onnx_batch
+from bittrue.frontends.onnx.model import from_onnx
 from frontends.onnx_zoo import Step, integers, model, operators, random, relative_error, step
 
 VALUE = ("n", 4, 6)

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bittrue.frontends.onnx import from_onnx
+from bittrue.frontends.onnx.model import from_onnx
 from bittrue.operators import BatchNormalization
 from frontends.onnx_zoo import positive, random, relative_error
 

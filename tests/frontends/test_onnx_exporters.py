@@ -9,8 +9,8 @@ import pytest
 from keras import layers
 
 from bittrue.frontends import load
-from bittrue.frontends.keras import from_keras
-from bittrue.frontends.onnx import from_onnx
+from bittrue.frontends.keras.model import from_keras
+from bittrue.frontends.onnx.model import from_onnx
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import study_plan

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from bittrue.errors import ModelError
 from bittrue.frontends import load
-from bittrue.frontends.onnx import from_onnx
+from bittrue.frontends.onnx.model import from_onnx
 from frontends.onnx_zoo import Step, integers, model, random, step
 
 SHAPE = ("n", 2, 6, 5)

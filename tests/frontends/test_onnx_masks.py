@@ -10,7 +10,7 @@ from torch.nn import functional
 
 import bittrue
 from bittrue.errors import ModelError
-from bittrue.frontends.onnx import from_onnx
+from bittrue.frontends.onnx.model import from_onnx
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.operators import Softmax

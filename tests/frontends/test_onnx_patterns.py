@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from bittrue.frontends.onnx import from_onnx, from_onnx_with_plan
+from bittrue.frontends.onnx.model import from_onnx, from_onnx_with_plan
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.operators import BatchNormalization, LayerNormalization

@@ -9,7 +9,7 @@ import pytest
 from bittrue.errors import ModelError
 from bittrue.fixed import Quantizer, describe
 from bittrue.frontends import load, load_with_plan
-from bittrue.frontends.onnx import from_onnx, from_onnx_with_plan
+from bittrue.frontends.onnx.model import from_onnx, from_onnx_with_plan
 from bittrue.lowering import lower_network
 from bittrue.plan import Plan, Word
 from bittrue.simulation.simulator import Simulator

@@ -5,7 +5,7 @@ from math import pi, sqrt
 import numpy as np
 import pytest
 
-from bittrue.frontends.onnx import from_onnx
+from bittrue.frontends.onnx.model import from_onnx
 from frontends.onnx_zoo import Step, integers, model, operators, positive, random, relative_error, step
 
 TOLERANCE = 1e-5

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bittrue.errors import ModelError
-from bittrue.frontends.onnx import from_onnx
+from bittrue.frontends.onnx.model import from_onnx
 from frontends.onnx_zoo import Step, integers, model, operators, positive, random, relative_error, step
 
 # Both sides round to float32 at every step but may sum in another order: see test_keras_yardstick.

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from bittrue.frontends.keras import from_keras
-from bittrue.frontends.onnx import from_onnx
-from bittrue.frontends.torch import from_torch
+from bittrue.frontends.keras.model import from_keras
+from bittrue.frontends.onnx.model import from_onnx
+from bittrue.frontends.torch.model import from_torch
 from bittrue.lowering import lower_network
 from bittrue.network import Network, Parameter
 from bittrue.operators import Identity

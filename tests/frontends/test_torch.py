@@ -17,8 +17,8 @@ from torch.nn import functional
 
 from bittrue.errors import ModelError
 from bittrue.frontends import load
-from bittrue.frontends.onnx import from_onnx
-from bittrue.frontends.torch import from_torch
+from bittrue.frontends.onnx.model import from_onnx
+from bittrue.frontends.torch.model import from_torch
 from bittrue.network import Network
 from frontends.onnx_zoo import channels_last, computed, operators
 

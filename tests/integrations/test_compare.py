@@ -10,7 +10,7 @@ from keras import layers
 import bittrue
 from bittrue.data import Dataset
 from bittrue.errors import PlanError
-from bittrue.frontends.keras import from_keras
+from bittrue.frontends.keras.model import from_keras
 from bittrue.integrations import keras_insert
 from bittrue.plan import Override, study_plan, uniform_plan
 from frontends.keras_zoo import randomise, sequential

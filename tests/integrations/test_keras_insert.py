@@ -14,7 +14,7 @@ import bittrue.keras
 from bittrue.cli.demo import bundled_model
 from bittrue.data import Dataset
 from bittrue.errors import BittrueError, FormatError, ModelError, PlanError
-from bittrue.frontends.keras import from_keras
+from bittrue.frontends.keras.model import from_keras
 from bittrue.integrations.keras_insert import insert_layers
 from bittrue.lowering import lower_network
 from bittrue.network import Network

@@ -15,7 +15,7 @@ import pytest
 import bittrue.keras
 from bittrue.errors import FormatError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
-from bittrue.frontends.keras import from_keras
+from bittrue.frontends.keras.model import from_keras
 from bittrue.integrations import keras_quantize
 from bittrue.lowering import lower_network
 from bittrue.plan import PlanOptions, uniform_plan

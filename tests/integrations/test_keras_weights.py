@@ -10,7 +10,7 @@ from keras import layers
 import bittrue
 from bittrue.errors import BittrueError, ModelError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding, decode, quantize
-from bittrue.frontends.keras import from_keras
+from bittrue.frontends.keras.model import from_keras
 from bittrue.lowering import lower_network
 from bittrue.plan import study_plan
 from frontends.keras_zoo import randomise, sequential

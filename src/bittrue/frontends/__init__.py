@@ -62,7 +62,7 @@ def load(
     if isinstance(source, Network) and weights is None:
         return source
     if _comes_from(source, "keras", "tf_keras"):
-        from bittrue.frontends.keras import from_keras
+        from bittrue.frontends.keras.model import from_keras
 
         return from_keras(source, weights, told=told)
     if weights is not None:
@@ -81,7 +81,7 @@ def load_with_plan(source: str | os.PathLike[str] | object) -> tuple[Network, Pl
         may_hold = _comes_from(source, "onnx")
     if not may_hold:
         raise ModelError(f"{source} holds no plan: only an .onnx file with quantizers (QDQ or QONNX) does.")
-    from bittrue.frontends.onnx import from_onnx_with_plan
+    from bittrue.frontends.onnx.model import from_onnx_with_plan
 
     return from_onnx_with_plan(source)
 
@@ -89,15 +89,15 @@ def load_with_plan(source: str | os.PathLike[str] | object) -> tuple[Network, Pl
 def _load_file(path: str) -> Network:
     suffix = Path(path).suffix.lower()
     if suffix in KERAS_SUFFIXES:
-        from bittrue.frontends.keras import from_keras
+        from bittrue.frontends.keras.model import from_keras
 
         return from_keras(path)
     if suffix == ".onnx":
-        from bittrue.frontends.onnx import from_onnx
+        from bittrue.frontends.onnx.model import from_onnx
 
         return from_onnx(path)
     if suffix == ".pt2":
-        from bittrue.frontends.torch import from_torch
+        from bittrue.frontends.torch.model import from_torch
 
         return from_torch(path)
     if suffix in PICKLE_SUFFIXES:
@@ -106,7 +106,7 @@ def _load_file(path: str) -> Network:
             "function that returns the module with its weights and an example input, or a .pt2 file of torch.export."
         )
     if (Path(path) / "saved_model.pb").is_file():
-        from bittrue.frontends.saved_model import from_saved_model
+        from bittrue.frontends.tensorflow.saved_model import from_saved_model
 
         return from_saved_model(path)
     if suffix == ".index" or Path(f"{path}.index").is_file() or (Path(path) / "checkpoint").is_file():
@@ -122,12 +122,12 @@ def _load_file(path: str) -> Network:
 
 def _load_object(source: object, where: str) -> Network:
     if _comes_from(source, "onnx"):
-        from bittrue.frontends.onnx import from_onnx
+        from bittrue.frontends.onnx.model import from_onnx
 
         return from_onnx(source)
     module, example_input = source if isinstance(source, tuple) and len(source) == 2 else (source, None)
     if _comes_from(module, "torch"):
-        from bittrue.frontends.torch import from_torch
+        from bittrue.frontends.torch.model import from_torch
 
         return from_torch(module, example_input)
     made = f"{where} is" if where.startswith("a ") else f"{where} returned a {type(source).__qualname__}, which is"

@@ -9,7 +9,7 @@ import numpy as np
 
 from bittrue.errors import FormatError, ModelError, PlanError
 from bittrue.fixed import Quantizer
-from bittrue.frontends.keras import Origin, from_keras_layers
+from bittrue.frontends.keras.model import Origin, from_keras_layers
 from bittrue.integrations.float32 import check_float32
 from bittrue.integrations.keras_quantize import Quantize, Tensor
 from bittrue.lowering import LoweringContext, bypass

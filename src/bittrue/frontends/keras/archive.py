@@ -1,0 +1,113 @@
+"""A `.keras` file, read without Keras: a zip archive of `config.json`, `metadata.json` and `model.weights.h5`.
+
+Nothing in the file is executed, because nothing in it is ever given to anything that executes. The zip's checksums are
+verified before the contents are parsed, so a damaged file is told from a good one; the HDF5 part may hold no links to
+other files and must store what it declares.
+"""
+
+import contextlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+
+from bittrue.errors import ModelError
+from bittrue.frontends.hdf5 import damage_as_model_error, group_at, plain_array, text_attribute
+from bittrue.frontends.keras.weights import StoredArray
+
+CONFIG = "config.json"
+METADATA = "metadata.json"
+WEIGHTS = "model.weights.h5"
+
+MAXIMUM_EXPANSION = 100
+"""A member that claims to unpack to more than this multiple of its size in the file is refused; weights never do."""
+
+UNSUSPICIOUS_BYTES = 1 << 24
+"""…unless it is no larger than this."""
+
+
+@dataclass(frozen=True)
+class ArchiveWeights:
+    """The group of an HDF5 file that holds one layer's arrays, and its inner layers' groups.
+
+    names_matter: whether it must be of the layer of that name; a model that is built anew numbers its layers anew.
+    """
+
+    file: h5py.File
+    path: str = ""
+    layer: str = ""
+    names_matter: bool = True
+
+    @property
+    def key(self) -> object:
+        """Equal for two uses of one layer."""
+        return self.path
+
+    def child(self, layer: str, stored_name: str) -> "ArchiveWeights":
+        return ArchiveWeights(self.file, f"{self.path}layers/{stored_name}/", layer, self.names_matter)
+
+    def inner(self, attribute: str, layer: str) -> "ArchiveWeights":
+        return ArchiveWeights(self.file, f"{self.path}{attribute}/", layer, self.names_matter)
+
+    def arrays(self) -> list[StoredArray]:
+        """The layer's arrays in Keras's order: trainable ones first.
+
+        Raises: ModelError where the group is missing, belongs to another layer, or holds anything but plain arrays.
+        """
+        with damage_as_model_error(WEIGHTS):
+            group = group_at(self.file, f"{self.path}vars")
+            if group is None:
+                raise ModelError(
+                    f"{WEIGHTS} holds no weights of layer {self.layer}: save the whole model again, "
+                    "or pass the model object where nested models share the layer"
+                )
+            stored_for = text_attribute(group, "name")
+            if self.names_matter and stored_for not in (None, self.layer):
+                raise ModelError(f"{WEIGHTS} holds weights of {stored_for} in the place of layer {self.layer}'s")
+            return [plain_array(WEIGHTS, group, str(index), self.layer) for index in range(len(group))]
+
+
+@contextlib.contextmanager
+def open_archive(path: Path) -> Iterator[tuple[Mapping[str, object], ArchiveWeights]]:
+    """The configuration and the weights of the `.keras` file at `path`; the weights are readable until the exit.
+
+    Raises: ModelError for a file that is missing, damaged, or not written by Keras 3.
+    """
+    if not path.is_file():
+        raise ModelError("there is no such file: check the path")
+    config, weights = _read_members(path)
+    with damage_as_model_error(WEIGHTS):
+        file = h5py.File(io.BytesIO(weights), "r")
+    with file:
+        yield config, ArchiveWeights(file)
+
+
+def _read_members(path: Path) -> tuple[Mapping[str, object], bytes]:
+    with damage_as_model_error("the archive"), zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        if not {CONFIG, METADATA} <= names:
+            raise ModelError(f"it holds no {CONFIG} and {METADATA} as Keras's files do: save the model in Keras again")
+        version = _json(archive, METADATA).get("keras_version")
+        if not isinstance(version, str) or version.startswith(("0.", "1.", "2.")):
+            raise ModelError(f"it was saved by Keras {version}: load the model in Keras 3 and save it again")
+        if WEIGHTS not in names:
+            raise ModelError(f"it holds no {WEIGHTS}: save the whole model in Keras with model.save")
+        return _json(archive, CONFIG), _read(archive, WEIGHTS)
+
+
+def _json(archive: zipfile.ZipFile, name: str) -> Mapping[str, object]:
+    value = json.loads(_read(archive, name))
+    if not isinstance(value, dict):
+        raise ModelError(f"its {name} is damaged: save the model in Keras again")
+    return value
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    member = archive.getinfo(name)
+    if member.file_size > UNSUSPICIOUS_BYTES and member.file_size > MAXIMUM_EXPANSION * member.compress_size:
+        raise ModelError(f"its {name} claims to unpack to {member.file_size:,} bytes: save the model in Keras again")
+    return archive.read(member)

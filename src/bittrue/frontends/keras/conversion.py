@@ -1,0 +1,278 @@
+"""The walk over a Keras model's description, nested models included: each layer by its rule, its nodes to a builder."""
+
+import contextlib
+import graphlib
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from math import prod
+
+from bittrue.errors import ModelError
+from bittrue.frontends.keras.attention import INNER_LAYERS
+from bittrue.frontends.keras.config import (
+    FLOAT_POLICIES,
+    KerasLayer,
+    KerasModel,
+    Settings,
+    TensorReference,
+    is_from_keras,
+    read_model,
+    shown,
+)
+from bittrue.frontends.keras.layers import LAYERS, MERGING, WITH_ACTIVATION, WITH_CONSTANTS, activation
+from bittrue.frontends.keras.operations import OPERATIONS
+from bittrue.frontends.keras.remedies import REMEDIES
+from bittrue.frontends.keras.use import COUNTER, Chain, Graph, LayerUse, Outputs, ParameterReader
+from bittrue.frontends.keras.weights import Weights, exact_value
+from bittrue.network import NetworkBuilder, Operator, Parameter, format_shape
+from bittrue.operators import Input
+from bittrue.shapes import Shape
+
+MAXIMUM_NODES = 5_000
+"""Models nested in models nested in models can describe more nodes than any memory holds; none that is trained does."""
+
+MAXIMUM_VALUES = 1 << 28
+"""A layer's outputs for one image: 1 GiB in float32, beyond which a description is damaged or hostile."""
+
+MadeBy = dict[str, tuple[Weights, bool, tuple[str, ...]]]
+"""By node: the weights of the layer that it was made from, whether it is its fused activation, and the roles of its
+parameters in Keras's order."""
+
+
+class Conversion:
+    """Adds a model's nodes to a builder; a nested model's too, under its name."""
+
+    def __init__(self, builder: NetworkBuilder) -> None:
+        self._builder = builder
+        self._nodes = 0
+        self._parameters: dict[object, dict[str, Parameter]] = {}
+        self.made_by: MadeBy = {}
+        self._part_names: dict[tuple[str, str], str] = {}
+        self._not_a_layer: set[str] = set()  # nodes that no layer with other weights could stand for
+
+    def add_model(self, model: KerasModel, weights: Weights, inputs: list[str] | None, prefix: str) -> list[str]:
+        """Add the model's nodes, reading the nodes `inputs` (None: its own input, a new node); returns its outputs."""
+        layers = {layer.name: layer for layer in model.layers}
+        # A layer's first use has its name, whatever the names that second uses and fused activations ask for.
+        names = {
+            layer.name: self._builder.unique_name(prefix + layer.name)
+            for layer in model.layers
+            if not layer.is_model and (layer.class_name != "InputLayer" or inputs is None)
+        }
+        values = self._inputs(model, layers, names, inputs)
+        for layer, call in _in_order(model.layers):
+            sources = [_value(values, reference) for reference in layer.calls[call].tensors]
+            layer_weights = weights.child(layer.name, layer.stored_name)
+            if layer.is_model:
+                inner = read_model(layer.class_name, layer.settings)
+                values[layer.name, call] = self.add_model(inner, layer_weights, sources, f"{prefix}{layer.name}_")
+            else:
+                name = names[layer.name] if call == 0 else self._builder.unique_name(prefix + layer.name)
+                # Parameters bear the first use's name, whichever use comes first in the graph.
+                first = names[layer.name]
+                read = partial(self._read, layer_weights, INNER_LAYERS.get(layer.class_name, ()), first)
+                outputs = self._add_layer(layer, call, name, read, partial(self._parameter_name, first), sources)
+                roles = tuple(self._parameters.get(layer_weights.key, ()))
+                if name not in self._not_a_layer:
+                    self.made_by[name] = layer_weights, False, roles
+                if len(outputs) == 1 and outputs != [name]:
+                    self.made_by[outputs[0]] = layer_weights, True, roles
+                values[layer.name, call] = outputs
+        return [_value(values, reference) for reference in model.outputs]
+
+    def _inputs(
+        self, model: KerasModel, layers: Mapping[str, KerasLayer], names: Mapping[str, str], given: list[str] | None
+    ) -> dict[tuple[str, int], list[str]]:
+        if given is None:
+            [(name, _, _)] = model.inputs
+            given = [self._add(names.get(name, name), Input(_input_shape(layers, name)))]
+        if len(given) != len(model.inputs):
+            raise ModelError(f"the model {model.name} reads {len(model.inputs)} tensors and is given {len(given)}")
+        return {(name, call): [source] for (name, call, _), source in zip(model.inputs, given, strict=True)}
+
+    def _add_layer(
+        self,
+        layer: KerasLayer,
+        call: int,
+        name: str,
+        read: ParameterReader,
+        parameter_name: Callable[[str], str],
+        sources: list[str],
+    ) -> list[str]:
+        shapes = tuple(self._builder.shape(source) for source in sources)
+        fused: tuple[str, Operator] | None = None
+        with naming(f"layer {name} ({layer.class_name})"):
+            (_check_operation if layer.is_operation else _check_layer)(layer, len(sources))
+            arguments = layer.calls[call]
+            settings = Settings({**layer.settings.values, **arguments.named})
+            use = LayerUse(settings, shapes, read, parameter_name, arguments.operands)
+            made = (OPERATIONS if layer.is_operation else LAYERS)[layer.class_name](use)
+            if not layer.is_operation and layer.class_name in WITH_ACTIVATION:
+                fused = activation(layer.settings, shapes[0])
+        if isinstance(made, Chain):
+            for part, operator in made.parts:
+                sources = [self._add(self._part_name(name, part), operator, *sources)]
+            made = made.last
+            self._not_a_layer.add(name)
+        elif isinstance(made, Graph):
+            values: dict[str | int, str] = dict(enumerate(sources))
+            for part, operator, inputs in made.parts:
+                sources = [self._add(self._part_name(name, part), operator, *(values[place] for place in inputs))]
+                values[part] = sources[0]
+            made = made.last
+            self._not_a_layer.add(name)
+        elif isinstance(made, Outputs):
+            self._not_a_layer.add(name)
+            names = [name, *(self._builder.unique_name(name) for _ in made.operators[1:])]
+            return [self._add(node, operator, *sources) for node, operator in zip(names, made.operators, strict=True)]
+        elif layer.is_operation or layer.class_name in WITH_CONSTANTS:
+            self._not_a_layer.add(name)
+        node = self._add(name, made, *sources)
+        if fused is None or fused[0] == "linear":
+            return [node]
+        return [self._add(self._builder.unique_name(f"{name}_{fused[0]}"), fused[1], node)]
+
+    def _part_name(self, name: str, part: str) -> str:
+        """The name of the node for a part of what the layer `name` does."""
+        if (name, part) not in self._part_names:
+            self._part_names[name, part] = self._builder.unique_name(f"{name}_{part}")
+        return self._part_names[name, part]
+
+    def _parameter_name(self, name: str, role: str) -> str:
+        part, dot, part_role = role.rpartition(".")
+        return f"{self._part_name(name, part)}.{part_role}" if dot else f"{name}.{role}"
+
+    def _add(self, name: str, operator: Operator, *sources: str) -> str:
+        self._builder.add(name, operator, *sources)
+        self._nodes += 1
+        if self._nodes > MAXIMUM_NODES:
+            raise ModelError(f"it describes more than {MAXIMUM_NODES:,} nodes: give the models in it fewer layers")
+        if prod(self._builder.shape(name)) > MAXIMUM_VALUES:
+            shape = format_shape(self._builder.shape(name))
+            raise ModelError(f"layer {name}: {shape} is more than one image's values can be: correct its arguments")
+        return name
+
+    def _read(
+        self, weights: Weights, inner: tuple[tuple[str, str], ...], name: str, shapes: dict[str, Shape | None]
+    ) -> dict[str, Parameter]:
+        """The parameters for these roles; a layer's second use gets those of its first, names included.
+
+        inner: the layers inside of the layer that hold its weights, if it doesn't hold them itself.
+        """
+        if weights.key not in self._parameters:
+            wanted = {role: shape for role, shape in shapes.items() if shape is not None}
+            holders = [weights.inner(*layer) for layer in inner] or [weights]
+            stored = [array for holder in holders for array in holder.arrays()]
+            if [array.shape for array in stored] != list(wanted.values()):
+                raise ModelError(
+                    f"its arguments ask for weights of {_listed(wanted.values())} and "
+                    f"{_listed(array.shape for array in stored)} are stored: build the model and save it in Keras again"
+                )
+            self._parameters[weights.key] = {
+                role: Parameter(self._parameter_name(name, role), exact_value(array.read()))
+                for role, array in zip(wanted, stored, strict=True)
+                if role != COUNTER
+            }
+        return self._parameters[weights.key]
+
+
+def _check_operation(layer: KerasLayer, sources: int) -> None:
+    if layer.class_name not in OPERATIONS:
+        raise ModelError(
+            f"the operation {layer.class_name} of keras.ops is not supported: use keras.layers, or keras.ops' "
+            f"{', '.join(OPERATIONS)}"
+        )
+    if sources == 0:
+        raise ModelError("it reads no tensor: save the model in Keras again")
+    if layer.settings.values.get("data_format") not in (None, "channels_last"):
+        raise ModelError("its data_format is not supported: build the model with data_format='channels_last'")
+
+
+def _check_layer(layer: KerasLayer, sources: int) -> None:
+    """Refuse what bittrue doesn't read, before the layer's arguments or weights are looked at."""
+    if layer.class_name == "Lambda":
+        raise ModelError(
+            "a Lambda holds Python code, which bittrue never executes from a file (it could do anything to your "
+            "machine) and can't turn into hardware: replace it by layers that bittrue knows"
+        )
+    if layer.class_name in REMEDIES and is_from_keras(layer.module):
+        raise ModelError(f"the class {layer.class_name} is not supported: {REMEDIES[layer.class_name]}")
+    if layer.class_name not in LAYERS or not is_from_keras(layer.module):
+        origin = "" if is_from_keras(layer.module) else f" from {layer.module or 'the model itself'}"
+        raise ModelError(
+            f"the class {layer.class_name}{origin} is not supported: "
+            f"build the model from keras.layers' {', '.join(LAYERS)}"
+        )
+    if layer.settings.values.get("data_format") == "channels_first":
+        raise ModelError(
+            "data_format='channels_first' is not supported: build the model with data_format='channels_last' and copy "
+            "the weights with set_weights, which need no change"
+        )
+    policy = layer.settings.values.get("dtype", "float32")
+    if isinstance(policy, dict) and policy.get("class_name") in ("DTypePolicy", "FloatDTypePolicy"):
+        policy = Settings(policy).mapping("config").get("name")
+    if policy not in FLOAT_POLICIES:
+        policy = policy.get("class_name") if isinstance(policy, dict) else policy
+        raise ModelError(
+            f"its dtype {shown(policy)} is not supported: give the model in floating point, as it was trained"
+        )
+    if sources == 0 or (sources > 1 and layer.class_name not in MERGING):
+        raise ModelError(f"it reads {sources} tensors, expected one: save the model in Keras again")
+
+
+def _input_shape(layers: Mapping[str, KerasLayer], name: str) -> Shape:
+    with naming(f"layer {name}"):
+        if name not in layers or layers[name].class_name != "InputLayer":
+            raise ModelError("the model's input is no InputLayer: save the model in Keras again")
+        sizes = layers[name].settings.shape("batch_shape")[1:]
+        known = tuple(size for size in sizes if size is not None)
+        if not known or len(known) < len(sizes):
+            raise ModelError(
+                f"the input's shape {sizes} leaves sizes open, and hardware has fixed ones: "
+                "build the model on keras.Input with every size given"
+            )
+        return known
+
+
+def _in_order(layers: tuple[KerasLayer, ...]) -> Iterator[tuple[KerasLayer, int]]:
+    """Each (layer, call) after those whose outputs it reads, otherwise in the layers' order."""
+    calls = [(layer, call) for layer in layers for call in range(len(layer.calls))]
+    numbers = {(layer.name, call): number for number, (layer, call) in enumerate(calls)}
+    sorter: graphlib.TopologicalSorter[int] = graphlib.TopologicalSorter()
+    for number, (layer, call) in enumerate(calls):
+        sources = [(name, source_call) for name, source_call, _ in layer.calls[call].tensors]
+        sorter.add(number, *(numbers[source] for source in sources if source in numbers))
+    try:
+        sorter.prepare()
+    except graphlib.CycleError:
+        raise ModelError("its layers read each other in a circle: save the model in Keras again") from None
+    ready: list[int] = []
+    while sorter.is_active():
+        for number in sorter.get_ready():
+            heapq.heappush(ready, number)
+        number = heapq.heappop(ready)
+        sorter.done(number)
+        yield calls[number]
+
+
+def _value(values: Mapping[tuple[str, int], list[str]], reference: TensorReference) -> str:
+    layer, call, output = reference
+    found = values.get((layer, call), [])
+    if output >= len(found):
+        raise ModelError(f"it reads output {output} of layer {layer}, which isn't there: save the model in Keras again")
+    return found[output]
+
+
+def _listed(shapes: Iterable[Shape]) -> str:
+    return ", ".join(format_shape(shape) for shape in shapes) or "none"
+
+
+@contextlib.contextmanager
+def naming(where: str) -> Iterator[None]:
+    """Put the file or the layer before an error's sentence, and a full stop after it."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"{where}: {str(error).rstrip('.')}.") from error
+    except RecursionError:
+        raise ModelError(f"{where}: its models are nested too deeply: give it fewer levels.") from None

@@ -1,0 +1,118 @@
+"""Keras models into Networks: `.keras` and `.h5` files, and Keras 3's model objects under any backend.
+
+Both are read from their configuration and their arrays. A file is read without Keras, so that nothing in it can be
+executed; a model object is asked for what its file would hold, by Keras's `get_config` and `save_own_variables`.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bittrue.errors import ModelError
+from bittrue.frontends.keras.archive import open_archive
+from bittrue.frontends.keras.config import MODELS, Settings, TensorReference, is_from_keras, read_model
+from bittrue.frontends.keras.conversion import Conversion, MadeBy, naming
+from bittrue.frontends.keras.h5 import open_h5
+from bittrue.frontends.keras.object import LayerWeights, describe, named
+from bittrue.frontends.keras.weights import Weights
+from bittrue.frontends.keras.weights_file import open_weights
+from bittrue.network import Network, NetworkBuilder, check_parameters
+
+H5_SUFFIXES = (".h5", ".hdf5")
+
+
+def from_keras(
+    source: str | os.PathLike[str] | object,
+    weights: str | os.PathLike[str] | None = None,
+    *,
+    told: Callable[[str], None] | None = None,
+) -> Network:
+    """The Network of a Keras model: the path of a `.keras` file (Keras 3) or of an `.h5` file with the whole model
+    (Keras 2 and 3), or a functional or sequential model object of Keras 3.
+
+    weights: where the weights of a model object are, if not in it; told: see `frontends.load`.
+
+    Shapes are channels last without the batch axis; a fused `activation=` is a node of its own; a nested model's layers
+    bear its name before theirs. Parameters are exact: float32, or float64 where float32 can't hold them.
+
+    Raises: ModelError, in one sentence that names the file or the model, and the layer.
+    """
+    if not isinstance(source, str | os.PathLike):
+        if weights is None:
+            return from_keras_layers(source)[0]
+        where = named(source)
+        with naming(where):
+            description = describe(source)
+            _check_class(description)
+            with open_weights(Path(weights), source, told or (lambda line: None)) as stored:
+                network, _ = _network(description, stored)
+    else:
+        where = os.fspath(source)
+        open_file = open_h5 if Path(where).suffix.lower() in H5_SUFFIXES else open_archive
+        with naming(where), open_file(Path(where)) as (description, file_weights):
+            network, _ = _network(description, file_weights)
+    check_parameters(network, where)
+    return network
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What of a Keras model a node was made from.
+
+    layer: the layer itself. activation: whether the node is the layer's fused activation. roles: for each of the
+    layer's weights, in Keras's order, the role of the parameter that it became.
+    """
+
+    layer: Any
+    activation: bool
+    roles: tuple[str, ...]
+
+
+def from_keras_layers(model: object) -> tuple[Network, dict[str, Origin]]:
+    """The Network of a model object as `from_keras` reads it, and by node what made it.
+
+    The model's input has no origin, and neither has a node that is only a part of what a layer does.
+    """
+    where = named(model)
+    with naming(where):
+        network, made_by = _network(describe(model), LayerWeights(model))
+    check_parameters(network, where)
+    return network, {
+        name: Origin(weights.layer, activation, roles)
+        for name, (weights, activation, roles) in made_by.items()
+        if isinstance(weights, LayerWeights)
+    }
+
+
+def _check_class(description: Mapping[str, object]) -> None:
+    class_name, module = description.get("class_name"), description.get("module")
+    if class_name not in MODELS or not isinstance(module, str) or not is_from_keras(module):
+        raise ModelError(
+            f"its class {class_name} is not keras.Model(inputs, outputs) or keras.Sequential, and what it computes is "
+            "Python code: build the model from layers in one of these two ways and copy the weights"
+        )
+
+
+def _network(description: Mapping[str, object], weights: Weights) -> tuple[Network, MadeBy]:
+    _check_class(description)
+    class_name, config = description.get("class_name"), description.get("config")
+    if not isinstance(config, dict):
+        raise ModelError("its configuration is damaged: save the model in Keras again")
+    model = read_model(str(class_name), Settings(config))
+    _refuse_several(model.inputs, "inputs")
+    _refuse_several(model.outputs, "outputs")
+    builder = NetworkBuilder(model.name)
+    conversion = Conversion(builder)
+    [output] = conversion.add_model(model, weights, None, "")
+    return builder.finish(output), conversion.made_by
+
+
+def _refuse_several(references: tuple[TensorReference, ...], what: str) -> None:
+    if len(references) != 1:
+        found = ", ".join(name for name, _, _ in references)
+        raise ModelError(
+            f"it has {len(references)} {what} ({found}) and bittrue takes one: build "
+            "keras.Model(inputs, outputs) on the one input and the one output that the hardware computes"
+        )

@@ -1,0 +1,1 @@
+"""ONNX models into Networks: the file, the batch and the layout of its tensors, and one conversion's state."""

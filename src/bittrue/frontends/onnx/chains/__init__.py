@@ -1,0 +1,1 @@
+"""Chains of ONNX nodes that exporters write for one function."""

@@ -1,0 +1,1 @@
+"""PyTorch modules, exported programs and `.pt2` files."""

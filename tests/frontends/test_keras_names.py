@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from keras import layers
 
+from bittrue.frontends.arrays.stored import exact_value
 from bittrue.frontends.keras.model import from_keras
-from bittrue.frontends.keras.weights import exact_value
 from bittrue.network import Network
 from frontends.keras_zoo import IMAGE, nested, randomise, sequential, shared, shared_separable
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import h5py
 
 from bittrue.errors import ModelError
-from bittrue.frontends.hdf5 import damage_as_model_error, group_at, plain_array, text_attribute
-from bittrue.frontends.keras.weights import StoredArray
+from bittrue.frontends.arrays.hdf5 import damage_as_model_error, group_at, plain_array, text_attribute
+from bittrue.frontends.arrays.stored import StoredArray
 
 CONFIG = "config.json"
 METADATA = "metadata.json"

@@ -8,6 +8,7 @@ from functools import partial
 from math import prod
 
 from bittrue.errors import ModelError
+from bittrue.frontends.arrays.stored import exact_value
 from bittrue.frontends.keras.attention import INNER_LAYERS
 from bittrue.frontends.keras.config import (
     FLOAT_POLICIES,
@@ -23,7 +24,7 @@ from bittrue.frontends.keras.layers import LAYERS, MERGING, WITH_ACTIVATION, WIT
 from bittrue.frontends.keras.operations import OPERATIONS
 from bittrue.frontends.keras.remedies import REMEDIES
 from bittrue.frontends.keras.use import COUNTER, Chain, Graph, LayerUse, Outputs, ParameterReader
-from bittrue.frontends.keras.weights import Weights, exact_value
+from bittrue.frontends.keras.weights import Weights
 from bittrue.network import NetworkBuilder, Operator, Parameter, format_shape
 from bittrue.operators import Input
 from bittrue.shapes import Shape

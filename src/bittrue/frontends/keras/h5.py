@@ -14,10 +14,16 @@ from pathlib import Path
 import h5py
 
 from bittrue.errors import ModelError
-from bittrue.frontends.hdf5 import damage_as_model_error, group_at, plain_array, text_attribute, text_list_attribute
+from bittrue.frontends.arrays.hdf5 import (
+    damage_as_model_error,
+    group_at,
+    plain_array,
+    text_attribute,
+    text_list_attribute,
+)
+from bittrue.frontends.arrays.stored import StoredArray
 from bittrue.frontends.keras.activations import KERAS2_HARD_SIGMOID
 from bittrue.frontends.keras.keras2 import in_keras3_form
-from bittrue.frontends.keras.weights import StoredArray
 
 CONFIG = "model_config"
 WEIGHTS = "model_weights"

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from bittrue.errors import ModelError
+from bittrue.frontends.arrays.stored import StoredArray
 from bittrue.frontends.keras.config import MODELS, is_from_keras
-from bittrue.frontends.keras.weights import StoredArray
 
 
 def named(model: object) -> str:

@@ -1,21 +1,8 @@
 """Where a Keras layer's trained arrays come from: a weights file or the layer itself, behind one interface."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
-from bittrue.errors import ModelError
-from bittrue.shapes import Shape
-
-
-@dataclass(frozen=True)
-class StoredArray:
-    """A trained array whose shape is known before it is read, so that a wrong one costs nothing."""
-
-    shape: Shape
-    read: Callable[[], np.ndarray]
+from bittrue.frontends.arrays.stored import StoredArray
 
 
 class Weights(Protocol):
@@ -33,18 +20,3 @@ class Weights(Protocol):
 
     def arrays(self) -> list[StoredArray]:
         """The layer's own arrays in Keras's order: trainable ones first."""
-
-
-def exact_value(value: np.ndarray) -> np.ndarray:
-    """`value` in float32 without a change of any number; in float64 where float32 can't hold every one.
-
-    Raises: ModelError for values that are not floating point.
-    """
-    if value.dtype.name in ("float16", "bfloat16", "float32"):
-        return np.ascontiguousarray(value, np.float32)
-    if value.dtype.name != "float64":
-        raise ModelError(f"its weights are {value.dtype.name}: save the float model, before any quantization")
-    wide = np.ascontiguousarray(value, np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        narrow = wide.astype(np.float32)
-    return narrow if np.array_equal(narrow, wide, equal_nan=True) else wide

@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 
 from bittrue.errors import ModelError
-from bittrue.frontends.hdf5 import damage_as_model_error, group_at, text_list_attribute
+from bittrue.frontends.arrays.hdf5 import damage_as_model_error, group_at, text_list_attribute
 from bittrue.frontends.keras.archive import ArchiveWeights
 from bittrue.frontends.keras.h5 import WEIGHT_NAMES, WEIGHTS, H5Weights, read_names
 from bittrue.frontends.keras.weights import Weights

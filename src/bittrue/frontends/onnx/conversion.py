@@ -16,7 +16,7 @@ import numpy as np
 
 from bittrue.errors import ModelError
 from bittrue.fixed import FixedFormat, Quantizer, quantize
-from bittrue.frontends.keras.weights import exact_value
+from bittrue.frontends.arrays.stored import exact_value
 from bittrue.frontends.onnx.file import MAXIMUM_VALUES, OnnxGraph, OnnxNode
 from bittrue.frontends.onnx.layout import Axes, Layout
 from bittrue.network import Network, NetworkBuilder, Operator, Parameter, format_shape, shape_of

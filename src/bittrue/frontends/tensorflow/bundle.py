@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bittrue.errors import ModelError
-from bittrue.frontends.keras.weights import StoredArray
+from bittrue.frontends.arrays.stored import StoredArray
 from bittrue.frontends.tensorflow.crc32c import crc32c, unmasked
 from bittrue.shapes import Shape
 

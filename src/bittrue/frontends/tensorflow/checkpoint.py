@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bittrue.errors import ModelError
-from bittrue.frontends.keras.weights import StoredArray
+from bittrue.frontends.arrays.stored import StoredArray
 from bittrue.frontends.tensorflow.bundle import BundleEntry, read_bundle
 from bittrue.network import format_shape
 from bittrue.shapes import Shape

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from bittrue.errors import ModelError
-from bittrue.frontends.keras.weights import StoredArray
+from bittrue.frontends.arrays.stored import StoredArray
 
 NUMBERS = (h5py.h5t.TypeFloatID, h5py.h5t.TypeIntegerID, h5py.h5t.TypeOpaqueID)
 """The types of arrays; integers are refused later, and bfloat16 is opaque."""

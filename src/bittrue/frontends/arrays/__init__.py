@@ -1,0 +1,1 @@
+"""Trained arrays as files store them, whichever door they come through."""

@@ -13,9 +13,9 @@ KERAS_AND_NUMPY = "ignore:__array__ implementation doesn't accept a copy keyword
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page without its charts, whose making takes seconds and is tested elsewhere."""
-    monkeypatch.setattr("bittrue.analysis.charts.to_svg", lambda specification: "<svg></svg>")
-    monkeypatch.setattr("bittrue.analysis.charts.to_png", lambda specification: b"")
-    monkeypatch.setattr("bittrue.analysis.charts.javascript_bundle", lambda: "")
+    monkeypatch.setattr("bittrue.analysis.charts.specifications.to_svg", lambda specification: "<svg></svg>")
+    monkeypatch.setattr("bittrue.analysis.charts.specifications.to_png", lambda specification: b"")
+    monkeypatch.setattr("bittrue.analysis.charts.specifications.javascript_bundle", lambda: "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,7 +13,7 @@ from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.recipe import STUDY
 from bittrue.analysis.simulate import simulate
 from bittrue.analysis.sweep import sweep, sweep_rows
-from bittrue.analysis.trace import trace
+from bittrue.analysis.tracing.trace import trace
 from bittrue.analysis.verify import FirstMismatch, Verification, verify
 from bittrue.errors import BittrueError
 from bittrue.integrations.compare import Comparison, LayerDifference

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bittrue import keras, torch
     from bittrue.analysis.accumulators import AccumulatorWidths, accumulator_widths
-    from bittrue.analysis.chart import Chart, histogram, ranges_chart
+    from bittrue.analysis.charts.chart import Chart, histogram, ranges_chart
     from bittrue.analysis.ranges import calibration_images, measure_ranges
     from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM, Recipe, choose_recipe
     from bittrue.analysis.simulate import Simulation, simulate
     from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
-    from bittrue.analysis.sweep_result import Row, Sweep
-    from bittrue.analysis.trace import trace
-    from bittrue.analysis.trace_result import Trace
+    from bittrue.analysis.sweep_result import Sweep
+    from bittrue.analysis.tracing.trace import trace
+    from bittrue.analysis.tracing.trace_result import Trace
+    from bittrue.analysis.verdict import Row
     from bittrue.analysis.verify import Verification, verify
     from bittrue.data import Dataset, load_dataset
     from bittrue.errors import BittrueError
@@ -42,7 +43,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AccumulatorWidths": "bittrue.analysis.accumulators",
     "BittrueError": "bittrue.errors",
-    "Chart": "bittrue.analysis.chart",
+    "Chart": "bittrue.analysis.charts.chart",
     "Comparison": "bittrue.integrations.compare",
     "Dataset": "bittrue.data",
     "FixedFormat": "bittrue.fixed",
@@ -57,12 +58,12 @@ _HOMES = {
     "Ranges": "bittrue.plan",
     "Recipe": "bittrue.analysis.recipe",
     "Rounding": "bittrue.fixed",
-    "Row": "bittrue.analysis.sweep_result",
+    "Row": "bittrue.analysis.verdict",
     "STUDY": "bittrue.analysis.recipe",
     "Simulation": "bittrue.analysis.simulate",
     "Sweep": "bittrue.analysis.sweep_result",
     "SweepRow": "bittrue.analysis.sweep",
-    "Trace": "bittrue.analysis.trace_result",
+    "Trace": "bittrue.analysis.tracing.trace_result",
     "UNIFORM": "bittrue.analysis.recipe",
     "Verification": "bittrue.analysis.verify",
     "WeightReport": "bittrue.integrations.keras_weights",
@@ -72,7 +73,7 @@ _HOMES = {
     "compare": "bittrue.integrations.compare",
     "from_onnx": "bittrue.frontends.onnx.model",
     "from_torch": "bittrue.frontends.torch.model",
-    "histogram": "bittrue.analysis.chart",
+    "histogram": "bittrue.analysis.charts.chart",
     "load": "bittrue.frontends",
     "load_with_plan": "bittrue.frontends",
     "load_dataset": "bittrue.data",
@@ -80,12 +81,12 @@ _HOMES = {
     "measure_ranges": "bittrue.analysis.ranges",
     "plan_from_ranges": "bittrue.plan",
     "quantize_weights": "bittrue.integrations.keras_weights",
-    "ranges_chart": "bittrue.analysis.chart",
+    "ranges_chart": "bittrue.analysis.charts.chart",
     "simulate": "bittrue.analysis.simulate",
     "study_plan": "bittrue.plan",
     "sweep": "bittrue.analysis.sweep",
     "sweep_rows": "bittrue.analysis.sweep",
-    "trace": "bittrue.analysis.trace",
+    "trace": "bittrue.analysis.tracing.trace",
     "uniform_plan": "bittrue.plan",
     "verify": "bittrue.analysis.verify",
 }

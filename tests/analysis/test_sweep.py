@@ -15,7 +15,7 @@ import torch
 
 from analysis.networks import RecordedProgress, convolutional, images_file, random_images
 from bittrue.analysis import sweep as sweep_module
-from bittrue.analysis.metrics import summarise_deviation, tally_deviation
+from bittrue.analysis.evaluating.metrics import summarise_deviation, tally_deviation
 from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM
 from bittrue.analysis.simulate import simulate

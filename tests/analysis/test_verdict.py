@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from bittrue.analysis.statistics import mcnemar_exact
-from bittrue.analysis.sweep_result import Row, Sweep, verdict
+from bittrue.analysis.sweep_result import Sweep
+from bittrue.analysis.verdict import Row, verdict
 
 IMAGES = 1000
 

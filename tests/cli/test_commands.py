@@ -12,7 +12,8 @@ import pytest
 import bittrue.analysis.verify
 from bittrue.analysis.statistics import mcnemar_exact
 from bittrue.analysis.sweep import SweepRow
-from bittrue.analysis.sweep_result import Row, Sweep, verdict
+from bittrue.analysis.sweep_result import Sweep
+from bittrue.analysis.verdict import Row, verdict
 from bittrue.analysis.verify import FirstMismatch
 from bittrue.cli.demo import next_commands
 from bittrue.cli.sweep import sufficient

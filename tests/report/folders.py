@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from bittrue.analysis.statistics import mcnemar_exact, wilson_interval
-from bittrue.analysis.sweep_result import Row, Sweep
+from bittrue.analysis.sweep_result import Sweep
+from bittrue.analysis.verdict import Row
 from bittrue.files import dump_json, write_text
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
 from bittrue.plan import STUDY_OPTIONS, Plan, Ranges, SiteRange

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from analysis.networks import convolutional, random_images
-from bittrue.analysis.trace import trace
-from bittrue.analysis.trace_result import Trace
+from bittrue.analysis.tracing.trace import trace
+from bittrue.analysis.tracing.trace_result import Trace
 from bittrue.errors import BittrueError
 from bittrue.plan import study_plan
 from bittrue.report import build_report
@@ -30,9 +30,9 @@ def _traced(tmp_path_factory: pytest.TempPathFactory) -> Trace:
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page without its charts, whose making takes seconds and is tested elsewhere."""
-    monkeypatch.setattr("bittrue.analysis.charts.to_svg", lambda specification: "<svg></svg>")
-    monkeypatch.setattr("bittrue.analysis.charts.to_png", lambda specification: b"")
-    monkeypatch.setattr("bittrue.analysis.charts.javascript_bundle", lambda: "")
+    monkeypatch.setattr("bittrue.analysis.charts.specifications.to_svg", lambda specification: "<svg></svg>")
+    monkeypatch.setattr("bittrue.analysis.charts.specifications.to_png", lambda specification: b"")
+    monkeypatch.setattr("bittrue.analysis.charts.specifications.javascript_bundle", lambda: "")
 
 
 def test_every_node_has_its_place_and_lines_lead_downwards(traced: Trace) -> None:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from bittrue.analysis.batches import chosen_images, default_batch_size, reading
+from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size, reading
 from bittrue.analysis.progress import Progress, showing
 from bittrue.data import Dataset
 from bittrue.display import Column, Table, View

@@ -11,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from bittrue.analysis.batches import chosen_images, default_batch_size, reading
+from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size, reading
 from bittrue.analysis.progress import Progress, showing
 from bittrue.data import Dataset
 from bittrue.errors import BittrueError, DataError

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from bittrue.analysis.arrays import ArrayFile, growing_array, smallest_integers, words_in_twos_complement, words_of
-from bittrue.analysis.batches import chosen_images, default_batch_size, reading
-from bittrue.analysis.evaluation import combined, question_by_shape
-from bittrue.analysis.metrics import PerImage, join, summarise
+from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size, reading
+from bittrue.analysis.evaluating.evaluation import combined, question_by_shape
+from bittrue.analysis.evaluating.metrics import PerImage, join, summarise
 from bittrue.analysis.progress import Progress, showing
 from bittrue.data import Dataset
 from bittrue.display import Column, Table, View

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bittrue.analysis.batches import chosen_images, default_batch_size, reading
-from bittrue.analysis.evaluation import Question, combined, question
-from bittrue.analysis.metrics import PerImage, PerImageDeviation, flips, join, summarise, summarise_deviation
+from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size, reading
+from bittrue.analysis.evaluating.evaluation import Question, combined, question
+from bittrue.analysis.evaluating.metrics import PerImage, PerImageDeviation, flips, join, summarise, summarise_deviation
+from bittrue.analysis.evaluating.store import BatchRecord, Store, Study, gaps
 from bittrue.analysis.progress import Progress, found_here, showing
 from bittrue.analysis.recipe import Recipe
 from bittrue.analysis.statistics import mcnemar_exact
-from bittrue.analysis.store import BatchRecord, Store, Study, gaps
-from bittrue.analysis.sweep_result import Row, Sweep, verdict
+from bittrue.analysis.sweep_result import Sweep
+from bittrue.analysis.verdict import Row, verdict
 from bittrue.data import Batch, Dataset
 from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
 from bittrue.lowering import lower_network

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bittrue.analysis.batches import chosen_images
+from bittrue.analysis.evaluating.batches import chosen_images
 from bittrue.analysis.progress import Progress, showing
 from bittrue.data import Dataset
 from bittrue.definition import Codes as DefinedCodes

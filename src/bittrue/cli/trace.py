@@ -28,7 +28,7 @@ def trace(
     ] = None,
 ) -> None:
     """Say which sites overflow or round to 0, and what freeing each of them, or the fewest together, brings back."""
-    from bittrue.analysis.trace import trace as run
+    from bittrue.analysis.tracing.trace import trace as run
 
     network = model.load()
     formats = load_plan(plan)

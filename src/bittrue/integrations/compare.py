@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from bittrue.analysis.batches import chosen_images, default_batch_size, reading
+from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size, reading
 from bittrue.analysis.progress import Progress, showing
 from bittrue.analysis.simulate import Simulation
 from bittrue.data import Dataset

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bittrue.analysis.accumulators import AccumulatorWidths
-from bittrue.analysis.reach import SiteReach, site_reaches
-from bittrue.analysis.sweep_result import Row, Sweep
-from bittrue.analysis.trace_result import Trace
+from bittrue.analysis.charts.reach import SiteReach, site_reaches
+from bittrue.analysis.sweep_result import Sweep
+from bittrue.analysis.tracing.trace_result import Trace
+from bittrue.analysis.verdict import Row
 from bittrue.errors import BittrueError
 from bittrue.files import read_json
 from bittrue.plan import Plan, Ranges

@@ -15,8 +15,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bittrue.analysis import charts
-from bittrue.analysis.sweep_result import SIGNIFICANCE
+from bittrue.analysis.charts import specifications as charts
+from bittrue.analysis.verdict import SIGNIFICANCE
 from bittrue.files import write_bytes, write_text
 from bittrue.plan import describe_spec
 from bittrue.report import tables, trace_view

@@ -6,7 +6,7 @@ from math import ceil, log10
 from typing import Any
 
 from bittrue import wording
-from bittrue.analysis.sweep_result import Row
+from bittrue.analysis.verdict import Row
 from bittrue.report.evidence import Evidence
 from bittrue.wording import percent, typographic
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from bittrue.analysis.sweep_result import Row
-from bittrue.analysis.trace_result import Effect, Event, SiteTrace, Trace
+from bittrue.analysis.tracing.trace_result import Effect, Event, SiteTrace, Trace
+from bittrue.analysis.verdict import Row
 from bittrue.report.tables import HEAT_LEVELS
 
 WIDTH = 340  # units of the picture, which are pixels on a phone

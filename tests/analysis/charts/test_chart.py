@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bittrue.analysis.chart import Chart, histogram, ranges_chart
+from bittrue.analysis.charts.chart import Chart, histogram, ranges_chart
 from bittrue.errors import BittrueError
 from bittrue.fixed import FixedFormat
 from report.folders import BINS, plan, ranges, sweep

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
-from bittrue.analysis.batches import LARGEST_BATCH, chosen_images, reading
-from bittrue.analysis.diagnosis import diagnose_plan, diagnose_site
-from bittrue.analysis.freeing import free, freed_spec, sites_freed
-from bittrue.analysis.judging import Judge
-from bittrue.analysis.plan_counts import PlanCounts
+from bittrue.analysis.evaluating.batches import LARGEST_BATCH, chosen_images, reading
 from bittrue.analysis.progress import Progress, showing
-from bittrue.analysis.smallest_set import ENOUGH, smallest_set
-from bittrue.analysis.stops import Stops
-from bittrue.analysis.trace_result import Effect, SiteTrace, Trace
+from bittrue.analysis.tracing.diagnosis import diagnose_plan, diagnose_site
+from bittrue.analysis.tracing.freeing import free, freed_spec, sites_freed
+from bittrue.analysis.tracing.judging import Judge
+from bittrue.analysis.tracing.plan_counts import PlanCounts
+from bittrue.analysis.tracing.smallest_set import ENOUGH, smallest_set
+from bittrue.analysis.tracing.stops import Stops
+from bittrue.analysis.tracing.trace_result import Effect, SiteTrace, Trace
 from bittrue.data import Dataset
 from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
 from bittrue.lowering import lower_keeping, lower_seen, lower_variant

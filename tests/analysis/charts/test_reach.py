@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bittrue.analysis.reach import Fit, SiteReach, median_magnitude, site_reaches
+from bittrue.analysis.charts.reach import Fit, SiteReach, median_magnitude, site_reaches
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
 from bittrue.plan import Guard, Plan, PlanOptions, Ranges, SiteRange, Spec, Word
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bittrue.analysis import store as store_module
-from bittrue.analysis.store import BatchRecord, Store, Study, gaps
+from bittrue.analysis.evaluating import store as store_module
+from bittrue.analysis.evaluating.store import BatchRecord, Store, Study, gaps
 from bittrue.errors import StoreError
 
 STUDY = Study("sha256:network", "sha256:data", {"batch_norm": "raw", "images": 10_000})
@@ -105,7 +105,7 @@ WRITER = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from test_store import STUDY, record
-from bittrue.analysis.store import Store, gaps
+from bittrue.analysis.evaluating.store import Store, gaps
 with Store.open(sys.argv[1], STUDY) as store:
     store.begin("float", {})
     for gap in gaps(store.finished("float"), 100_000):
@@ -118,7 +118,7 @@ INTERRUPTED = """
 import sys, time
 sys.path.insert(0, sys.argv[2])
 from test_store import STUDY, record
-from bittrue.analysis import store as store_module
+from bittrue.analysis.evaluating import store as store_module
 with store_module.Store.open(sys.argv[1], STUDY) as store:
     store.connection.execute("PRAGMA cache_size = 1")  # so that pages of an open transaction reach the file
     store.connection.execute("BEGIN IMMEDIATE")

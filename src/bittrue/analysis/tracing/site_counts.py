@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bittrue.analysis.trace_result import Event
+from bittrue.analysis.tracing.trace_result import Event
 from bittrue.fixed import Overflow, Quantizer, Rounding, decode, overflow_code
 from bittrue.fixed.integers import apply_overflow
 

@@ -11,8 +11,8 @@ from functools import cache
 from math import ceil, floor, log2
 from typing import Any
 
-from bittrue.analysis.reach import SiteReach
-from bittrue.analysis.sweep_result import SIGNIFICANCE, Row
+from bittrue.analysis.charts.reach import SiteReach
+from bittrue.analysis.verdict import SIGNIFICANCE, Row
 from bittrue.fixed import FixedFormat
 from bittrue.fixed.notation import ap_fixed_name
 from bittrue.plan import SiteRange, describe_spec

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from bittrue.analysis.metrics import (
+from bittrue.analysis.evaluating.metrics import (
     EndsIn,
     PerImage,
     PerImageDeviation,

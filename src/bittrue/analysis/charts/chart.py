@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bittrue.analysis import charts
-from bittrue.analysis.reach import site_reaches
+from bittrue.analysis.charts import specifications
+from bittrue.analysis.charts.reach import site_reaches
 from bittrue.errors import BittrueError
 from bittrue.files import dump_json, write_bytes, write_text
 from bittrue.fixed import FixedFormat
@@ -18,12 +18,14 @@ from bittrue.plan import Plan, Ranges
 class Chart:
     """A chart. specification: Vega-Lite's, without the data's address: all of it stands in it."""
 
-    specification: charts.Specification
+    specification: specifications.Specification
 
     @cached_property
     def svg(self) -> str:
         """An SVG element, no wider than where it stands; text and lines have the colour of the text around it."""
-        return charts.to_svg(self.specification).replace("<svg ", '<svg style="max-width: 100%; height: auto" ', 1)
+        return specifications.to_svg(self.specification).replace(
+            "<svg ", '<svg style="max-width: 100%; height: auto" ', 1
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the chart as what the suffix says: .svg, .png, or .json (Vega-Lite).
@@ -32,9 +34,9 @@ class Chart:
         """
         match Path(path).suffix.lower():
             case ".svg":
-                write_text(path, charts.to_svg(self.specification))
+                write_text(path, specifications.to_svg(self.specification))
             case ".png":
-                write_bytes(path, charts.to_png(self.specification))
+                write_bytes(path, specifications.to_png(self.specification))
             case ".json":
                 write_text(path, dump_json(self.specification))
             case suffix:
@@ -50,7 +52,7 @@ class Chart:
 def ranges_chart(ranges: Ranges, plan: Plan | None = None) -> Chart:
     """Every site on an axis of powers of two: where its magnitudes lie, and what the plan's format resolves and
     reaches."""
-    return Chart(charts.ranges_chart(site_reaches(ranges, plan)))
+    return Chart(specifications.ranges_chart(site_reaches(ranges, plan)))
 
 
 def histogram(ranges: Ranges, site: str, formats: Sequence[FixedFormat] = ()) -> Chart:
@@ -58,4 +60,4 @@ def histogram(ranges: Ranges, site: str, formats: Sequence[FixedFormat] = ()) ->
 
     Raises: PlanError for a site that was not measured, with the nearest names.
     """
-    return Chart(charts.histogram_chart(site, ranges[site], formats))
+    return Chart(specifications.histogram_chart(site, ranges[site], formats))

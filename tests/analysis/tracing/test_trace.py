@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from analysis.networks import Layers, RecordedProgress, chain, convolutional, parameter, random_images
-from bittrue.analysis.freeing import free, freed_spec
 from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.simulate import simulate
-from bittrue.analysis.trace import trace
-from bittrue.analysis.trace_result import Effect, Trace
+from bittrue.analysis.tracing.freeing import free, freed_spec
+from bittrue.analysis.tracing.trace import trace
+from bittrue.analysis.tracing.trace_result import Effect, Trace
 from bittrue.data import Dataset, load_dataset
 from bittrue.definition import Codes as DefinedCodes
 from bittrue.definition import interpret_step
@@ -203,7 +203,7 @@ def test_a_change_that_is_overlooked_is_found_out(
 
 def test_a_count_that_is_off_is_found_out(monkeypatch: pytest.MonkeyPatch, network: Network, tmp_path: Path) -> None:
     """The canary of the counts: exact results one unit too large."""
-    from bittrue.analysis import plan_counts
+    from bittrue.analysis.tracing import plan_counts
 
     shifted = plan_counts._shifted
     monkeypatch.setattr(plan_counts, "_shifted", lambda codes, *rest: shifted(codes + 1, *rest))
@@ -424,7 +424,7 @@ def test_a_network_that_predicts_nothing_is_judged_by_its_error(tmp_path: Path) 
 
 
 def test_batches_and_memory_change_nothing(monkeypatch: pytest.MonkeyPatch, network: Network, tmp_path: Path) -> None:
-    from bittrue.analysis import trace as trace_module
+    from bittrue.analysis.tracing import trace as trace_module
 
     dataset = random_images(tmp_path)
     plan = study_plan(network, 1, word_length=4)
@@ -460,7 +460,7 @@ def test_progress_and_json(network: Network, tmp_path: Path) -> None:
 def test_a_site_whose_freedom_would_take_too_long_says_so(
     monkeypatch: pytest.MonkeyPatch, network: Network, tmp_path: Path
 ) -> None:
-    from bittrue.analysis import trace as trace_module
+    from bittrue.analysis.tracing import trace as trace_module
 
     plan, dataset = uniform_plan(network, 60, 30), random_images(tmp_path)
     assert "dense.weight" in trace(network, plan, dataset, images=2).ranking

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bittrue.analysis.evaluation import question_by_shape
-from bittrue.analysis.trace_result import Effect
+from bittrue.analysis.evaluating.evaluation import question_by_shape
+from bittrue.analysis.tracing.trace_result import Effect
 from bittrue.data import Dataset
 from bittrue.network import Network
 from bittrue.operators import ends_in_probabilities

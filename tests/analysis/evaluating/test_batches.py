@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from analysis.networks import chain, convolutional, random_images
-from bittrue.analysis.batches import chosen_images, default_batch_size, reading
+from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size, reading
 from bittrue.errors import DataError
 from bittrue.operators import Input, ReLU
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bittrue.analysis.smallest_set import ENOUGH
-from bittrue.analysis.trace_result import Effect, SiteTrace, Trace
+from bittrue.analysis.tracing.smallest_set import ENOUGH
+from bittrue.analysis.tracing.trace_result import Effect, SiteTrace, Trace
 from bittrue.fixed import FixedFormat, Quantizer
 from bittrue.fixed.arrays import quantize_array
 from bittrue.network import Network

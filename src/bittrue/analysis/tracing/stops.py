@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from bittrue.analysis.trace_result import SiteTrace, Stop
+from bittrue.analysis.tracing.trace_result import SiteTrace, Stop
 from bittrue.network import Network
 from bittrue.program import FixedNetwork
 from bittrue.simulation.simulator import KeptBatch

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from bittrue.analysis import charts
-from bittrue.analysis.reach import site_reaches
+from bittrue.analysis.charts import specifications as charts
+from bittrue.analysis.charts.reach import site_reaches
 from report.folders import IMAGES, plan, ranges, sweep
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bittrue.analysis.smallest_set import smallest_set
+from bittrue.analysis.tracing.smallest_set import smallest_set
 
 NAMES = [f"site{index}" for index in range(20)]
 

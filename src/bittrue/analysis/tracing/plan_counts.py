@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from bittrue.analysis.site_counts import Exact, QuantizerCounts
-from bittrue.analysis.trace_result import SiteTrace
+from bittrue.analysis.tracing.site_counts import Exact, QuantizerCounts
+from bittrue.analysis.tracing.trace_result import SiteTrace
 from bittrue.errors import CarrierError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, describe
 from bittrue.fixed.arrays import quantize_array

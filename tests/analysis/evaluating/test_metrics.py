@@ -7,8 +7,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from bittrue.analysis import metrics
-from bittrue.analysis.metrics import PerImage, flips, join, summarise, summarise_deviation, tally, tally_binary
+from bittrue.analysis.evaluating import metrics
+from bittrue.analysis.evaluating.metrics import (
+    PerImage,
+    flips,
+    join,
+    summarise,
+    summarise_deviation,
+    tally,
+    tally_binary,
+)
 from bittrue.errors import BittrueError, DataError
 
 ROWS = np.array(

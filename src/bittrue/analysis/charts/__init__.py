@@ -1,0 +1,1 @@
+"""Charts of what was found: Vega-Lite specifications, and the pictures that notebooks show."""

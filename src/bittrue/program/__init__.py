@@ -1,5 +1,6 @@
 """What fixed-point hardware computes: a FixedNetwork and its instructions."""
 
+from bittrue.program.bounds import Bounds
 from bittrue.program.fixed_network import CodeType, FixedNetwork, Step
 from bittrue.program.functions import (
     ELU,
@@ -55,6 +56,7 @@ __all__ = [
     "Add",
     "BatchNorm",
     "Below",
+    "Bounds",
     "Bypass",
     "Clip",
     "CodeType",

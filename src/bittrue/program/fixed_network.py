@@ -2,9 +2,13 @@
 follow."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
+from math import ceil, floor
 
+from bittrue.errors import PlanError
 from bittrue.fixed import Quantizer
+from bittrue.program.bounds import Bounds
 from bittrue.program.instructions import Instruction
 from bittrue.shapes import Shape
 
@@ -22,9 +26,34 @@ class CodeType:
     low: int | None = None
     high: int | None = None
 
+    @classmethod
+    def within(cls, shape: Shape, fraction_bits: int, bounds: Bounds) -> "CodeType":
+        """The codes of `fraction_bits` that hold all values within `bounds`."""
+        scale = Fraction(2) ** fraction_bits
+        low = None if bounds.low is None else floor(bounds.low * scale)
+        high = None if bounds.high is None else ceil(bounds.high * scale)
+        return cls(shape, fraction_bits, low, high)
+
     @property
     def is_float(self) -> bool:
         return self.fraction_bits is None
+
+    @property
+    def binary_point(self) -> int:
+        """The fraction bits of a type that has codes.
+
+        Raises PlanError for FLOAT values and for exact results without a finite code.
+        """
+        if self.fraction_bits is None:
+            raise PlanError(
+                "A value that is FLOAT, or has no finite code, has no binary point; give its site a format."
+            )
+        return self.fraction_bits
+
+    @property
+    def bounds(self) -> Bounds:
+        """What the values lie between."""
+        return Bounds.of_codes(self.low, self.high, self.binary_point)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +81,16 @@ class Step:
     def is_dyadic(self) -> bool:
         """Whether the exact result has a code, which the quantizer shifts; else it is rounded as it is computed."""
         return self.exact.fraction_bits is not None
+
+    @property
+    def rounds_with(self) -> Quantizer:
+        """The quantizer of a step that must have one.
+
+        Raises PlanError where the exact code is passed on.
+        """
+        if self.quantizer is None:
+            raise PlanError(f"site {self.site or self.name}: it needs a format here; EXACT and FLOAT have none.")
+        return self.quantizer
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import traceback
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -111,3 +112,34 @@ def test_a_table_keeps_its_promises() -> None:
 
     with pytest.raises(bittrue.errors.BittrueError, match="Derived has no rule in 'this test', which knows Dummy"):
         table[Derived]
+
+
+def test_a_rule_that_raises_is_named_in_the_traceback() -> None:
+    table: RuleTable[Any] = RuleTable("this test")
+
+    @table.rule(activation.ReLU, activation.Clip)
+    def _() -> None:
+        raise ValueError
+
+    with pytest.raises(ValueError) as raised:
+        table[activation.Clip]()
+    assert "in this test[ReLU, Clip]\n" in "".join(traceback.format_exception(raised.value))
+    assert table[activation.Clip].__qualname__ == "this test[ReLU, Clip]"
+
+
+def test_every_rule_has_a_name() -> None:
+    tables = {id(table): table for base in BASES for table in columns(base).values()}
+    unnamed = [
+        f"{table.name}[{cls.__name__}]" for table in tables.values() for cls in table if table[cls].__name__ == "_"
+    ]
+    assert not unnamed
+
+
+def test_a_rule_with_a_name_of_its_own_keeps_it() -> None:
+    table: RuleTable[Any] = RuleTable("this test")
+
+    @table.rule(Dummy)
+    def identity() -> None:
+        """Used by hand, too."""
+
+    assert identity.__name__ == "identity"

@@ -7,6 +7,7 @@ can be made from it.
 """
 
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Generic, TypeVar
 
 from bittrue.errors import BittrueError
@@ -28,12 +29,17 @@ class RuleTable(Generic[Rule]):
         self._gaps: dict[type, str] = {}
 
     def rule(self, *classes: type) -> Callable[[Rule], Rule]:
-        """Register the decorated function for each of `classes`."""
+        """Register the decorated function for each of `classes`.
+
+        Where it is called `_`, tracebacks and profiles call it by its cell of the table: `lower[ReLU]`.
+        """
 
         def register(function: Rule) -> Rule:
             for cls in classes:
                 self._refuse_second(cls)
                 self._rules[cls] = function
+            if isinstance(function, FunctionType) and function.__name__ == "_":
+                _name(function, f"{self.name}[{', '.join(cls.__name__ for cls in classes)}]")
             return function
 
         return register
@@ -71,3 +77,8 @@ class RuleTable(Generic[Rule]):
     def _refuse_second(self, cls: type) -> None:
         if cls in self._rules or cls in self._gaps:
             raise TypeError(f"{cls.__name__} has a rule or a stated gap in '{self.name}' already")
+
+
+def _name(function: FunctionType, name: str) -> None:
+    function.__name__ = function.__qualname__ = name
+    function.__code__ = function.__code__.replace(co_name=name, co_qualname=name)

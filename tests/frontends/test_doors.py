@@ -12,7 +12,7 @@ import torch
 import bittrue
 from bittrue.errors import ModelError
 from bittrue.frontends.tensorflow.checkpoint import read_bundle
-from bittrue.frontends.tensorflow.saved_model import network_of_conversion
+from bittrue.frontends.tensorflow.converted import network_of_conversion
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.operators import BatchNormalization

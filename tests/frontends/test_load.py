@@ -1,5 +1,8 @@
 """`load` finds the front end for a file or an object, and imports no framework before it has to."""
 
+import ast
+import importlib
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +13,7 @@ from keras import layers
 
 from bittrue.errors import ModelError
 from bittrue.frontends import load
+from bittrue.frontends.doors import FILES, OBJECTS, READABLE, ClosedDoor
 from frontends.keras_zoo import sequential
 
 
@@ -56,3 +60,27 @@ def test_no_framework_is_imported_with_the_module() -> None:
     code = f"import sys, bittrue.frontends; print([name for name in {frameworks} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
+
+
+def imported(code: str, *names: str) -> list[str]:
+    """Which of these modules a process has imported after `code`."""
+    script = f"import sys\n{code}\nprint([name for name in {names} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    found: list[str] = ast.literal_eval(result.stdout.splitlines()[-1])
+    return found
+
+
+def test_a_door_imports_what_its_own_models_need(model: keras.Model, tmp_path: Path) -> None:
+    model.save(tmp_path / "model.keras")
+    code = f"import bittrue; bittrue.load({str(tmp_path / 'model.keras')!r})"
+    assert imported(code, "h5py", "keras", "onnx", "onnxscript", "tensorflow", "torch.onnx._internal") == ["h5py"]
+
+
+def test_every_door_has_its_reader() -> None:
+    doors = [door for door in (*FILES, *OBJECTS) if not isinstance(door, ClosedDoor)]
+    for door in doors:
+        for reader in filter(None, (door.read, door.with_plan)):
+            module = importlib.import_module(f"bittrue.frontends.{reader.module}")
+            parameters = inspect.signature(getattr(module, reader.function)).parameters
+            assert set(getattr(door, "accepts", ())) <= set(parameters)
+    assert all(door.called in READABLE for door in doors)

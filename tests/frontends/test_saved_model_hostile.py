@@ -19,7 +19,7 @@ import pytest
 import bittrue
 from bittrue.errors import ModelError
 from bittrue.frontends.tensorflow import saved_model
-from bittrue.frontends.tensorflow.saved_model import network_of_conversion
+from bittrue.frontends.tensorflow.converted import network_of_conversion
 
 Report = tuple[Path, dict[str, Any]]
 

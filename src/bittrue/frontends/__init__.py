@@ -2,21 +2,12 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from bittrue.errors import ModelError
+from bittrue.frontends.doors import READABLE, TORCH_OBJECT, ClosedDoor, called, file_door, object_door
 from bittrue.frontends.python_file import build_model, names_a_function
 from bittrue.network import Network
 from bittrue.plan import Plan
-
-READABLE = (
-    "a .keras file (Keras 3), an .h5 file (Keras 2 or 3), an .onnx file, a .pt2 file (torch.export), a SavedModel "
-    "folder (TensorFlow), file.py:function for a function that builds the model, a Keras 3 model object, a PyTorch "
-    "module with its example input, an exported PyTorch program or an ONNX model"
-)
-
-KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
-PICKLE_SUFFIXES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 def load(
@@ -26,7 +17,7 @@ def load(
     example_input: object | None = None,
     told: Callable[[str], None] | None = None,
 ) -> Network:
-    """The Network that `source` holds: a path, dispatched by its suffix, `file.py:function`, or a model object.
+    """The Network that `source` holds: a path, `file.py:function`, or a model object, by the doors of `doors.py`.
 
     weights: where the weights of a Keras model object, or of the one that the function builds, are: a `.weights.h5` or
     `.h5` file, or a TensorFlow checkpoint (its prefix, its index file, or its folder). The object's own stay as they
@@ -42,32 +33,17 @@ def load(
     doesn't support.
     """
     if example_input is not None:
-        if not _comes_from(source, "torch") or _comes_from(source, "keras"):
+        if object_door(source) is not TORCH_OBJECT:
             raise ModelError(
-                f"an example input goes with a PyTorch module, and {_called(source)} is none: leave it out."
+                f"an example input goes with a PyTorch module, and {called(source)} is none: leave it out."
             )
         source = (source, example_input)
+    where = called(source)
     if isinstance(source, str | os.PathLike):
-        where = os.fspath(source)
         if not names_a_function(where):
-            if weights is not None:
-                raise ModelError(
-                    f"{where} is a model with weights of its own: give weights only with file.py:function or a model "
-                    "object."
-                )
-            return _load_file(where)
+            return _load_file(where, weights)
         source = build_model(where)
-    else:
-        where = _called(source)
-    if isinstance(source, Network) and weights is None:
-        return source
-    if _comes_from(source, "keras", "tf_keras"):
-        from bittrue.frontends.keras.model import from_keras
-
-        return from_keras(source, weights, told=told)
-    if weights is not None:
-        raise ModelError(f"{where} is no Keras model with weights to be put in: leave the weights out.")
-    return _load_object(source, where)
+    return _load_object(source, where, {"weights": weights, "told": told})
 
 
 def load_with_plan(source: str | os.PathLike[str] | object) -> tuple[Network, Plan]:
@@ -75,70 +51,41 @@ def load_with_plan(source: str | os.PathLike[str] | object) -> tuple[Network, Pl
 
     Raises: ModelError for another kind of model, one without quantizers, and quantizers that no fixed-point format is.
     """
-    if isinstance(source, str | os.PathLike):
-        may_hold = Path(source).suffix.lower() == ".onnx"
-    else:
-        may_hold = _comes_from(source, "onnx")
-    if not may_hold:
+    door = file_door(os.fspath(source)) if isinstance(source, str | os.PathLike) else object_door(source)
+    if door is None or isinstance(door, ClosedDoor) or door.with_plan is None:
         raise ModelError(f"{source} holds no plan: only an .onnx file with quantizers (QDQ or QONNX) does.")
-    from bittrue.frontends.onnx.model import from_onnx_with_plan
+    network, plan = door.with_plan(source)
+    return network, plan
 
-    return from_onnx_with_plan(source)
 
-
-def _load_file(path: str) -> Network:
-    suffix = Path(path).suffix.lower()
-    if suffix in KERAS_SUFFIXES:
-        from bittrue.frontends.keras.model import from_keras
-
-        return from_keras(path)
-    if suffix == ".onnx":
-        from bittrue.frontends.onnx.model import from_onnx
-
-        return from_onnx(path)
-    if suffix == ".pt2":
-        from bittrue.frontends.torch.model import from_torch
-
-        return from_torch(path)
-    if suffix in PICKLE_SUFFIXES:
+def _load_file(path: str, weights: object) -> Network:
+    if weights is not None:
         raise ModelError(
-            f"{path} is a pickle, which bittrue never loads because it may run code: give file.py:function for a "
-            "function that returns the module with its weights and an example input, or a .pt2 file of torch.export."
+            f"{path} is a model with weights of its own: give weights only with file.py:function or a model object."
         )
-    if (Path(path) / "saved_model.pb").is_file():
-        from bittrue.frontends.tensorflow.saved_model import from_saved_model
-
-        return from_saved_model(path)
-    if suffix == ".index" or Path(f"{path}.index").is_file() or (Path(path) / "checkpoint").is_file():
+    door = file_door(path)
+    if door is None:
         raise ModelError(
-            f"{path} is a TensorFlow checkpoint, which holds weights but no model: give file.py:function for the "
-            "function that builds the model, with this as its weights."
+            f"{path} is not a model that bittrue reads: give {READABLE}; "
+            "a model open in Keras becomes such a file with model.save('model.keras')."
         )
-    raise ModelError(
-        f"{path} is not a model that bittrue reads: give {READABLE}; "
-        "a model open in Keras becomes such a file with model.save('model.keras')."
-    )
+    if isinstance(door, ClosedDoor):
+        raise ModelError(f"{path} {door.sentence}")
+    network: Network = door.read(path)
+    return network
 
 
-def _load_object(source: object, where: str) -> Network:
-    if _comes_from(source, "onnx"):
-        from bittrue.frontends.onnx.model import from_onnx
-
-        return from_onnx(source)
+def _load_object(source: object, where: str, arguments: dict[str, object]) -> Network:
+    """where: what errors call it; the source as it was given, a file's function included."""
+    if isinstance(source, Network) and arguments["weights"] is None:
+        return source
     module, example_input = source if isinstance(source, tuple) and len(source) == 2 else (source, None)
-    if _comes_from(module, "torch"):
-        from bittrue.frontends.torch.model import from_torch
-
-        return from_torch(module, example_input)
-    made = f"{where} is" if where.startswith("a ") else f"{where} returned a {type(source).__qualname__}, which is"
-    raise ModelError(f"{made} not a model that bittrue reads: give {READABLE}.")
-
-
-def _called(source: object) -> str:
-    return os.fspath(source) if isinstance(source, str | os.PathLike) else f"a {type(source).__qualname__}"
-
-
-def _comes_from(source: object, *packages: str) -> bool:
-    """Whether the object's class, or one that it derives from, is from one of these packages (tf_keras is Keras 2 under
-    another name; a Keras model under the torch backend is a PyTorch module as well)."""
-    return any(cls.__module__.partition(".")[0] in packages for cls in type(source).__mro__)
+    door = TORCH_OBJECT if module is not source and TORCH_OBJECT.recognises(module) else object_door(source)
+    if arguments["weights"] is not None and (door is None or "weights" not in door.accepts):
+        raise ModelError(f"{where} is no Keras model with weights to be put in: leave the weights out.")
+    if door is None:
+        made = f"{where} is" if where.startswith("a ") else f"{where} returned a {type(source).__qualname__}, which is"
+        raise ModelError(f"{made} not a model that bittrue reads: give {READABLE}.")
+    arguments = {**arguments, "example_input": example_input}
+    network: Network = door.read(module, **{name: arguments[name] for name in door.accepts})
+    return network

@@ -1,7 +1,7 @@
 """Keras 2's descriptions of models, and those that Keras 3 writes into `.h5` files, in the form of Keras 3's own files.
 
 Only what differs is changed, and only where it has the expected type: everything is checked where it is read
-(`keras_config`). Keras 2's form: `get_config` of TensorFlow 2.4 to 2.15 (https://github.com/keras-team/tf-keras).
+(`config.py`). Keras 2's form: `get_config` of TensorFlow 2.4 to 2.15 (https://github.com/keras-team/tf-keras).
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,6 +1,6 @@
 """What each operation of `keras.ops` means in a functional model: `x + y`, `x / 6`, `ops.mean(x, axis=(1, 2))`.
 
-As in `keras_layers`, a table from the operation's class to the rule that makes its operator. Axes are counted with the
+As in `layers.py`, a table from the operation's class to the rule that makes its operator. Axes are counted with the
 batch axis in a file, and without it in the network; nothing may move or mix the images of a batch. The semantics are
 those of Keras 3.15's operations, on channels last.
 """

@@ -16,6 +16,7 @@ from bittrue.frontends.arrays.hdf5 import damage_as_model_error, group_at, text_
 from bittrue.frontends.keras.archive import ArchiveWeights
 from bittrue.frontends.keras.h5 import WEIGHT_NAMES, WEIGHTS, H5Weights, read_names
 from bittrue.frontends.keras.weights import Weights
+from bittrue.frontends.tensorflow.checkpoint import assign, find_checkpoint
 
 LAYER_NAMES = "layer_names"
 
@@ -26,8 +27,6 @@ def open_weights(path: Path, model: Any, told: Callable[[str], None]) -> Iterato
 
     Raises: ModelError for a file that is missing, damaged, of another kind, or another model's.
     """
-    from bittrue.frontends.tensorflow.checkpoint import assign, find_checkpoint
-
     checkpoint = find_checkpoint(path)
     if checkpoint is not None:
         yield assign(checkpoint, model, told)

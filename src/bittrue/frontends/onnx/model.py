@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bittrue.errors import ModelError
+from bittrue.frontends.doors import NEEDS_ONNX
 from bittrue.network import Network, check_parameters
 from bittrue.plan import Plan, PlanOptions, Site, Spec, Word, sites_of
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
     from bittrue.frontends.onnx.conversion import Conversion, Tensor
     from bittrue.frontends.onnx.file import OnnxGraph, OnnxNode
-
-WITHOUT_ONNX = "ONNX models are read with the onnx package, which is not installed: run `pip install 'bittrue[onnx]'`"
 
 
 def from_onnx(source: "str | os.PathLike[str] | ModelProto | Any") -> Network:
@@ -82,10 +81,9 @@ def _named(source: object) -> str:
 def _read(source: Any) -> tuple[Network, dict[str, Spec]]:
     where = _named(source)
     with _naming(where):
-        try:
-            from bittrue.frontends.onnx.file import read_file, read_proto
-        except ImportError as error:
-            raise ModelError(WITHOUT_ONNX) from error
+        NEEDS_ONNX.check()
+        from bittrue.frontends.onnx.file import read_file, read_proto
+
         if isinstance(source, str | os.PathLike):
             network, formats = network_of(read_file(Path(source)))
         elif type(source).__name__ == "ModelProto":

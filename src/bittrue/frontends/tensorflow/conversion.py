@@ -5,7 +5,7 @@
 writes TARGET/model.onnx, whose inputs are the signature's and, in the variables' place, one for each of them, and
 TARGET/result.json: the variables' keys in the checkpoint by these inputs' names, or the sentence of the refusal.
 
-TensorFlow is given only what `saved_model_graph` has checked. It inlines functions and evaluates constants; the model
+TensorFlow is given only what `graph.py` has checked. It inlines functions and evaluates constants; the model
 isn't run, and no initializer, asset, saver or restore function is.
 """
 

@@ -1,0 +1,165 @@
+"""The doors that a model comes through: one row a kind of file or object, which `load` walks.
+
+A row names its reader and what the reader needs as text, so that nothing is imported for a door that stays closed.
+"""
+
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from bittrue.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Packages that don't come with bittrue itself, and the sentence where they are missing."""
+
+    packages: tuple[str, ...]
+    missing: str
+
+    def check(self) -> None:
+        """Raises: ModelError where one of the packages is not installed."""
+        if any(importlib.util.find_spec(package) is None for package in self.packages):
+            raise ModelError(self.missing)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A function of a front end by its module there, imported when it is called."""
+
+    module: str
+    function: str
+
+    def __call__(self, source: object, **arguments: object) -> Any:
+        return getattr(import_module(f"bittrue.frontends.{self.module}"), self.function)(source, **arguments)
+
+
+@dataclass(frozen=True)
+class FileDoor:
+    """A kind of file or folder that is read.
+
+    called: what a list of all that is read calls it. recognises: whether a path is one.
+    with_plan: reads the file's quantizers too, as a plan.
+    """
+
+    called: str
+    recognises: Callable[[Path], bool]
+    read: Reader
+    with_plan: Reader | None = None
+
+
+@dataclass(frozen=True)
+class ClosedDoor:
+    """A kind of file that people try and that is not read: what it is and the way that works, behind its path."""
+
+    recognises: Callable[[Path], bool]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class ObjectDoor:
+    """A kind of model in memory.
+
+    packages: those of its class, or of one that its class derives from. accepts: the arguments of `load` that the
+    reader takes beside the model.
+    """
+
+    called: str
+    packages: tuple[str, ...]
+    read: Reader
+    accepts: tuple[str, ...] = ()
+    with_plan: Reader | None = None
+
+    def recognises(self, source: object) -> bool:
+        return any(cls.__module__.partition(".")[0] in self.packages for cls in type(source).__mro__)
+
+
+def _ends_in(*suffixes: str) -> Callable[[Path], bool]:
+    return lambda path: path.suffix.lower() in suffixes
+
+
+def _holds(name: str) -> Callable[[Path], bool]:
+    return lambda path: (path / name).is_file()
+
+
+def _is_checkpoint(path: Path) -> bool:
+    """By its index file, its prefix, or its folder."""
+    return path.suffix.lower() == ".index" or Path(f"{path}.index").is_file() or (path / "checkpoint").is_file()
+
+
+NEEDS_ONNX = Needs(
+    ("onnx",),
+    "ONNX models are read with the onnx package, which is not installed: run `pip install 'bittrue[onnx]'`",
+)
+NEEDS_EXPORTER = Needs(
+    ("onnx", "onnxscript"),
+    "PyTorch models are read by way of ONNX, and its packages are not installed: run `pip install 'bittrue[onnx]'`",
+)
+NEEDS_TENSORFLOW = Needs(
+    ("tensorflow", "tf2onnx", "onnx"),
+    "a SavedModel is read with TensorFlow and tf2onnx, which are not installed: "
+    "run `pip install 'bittrue[tensorflow]'`",
+)
+"""Each reader checks its own as it begins, since it may be called without a door."""
+
+_KERAS = Reader("keras.model", "from_keras")
+_ONNX = Reader("onnx.model", "from_onnx")
+_ONNX_WITH_PLAN = Reader("onnx.model", "from_onnx_with_plan")
+_TORCH = Reader("torch.model", "from_torch")
+
+FILES: tuple[FileDoor | ClosedDoor, ...] = (
+    FileDoor("a .keras file (Keras 3)", _ends_in(".keras"), _KERAS),
+    FileDoor("an .h5 file (Keras 2 or 3)", _ends_in(".h5", ".hdf5"), _KERAS),
+    FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, with_plan=_ONNX_WITH_PLAN),
+    FileDoor("a .pt2 file (torch.export)", _ends_in(".pt2"), _TORCH),
+    ClosedDoor(
+        _ends_in(".pt", ".pth", ".ckpt", ".pkl", ".pickle"),
+        "is a pickle, which bittrue never loads because it may run code: give file.py:function for a function that "
+        "returns the module with its weights and an example input, or a .pt2 file of torch.export.",
+    ),
+    FileDoor(
+        "a SavedModel folder (TensorFlow)",
+        _holds("saved_model.pb"),
+        Reader("tensorflow.saved_model", "from_saved_model"),
+    ),
+    ClosedDoor(
+        _is_checkpoint,
+        "is a TensorFlow checkpoint, which holds weights but no model: give file.py:function for the function that "
+        "builds the model, with this as its weights.",
+    ),
+)
+"""A path goes through the first that recognises it."""
+
+KERAS_OBJECT = ObjectDoor("a Keras 3 model object", ("keras", "tf_keras"), _KERAS, ("weights", "told"))
+TORCH_OBJECT = ObjectDoor(
+    "a PyTorch module with its example input, an exported PyTorch program", ("torch",), _TORCH, ("example_input",)
+)
+ONNX_OBJECT = ObjectDoor("an ONNX model", ("onnx",), _ONNX, with_plan=_ONNX_WITH_PLAN)
+
+OBJECTS = (KERAS_OBJECT, TORCH_OBJECT, ONNX_OBJECT)
+"""An object goes through the first that recognises it: a Keras model may be a PyTorch module as well."""
+
+FUNCTION = "file.py:function for a function that builds the model"
+
+_CALLED = (*(door.called for door in FILES if isinstance(door, FileDoor)), FUNCTION, *(door.called for door in OBJECTS))
+READABLE = f"{', '.join(_CALLED[:-1])} or {_CALLED[-1]}"
+"""All that is read, for an error's sentence."""
+
+
+def file_door(path: str) -> FileDoor | ClosedDoor | None:
+    """The door of the file or folder at `path`, None where there is none."""
+    return next((door for door in FILES if door.recognises(Path(path))), None)
+
+
+def object_door(source: object) -> ObjectDoor | None:
+    """The door that a model in memory goes through, None where there is none."""
+    return next((door for door in OBJECTS if door.recognises(source)), None)
+
+
+def called(source: object) -> str:
+    """What an error's sentence calls the source."""
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else f"a {type(source).__qualname__}"

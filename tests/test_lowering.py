@@ -16,7 +16,7 @@ from bittrue.lowering import LoweringContext, lower, lower_network
 from bittrue.network import Network
 from bittrue.operators import Convolution
 from bittrue.plan import STUDY_OPTIONS, Override, PlanOptions, plan_from_ranges, study_plan, uniform_plan
-from bittrue.program import FixedNetwork, MultiplyAccumulate, ScaleOffset
+from bittrue.program import Bounds, FixedNetwork, MultiplyAccumulate, ScaleOffset
 from bittrue.simulation.simulator import Simulator
 from cases import CASES, POSITIVE_CASES, Case, inputs_of
 from float64_network import error_bounds, evaluate
@@ -258,7 +258,7 @@ def _wrong(name: str) -> Any:
         match instruction:
             case MultiplyAccumulate() if name == "weight's binary point":
                 bits = tuple(bits + 1 for bits in instruction.weight_fraction_bits)
-                instruction, rest = replace(instruction, weight_fraction_bits=bits), (rest[0] + 1, None, None)
+                instruction, rest = replace(instruction, weight_fraction_bits=bits), (rest[0] + 1, Bounds())
             case MultiplyAccumulate() if name == "bias's binary point" and instruction.bias is not None:
                 instruction = replace(instruction, bias_fraction_bits=instruction.bias_fraction_bits + 1)
             case ScaleOffset() if name == "offset's sign":

@@ -8,7 +8,6 @@ table gives the operator with its rounded parameters instead, to be computed in 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil, floor
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from bittrue.fixed.format import LARGEST_WORD_LENGTH
 from bittrue.fixed.surd import round_surd
 from bittrue.network import Network, Node, Operator, Parameter
 from bittrue.plan import Guard, Plan, PlanOptions, Site, Spec, Word, check_plan
-from bittrue.program import Bypass, CodeType, FixedNetwork, Instruction, Step
+from bittrue.program import Bounds, Bypass, CodeType, FixedNetwork, Instruction, Step
 from bittrue.rules import RuleTable
 from bittrue.shapes import Shape
 
@@ -181,15 +180,13 @@ class LoweringContext:
         instruction: Instruction,
         inputs: Sequence[str],
         fraction_bits: int,
-        low: Fraction | None,
-        high: Fraction | None,
+        bounds: Bounds,
         shape: Shape | None = None,
     ) -> str:
-        """Add a step in between, whose exact code is passed on; returns its name. `low`, `high`: bounds on the
-        value."""
+        """Add a step in between, whose exact code is passed on; returns its name. bounds: on its value."""
         self._emitted += 1
         name = f"{self.node.name}.{self._emitted}"
-        exact = self._code_type(shape or self.node.shape, fraction_bits, low, high)
+        exact = self._code_type(shape or self.node.shape, fraction_bits, bounds)
         self._append(Step(name, None, instruction, tuple(inputs), exact, None, exact))
         return name
 
@@ -198,17 +195,15 @@ class LoweringContext:
         instruction: Instruction,
         inputs: Sequence[str],
         fraction_bits: int | None,
-        low: Fraction | None,
-        high: Fraction | None,
+        bounds: Bounds,
     ) -> None:
         """Add the node's last step, with the quantizer of its output site.
 
-        fraction_bits: of the exact result, None where it is no dyadic number. low, high: bounds on its value, if any
-        hold.
+        fraction_bits: of the exact result, None where it is no dyadic number. bounds: on its value.
         """
         site = f"{self.node.name}.output"
         spec = self.spec("output")
-        exact = self._code_type(self.node.shape, fraction_bits, low, high)
+        exact = self._code_type(self.node.shape, fraction_bits, bounds)
         if spec is Word.EXACT:
             if fraction_bits is None:
                 raise PlanError(
@@ -217,7 +212,7 @@ class LoweringContext:
             self._append(Step(self.node.name, site, instruction, tuple(inputs), exact, None, exact))
             return
         quantizer = self.quantizer("output")
-        rounded = quantized_type(self.node.shape, quantizer, low, high)
+        rounded = quantized_type(self.node.shape, quantizer, bounds)
         self._append(
             Step(self.node.name, site, instruction, tuple(inputs), exact, quantizer, rounded, isinstance(spec, Guard))
         )
@@ -231,56 +226,30 @@ class LoweringContext:
             self._append(Step(self.node.name, site, instruction, self.node.inputs, exact, None, exact))
             return
         quantizer = self.quantizer("output")
-        rounded = quantized_type(self.node.shape, quantizer, None, None)
+        rounded = quantized_type(self.node.shape, quantizer, Bounds())
         guard = isinstance(spec, Guard)
         self._append(Step(self.node.name, site, instruction, self.node.inputs, exact, quantizer, rounded, guard))
 
-    def _code_type(
-        self, shape: Shape, fraction_bits: int | None, low: Fraction | None, high: Fraction | None
-    ) -> CodeType:
+    def _code_type(self, shape: Shape, fraction_bits: int | None, bounds: Bounds) -> CodeType:
         if fraction_bits is None:
             return CodeType(shape, None)
-        unit = Fraction(2) ** fraction_bits
-        lowest = None if low is None else floor(low * unit)
-        highest = None if high is None else ceil(high * unit)
-        widest = max(abs(lowest or 0), abs(highest or 0))
+        kind = CodeType.within(shape, fraction_bits, bounds)
+        widest = max(abs(kind.low or 0), abs(kind.high or 0))
         if widest >> LARGEST_WORD_LENGTH:
             raise CarrierError(
                 f"site {self.node.name}.output: its exact result can need {widest.bit_length() + 1} bits, more than "
                 f"the {LARGEST_WORD_LENGTH} that can be carried; give a site before it fewer bits."
             )
-        return CodeType(shape, fraction_bits, lowest, highest)
+        return kind
 
     def _append(self, step: Step) -> None:
         self._steps.append(step)
         self._types[step.name] = self.seen.get(step.name, step.type)
 
 
-def quantized_type(shape: Shape, quantizer: Quantizer, low: Fraction | None, high: Fraction | None) -> CodeType:
-    """The codes that a quantizer can make of values between `low` and `high` (None: unbounded on that side)."""
-    bits = quantizer.format.fraction_bits
-    rounded = [None if bound is None else fixed.round_to_code(bound, bits, quantizer.rounding) for bound in (low, high)]
-    if quantizer.overflow is Overflow.UNBOUNDED:
-        return CodeType(shape, bits, rounded[0], rounded[1])
-    least, most = quantizer.min_code, quantizer.max_code
-    fits = all(code is not None and least <= code <= most for code in rounded)
-    if not fits and quantizer.overflow in (Overflow.WRAP, Overflow.SATURATE_ZERO):
-        return CodeType(shape, bits, least, most)
-    clipped = [
-        end if code is None else min(max(code, least), most) for code, end in zip(rounded, (least, most), strict=True)
-    ]
-    return CodeType(shape, bits, clipped[0], clipped[1])
-
-
-def value_bounds(kind: CodeType) -> tuple[Fraction | None, Fraction | None]:
-    """The bounds of a type's codes, as values."""
-    if kind.fraction_bits is None:
-        return None, None
-    unit = Fraction(2) ** -kind.fraction_bits
-    return (
-        None if kind.low is None else kind.low * unit,
-        None if kind.high is None else kind.high * unit,
-    )
+def quantized_type(shape: Shape, quantizer: Quantizer, bounds: Bounds) -> CodeType:
+    """The codes that a quantizer can make of values within `bounds`."""
+    return CodeType.within(shape, quantizer.format.fraction_bits, bounds.quantized(quantizer))
 
 
 def lower_network(network: Network, plan: Plan) -> FixedNetwork:

@@ -28,7 +28,7 @@ from bittrue.lowering import lower_network, quantized_type
 from bittrue.network import Parameter
 from bittrue.operators import Convolution, Dense, LayerNormalization, Softmax, Tanh
 from bittrue.plan import STUDY_OPTIONS, Override, Plan, PlanOptions, plan_from_ranges, uniform_plan
-from bittrue.program import Add, Below, Clip, CodeType, FixedNetwork, Instruction, ScaleOffset, Step
+from bittrue.program import Add, Below, Bounds, Clip, CodeType, FixedNetwork, Instruction, ScaleOffset, Step
 from bittrue.simulation import wide
 from bittrue.simulation.carrier import Carrier, carrier_for
 from bittrue.simulation.simulator import Simulator, prove
@@ -173,7 +173,7 @@ def _difference(
 ) -> str | None:
     """Where an instruction's wide rule differs from the definition; sources: codes of shape (3, 2), and their F."""
     exact = CodeType((3, 2), bits)
-    step = Step("y", "y.output", instruction, ("x",), exact, quantizer, quantized_type((3, 2), quantizer, None, None))
+    step = Step("y", "y.output", instruction, ("x",), exact, quantizer, quantized_type((3, 2), quantizer, Bounds()))
     types = tuple(CodeType((3, 2), fraction_bits) for _, fraction_bits in sources)
     inputs = tuple(np.array(codes, object).reshape(1, 3, 2) for codes, _ in sources)
     result = wide.wide_kernel[type(instruction)](instruction, step, types)(inputs)

@@ -10,11 +10,13 @@ import torch
 from bittrue import program
 from bittrue.errors import ModelError
 from bittrue.fixed.dyadic import integer_array
-from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
+from bittrue.lowering import LoweringContext, bypass, lower
 from bittrue.network import Node, Operator, Parameter, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, parameter_site, sites
+from bittrue.program import Bounds
+from bittrue.program.bounds import hull
 from bittrue.shapes import Shape
 
 
@@ -164,10 +166,8 @@ def _numbers(operator: ReLU, context: LoweringContext) -> tuple[Fraction | None,
 @lower.rule(ReLU)
 def _(operator: ReLU, context: LoweringContext) -> None:
     (kind,) = context.input_types
-    assert kind.fraction_bits is not None
     most, slope, threshold = _numbers(operator, context)
-    low, high = value_bounds(kind)
-    source, bits = context.node.inputs[0], kind.fraction_bits
+    source, bits, bounds = context.node.inputs[0], kind.binary_point, kind.bounds
     if slope == 0 and threshold == 0:
         clip = program.Clip(Fraction(0), most)
     else:
@@ -177,39 +177,23 @@ def _(operator: ReLU, context: LoweringContext) -> None:
         below = program.Below(threshold, scale_below, offset_below)
         branches = program.ScaleOffset(one, scale_bits, np.zeros(1, np.int64), offset_bits, below)
         bits = max(bits + scale_bits, offset_bits)
-        low, high = _branch_bounds(low, high, slope, threshold)
+        bounds = _branches(bounds, slope, threshold)
         if most is None:
-            context.finish(branches, (source,), bits, low, high)
+            context.finish(branches, (source,), bits, bounds)
             return
-        source = context.emit(branches, (source,), bits, low, high)
+        source = context.emit(branches, (source,), bits, bounds)
         clip = program.Clip(None, most)
     bits = max([bits, *(_fraction_bits(bound) for bound in (clip.low, clip.high) if bound is not None)])
-    context.finish(clip, (source,), bits, *_clipped(low, high, clip))
+    context.finish(clip, (source,), bits, bounds.clipped(clip.low, clip.high))
 
 
-def _branch_bounds(
-    low: Fraction | None, high: Fraction | None, slope: Fraction, threshold: Fraction
-) -> tuple[Fraction | None, Fraction | None]:
-    """Bounds of x above the threshold and slope·(x − threshold) below it."""
-    if low is None or high is None:
-        return None, None
+def _branches(x: Bounds, slope: Fraction, threshold: Fraction) -> Bounds:
+    """Of x above the threshold and slope·(x − threshold) below it."""
+    if x.ends is None:
+        return Bounds()
+    low, high = x.ends
     ends = [low, high, Fraction(0), threshold, slope * (low - threshold)]
-    return min(ends), max(ends)
-
-
-def _clipped(
-    low: Fraction | None, high: Fraction | None, clip: program.Clip
-) -> tuple[Fraction | None, Fraction | None]:
-    def clipped(end: Fraction | None) -> Fraction | None:
-        if end is not None and clip.low is not None:
-            end = max(end, clip.low)
-        if end is not None and clip.high is not None:
-            end = min(end, clip.high)
-        return end
-
-    least = clipped(low if low is not None else clip.low)
-    most = clipped(high) if high is not None else clip.high
-    return least, most
+    return Bounds(min(ends), max(ends))
 
 
 def _fraction_bits(number: Fraction) -> int:
@@ -221,7 +205,6 @@ def _fraction_bits(number: Fraction) -> int:
 def _(operator: PReLU, context: LoweringContext) -> None:
     """Slopes for more than the last axis are those of the channels of a value in which these axes are one."""
     (kind,) = context.input_types
-    assert kind.fraction_bits is not None
     rounded = context.parameter(operator.slope)
     (slope_bits,) = rounded.fraction_bits
     scale_bits = max(slope_bits, 0)
@@ -229,27 +212,20 @@ def _(operator: PReLU, context: LoweringContext) -> None:
     zero = np.zeros(1, np.int64)
     below = program.Below(Fraction(0), integer_array(slopes), zero)
     branches = program.ScaleOffset(integer_array([1 << scale_bits]), scale_bits, zero, 0, below)
-    low, high = value_bounds(kind)
-    bits = max(kind.fraction_bits + scale_bits, 0)  # the offset's own are 0
+    bits = max(kind.binary_point + scale_bits, 0)  # the offset's own are 0
     ends = [Fraction(slope, 1 << scale_bits) for slope in slopes]
-    bounds = _hull(*(_branch_bounds(low, high, slope, Fraction(0)) for slope in (min(ends), max(ends))))
+    bounds = hull(_branches(kind.bounds, slope, Fraction(0)) for slope in (min(ends), max(ends)))
     shape, axes = context.node.shape, operator.slope.value.ndim
     if axes == 1:
-        context.finish(branches, context.node.inputs, bits, *bounds)
+        context.finish(branches, context.node.inputs, bits, bounds)
         return
     joined = (*shape[:-axes], prod(shape[-axes:]))
-    source = context.emit(program.Reshape(), context.node.inputs, kind.fraction_bits, low, high, joined)
-    scaled = context.emit(branches, (source,), bits, *bounds, joined)
-    context.finish(program.Reshape(), (scaled,), bits, *bounds)
+    source = context.emit(program.Reshape(), context.node.inputs, kind.binary_point, kind.bounds, joined)
+    scaled = context.emit(branches, (source,), bits, bounds, joined)
+    context.finish(program.Reshape(), (scaled,), bits, bounds)
 
 
-def _hull(*bounds: tuple[Fraction | None, Fraction | None]) -> tuple[Fraction | None, Fraction | None]:
-    """The least and the largest of all ends; None where one is unknown."""
-    ends = [end for pair in bounds for end in pair if end is not None]
-    return (min(ends), max(ends)) if len(ends) == 2 * len(bounds) else (None, None)
-
-
-def _bounds(operator: Clip, context: LoweringContext) -> tuple[Fraction | None, Fraction | None]:
+def _limits(operator: Clip, context: LoweringContext) -> tuple[Fraction | None, Fraction | None]:
     """(low, high) as their sites round them."""
     low, high = (
         None if bound is None else context.number(role, bound) if bound else Fraction(0)
@@ -261,22 +237,19 @@ def _bounds(operator: Clip, context: LoweringContext) -> tuple[Fraction | None, 
 @lower.rule(Clip)
 def _(operator: Clip, context: LoweringContext) -> None:
     (kind,) = context.input_types
-    assert kind.fraction_bits is not None
-    clip = program.Clip(*_bounds(operator, context))
+    clip = program.Clip(*_limits(operator, context))
     finest = [_fraction_bits(bound) for bound in (clip.low, clip.high) if bound is not None]
-    bounds = _clipped(*value_bounds(kind), clip)
-    context.finish(clip, context.node.inputs, max([kind.fraction_bits, *finest]), *bounds)
+    bounds = kind.bounds.clipped(clip.low, clip.high)
+    context.finish(clip, context.node.inputs, max([kind.binary_point, *finest]), bounds)
 
 
 @lower.rule(Absolute)
 def _(operator: Absolute, context: LoweringContext) -> None:
     (kind,) = context.input_types
-    assert kind.fraction_bits is not None
     one, zero = np.ones(1, np.int64), np.zeros(1, np.int64)
     branches = program.ScaleOffset(one, 0, zero, 0, program.Below(Fraction(0), -one, zero))
-    low, high = value_bounds(kind)
-    largest = None if low is None or high is None else max(-low, high, Fraction(0))
-    context.finish(branches, context.node.inputs, max(kind.fraction_bits, 0), Fraction(0), largest)
+    bounds = Bounds(Fraction(0), kind.bounds.magnitude)
+    context.finish(branches, context.node.inputs, max(kind.binary_point, 0), bounds)
 
 
 @bypass.rule(ReLU)
@@ -297,7 +270,7 @@ def _(operator: PReLU, context: LoweringContext) -> Operator:
 
 @bypass.rule(Clip)
 def _(operator: Clip, context: LoweringContext) -> Operator:
-    low, high = _bounds(operator, context)
+    low, high = _limits(operator, context)
     return Clip(None if low is None else float(low), None if high is None else float(high))
 
 

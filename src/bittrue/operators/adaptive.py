@@ -11,13 +11,14 @@ import torch
 
 from bittrue import program
 from bittrue.errors import ModelError
-from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
+from bittrue.lowering import LoweringContext, bypass, lower
 from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
-from bittrue.operators.movement import hull
 from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.operators.pooling import finish_sum
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, sites
+from bittrue.program import Bounds
+from bittrue.program.bounds import hull
 from bittrue.shapes import Shape
 
 
@@ -105,7 +106,7 @@ def _(operator: AdaptiveMaxPooling, context: LoweringContext) -> None:
     source, window, strides = _laid_out(operator, context, lambda window, count: [*window] + [window[-1]] * count)
     nothing = ((0, 0),) * len(window)
     instruction = program.WindowExtremum(window, strides, nothing, (1,) * len(window))
-    context.finish(instruction, (source,), kind.fraction_bits, *value_bounds(kind))
+    context.finish(instruction, (source,), kind.binary_point, kind.bounds)
 
 
 @lower.rule(AdaptiveAveragePooling)
@@ -147,12 +148,11 @@ def _laid_out(
             strides.append(reach)
     source = context.node.inputs[0]
     if any(indices):
-        assert kind.fraction_bits is not None
-        zeros = [(Fraction(0), Fraction(0))] if any(-1 in read for read in indices if read) else []
-        bounds = hull([value_bounds(kind), *zeros])
+        zeros = [Bounds.exactly(Fraction(0))] if any(-1 in read for read in indices if read) else []
+        bounds = hull([kind.bounds, *zeros])
         shape = tuple(size if read is None else len(read) for size, read in zip(kind.shape, indices, strict=False))
         select = program.Select((*indices, None))
-        source = context.emit(select, (source,), kind.fraction_bits, *bounds, (*shape, kind.shape[-1]))
+        source = context.emit(select, (source,), kind.binary_point, bounds, (*shape, kind.shape[-1]))
     return source, tuple(reaches), tuple(strides)
 
 

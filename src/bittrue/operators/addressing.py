@@ -10,7 +10,7 @@ import torch
 
 from bittrue import program
 from bittrue.errors import ModelError
-from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
+from bittrue.lowering import LoweringContext, bypass, lower
 from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.broadcasting import broadcast_shape
 from bittrue.operators.float_value import FloatFunction, float_value
@@ -218,7 +218,7 @@ def _(operator: Take, context: LoweringContext) -> None:
     (kind,) = context.input_types
     axes = range(len(kind.shape))
     select = program.Select(tuple(operator.indices if axis == operator.axis else None for axis in axes))
-    context.finish(select, context.node.inputs, kind.fraction_bits, *value_bounds(kind))
+    context.finish(select, context.node.inputs, kind.binary_point, kind.bounds)
 
 
 @lower.rule(Broadcast)
@@ -240,7 +240,7 @@ def _(operator: UpsamplingNearest, context: LoweringContext) -> None:
 
 def _finish(move: program.Move, context: LoweringContext) -> None:
     (kind,) = context.input_types
-    context.finish(move, context.node.inputs, kind.fraction_bits, *value_bounds(kind))
+    context.finish(move, context.node.inputs, kind.binary_point, kind.bounds)
 
 
 @bypass.rule(Transpose, Slice, Take, Broadcast, UpsamplingNearest)

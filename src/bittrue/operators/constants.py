@@ -8,14 +8,13 @@ import torch
 
 from bittrue import program
 from bittrue.errors import ModelError, PlanError
-from bittrue.lowering import LoweringContext, ParameterCodes, bypass, lower, value_bounds
+from bittrue.lowering import LoweringContext, ParameterCodes, bypass, lower
 from bittrue.network import Node, Operator, Parameter, format_shape, shape_of
-from bittrue.operators.arithmetic import quotient_bounds
 from bittrue.operators.broadcasting import broadcast_shape
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, parameter_site, sites
-from bittrue.program import CodeType
+from bittrue.program.bounds import affine
 from bittrue.shapes import Shape
 
 
@@ -105,25 +104,10 @@ def _constant(parameter: Parameter | None, absent: int, context: LoweringContext
 @lower.rule(ScaleOffset)
 def _(operator: ScaleOffset, context: LoweringContext) -> None:
     (kind,) = context.input_types
-    assert kind.fraction_bits is not None
     scale, offset = _constant(operator.scale, 1, context), _constant(operator.offset, 0, context)
-    instruction = program.ScaleOffset(scale.codes, scale.fraction_bits[0], offset.codes, offset.fraction_bits[0])
-    bits = max(kind.fraction_bits + scale.fraction_bits[0], offset.fraction_bits[0])
-    context.finish(instruction, context.node.inputs, bits, *affine_bounds(scale, offset, kind, bits))
-
-
-def affine_bounds(
-    scale: ParameterCodes, offset: ParameterCodes, kind: CodeType, fraction_bits: int
-) -> tuple[Fraction | None, Fraction | None]:
-    """Of scale·x + offset, whose exact result has `fraction_bits`, for x of the type `kind`."""
-    if kind.low is None or kind.high is None:
-        return None, None
-    assert kind.fraction_bits is not None
-    scales = scale.codes.astype(object) << fraction_bits - kind.fraction_bits - scale.fraction_bits[0]
-    offsets = offset.codes.astype(object) << fraction_bits - offset.fraction_bits[0]
-    ends = [np.asarray(scales * end + offsets, object) for end in (kind.low, kind.high)]
-    unit = Fraction(2) ** -fraction_bits
-    return int(min(end.min() for end in ends)) * unit, int(max(end.max() for end in ends)) * unit
+    branch = (scale.codes, scale.fraction_bits[0], offset.codes, offset.fraction_bits[0])
+    bits = max(kind.binary_point + scale.fraction_bits[0], offset.fraction_bits[0])
+    context.finish(program.ScaleOffset(*branch), context.node.inputs, bits, affine(kind.bounds, *branch))
 
 
 @lower.rule(DivideConstant)
@@ -136,7 +120,7 @@ def _(operator: DivideConstant, context: LoweringContext) -> None:
         )
     smallest = int(abs(divisor.codes.astype(object)).min()) * Fraction(2) ** -divisor.fraction_bits[0]
     instruction = program.Divide(divisor.codes, divisor.fraction_bits[0])
-    context.finish(instruction, context.node.inputs, None, *quotient_bounds(value_bounds(kind), smallest))
+    context.finish(instruction, context.node.inputs, None, kind.bounds.divided(smallest))
 
 
 @bypass.rule(ScaleOffset)

@@ -8,12 +8,11 @@ import torch
 
 from bittrue import program
 from bittrue.errors import ModelError
-from bittrue.fixed import Overflow, Quantizer
+from bittrue.fixed import Quantizer, decode
 from bittrue.fixed.arrays import signed_sums
-from bittrue.lowering import LoweringContext, ParameterCodes, bypass, lower, value_bounds
+from bittrue.lowering import LoweringContext, ParameterCodes, bypass, lower
 from bittrue.network import Node, Operator, Parameter, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
-from bittrue.operators.movement import hull
 from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.operators.windows import (
     channels_first,
@@ -26,6 +25,8 @@ from bittrue.operators.windows import (
     window_shape,
 )
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, parameter_site, sites
+from bittrue.program import Bounds
+from bittrue.program.bounds import hull, weighted
 from bittrue.shapes import Padding, Shape
 
 
@@ -202,7 +203,6 @@ def _(operator: ConvolutionTransposed, context: LoweringContext) -> None:
     """The same sum as that of a convolution with the flipped kernel over the input with zeros between its positions,
     and so in the order that such a one has (B6)."""
     (kind,) = context.input_types
-    assert kind.fraction_bits is not None
     *spatial, channels = kind.shape
     *kernel, _, _ = operator.weight.value.shape
     places = [
@@ -213,9 +213,9 @@ def _(operator: ConvolutionTransposed, context: LoweringContext) -> None:
     ]
     source = context.node.inputs[0]
     if places != [tuple(range(size)) for size in spatial]:
-        bounds = hull([value_bounds(kind), (Fraction(0), Fraction(0))])
+        bounds = hull([kind.bounds, Bounds.exactly(Fraction(0))])
         shape = (*map(len, places), channels)
-        source = context.emit(program.Select((*places, None)), (source,), kind.fraction_bits, *bounds, shape)
+        source = context.emit(program.Select((*places, None)), (source,), kind.binary_point, bounds, shape)
     weight = context.parameter(operator.weight)
     flipped = np.flip(weight.codes, tuple(range(len(kernel)))).copy()
     ones, nothing = (1,) * len(kernel), ((0, 0),) * len(kernel)
@@ -250,7 +250,6 @@ def _finish(
 ) -> None:
     """The node's last step, its sums of products of the step `source` with `weight`."""
     kind = context.type_of(source)
-    assert kind.fraction_bits is not None
     bias = None if operator.bias is None else context.parameter(operator.bias)
     accumulator = context.spec("accumulator")
     instruction = program.MultiplyAccumulate(
@@ -267,42 +266,24 @@ def _finish(
     )
     if instruction.accumulator is not None:
         bits = instruction.accumulator.format.fraction_bits
-        context.finish(instruction, (source,), bits, *accumulator_bounds(instruction.accumulator))
+        context.finish(instruction, (source,), bits, Bounds.of_quantizer(instruction.accumulator))
         return
-    finest = kind.fraction_bits + max(weight.fraction_bits)
+    finest = kind.binary_point + max(weight.fraction_bits)
     if bias is not None:
         finest = max(finest, bias.fraction_bits[0])
-    context.finish(instruction, (source,), finest, *weighted_bounds(weight, bias, *value_bounds(kind)))
+    context.finish(instruction, (source,), finest, weighted_bounds(weight, bias, kind.bounds))
 
 
-def accumulator_bounds(accumulator: Quantizer) -> tuple[Fraction | None, Fraction | None]:
-    """Of what an accumulator can hold."""
-    if accumulator.overflow is Overflow.UNBOUNDED:
-        return None, None
-    unit = Fraction(2) ** -accumulator.format.fraction_bits
-    return accumulator.min_code * unit, accumulator.max_code * unit
-
-
-def weighted_bounds(
-    weight: ParameterCodes, bias: ParameterCodes | None, low: Fraction | None, high: Fraction | None
-) -> tuple[Fraction | None, Fraction | None]:
-    """Bounds on the sums over all output channels for inputs between `low` and `high` (and 0, for padding)."""
-    if low is None or high is None:
-        return None, None
-    low, high = min(low, Fraction(0)), max(high, Fraction(0))
-    positive, negative = signed_sums(weight.codes)
-    channels = len(positive)
-    units = [Fraction(2) ** -bits for bits in weight.fraction_bits] * (
-        channels if len(weight.fraction_bits) == 1 else 1
-    )
-    biases = [Fraction(0)] * channels
+def weighted_bounds(weight: ParameterCodes, bias: ParameterCodes | None, x: Bounds) -> Bounds:
+    """Of the sums over all output channels, for inputs within `x`."""
+    above, below = signed_sums(weight.codes)
+    channels = len(above)
+    repeated = channels if len(weight.fraction_bits) == 1 else 1
+    units = [Fraction(2) ** -bits for bits in weight.fraction_bits] * repeated
+    starts = [Fraction(0)] * channels
     if bias is not None:
-        biases = [code * Fraction(2) ** -bias.fraction_bits[0] for code in bias.codes.tolist()]
-    triples = list(zip(positive, negative, units, biases, strict=True))
-    return (
-        min((plus * low - minus * high) * unit + offset for plus, minus, unit, offset in triples),
-        max((plus * high - minus * low) * unit + offset for plus, minus, unit, offset in triples),
-    )
+        starts = [decode(code, bias.fraction_bits[0]) for code in bias.codes.tolist()]
+    return weighted(x, above, below, units, starts)
 
 
 @bypass.rule(Convolution, ConvolutionTransposed, Dense)

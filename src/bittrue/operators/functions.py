@@ -14,11 +14,12 @@ import torch
 
 from bittrue import program
 from bittrue.errors import ModelError
-from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
+from bittrue.lowering import LoweringContext, bypass, lower
 from bittrue.network import Node, Operator, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, sites
+from bittrue.program import Bounds
 from bittrue.program.reach import reach
 from bittrue.shapes import Shape
 
@@ -187,13 +188,12 @@ def _(operator: Operator) -> OutputKind:
 @lower.rule(*LOOKUPS)
 def _(operator: Operator, context: LoweringContext) -> None:
     (kind,) = context.input_types
-    assert kind.fraction_bits is not None
     function = LOOKUPS[type(operator)](operator)
-    low, high = value_bounds(kind)
-    unit = Fraction(2) ** -kind.fraction_bits
+    low, high = kind.bounds.low, kind.bounds.high
+    unit = Fraction(2) ** -kind.binary_point
     ends = reach[type(function)](function, -inf if low is None else low, inf if high is None else high, unit)
     least, most = (end if isinstance(end, Fraction) else None for end in ends)
-    context.finish(program.Lookup(function), context.node.inputs, None, least, most)
+    context.finish(program.Lookup(function), context.node.inputs, None, Bounds(least, most))
 
 
 @bypass.rule(*LOOKUPS)

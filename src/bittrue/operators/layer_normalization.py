@@ -16,6 +16,7 @@ from bittrue.network import Node, Operator, Parameter, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, parameter_site, sites
+from bittrue.program import Bounds
 from bittrue.shapes import Shape
 
 
@@ -127,7 +128,7 @@ def _(operator: LayerNormalization, context: LoweringContext) -> None:
     instruction = program.Normalize(*common)
     # No number is further than √n standard deviations from the mean.
     reach = _largest(gamma, 1) * (isqrt(count) + 1) + _largest(beta, 0)
-    context.finish(instruction, context.node.inputs, None, -reach, reach)
+    context.finish(instruction, context.node.inputs, None, Bounds(-reach, reach))
 
 
 Common = tuple[np.ndarray | None, int, np.ndarray | None, int, Fraction, int]
@@ -136,11 +137,10 @@ Common = tuple[np.ndarray | None, int, np.ndarray | None, int, Fraction, int]
 
 def _lower_table(common: Common, count: int, context: LoweringContext) -> None:
     (kind,) = context.input_types
-    assert kind.fraction_bits is not None
     gamma, gamma_bits, beta, beta_bits, *_ = common
     divided = count.bit_length() - 1  # bits that a division by a power of two adds
-    mean = context.part("mean", kind.fraction_bits + divided)
-    difference = context.part("difference", max(kind.fraction_bits, mean.format.fraction_bits))
+    mean = context.part("mean", kind.binary_point + divided)
+    difference = context.part("difference", max(kind.binary_point, mean.format.fraction_bits))
     variance = context.part("variance", 2 * difference.format.fraction_bits + divided)
     if variance.overflow in (Overflow.WRAP, Overflow.SATURATE_ZERO):
         raise PlanError(
@@ -156,7 +156,7 @@ def _lower_table(common: Common, count: int, context: LoweringContext) -> None:
     if beta is not None:
         bits = max(bits, beta_bits)
     instruction = program.NormalizeTable(*common, mean, difference, variance, root, normalized)
-    context.finish(instruction, context.node.inputs, bits, None, None)
+    context.finish(instruction, context.node.inputs, bits, Bounds())
 
 
 def _largest(codes: ParameterCodes | None, absent: int) -> Fraction:

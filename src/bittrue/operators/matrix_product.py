@@ -7,14 +7,13 @@ import torch
 from bittrue import program
 from bittrue.errors import ModelError
 from bittrue.fixed import Quantizer
-from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
+from bittrue.lowering import LoweringContext, bypass, lower
 from bittrue.network import Node, Operator, format_shape, shape_of
-from bittrue.operators.arithmetic import finest_bits, product_bounds
 from bittrue.operators.broadcasting import broadcast_shape, spread
-from bittrue.operators.convolution import accumulator_bounds
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, sites
+from bittrue.program import Bounds
 from bittrue.shapes import Shape
 
 
@@ -57,17 +56,15 @@ def _(operator: MatMul) -> FloatFunction:
 
 @lower.rule(MatMul)
 def _(operator: MatMul, context: LoweringContext) -> None:
-    kinds = context.input_types
+    first, second = context.input_types
     spec = context.spec("accumulator")
     if isinstance(spec, Quantizer):
         instruction = program.MultiplyTensors(True, spec, context.options.product == "quantized")
-        context.finish(instruction, context.node.inputs, spec.format.fraction_bits, *accumulator_bounds(spec))
+        context.finish(instruction, context.node.inputs, spec.format.fraction_bits, Bounds.of_quantizer(spec))
         return
-    low, high = product_bounds(*(value_bounds(kind) for kind in kinds))
-    products = kinds[0].shape[-1]
-    bounds = (None if low is None else products * low, None if high is None else products * high)
-    bits = sum(finest_bits([kind]) for kind in kinds)
-    context.finish(program.MultiplyTensors(matrices=True), context.node.inputs, bits, *bounds)
+    bounds = (first.bounds * second.bounds).scaled(first.shape[-1])
+    bits = first.binary_point + second.binary_point
+    context.finish(program.MultiplyTensors(matrices=True), context.node.inputs, bits, bounds)
 
 
 @bypass.rule(MatMul)

@@ -1,6 +1,5 @@
 """Operators that pass values on in order: input, flatten, reshape, pad, concatenate, identity."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -10,12 +9,14 @@ import torch
 
 from bittrue import program
 from bittrue.errors import ModelError, PlanError
-from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
+from bittrue.lowering import LoweringContext, bypass, lower
 from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.operators.windows import channels_first, channels_last, pad_spatial
 from bittrue.plan import Grouping, PlanOptions, Site, Word, grouping, output_site, sites
+from bittrue.program import Bounds
+from bittrue.program.bounds import hull
 from bittrue.shapes import Padding, Shape
 
 
@@ -206,13 +207,13 @@ def _(operator: Input, context: LoweringContext) -> None:
             "need up to 277 bits; give it a format, or FLOAT."
         )
     else:
-        context.finish(program.Quantize(), (), None, None, None)
+        context.finish(program.Quantize(), (), None, Bounds())
 
 
 @lower.rule(Identity, Flatten, Reshape)
 def _(operator: Operator, context: LoweringContext) -> None:
     (kind,) = context.input_types
-    context.finish(program.Reshape(), context.node.inputs, kind.fraction_bits, *value_bounds(kind))
+    context.finish(program.Reshape(), context.node.inputs, kind.binary_point, kind.bounds)
 
 
 @lower.rule(ZeroPadding)
@@ -227,29 +228,18 @@ def _(operator: Pad, context: LoweringContext) -> None:
 
 def _finish_padding(padding: Padding, value: Fraction, context: LoweringContext) -> None:
     (kind,) = context.input_types
-    assert kind.fraction_bits is not None
-    bits = max(kind.fraction_bits, value.denominator.bit_length() - 1)
-    bounds = hull([value_bounds(kind), (value, value)])
-    context.finish(program.Pad(padding, value), context.node.inputs, bits, *bounds)
+    bits = max(kind.binary_point, value.denominator.bit_length() - 1)
+    bounds = hull([kind.bounds, Bounds.exactly(value)])
+    context.finish(program.Pad(padding, value), context.node.inputs, bits, bounds)
 
 
 @lower.rule(Concatenate)
 def _(operator: Concatenate, context: LoweringContext) -> None:
     kinds = context.input_types
-    finest = max(kind.fraction_bits for kind in kinds if kind.fraction_bits is not None)
-    bounds = hull([value_bounds(kind) for kind in kinds])
-    context.finish(program.Concatenate(operator.axis), context.node.inputs, finest, *bounds)
+    finest = max(kind.binary_point for kind in kinds)
+    context.finish(program.Concatenate(operator.axis), context.node.inputs, finest, hull(kind.bounds for kind in kinds))
 
 
 @bypass.rule(Input, Identity, Flatten, Reshape, ZeroPadding, Pad, Concatenate)
 def _(operator: Operator, context: LoweringContext) -> Operator:
     return operator
-
-
-def hull(bounds: Sequence[tuple[Fraction | None, Fraction | None]]) -> tuple[Fraction | None, Fraction | None]:
-    """The least interval that holds all of `bounds`; None is no bound."""
-    lows, highs = zip(*bounds, strict=True)
-    return (
-        None if None in lows else min(low for low in lows if low is not None),
-        None if None in highs else max(high for high in highs if high is not None),
-    )

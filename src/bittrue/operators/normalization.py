@@ -8,11 +8,13 @@ import torch
 
 from bittrue import program
 from bittrue.errors import ModelError
-from bittrue.lowering import LoweringContext, ParameterCodes, Surd, bypass, lower, value_bounds
+from bittrue.lowering import LoweringContext, Surd, bypass, lower
 from bittrue.network import Node, Operator, Parameter, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, parameter_site, sites
+from bittrue.program import Bounds
+from bittrue.program.bounds import affine
 from bittrue.shapes import Shape
 
 
@@ -81,29 +83,14 @@ def _(operator: BatchNormalization) -> FloatFunction:
 @lower.rule(BatchNormalization)
 def _(operator: BatchNormalization, context: LoweringContext) -> None:
     (kind,) = context.input_types
-    assert kind.fraction_bits is not None
     if context.options.batch_norm == "raw":
-        context.finish(program.Lookup(_function(operator, context)), context.node.inputs, None, None, None)
+        context.finish(program.Lookup(_function(operator, context)), context.node.inputs, None, Bounds())
         return
     scale_surds, offset_surds = _affine(operator, context.node.name)
     scale, offset = context.derived("scale", scale_surds), context.derived("offset", offset_surds)
-    instruction = program.ScaleOffset(scale.codes, scale.fraction_bits[0], offset.codes, offset.fraction_bits[0])
-    bits = max(kind.fraction_bits + scale.fraction_bits[0], offset.fraction_bits[0])
-    context.finish(instruction, context.node.inputs, bits, *_affine_bounds(scale, offset, *value_bounds(kind)))
-
-
-def _affine_bounds(
-    scale: ParameterCodes, offset: ParameterCodes, low: Fraction | None, high: Fraction | None
-) -> tuple[Fraction | None, Fraction | None]:
-    if low is None or high is None:
-        return None, None
-    ends = [
-        Fraction(slope) * end * Fraction(2) ** -scale.fraction_bits[0]
-        + Fraction(start) * Fraction(2) ** -offset.fraction_bits[0]
-        for slope, start in zip(scale.codes.tolist(), offset.codes.tolist(), strict=True)
-        for end in (low, high)
-    ]
-    return min(ends), max(ends)
+    branch = (scale.codes, scale.fraction_bits[0], offset.codes, offset.fraction_bits[0])
+    bits = max(kind.binary_point + scale.fraction_bits[0], offset.fraction_bits[0])
+    context.finish(program.ScaleOffset(*branch), context.node.inputs, bits, affine(kind.bounds, *branch))
 
 
 def _affine(operator: BatchNormalization, name: str) -> tuple[list[Surd], list[Surd]]:

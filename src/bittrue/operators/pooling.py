@@ -9,12 +9,13 @@ import torch
 
 from bittrue import program
 from bittrue.errors import ModelError
-from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
+from bittrue.lowering import LoweringContext, bypass, lower
 from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.operators.windows import ceiled_padding, window_counts, window_extremum, window_shape, window_sum
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, sites
+from bittrue.program.bounds import hull
 from bittrue.shapes import Padding, Shape
 
 
@@ -151,7 +152,7 @@ def _divisors(operator: AveragePooling, spatial: Shape) -> np.ndarray:
 def _(operator: MaxPooling, context: LoweringContext) -> None:
     (kind,) = context.input_types
     instruction = program.WindowExtremum(*operator.geometry(kind.shape[:-1]))
-    context.finish(instruction, context.node.inputs, kind.fraction_bits, *value_bounds(kind))
+    context.finish(instruction, context.node.inputs, kind.binary_point, kind.bounds)
 
 
 @lower.rule(AveragePooling)
@@ -166,7 +167,7 @@ def _(operator: AveragePooling, context: LoweringContext) -> None:
 def _(operator: GlobalMaxPooling, context: LoweringContext) -> None:
     (kind,) = context.input_types
     instruction = program.WindowExtremum(*_whole(kind.shape[:-1]))
-    context.finish(instruction, context.node.inputs, kind.fraction_bits, *value_bounds(kind))
+    context.finish(instruction, context.node.inputs, kind.binary_point, kind.bounds)
 
 
 @lower.rule(GlobalAveragePooling)
@@ -186,17 +187,14 @@ def finish_sum(context: LoweringContext, source: str, instruction: program.Windo
     """The node's last step, a sum over windows; counts: how many numbers of the input each window holds, by position,
     in the shape of the divisors."""
     kind = context.type_of(source)
-    assert kind.fraction_bits is not None
     pairs = np.unique(np.stack([counts.ravel(), instruction.divisor.ravel()]), axis=1).T.tolist()
     # A window's sum is its count of numbers, over its divisor, times a number between the input's bounds.
     ratios = [Fraction(count, divisor) for count, divisor in pairs]
-    low, high = value_bounds(kind)
-    low = None if low is None else min(low * ratio for ratio in ratios)
-    high = None if high is None else max(high * ratio for ratio in ratios)
+    bounds = hull(kind.bounds.scaled(ratio) for ratio in ratios)
     divisors = np.unique(instruction.divisor)
     dyadic = all(int(divisor).bit_count() == 1 for divisor in divisors)
-    bits = kind.fraction_bits + int(divisors.max()).bit_length() - 1 if dyadic else None
-    context.finish(instruction, (source,), bits, low, high)
+    bits = kind.binary_point + int(divisors.max()).bit_length() - 1 if dyadic else None
+    context.finish(instruction, (source,), bits, bounds)
 
 
 @bypass.rule(MaxPooling, AveragePooling, GlobalMaxPooling, GlobalAveragePooling)

@@ -8,7 +8,7 @@ import torch
 
 from bittrue import program
 from bittrue.errors import ModelError
-from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
+from bittrue.lowering import LoweringContext, bypass, lower
 from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
@@ -123,7 +123,7 @@ def _(operator: ReduceMaximum | ReduceMinimum, context: LoweringContext) -> None
     source, geometry = _windows(operator, context)
     kind = context.type_of(source)
     instruction = program.WindowExtremum(*geometry, isinstance(operator, ReduceMinimum))
-    context.finish(instruction, (source,), kind.fraction_bits, *value_bounds(kind))
+    context.finish(instruction, (source,), kind.binary_point, kind.bounds)
 
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], Padding, tuple[int, ...]]
@@ -138,11 +138,8 @@ def _windows(operator: Reducing, context: LoweringContext) -> tuple[str, Geometr
     (source,) = context.node.inputs
     spatial = kind.shape[:-1]
     if len(kind.shape) - 1 in operator.axes:
-        assert kind.fraction_bits is not None
         spatial = kind.shape
-        source = context.emit(
-            program.Reshape(), (source,), kind.fraction_bits, *value_bounds(kind), shape=(*kind.shape, 1)
-        )
+        source = context.emit(program.Reshape(), (source,), kind.binary_point, kind.bounds, shape=(*kind.shape, 1))
     window = tuple(size if axis in operator.axes else 1 for axis, size in enumerate(spatial))
     ones = (1,) * len(window)
     return source, (window, ones, ((0, 0),) * len(window), ones)

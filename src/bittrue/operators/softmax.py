@@ -10,11 +10,12 @@ import torch
 from bittrue import fixed, program
 from bittrue.errors import ModelError, PlanError
 from bittrue.fixed import Overflow, Quantizer
-from bittrue.lowering import LoweringContext, bypass, lower, value_bounds
+from bittrue.lowering import LoweringContext, bypass, lower
 from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, sites
+from bittrue.program import Bounds
 from bittrue.shapes import Shape
 
 
@@ -113,27 +114,26 @@ def _(operator: Softmax) -> FloatFunction:
 @lower.rule(LogSoftmax)
 def _(operator: LogSoftmax, context: LoweringContext) -> None:
     (kind,) = context.input_types
-    low, high = value_bounds(kind)
     # The logarithm of n is less than the number of its bits.
-    lowest = None if low is None or high is None else low - high - context.node.shape[-1].bit_length()
-    context.finish(program.LogSoftmax(), context.node.inputs, None, lowest, Fraction(0))
+    below = Bounds.exactly(Fraction(-context.node.shape[-1].bit_length()))
+    lowest = (kind.bounds + -kind.bounds + below).low
+    context.finish(program.LogSoftmax(), context.node.inputs, None, Bounds(lowest, Fraction(0)))
 
 
 @lower.rule(Softmax)
 def _(operator: Softmax, context: LoweringContext) -> None:
     mask = None if operator.mask is None else np.broadcast_to(operator.mask.positions, context.node.shape)
     if context.options.softmax == "exact":
-        context.finish(program.Softmax(mask), context.node.inputs, None, Fraction(0), Fraction(1))
+        context.finish(program.Softmax(mask), context.node.inputs, None, Bounds(Fraction(0), Fraction(1)))
         return
     (kind,) = context.input_types
-    assert kind.fraction_bits is not None
     exp, reciprocal = context.quantizer("exp"), context.quantizer("reciprocal")
-    difference = context.part("difference", kind.fraction_bits)
+    difference = context.part("difference", kind.binary_point)
     total = context.part("sum", exp.format.fraction_bits)
     _check_sum(context, difference, exp, total)
     instruction = program.SoftmaxTable(difference, exp, total, reciprocal, mask)
     bits = exp.format.fraction_bits + reciprocal.format.fraction_bits
-    context.finish(instruction, context.node.inputs, bits, None, None)
+    context.finish(instruction, context.node.inputs, bits, Bounds())
 
 
 def _check_sum(context: LoweringContext, difference: Quantizer, exp: Quantizer, total: Quantizer) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from bittrue import program
 from bittrue.fixed.dyadic import integer_array
-from bittrue.lowering import LoweringContext, ParameterCodes, bypass, lower, value_bounds
+from bittrue.lowering import LoweringContext, ParameterCodes, bypass, lower
 from bittrue.network import Node, Operator, shape_of
 from bittrue.operators.addressing import transposition, upsampled_shape
 from bittrue.operators.convolution import weighted_bounds
@@ -122,24 +122,23 @@ def _(operator: UpsamplingBilinear, context: LoweringContext) -> None:
     weights = _weights(operator, context)
     for axis, weight in enumerate(weights):
         kind = context.type_of(source)
-        assert kind.fraction_bits is not None
         shape, rank = kind.shape, len(kind.shape)
         to_end = (*(other for other in range(rank) if other != axis), axis)
         turned = tuple(shape[place] for place in to_end)
         move = transposition(shape, to_end)
-        source = context.emit(move, (source,), kind.fraction_bits, *value_bounds(kind), turned)
+        source = context.emit(move, (source,), kind.binary_point, kind.bounds, turned)
 
-        bits = kind.fraction_bits + weight.fraction_bits[0]
+        bits = kind.binary_point + weight.fraction_bits[0]
         dense = program.MultiplyAccumulate(weight.codes, weight.fraction_bits, None, 0, (), (), (), 1)
-        bounds = weighted_bounds(weight, None, *value_bounds(kind))
+        bounds = weighted_bounds(weight, None, kind.bounds)
         longer = (*turned[:-1], weight.codes.shape[1])
-        source = context.emit(dense, (source,), bits, *bounds, longer)
+        source = context.emit(dense, (source,), bits, bounds, longer)
 
         back = transposition(longer, tuple(to_end.index(place) for place in range(rank)))
         if axis == len(weights) - 1:
-            context.finish(back, (source,), bits, *bounds)
+            context.finish(back, (source,), bits, bounds)
         else:
-            source = context.emit(back, (source,), bits, *bounds, tuple(longer[to_end.index(k)] for k in range(rank)))
+            source = context.emit(back, (source,), bits, bounds, tuple(longer[to_end.index(k)] for k in range(rank)))
 
 
 def _weights(operator: UpsamplingBilinear, context: LoweringContext) -> list[ParameterCodes]:

@@ -9,11 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bittrue.network import Network, Node, Operator, Parameter
+from bittrue.network import Network, Node, Parameter
 from bittrue.operators import (
-    ELU,
-    GELU,
-    SELU,
     Absolute,
     AdaptiveAveragePooling,
     AdaptiveMaxPooling,
@@ -29,28 +26,20 @@ from bittrue.operators import (
     Dense,
     Divide,
     DivideConstant,
-    Erf,
-    Exp,
     Flatten,
     GlobalAveragePooling,
     GlobalMaxPooling,
-    HardSigmoid,
-    HardSwish,
     Identity,
     Input,
     LayerNormalization,
-    Log,
-    LogSigmoid,
     LogSoftmax,
     MatMul,
     Maximum,
     MaxPooling,
     Minimum,
-    Mish,
     Multiply,
     Pad,
     PReLU,
-    Reciprocal,
     ReduceMaximum,
     ReduceMean,
     ReduceMinimum,
@@ -58,21 +47,35 @@ from bittrue.operators import (
     ReLU,
     Reshape,
     ScaleOffset,
-    Sigmoid,
-    SiLU,
     Slice,
     Softmax,
-    Softplus,
-    Softsign,
-    Sqrt,
-    Square,
     Subtract,
     Take,
-    Tanh,
     Transpose,
     UpsamplingBilinear,
     UpsamplingNearest,
     ZeroPadding,
+)
+from bittrue.program.functions import (
+    ELU,
+    GELU,
+    SELU,
+    Erf,
+    Exp,
+    Function,
+    HardSigmoid,
+    HardSwish,
+    Log,
+    LogSigmoid,
+    Mish,
+    Reciprocal,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Softsign,
+    Sqrt,
+    Square,
+    Tanh,
 )
 
 Array = np.ndarray
@@ -83,7 +86,7 @@ def evaluate(network: Network, image: Array) -> dict[str, Array]:
     values: dict[str, Array] = {}
     for node in network.nodes:
         inputs = [values[name] for name in node.inputs] or [image.astype(np.float64)]
-        values[node.name] = VALUES[type(node.operator)](node.operator, *inputs)
+        values[node.name] = VALUES[type(node.operator.written)](node.operator.written, *inputs)
     return values
 
 
@@ -333,7 +336,7 @@ def error_bounds(network: Network, values: dict[str, Array], unit: float) -> dic
 
 def _bound(node: Node, values: dict[str, Array], error: float, total: float, largest: float, unit: float) -> float:
     """error, total: the largest error of an input, and the sum of all. largest: the largest absolute input."""
-    match node.operator:
+    match node.operator.written:
         case Convolution(weight=weight) | ConvolutionTransposed(weight=weight) | Dense(weight=weight):
             columns = np.abs(weight.value.reshape(-1, weight.value.shape[-1]).astype(np.float64))
             return float(columns.sum(axis=0).max()) * error + len(columns) * (largest + error) * unit + 2 * unit
@@ -366,7 +369,7 @@ def _bound(node: Node, values: dict[str, Array], error: float, total: float, lar
         case SELU(alpha=alpha, scale=scale):
             return max(1.0, alpha) * scale * error + unit
         case Exp() | Log() | Sqrt() | Reciprocal() | Square():
-            return _steepest(node.operator, values[node.inputs[0]], error) * error + unit
+            return _steepest(node.operator.written, values[node.inputs[0]], error) * error + unit
         case Erf() | GELU() | SiLU() | Mish() | HardSwish():  # 2/√π, 1.13, 1.1, 1.09, 1.5
             return 1.5 * error + unit
         case LogSoftmax():
@@ -393,10 +396,10 @@ def _bound(node: Node, values: dict[str, Array], error: float, total: float, lar
             return error + unit
 
 
-def _steepest(operator: Operator, source: Array, error: float) -> float:
+def _steepest(function: Function, source: Array, error: float) -> float:
     """The largest slope between numbers that are off by `error`."""
     low, high = float(np.abs(source).min()) - error, float(np.abs(source).max()) + error
-    match operator:
+    match function:
         case Exp():
             return math.exp(float(source.max()) + error)
         case Square():

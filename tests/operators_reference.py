@@ -12,9 +12,11 @@ from bittrue import operators, program
 from bittrue.files import write_text
 from bittrue.lowering import lower_network
 from bittrue.network import Operator
-from bittrue.operators import Divide, Log, Reciprocal, Sqrt
+from bittrue.operators import Divide, Pointwise
+from bittrue.operators.functions import float_function
 from bittrue.plan import STUDY_OPTIONS, PlanOptions, sites_of, uniform_plan
-from bittrue.program import FixedNetwork, Function, Instruction, Lookup
+from bittrue.program import FixedNetwork, Function, Instruction, Lookup, functions
+from bittrue.program.functions import Log, Reciprocal, Sqrt
 from cases import CASES, Case, Draft
 from test_rule_matrix import columns, rows
 
@@ -38,17 +40,17 @@ def reference() -> str:
         ("Operator", "What it computes", "Sites", "Instructions", "Gaps"),
         (
             (f"`{cls.__name__}`", _meaning(cls), _listed(sites[cls]), _listed(instructions[cls]), _gaps(cls, Operator))
-            for cls in _by_name(operators, Operator)
+            for cls in _named_operators()
         ),
     )
-    for heading, base in (
-        ("Instructions", Instruction),
-        ("Functions of one code, which a `Lookup` evaluates", Function),
+    for heading, module, base in (
+        ("Instructions", program, Instruction),
+        ("Functions of one code, which a `Lookup` evaluates", functions, Function),
     ):
         lines.append(f"## {heading}\n")
         lines += _table(
             (heading.split()[0].removesuffix("s"), "What it computes", "Gaps"),
-            ((f"`{cls.__name__}`", _meaning(cls), _gaps(cls, base)) for cls in _by_name(program, base)),
+            ((f"`{cls.__name__}`", _meaning(cls), _gaps(cls, base)) for cls in _by_name(module, base)),
         )
     return "\n".join(lines)
 
@@ -56,7 +58,7 @@ def reference() -> str:
 def _inputs_that_fail(draft: Draft) -> None:
     """Operators that the cases leave out, since some of their inputs are errors."""
     image = draft.last
-    for operator in (Log(), Reciprocal(), Sqrt()):
+    for operator in (Pointwise(Log()), Pointwise(Reciprocal()), Pointwise(Sqrt())):
         draft.add("node", operator)
     draft.add("divide", Divide(), draft.last, image)
 
@@ -70,7 +72,7 @@ def _found() -> tuple[dict[type, list[str]], dict[type, list[str]]]:
     instructions: dict[type, list[str]] = defaultdict(list)
     for case in REFERENCE_CASES:
         for options in OPTIONS:
-            kinds = {node.name: type(node.operator) for node in case.network.nodes}
+            kinds = {node.name: type(node.operator.written) for node in case.network.nodes}
             for site in sites_of(case.network, options).values():
                 _add(sites[kinds[site.node]], site.role)
             lowered = lower_network(case.network, uniform_plan(case.network, 12, 7, options=options))
@@ -91,6 +93,12 @@ def _steps(lowered: FixedNetwork) -> Iterator[tuple[str, str]]:
 def _add(found: list[str], name: str) -> None:
     if name not in found:
         found.append(name)
+
+
+def _named_operators() -> list[type]:
+    """The operators as networks write them: each function of one code by its own name."""
+    classes = {*_by_name(operators, Operator), *float_function} - {operators.Pointwise}
+    return sorted(classes, key=lambda cls: cls.__name__.lower())
 
 
 def _by_name(module: object, base: type) -> list[type]:

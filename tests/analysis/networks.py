@@ -6,7 +6,18 @@ import numpy as np
 
 from bittrue.data import Dataset, load_dataset
 from bittrue.network import Network, NetworkBuilder, Operator, Parameter
-from bittrue.operators import BatchNormalization, Convolution, Dense, Flatten, Input, MaxPooling, ReLU, Sigmoid, Softmax
+from bittrue.operators import (
+    BatchNormalization,
+    Convolution,
+    Dense,
+    Flatten,
+    Input,
+    MaxPooling,
+    Pointwise,
+    ReLU,
+    Softmax,
+)
+from bittrue.program.functions import Sigmoid
 
 Layers = list[tuple[str, Operator]]
 
@@ -62,7 +73,11 @@ def convolutional(seed: int = 0, *, classes: int = 4, ends: str = "softmax") -> 
             ),
         ),
     ]
-    last: dict[str, Layers] = {"softmax": [("softmax", Softmax())], "sigmoid": [("sigmoid", Sigmoid())], "logits": []}
+    last: dict[str, Layers] = {
+        "softmax": [("softmax", Softmax())],
+        "sigmoid": [("sigmoid", Pointwise(Sigmoid()))],
+        "logits": [],
+    }
     return chain("small", layers + last[ends])
 
 

@@ -15,7 +15,8 @@ from bittrue.errors import BittrueError
 from bittrue.fixed import Rounding
 from bittrue.fixed.reference import decode, round_to_code
 from bittrue.fixed.surd import round_surd
-from bittrue.program import BatchNorm, Function, Lookup, Sigmoid, Softmax, SoftmaxTable, Tanh
+from bittrue.program import Function, Lookup, Softmax, SoftmaxTable
+from bittrue.program.functions import BatchNorm, Sigmoid, Tanh
 from definition.steps import codes, quantizer, result
 
 NEAREST = [rounding for rounding in Rounding if rounding.value.startswith("NEAREST")]

@@ -12,7 +12,6 @@ from bittrue.errors import BittrueError
 from bittrue.fixed import Overflow, Quantizer, Rounding
 from bittrue.program import (
     Add,
-    BatchNorm,
     Below,
     Clip,
     Concatenate,
@@ -30,13 +29,12 @@ from bittrue.program import (
     Reshape,
     ScaleOffset,
     Select,
-    Sigmoid,
     Softmax,
     SoftmaxTable,
-    Tanh,
     WindowExtremum,
     WindowSum,
 )
+from bittrue.program.functions import BatchNorm, Sigmoid, Tanh
 from definition.steps import codes, quantizer, result
 
 NO_PADDING = ((0, 0), (0, 0))

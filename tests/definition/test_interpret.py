@@ -18,10 +18,10 @@ from bittrue.program import (
     MultiplyAccumulate,
     Quantize,
     Reshape,
-    Sigmoid,
     Step,
     WindowSum,
 )
+from bittrue.program.functions import Sigmoid
 from definition.steps import codes, quantizer, result, step
 
 

@@ -11,9 +11,11 @@ from bittrue.definition.interval import Interval, erf_of_root, log, pi
 from bittrue.errors import BittrueError
 from bittrue.fixed import Rounding
 from bittrue.fixed.reference import decode, round_to_code
-from bittrue.program import (
+from bittrue.program import LogSoftmax, Lookup
+from bittrue.program.functions import (
     ELU,
     GELU,
+    SELU,
     Erf,
     Exp,
     Function,
@@ -21,8 +23,6 @@ from bittrue.program import (
     HardSwish,
     Log,
     LogSigmoid,
-    LogSoftmax,
-    Lookup,
     Mish,
     Reciprocal,
     SiLU,
@@ -55,14 +55,13 @@ def elu(alpha: Fraction, scale: Fraction) -> Callable[[Number], Number]:
     return lambda x: size * (x if x >= 0 else factor * mpmath.expm1(x))
 
 
-SELU = Fraction(1.6732632423543772), Fraction(1.0507009873554805)
 IRRATIONAL: list[tuple[Function, Callable[[Number], Number]]] = [
     (Exp(), mpmath.exp),
     (Log(), mpmath.log),
     (Sqrt(), mpmath.sqrt),
     (Erf(), mpmath.erf),
-    (ELU(Fraction(3, 4), Fraction(1)), elu(Fraction(3, 4), Fraction(1))),
-    (ELU(*SELU), elu(*SELU)),
+    (ELU(Fraction(3, 4)), elu(Fraction(3, 4), Fraction(1))),
+    (SELU(), elu(Fraction(1.6732632423543772), Fraction(1.0507009873554805))),
     (GELU(approximate=False), gelu),
     (GELU(approximate=True), gelu_by_tanh),
     (SiLU(), lambda x: x / (1 + mpmath.exp(-x))),
@@ -126,14 +125,14 @@ def test_rational_values(
 @pytest.mark.parametrize("rounding", Rounding)
 def test_rational_points(rounding: Rounding) -> None:
     """Where a value is a tie, or a code exactly, no bounds could decide it."""
-    for function in (Erf(), GELU(approximate=False), GELU(approximate=True), SiLU(), Mish(), Square(), ELU(*SELU)):
+    for function in (Erf(), GELU(approximate=False), GELU(approximate=True), SiLU(), Mish(), Square(), SELU()):
         assert rounded(function, [0], 3, 4, rounding) == [0]
     assert rounded(Exp(), [0], 3, 4, rounding) == [16]
     assert rounded(Log(), [8], 3, 4, rounding) == [0]
     three_halves = round_to_code(Fraction(3, 2), 0, rounding)
     assert rounded(Sqrt(), [9], 2, 0, rounding) == [three_halves]
-    assert rounded(ELU(Fraction(1), Fraction(1)), [3], 1, 0, rounding) == [three_halves]
-    assert rounded(ELU(Fraction(0), Fraction(1)), [-3], 1, 0, rounding) == [0]
+    assert rounded(ELU(), [3], 1, 0, rounding) == [three_halves]
+    assert rounded(ELU(0), [-3], 1, 0, rounding) == [0]
 
 
 TINY = Fraction(1, 2**2000)
@@ -145,7 +144,7 @@ FAR = 10**6
     [
         (Erf(), FAR, 1 - TINY),
         (Erf(), -FAR, -1 + TINY),
-        (ELU(Fraction(1), Fraction(1)), -FAR, -1 + TINY),
+        (ELU(), -FAR, -1 + TINY),
         (GELU(approximate=False), FAR, FAR - TINY),
         (GELU(approximate=False), -FAR, -TINY),
         (GELU(approximate=True), FAR, FAR - TINY),

@@ -108,4 +108,4 @@ def relative_error(proto: onnx.ModelProto, network: Network | None = None) -> fl
 
 
 def operators(network: Network) -> str:
-    return " ".join(type(node.operator).__name__ for node in network.nodes[1:])
+    return " ".join(node.operator.name for node in network.nodes[1:])

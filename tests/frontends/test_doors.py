@@ -150,7 +150,7 @@ def test_a_saved_model_of_many_parts(by_tensorflow: ByTensorFlow) -> None:
     folder = by_tensorflow[0] / "saved_models"
     expected = bittrue.load(folder / "parts.keras")
     found = network_of_conversion(folder / "parts", folder / "parts_converted")
-    kinds = [sorted(type(node.operator).__name__ for node in network.nodes) for network in (found, expected)]
+    kinds = [sorted(node.operator.name for node in network.nodes) for network in (found, expected)]
     assert kinds[0] == kinds[1]
     x = np.random.default_rng(2).uniform(-1, 1, (4, 8, 4)).astype(np.float32)
     want = FloatModel(expected).run(x)
@@ -160,8 +160,8 @@ def test_a_saved_model_of_many_parts(by_tensorflow: ByTensorFlow) -> None:
 def test_onnx_by_tf2onnx(by_tensorflow: ByTensorFlow, network: Network) -> None:
     """It folds a batch norm into a scale and an offset: the same bits, where a plan has these two for its sites."""
     found = bittrue.load(by_tensorflow[0] / "saved_models" / "folded.onnx")
-    kinds = [type(node.operator).__name__ for node in found.nodes]
-    expected = [type(node.operator).__name__ for node in network.nodes]
+    kinds = [node.operator.name for node in found.nodes]
+    expected = [node.operator.name for node in network.nodes]
     assert kinds == [kind.replace("BatchNormalization", "ScaleOffset") for kind in expected]
     x, _ = digits("test")
     options = PlanOptions(batch_norm="affine", rounding_points="every-node")

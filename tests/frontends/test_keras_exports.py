@@ -52,7 +52,7 @@ def sequence(network: Network, without: Collection[str]) -> list[str]:
         if node not in seen:
             seen.append(node)
             pending += nodes[node].inputs
-    names = [type(nodes[node].operator).__name__ for node in seen]
+    names = [nodes[node].operator.name for node in seen]
     return [name for name in names if name not in {*NOT_IN_A_FILE, *without}]
 
 

@@ -15,7 +15,7 @@ from keras import layers
 from bittrue.errors import ModelError
 from bittrue.frontends import load
 from bittrue.frontends.keras.model import from_keras
-from bittrue.operators import HardSigmoid
+from bittrue.program.functions import HardSigmoid
 from frontends.keras2_files import save_h5, save_keras2
 from frontends.keras_zoo import CASES, IMAGE, Case, functional, nested, randomise, sequential
 
@@ -33,8 +33,8 @@ def test_each_layer_in_both_forms(case: Case, tmp_path: Path) -> None:
 def test_the_hard_sigmoid_of_keras_2(stack: list[layers.Layer], tmp_path: Path) -> None:
     """0.2·x + 0.5, between 0 and 1."""
     operator = load(save_keras2(sequential(*stack, shape=(3,))(), tmp_path / "keras2.h5")).nodes[-1].operator
-    assert isinstance(operator, HardSigmoid)
-    assert (operator.slope, operator.offset) == (Fraction(1, 5), 0.5)
+    assert isinstance(operator.written, HardSigmoid)
+    assert (operator.written.slope, operator.written.offset) == (Fraction(1, 5), 0.5)
 
 
 def small() -> keras.Model:

@@ -79,7 +79,7 @@ COMPUTED: list[tuple[str, Operation, str]] = [
 def test_matches_keras(operation: Operation, operators: str, tmp_path: Path) -> None:
     model = functional(operation)()
     network = from_keras(model)
-    found = [type(node.operator).__name__ for node in network.nodes[1:]]
+    found = [node.operator.name for node in network.nodes[1:]]
     assert " ".join(found) == operators
     x = images(model)
     assert relative_error(FloatModel(network).run(x), model.predict(x, verbose=0)) <= TOLERANCE

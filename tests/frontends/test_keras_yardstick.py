@@ -27,7 +27,7 @@ def relative_error(network_output: np.ndarray, expected: np.ndarray) -> float:
 def test_matches_keras(case: Case, tmp_path: Path) -> None:
     model = randomise(case.build())
     network = from_keras(model)
-    assert " ".join(type(node.operator).__name__ for node in network.nodes[1:]) == case.operators
+    assert " ".join(node.operator.name for node in network.nodes[1:]) == case.operators
 
     x = images(model)
     expected = model.predict(x, verbose=0) if case.expected is None else case.expected(x)

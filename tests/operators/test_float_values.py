@@ -13,16 +13,16 @@ from bittrue.operators import (
     GlobalMaxPooling,
     Identity,
     MaxPooling,
+    Pointwise,
     ReLU,
     Reshape,
-    Sigmoid,
     Softmax,
-    Tanh,
     ZeroPadding,
     ends_in_probabilities,
     pooling,
 )
 from bittrue.operators.float_value import float_value
+from bittrue.program.functions import Sigmoid, Tanh
 from bittrue.simulation.float_model import FloatModel
 from cases import CASES, POSITIVE_CASES, Case, Draft, inputs_of
 from float64_network import error_bounds, evaluate
@@ -99,7 +99,7 @@ def test_which_networks_end_in_probabilities(name: str, probabilities: bool) -> 
     assert ends_in_probabilities(BY_NAME[name].network) is probabilities
 
 
-@pytest.mark.parametrize("activation", [Softmax(), Tanh()])
+@pytest.mark.parametrize("activation", [Softmax(), Pointwise(Tanh())])
 @pytest.mark.parametrize(
     "operator",
     [
@@ -124,13 +124,11 @@ def test_probabilities_are_seen_through_what_moves_chooses_or_averages_them(
     assert ends_in_probabilities(Case("", (4, 3, 3), build).network) is isinstance(activation, Softmax)
 
 
-@pytest.mark.parametrize(("first", "second", "expected"), [(Softmax, Sigmoid, True), (Softmax, Tanh, False)])
-def test_a_concatenation_is_of_probabilities_where_all_its_parts_are(
-    first: type[Operator], second: type[Operator], expected: bool
-) -> None:
+@pytest.mark.parametrize(("second", "expected"), [(Pointwise(Sigmoid()), True), (Pointwise(Tanh()), False)])
+def test_a_concatenation_is_of_probabilities_where_all_its_parts_are(second: Operator, expected: bool) -> None:
     def build(draft: Draft) -> None:
-        draft.add("first", first(), "image")
-        draft.add("second", second(), "image")
+        draft.add("first", Softmax(), "image")
+        draft.add("second", second, "image")
         draft.add("last", Concatenate(0), "first", "second")
 
     assert ends_in_probabilities(Case("", (3,), build).network) is expected

@@ -5,18 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from bittrue.network import Network
-from bittrue.operators import (
-    Add,
-    AveragePooling,
-    Concatenate,
-    Flatten,
-    Identity,
-    MaxPooling,
-    ReLU,
-    Sigmoid,
-    Softmax,
-)
+from bittrue.operators import Add, AveragePooling, Concatenate, Flatten, Identity, MaxPooling, Pointwise, ReLU, Softmax
 from bittrue.plan import Guard, PlanOptions, Word, group_inner_nodes, sites_of, uniform_plan
+from bittrue.program.functions import Sigmoid
 from cases import CASES, Case, Draft
 
 BY_NAME = {case.name: case for case in CASES}
@@ -121,7 +112,7 @@ def _in_order(*layers: str) -> Callable[[Draft], None]:
         "identity": Identity(),
         "pool": MaxPooling((2, 2), (2, 2), ((0, 0), (0, 0))),
         "average": AveragePooling((2, 2), (2, 2), ((0, 0), (0, 0))),
-        "sigmoid": Sigmoid(),
+        "sigmoid": Pointwise(Sigmoid()),
         "softmax": Softmax(),
         "flatten": Flatten(),
     }

@@ -6,9 +6,10 @@ import pytest
 
 from bittrue.lowering import lower_network
 from bittrue.network import Parameter
-from bittrue.operators import Add, Dense, GlobalAveragePooling, ReLU, Tanh
+from bittrue.operators import Add, Dense, GlobalAveragePooling, Pointwise, ReLU
 from bittrue.plan import Override, PlanOptions, uniform_plan
 from bittrue.program import FixedNetwork
+from bittrue.program.functions import Tanh
 from bittrue.simulation import accumulators
 from bittrue.simulation.carrier import Carrier
 from bittrue.simulation.simulator import Simulator
@@ -19,7 +20,7 @@ from simulation.comparison import check
 DENSE = Case("far dense", (3,), lambda draft: draft.dense("node", 2))
 CONVOLUTION = Case("far convolution", (3, 3, 1), lambda draft: draft.convolution("node", (2, 2), 2))
 NORM = Case("far norm", (3,), lambda draft: draft.norm("node"))
-TANH = Case("far tanh", (3,), lambda draft: draft.add("node", Tanh()))
+TANH = Case("far tanh", (3,), lambda draft: draft.add("node", Pointwise(Tanh())))
 AVERAGE = Case("far average", (3, 2), lambda draft: draft.add("node", GlobalAveragePooling()))
 ADD = Case("far add", (3,), lambda draft: draft.add("node", Add(), draft.last, draft.dense("dense", 3)))
 RELU = Case("far relu", (3,), lambda draft: draft.add("node", ReLU(max_value=1.5, negative_slope=0.375)))

@@ -19,11 +19,9 @@ from bittrue.fixed import FixedFormat, Quantizer, Rounding
 from bittrue.fixed.reference import decode
 from bittrue.lowering import lower_network
 from bittrue.network import Parameter
-from bittrue.operators import BatchNormalization, Dense, Identity, MaxPooling, ReLU, Softmax
-from bittrue.operators import Sigmoid as SigmoidNode
-from bittrue.operators import Tanh as TanhNode
+from bittrue.operators import BatchNormalization, Dense, Identity, MaxPooling, Pointwise, ReLU, Softmax
 from bittrue.plan import STUDY_OPTIONS, Override, PlanOptions, uniform_plan
-from bittrue.program import BatchNorm, Sigmoid, Tanh
+from bittrue.program.functions import BatchNorm, Sigmoid, Tanh
 from bittrue.simulation import functions, intervals, simulator
 from bittrue.simulation.functions import _BatchNormKernel
 from bittrue.simulation.real_functions import function_code, real_function
@@ -111,7 +109,12 @@ def test_an_inner_overflow_that_is_not_counted_is_noticed(name: str, monkeypatch
     assert "overflows" in (check(program, np.zeros((1, 4), np.float32)) or "")
 
 
-ALONE = {"sigmoid": SigmoidNode(), "tanh": TanhNode(), "softmax": Softmax(), "relu": ReLU(1.5, 0.375, 0.25)}
+ALONE = {
+    "sigmoid": Pointwise(Sigmoid()),
+    "tanh": Pointwise(Tanh()),
+    "softmax": Softmax(),
+    "relu": ReLU(1.5, 0.375, 0.25),
+}
 FAR = [
     *(Case(f"{name} alone", (4,), partial(Draft.add, name="node", operator=node)) for name, node in ALONE.items()),
     *(BY_NAME[name] for name in ("norm", "dense", "global-average", "add")),

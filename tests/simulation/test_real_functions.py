@@ -11,17 +11,19 @@ from bittrue.errors import BittrueError
 from bittrue.fixed import Overflow, Rounding
 from bittrue.lowering import lower_network
 from bittrue.network import Operator, Parameter
-from bittrue.operators import (
+from bittrue.operators import LayerNormalization, LogSoftmax, Pointwise
+from bittrue.operators.functions import float_function
+from bittrue.plan import Override, plan_from_ranges, uniform_plan
+from bittrue.program import FixedNetwork
+from bittrue.program.functions import (
     ELU,
     GELU,
     SELU,
     Erf,
     Exp,
     HardSigmoid,
-    LayerNormalization,
     Log,
     LogSigmoid,
-    LogSoftmax,
     Mish,
     Reciprocal,
     Sigmoid,
@@ -29,9 +31,6 @@ from bittrue.operators import (
     Softplus,
     Sqrt,
 )
-from bittrue.operators.functions import LOOKUPS
-from bittrue.plan import Override, plan_from_ranges, uniform_plan
-from bittrue.program import FixedNetwork
 from bittrue.simulation import functions, intervals, layer_normalization, real_functions, simulator
 from bittrue.simulation.simulator import Simulator, prove
 from cases import POSITIVE_CASES, Case, inputs_of
@@ -40,26 +39,27 @@ from simulation.comparison import check
 
 PARTIAL = (Exp, Log, Reciprocal, Sqrt)
 OPERATORS: list[Operator] = [
-    ELU(0.75),
-    GELU(approximate=False),
-    GELU(approximate=True),
-    HardSigmoid(),
-    HardSigmoid(0.2),
-    SELU(),
-    *(kind() for kind in LOOKUPS if kind not in (ELU, GELU, HardSigmoid, SELU)),
+    Pointwise(ELU(0.75)),
+    Pointwise(GELU(approximate=False)),
+    Pointwise(GELU(approximate=True)),
+    Pointwise(HardSigmoid()),
+    Pointwise(HardSigmoid(0.2)),
+    Pointwise(SELU()),
+    *(Pointwise(kind()) for kind in float_function if kind not in (ELU, GELU, HardSigmoid, SELU)),
 ]
 BITS, WORD = 3, 8
 
 
 @cache
 def alone(operator: Operator, count: int) -> Case:
-    return Case(type(operator).__name__, (count,), lambda draft: draft.add("node", operator))
+    return Case(operator.name, (count,), lambda draft: draft.add("node", operator))
 
 
 def every_code(operator: Operator) -> np.ndarray:
     """Each number of the input's word that has a value, as one image."""
     codes = np.arange(-(1 << WORD - 1), 1 << WORD - 1)
-    return (codes[codes > 0] if isinstance(operator, PARTIAL) else codes).astype(np.float32)[np.newaxis] / 2**BITS
+    codes = codes[codes > 0] if isinstance(operator.written, PARTIAL) else codes
+    return codes.astype(np.float32)[np.newaxis] / 2**BITS
 
 
 IMAGE = f"ap_fixed<{WORD},{WORD - BITS}>"
@@ -90,7 +90,11 @@ def test_every_code(operator: Operator, output: str) -> None:
 
 @pytest.mark.parametrize(
     ("operator", "number", "rounding"),
-    [(HardSigmoid(), 3 / 16, "AP_RND"), (SiLU(), 40.0, "AP_TRN"), (Softplus(), 40.0, "AP_RND_INF")],
+    [
+        (Pointwise(HardSigmoid()), 3 / 16, "AP_RND"),
+        (Pointwise(SiLU()), 40.0, "AP_TRN"),
+        (Pointwise(Softplus()), 40.0, "AP_RND_INF"),
+    ],
     ids=str,
 )
 def test_doubts_that_are_not_decided_are_noticed(
@@ -108,12 +112,12 @@ def test_doubts_that_are_not_decided_are_noticed(
 @pytest.mark.parametrize(
     ("name", "operator"),
     [
-        ("erfc", GELU(approximate=False)),
-        ("erfc", Erf()),
-        ("softplus", Softplus()),
-        ("softplus", LogSigmoid()),
-        ("mish", Mish()),
-        ("gelu_by_tanh", GELU(approximate=True)),
+        ("erfc", Pointwise(GELU(approximate=False))),
+        ("erfc", Pointwise(Erf())),
+        ("softplus", Pointwise(Softplus())),
+        ("softplus", Pointwise(LogSigmoid())),
+        ("mish", Pointwise(Mish())),
+        ("gelu_by_tanh", Pointwise(GELU(approximate=True))),
     ],
     ids=str,
 )
@@ -130,7 +134,16 @@ def test_an_interval_that_lies_beside_its_number_is_noticed(
 
 @pytest.mark.parametrize(
     "operator",
-    [SiLU(), GELU(approximate=False), GELU(approximate=True), Softplus(), Sigmoid(), Erf(), ELU(), Mish()],
+    [
+        Pointwise(SiLU()),
+        Pointwise(GELU(approximate=False)),
+        Pointwise(GELU(approximate=True)),
+        Pointwise(Softplus()),
+        Pointwise(Sigmoid()),
+        Pointwise(Erf()),
+        Pointwise(ELU()),
+        Pointwise(Mish()),
+    ],
     ids=str,
 )
 def test_a_tail_that_is_too_narrow_is_noticed(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,11 +171,11 @@ def test_functions_that_not_every_number_has(case: Case) -> None:
 @pytest.mark.parametrize(
     ("operator", "number", "sentence"),
     [
-        (Log(), 0.0, "it takes the logarithm of 0"),
-        (Log(), -2.0, "it takes the logarithm of a negative number"),
-        (Sqrt(), -2.0, "it takes the square root of a negative number"),
-        (Reciprocal(), 0.0, "it takes the reciprocal of 0"),
-        (Exp(), 5000.0, "it takes the exponential of a number above 4096"),
+        (Pointwise(Log()), 0.0, "it takes the logarithm of 0"),
+        (Pointwise(Log()), -2.0, "it takes the logarithm of a negative number"),
+        (Pointwise(Sqrt()), -2.0, "it takes the square root of a negative number"),
+        (Pointwise(Reciprocal()), 0.0, "it takes the reciprocal of 0"),
+        (Pointwise(Exp()), 5000.0, "it takes the exponential of a number above 4096"),
     ],
 )
 def test_a_number_without_a_value_names_its_site(
@@ -177,7 +190,7 @@ def test_a_number_without_a_value_names_its_site(
 
 
 def test_an_exponential_beyond_float64_is_computed_all_the_same() -> None:
-    case = alone(Exp(), 2)
+    case = alone(Pointwise(Exp()), 2)
     program = lower_network(case.network, uniform_plan(case.network, 16, 4))
     assert check(program, np.array([[800.0, -3.0]], np.float32)) is None
 

@@ -26,9 +26,10 @@ from bittrue.fixed.arrays import quantize_array
 from bittrue.fixed.dyadic import exact_codes
 from bittrue.lowering import lower_network, quantized_type
 from bittrue.network import Parameter
-from bittrue.operators import Convolution, Dense, LayerNormalization, Softmax, Tanh
+from bittrue.operators import Convolution, Dense, LayerNormalization, Pointwise, Softmax
 from bittrue.plan import STUDY_OPTIONS, Override, Plan, PlanOptions, plan_from_ranges, uniform_plan
 from bittrue.program import Add, Below, Bounds, Clip, CodeType, FixedNetwork, Instruction, ScaleOffset, Step
+from bittrue.program.functions import Tanh
 from bittrue.simulation import wide
 from bittrue.simulation.carrier import Carrier, carrier_for
 from bittrue.simulation.simulator import Simulator, prove
@@ -330,7 +331,7 @@ def test_what_is_longer_than_the_longest_word_is_refused() -> None:
 
 
 def test_float_after_wide_codes() -> None:
-    case = Case("float after wide", (3,), lambda draft: (draft.dense("dense", 2), draft.add("tanh", Tanh())))
+    case = Case("float after wide", (3,), lambda draft: (draft.dense("dense", 2), draft.add("tanh", Pointwise(Tanh()))))
     overrides = [Override("dense.output", "EXACT"), Override("tanh.output", "FLOAT")]
     plan = uniform_plan(case.network, 64, 48, options=PlanOptions(), overrides=overrides)
     program = lower_network(case.network, plan)

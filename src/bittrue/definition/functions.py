@@ -18,7 +18,8 @@ from bittrue.definition.meaning import Codes, Numbers, meaning
 from bittrue.errors import BittrueError
 from bittrue.fixed.format import Quantizer
 from bittrue.fixed.reference import decode, overflow_code, overflows, round_to_code
-from bittrue.program import BatchNorm, LogSoftmax, Lookup, Normalize, NormalizeTable, Softmax, SoftmaxTable, Step
+from bittrue.program import LogSoftmax, Lookup, Normalize, NormalizeTable, Softmax, SoftmaxTable, Step
+from bittrue.program.functions import BatchNorm
 from bittrue.rules import RuleTable
 
 FunctionMeaning = Callable[[Any, Step, Codes], list[Fraction | Real]]

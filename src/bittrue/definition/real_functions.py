@@ -15,9 +15,11 @@ from bittrue.definition.interval import Interval, erf_of_root, exp, exp_of, irra
 from bittrue.definition.meaning import Codes
 from bittrue.errors import BittrueError
 from bittrue.fixed.reference import decode
-from bittrue.program import (
+from bittrue.program import Step
+from bittrue.program.functions import (
     ELU,
     GELU,
+    SELU,
     Erf,
     Exp,
     Function,
@@ -33,7 +35,6 @@ from bittrue.program import (
     Softsign,
     Sqrt,
     Square,
-    Step,
     Tanh,
 )
 
@@ -129,9 +130,18 @@ def _(function: Erf, x: Fraction) -> Fraction | Real:
 
 @_value_of(ELU)
 def _(function: ELU, x: Fraction) -> Fraction | Real:
+    return _elu(Fraction(function.alpha), Fraction(1), x)
+
+
+@_value_of(SELU)
+def _(function: SELU, x: Fraction) -> Fraction | Real:
+    return _elu(Fraction(function.alpha), Fraction(function.scale), x)
+
+
+def _elu(alpha: Fraction, scale: Fraction, x: Fraction) -> Fraction | Real:
     if x >= 0:
-        return function.scale * x
-    factor = function.scale * function.alpha
+        return scale * x
+    factor = scale * alpha
     return Fraction(0) if factor == 0 else irrational(lambda bits: (exp(x, bits) - 1) * factor, factor)
 
 
@@ -198,7 +208,7 @@ def _(function: Softsign, x: Fraction) -> Fraction | Real:
 
 @_value_of(HardSigmoid)
 def _(function: HardSigmoid, x: Fraction) -> Fraction | Real:
-    return min(max(function.slope * x + function.offset, Fraction(0)), Fraction(1))
+    return min(max(Fraction(function.slope) * x + Fraction(function.offset), Fraction(0)), Fraction(1))
 
 
 @_value_of(HardSwish)

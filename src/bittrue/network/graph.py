@@ -33,6 +33,16 @@ class Parameter:
 class Operator:
     """Base of all operators; the fields of a subclass are the operator's attributes and its parameters."""
 
+    @property
+    def written(self) -> Any:
+        """The dataclass whose name and fields the text form writes, and the hash covers: the operator's own."""
+        return self
+
+    @property
+    def name(self) -> str:
+        """In texts and tables."""
+        return type(self.written).__name__
+
     def parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Pairs (role, parameter), in the order of the fields."""
         for field in fields(self):
@@ -58,13 +68,14 @@ class Node:
     shape: Shape
 
     def __str__(self) -> str:
+        written = self.operator.written
         attributes = [
-            f"{field.name}={getattr(self.operator, field.name)!r}"
-            for field in fields(self.operator)
-            if getattr(self.operator, field.name) is not (field.default if field.kw_only else None)
+            f"{field.name}={getattr(written, field.name)!r}"
+            for field in fields(written)
+            if getattr(written, field.name) is not (field.default if field.kw_only else None)
         ]
         arguments = ", ".join((*self.inputs, *attributes))
-        return f"{self.name} = {type(self.operator).__name__}({arguments}) -> {format_shape(self.shape)}"
+        return f"{self.name} = {self.operator.name}({arguments}) -> {format_shape(self.shape)}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -131,7 +142,7 @@ class Network(Result):
         rows = [
             (
                 node.name,
-                type(node.operator).__name__,
+                node.operator.name,
                 ", ".join(node.inputs),
                 format_shape(node.shape),
                 f"{node.operator.parameter_count:,}",
@@ -146,7 +157,7 @@ class Network(Result):
         return [
             {
                 "name": node.name,
-                "operator": type(node.operator).__name__,
+                "operator": node.operator.name,
                 "inputs": list(node.inputs),
                 "shape": list(node.shape),
                 "parameters": node.operator.parameter_count,

@@ -13,7 +13,7 @@ from bittrue.network import Node, Operator, Parameter, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, parameter_site, sites
-from bittrue.program import Bounds
+from bittrue.program import Bounds, functions
 from bittrue.program.bounds import affine
 from bittrue.shapes import Shape
 
@@ -131,7 +131,7 @@ def _approximate(surds: list[Surd]) -> np.ndarray:
     return np.array([float(a) + float(b) / float(v) ** 0.5 for a, b, v in surds])
 
 
-def _function(operator: BatchNormalization, context: LoweringContext) -> program.BatchNorm:
+def _function(operator: BatchNormalization, context: LoweringContext) -> functions.BatchNorm:
     gamma, beta = (
         None if parameter is None else context.parameter(parameter) for parameter in (operator.gamma, operator.beta)
     )
@@ -139,7 +139,7 @@ def _function(operator: BatchNormalization, context: LoweringContext) -> program
     unit = Fraction(2) ** -variance.fraction_bits[0]
     for code in variance.codes.tolist():
         _radicand(code * unit, operator.epsilon, f"{context.node.name}.variance")
-    return program.BatchNorm(
+    return functions.BatchNorm(
         None if gamma is None else gamma.codes,
         0 if gamma is None else gamma.fraction_bits[0],
         None if beta is None else beta.codes,

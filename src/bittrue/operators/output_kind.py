@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from enum import Enum
 
-from bittrue.network import Network, Node, Operator
+from bittrue.network import Network, Node
 from bittrue.rules import RuleTable
 
 
@@ -17,7 +17,7 @@ class OutputKind(Enum):
     OTHER = "other"
 
 
-output_kind: RuleTable[Callable[[Operator], OutputKind]] = RuleTable("output_kind")
+output_kind: RuleTable[Callable[..., OutputKind]] = RuleTable("output_kind")
 """Rules `(operator) -> OutputKind`."""
 
 

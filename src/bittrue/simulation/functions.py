@@ -18,7 +18,6 @@ from bittrue.fixed import Quantizer, Rounding, round_to_code
 from bittrue.fixed.surd import round_surd
 from bittrue.fixed.tensor import apply_overflow_, count_overflows, round_shift_
 from bittrue.program import (
-    BatchNorm,
     CodeType,
     Function,
     LogSoftmax,
@@ -27,7 +26,7 @@ from bittrue.program import (
     SoftmaxTable,
     Step,
 )
-from bittrue.program.reach import reach
+from bittrue.program.functions import BatchNorm, reach
 from bittrue.rules import RuleTable
 from bittrue.simulation.carrier import Carrier, bound_bits, carrier_for, nearest_float, power_of_two
 from bittrue.simulation.elementwise import affine_rounded

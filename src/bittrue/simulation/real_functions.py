@@ -15,9 +15,11 @@ import torch
 
 from bittrue.errors import BittrueError
 from bittrue.fixed import Quantizer, round_to_code
-from bittrue.program import (
+from bittrue.program.functions import (
     ELU,
     GELU,
+    LARGEST_EXPONENT,
+    SELU,
     BatchNorm,
     Erf,
     Exp,
@@ -35,7 +37,6 @@ from bittrue.program import (
     Square,
     Tanh,
 )
-from bittrue.program.reach import LARGEST_EXPONENT
 from bittrue.rules import RuleTable
 from bittrue.simulation import intervals
 
@@ -172,11 +173,20 @@ def _(function: Erf) -> RealFunction:
 
 @real_function.rule(ELU)
 def _(function: ELU) -> RealFunction:
-    alpha, scale, factor = float(function.alpha), float(function.scale), function.scale * function.alpha
+    return _elu(Fraction(function.alpha), Fraction(1))
+
+
+@real_function.rule(SELU)
+def _(function: SELU) -> RealFunction:
+    return _elu(Fraction(function.alpha), Fraction(function.scale))
+
+
+def _elu(exact_alpha: Fraction, exact_scale: Fraction) -> RealFunction:
+    alpha, scale, factor = float(exact_alpha), float(exact_scale), exact_scale * exact_alpha
 
     def rational(x: Fraction) -> Fraction | None:
         if x >= 0:
-            return function.scale * x
+            return exact_scale * x
         return Fraction(0) if factor == 0 else None
 
     def interval(x: mpmath.mpi) -> mpmath.mpi:
@@ -254,9 +264,10 @@ def _(function: Softsign) -> RealFunction:
 @real_function.rule(HardSigmoid)
 def _(function: HardSigmoid) -> RealFunction:
     slope, offset = float(function.slope), float(function.offset)
+    exact_slope, exact_offset = Fraction(function.slope), Fraction(function.offset)
 
     def rational(x: Fraction) -> Fraction:
-        return min(max(function.slope * x + function.offset, Fraction(0)), Fraction(1))
+        return min(max(exact_slope * x + exact_offset, Fraction(0)), Fraction(1))
 
     # Near 0 the sum of larger numbers has their error.
     return RealFunction(lambda x: (slope * x + offset).clamp(0, 1), rational, None, (1 + abs(offset)) * 2.0**-50)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from bittrue.fixed import Quantizer, integers
-from bittrue.program import BatchNorm, CodeType, Function, LogSoftmax, Lookup, Normalize, Softmax, SoftmaxTable, Step
+from bittrue.program import CodeType, Function, LogSoftmax, Lookup, Normalize, Softmax, SoftmaxTable, Step
+from bittrue.program.functions import BatchNorm
 from bittrue.rules import RuleTable
 from bittrue.simulation.functions import exact_norms, norm_code
 from bittrue.simulation.layer_normalization import RowNorm

@@ -27,7 +27,6 @@ from bittrue.frontends.keras.values import (
 )
 from bittrue.network import Operator, Parameter, format_shape
 from bittrue.operators import (
-    ELU,
     AdaptiveAveragePooling,
     AdaptiveMaxPooling,
     Add,
@@ -45,12 +44,14 @@ from bittrue.operators import (
     MaxPooling,
     Minimum,
     Multiply,
+    Pointwise,
     PReLU,
     ReLU,
     Reshape,
     Softmax,
     Subtract,
 )
+from bittrue.program.functions import ELU
 from bittrue.shapes import Shape
 
 
@@ -99,7 +100,7 @@ def _leaky_relu(use: LayerUse) -> Operator:
 
 
 def _elu(use: LayerUse) -> Operator:
-    return ELU(use.settings.number("alpha"))
+    return Pointwise(ELU(use.settings.number("alpha")))
 
 
 def _prelu(use: LayerUse) -> Operator:

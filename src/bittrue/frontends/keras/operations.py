@@ -28,23 +28,18 @@ from bittrue.frontends.keras.movements import (
 from bittrue.frontends.keras.use import Chain, LayerUse, Rule
 from bittrue.network import Operator, Parameter, format_shape
 from bittrue.operators import (
-    ELU,
-    GELU,
     Absolute,
     Add,
     AveragePooling,
     Divide,
     DivideConstant,
-    Erf,
-    Exp,
-    Log,
     LogSoftmax,
     MatMul,
     Maximum,
     MaxPooling,
     Minimum,
     Multiply,
-    Reciprocal,
+    Pointwise,
     ReduceMaximum,
     ReduceMean,
     ReduceMinimum,
@@ -52,10 +47,9 @@ from bittrue.operators import (
     ReLU,
     ScaleOffset,
     Softmax,
-    Sqrt,
-    Square,
     Subtract,
 )
+from bittrue.program.functions import ELU, GELU, Erf, Exp, Log, Reciprocal, Sqrt, Square
 
 Made = Operator | Chain
 OfConstant = Callable[[LayerUse, np.ndarray], Made]
@@ -152,8 +146,8 @@ def _divided_by(use: LayerUse, constant: np.ndarray) -> Operator:
 
 def _divided_into(use: LayerUse, constant: np.ndarray) -> Made:
     if (constant == 1).all():
-        return Reciprocal()
-    return Chain((("reciprocal", Reciprocal()),), _times(use, constant))
+        return Pointwise(Reciprocal())
+    return Chain((("reciprocal", Pointwise(Reciprocal())),), _times(use, constant))
 
 
 def _limited(limit: Callable[[float], Operator]) -> OfConstant:
@@ -165,7 +159,7 @@ def _limited(limit: Callable[[float], Operator]) -> OfConstant:
     return made
 
 
-POWERS: dict[float, Operator] = {2.0: Square(), 0.5: Sqrt(), -1.0: Reciprocal()}
+POWERS: dict[float, Operator] = {2.0: Pointwise(Square()), 0.5: Pointwise(Sqrt()), -1.0: Pointwise(Reciprocal())}
 
 
 def _power(use: LayerUse) -> Operator:
@@ -240,17 +234,17 @@ def _leaky_relu(use: LayerUse) -> Operator:
 
 
 def _elu(use: LayerUse) -> Operator:
-    return ELU(use.settings.number("alpha"))
+    return Pointwise(ELU(use.settings.number("alpha")))
 
 
 def _celu(use: LayerUse) -> Operator:
     if use.settings.number("alpha") != 1:
         raise ModelError("an alpha other than 1 is not supported: use elu")
-    return ELU()
+    return Pointwise(ELU())
 
 
 def _gelu(use: LayerUse) -> Operator:
-    return GELU(use.settings.flag("approximate"))
+    return Pointwise(GELU(use.settings.flag("approximate")))
 
 
 OPERATIONS: dict[str, Rule] = {
@@ -265,8 +259,8 @@ OPERATIONS: dict[str, Rule] = {
     "Concatenate": concatenate,
     "Divide": _arithmetic(Divide(), right=_divided_by, left=_divided_into),
     "Elu": _elu,
-    "Erf": _of_each(Erf()),
-    "Exp": _of_each(Exp()),
+    "Erf": _of_each(Pointwise(Erf())),
+    "Exp": _of_each(Pointwise(Exp())),
     "ExpandDims": expand_dims,
     "Gelu": _gelu,
     "GetItem": get_item,
@@ -274,7 +268,7 @@ OPERATIONS: dict[str, Rule] = {
     "HardSilu": _of_each(ACTIVATIONS["hard_silu"]),
     "HardTanh": _of_each(ACTIVATIONS["hard_tanh"]),
     "LeakyRelu": _leaky_relu,
-    "Log": _of_each(Log()),
+    "Log": _of_each(Pointwise(Log())),
     "LogSigmoid": _of_each(ACTIVATIONS["log_sigmoid"]),
     "LogSoftmax": _over_the_last_axis(LogSoftmax()),
     "Matmul": _matmul,
@@ -297,7 +291,7 @@ OPERATIONS: dict[str, Rule] = {
     "Negative": _negative,
     "Pad": pad,
     "Power": _power,
-    "Reciprocal": _of_each(Reciprocal()),
+    "Reciprocal": _of_each(Pointwise(Reciprocal())),
     "Relu": _of_each(ReLU()),
     "Relu6": _of_each(ReLU(max_value=6.0)),
     "Reshape": reshape,
@@ -309,8 +303,8 @@ OPERATIONS: dict[str, Rule] = {
     "Softsign": _of_each(ACTIVATIONS["softsign"]),
     "SparseSigmoid": _of_each(ACTIVATIONS["sparse_sigmoid"]),
     "Split": split,
-    "Sqrt": _of_each(Sqrt()),
-    "Square": _of_each(Square()),
+    "Sqrt": _of_each(Pointwise(Sqrt())),
+    "Square": _of_each(Pointwise(Square())),
     "Squeeze": squeeze,
     "Subtract": _arithmetic(Subtract(), right=_minus, left=_subtracted_from),
     "Sum": _reduction(ReduceSum),

@@ -11,7 +11,8 @@ from math import isclose
 
 from bittrue.frontends.onnx.conversion import Conversion, Draft
 from bittrue.network import Operator, Parameter
-from bittrue.operators import Broadcast, DivideConstant, Multiply, ScaleOffset, Square
+from bittrue.operators import Broadcast, DivideConstant, Multiply, Pointwise, ScaleOffset
+from bittrue.program.functions import Function, Square
 from bittrue.shapes import Shape
 
 FLOAT32_CLOSE = 1e-6
@@ -54,10 +55,11 @@ class Chains:
     def shape(self, number: int) -> Shape:
         return self.drafts[number].shape
 
-    def argument(self, number: int | None, *functions: type[Operator]) -> int | None:
+    def argument(self, number: int | None, *functions: type[Operator | Function]) -> int | None:
         """u where the value is f(g(…u)) of these functions, the outermost first."""
         for function in functions:
-            if number is None or type(self.operator(number)) is not function:
+            operator = None if number is None else self.operator(number)
+            if number is None or operator is None or type(operator.written) is not function:
                 return None
             number = self.inputs(number)[0]
         return number
@@ -73,7 +75,7 @@ class Chains:
             scale = _scale(operator)
             if isinstance(operator, Multiply):
                 pending += self.inputs(place)
-            elif isinstance(operator, Square):
+            elif isinstance(operator, Pointwise) and isinstance(operator.function, Square):
                 pending += self.inputs(place) * 2
             elif scale is not None:
                 coefficient *= scale

@@ -11,17 +11,8 @@ import numpy as np
 
 from bittrue.frontends.onnx.chains.chains import Chains, Found, number_of
 from bittrue.network import Parameter
-from bittrue.operators import (
-    Add,
-    BatchNormalization,
-    Divide,
-    LayerNormalization,
-    Reciprocal,
-    ReduceMean,
-    ScaleOffset,
-    Sqrt,
-    Subtract,
-)
+from bittrue.operators import Add, BatchNormalization, Divide, LayerNormalization, ReduceMean, ScaleOffset, Subtract
+from bittrue.program.functions import Reciprocal, Sqrt
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from bittrue.frontends.onnx.chains.normalizations import batch_normalization, no
 from bittrue.frontends.onnx.conversion import Conversion
 from bittrue.network import Operator, Parameter
 from bittrue.operators import (
-    GELU,
     Absolute,
     Add,
     Average,
@@ -25,23 +24,28 @@ from bittrue.operators import (
     Clip,
     Divide,
     DivideConstant,
+    Multiply,
+    Pointwise,
+    PReLU,
+    ReLU,
+    Reshape,
+    ScaleOffset,
+    UpsamplingNearest,
+)
+from bittrue.program.functions import (
+    GELU,
     Erf,
+    Function,
     HardSigmoid,
     HardSwish,
     Log,
     LogSigmoid,
     Mish,
-    Multiply,
-    PReLU,
-    ReLU,
-    Reshape,
-    ScaleOffset,
     Sigmoid,
     SiLU,
     Softplus,
     Softsign,
     Tanh,
-    UpsamplingNearest,
 )
 from bittrue.shapes import Shape
 
@@ -52,7 +56,8 @@ def recognise(conversion: Conversion) -> None:
     for number, draft in enumerate(conversion.drafts):
         if number in chains.held:
             continue
-        found = next((found for rule in RULES.get(type(draft.operator), ()) if (found := rule(chains, number))), None)
+        rules = RULES.get(type(draft.operator.written), ())
+        found = next((found for rule in rules if (found := rule(chains, number))), None)
         if found is not None:
             draft.operator, draft.inputs = found
 
@@ -82,7 +87,8 @@ def _is_mish_gate(chains: Chains, gate: int, x: int) -> bool:
 
 def _is_hard_sigmoid(chains: Chains, gate: int, x: int) -> bool:
     operator = chains.operator(gate)
-    hard = isinstance(operator, HardSigmoid) and close(float(operator.slope), 1 / 6) and operator.offset == 0.5
+    function = operator.function if isinstance(operator, Pointwise) else None
+    hard = isinstance(function, HardSigmoid) and close(float(function.slope), 1 / 6) and function.offset == 0.5
     return hard and chains.inputs(gate)[0] == x
 
 
@@ -133,13 +139,13 @@ def _is_tanh_gate(chains: Chains, gate: int, x: int) -> bool:
 
 
 GATES: tuple[tuple[float, Operator, Callable[[Chains, int, int], bool]], ...] = (
-    (1.0, SiLU(), _is_sigmoid),
-    (1.0, Mish(), _is_mish_gate),
-    (1.0, HardSwish(), _is_hard_sigmoid),
-    (1 / 6, HardSwish(), _is_clipped_sum),
-    (0.5, GELU(approximate=False), _is_erf_gate),
-    (0.5, GELU(approximate=False), _is_erfc_gate),
-    (0.5, GELU(approximate=True), _is_tanh_gate),
+    (1.0, Pointwise(SiLU()), _is_sigmoid),
+    (1.0, Pointwise(Mish()), _is_mish_gate),
+    (1.0, Pointwise(HardSwish()), _is_hard_sigmoid),
+    (1 / 6, Pointwise(HardSwish()), _is_clipped_sum),
+    (0.5, Pointwise(GELU(approximate=False)), _is_erf_gate),
+    (0.5, Pointwise(GELU(approximate=False)), _is_erfc_gate),
+    (0.5, Pointwise(GELU(approximate=True)), _is_tanh_gate),
 )
 """c, f and what g must be, where f(x) = c·x·g(x)."""
 
@@ -151,24 +157,24 @@ def _hard_sigmoid(chains: Chains, number: int) -> Found | None:
     """min(max(x + 3, 0), 6)/6."""
     coefficient, factors = chains.product(number, last=True)
     x = _clipped_sum(chains, factors[0]) if len(factors) == 1 and close(coefficient, 1 / 6) else None
-    return None if x is None else (HardSigmoid(Fraction(1, 6), 0.5), (x,))
+    return None if x is None else (Pointwise(HardSigmoid(Fraction(1, 6), 0.5)), (x,))
 
 
 def _log_sigmoid(chains: Chains, number: int) -> Found | None:
     """log(sigmoid(x)), or −softplus(−x)."""
-    if isinstance(chains.drafts[number].operator, Log):
+    if isinstance(chains.drafts[number].operator.written, Log):
         x = chains.argument(chains.inputs(number)[0], Sigmoid)
-        return None if x is None else (LogSigmoid(), (x,))
+        return None if x is None else (Pointwise(LogSigmoid()), (x,))
     coefficient, factors = chains.product(number, last=True)
     argument = chains.argument(factors[0], Softplus) if len(factors) == 1 and coefficient == -1.0 else None
     minus, inner = (0.0, []) if argument is None else chains.product(argument)
-    return (LogSigmoid(), (inner[0],)) if minus == -1.0 and len(inner) == 1 else None
+    return (Pointwise(LogSigmoid()), (inner[0],)) if minus == -1.0 and len(inner) == 1 else None
 
 
 def _softsign(chains: Chains, number: int) -> Found | None:
     """x/(1 + |x|)."""
     x, divisor = chains.inputs(number)
-    return (Softsign(), (x,)) if chains.argument(chains.less(divisor, 1.0), Absolute) == x else None
+    return (Pointwise(Softsign()), (x,)) if chains.argument(chains.less(divisor, 1.0), Absolute) == x else None
 
 
 def _clip(chains: Chains, number: int) -> Found | None:
@@ -261,7 +267,7 @@ def _repeated(chains: Chains, number: int, shape: Shape) -> tuple[int | None, tu
 
 Rule = Callable[[Chains, int], Found | None]
 
-RULES: dict[type[Operator], tuple[Rule, ...]] = {
+RULES: dict[type[Operator | Function], tuple[Rule, ...]] = {
     Add: (normalized, _prelu),
     Clip: (_clip,),
     Divide: (normalized, _softsign),
@@ -275,4 +281,4 @@ RULES: dict[type[Operator], tuple[Rule, ...]] = {
         *(scaled_normalization, batch_normalization),
     ),
 }
-"""The chains that a node of the class can end."""
+"""The chains that a node of the class, or of the function of that class, can end."""

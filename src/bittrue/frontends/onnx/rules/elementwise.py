@@ -14,9 +14,6 @@ from bittrue.frontends.onnx.rules.masks import add_mask
 from bittrue.frontends.onnx.rules.products import dense_bias
 from bittrue.network import Operator, format_shape
 from bittrue.operators import (
-    ELU,
-    GELU,
-    SELU,
     Absolute,
     Add,
     Average,
@@ -26,26 +23,32 @@ from bittrue.operators import (
     Dense,
     Divide,
     DivideConstant,
+    Maximum,
+    Minimum,
+    Multiply,
+    Pointwise,
+    PReLU,
+    ReLU,
+    ScaleOffset,
+    Subtract,
+)
+from bittrue.program.functions import (
+    ELU,
+    GELU,
+    SELU,
     Erf,
     Exp,
     HardSigmoid,
     HardSwish,
     Log,
-    Maximum,
-    Minimum,
     Mish,
-    Multiply,
-    PReLU,
     Reciprocal,
-    ReLU,
-    ScaleOffset,
     Sigmoid,
     SiLU,
     Softplus,
     Softsign,
     Sqrt,
     Square,
-    Subtract,
     Tanh,
 )
 from bittrue.shapes import Shape
@@ -234,7 +237,7 @@ def _divide(use: NodeUse) -> Value:
         return _combined(use, Divide(), tensors)
     [x], [constant] = tensors, constants
     if isinstance(use.value(0), Constant):
-        reciprocal = use.apply(Reciprocal(), x)
+        reciprocal = use.apply(Pointwise(Reciprocal()), x)
         return reciprocal if (constant.value == 1).all() else _times(use, reciprocal, constant)
     value = spread_constant(use, x, constant)
     mantissas, _ = np.frexp(value)
@@ -258,11 +261,11 @@ def _extremum(use: NodeUse, operator: Operator, clip: Callable[[float], Operator
 
 def _power(use: NodeUse) -> Value:
     exponent = use.scalar(1)
-    operators: dict[float, Operator] = {2.0: Square(), 0.5: Sqrt(), -1.0: Reciprocal()}
+    operators: dict[float, Operator] = {2.0: Pointwise(Square()), 0.5: Pointwise(Sqrt()), -1.0: Pointwise(Reciprocal())}
     if exponent == 1:
         return use.tensor(0)
     if exponent == 3:
-        square = use.apply(Square(), use.tensor(0))
+        square = use.apply(Pointwise(Square()), use.tensor(0))
         return Tensor(use.add(Multiply(), square, use.tensor(0)), square.layout)
     if exponent not in operators:
         raise ModelError(f"the power {exponent:g} is not supported: use 2, 3, 0.5 or -1")
@@ -296,32 +299,32 @@ def _leaky_relu(use: NodeUse) -> Value:
 
 
 def _elu(use: NodeUse) -> Value:
-    return use.apply(ELU(use.node.number("alpha", 1.0)), use.tensor(0))
+    return use.apply(Pointwise(ELU(use.node.number("alpha", 1.0))), use.tensor(0))
 
 
 def _celu(use: NodeUse) -> Value:
     if use.node.number("alpha", 1.0) != 1:
         raise ModelError("an alpha other than 1 is not supported: use Elu")
-    return use.apply(ELU(1.0), use.tensor(0))
+    return use.apply(Pointwise(ELU(1.0)), use.tensor(0))
 
 
 def _erfc(use: NodeUse) -> Value:
     """tf2onnx leaves TensorFlow's operator as it is, though ONNX has none of that name: 1 − erf(x)."""
     one, minus = Constant(np.ones(1, np.float32)), Constant(-np.ones(1, np.float32))
-    return plus(use, _times(use, use.apply(Erf(), use.tensor(0)), minus), one, 1)
+    return plus(use, _times(use, use.apply(Pointwise(Erf()), use.tensor(0)), minus), one, 1)
 
 
 def _selu(use: NodeUse) -> Value:
     alpha = use.node.number("alpha", float(np.float32(1.6732632423543772)))
     scale = use.node.number("gamma", float(np.float32(1.0507009873554805)))
-    return use.apply(SELU(alpha, scale), use.tensor(0))
+    return use.apply(Pointwise(SELU(alpha, scale)), use.tensor(0))
 
 
 def _gelu(use: NodeUse) -> Value:
     form = use.node.text("approximate", "none")
     if form not in ("none", "tanh"):
         raise ModelError(f"its form {form!r} is unknown: export the model again")
-    return use.apply(GELU(form == "tanh"), use.tensor(0))
+    return use.apply(Pointwise(GELU(form == "tanh")), use.tensor(0))
 
 
 SIXTH = float(np.float32(1 / 6))
@@ -330,13 +333,13 @@ SIXTH = float(np.float32(1 / 6))
 def _hard_sigmoid(use: NodeUse) -> Value:
     slope, offset = use.node.number("alpha", float(np.float32(0.2))), use.node.number("beta", 0.5)
     # Exporters write PyTorch's and Keras's x/6 as the nearest float32.
-    return use.apply(HardSigmoid(Fraction(1, 6) if slope == SIXTH else slope, offset), use.tensor(0))
+    return use.apply(Pointwise(HardSigmoid(Fraction(1, 6) if slope == SIXTH else slope, offset)), use.tensor(0))
 
 
 def _swish(use: NodeUse) -> Value:
     if use.node.number("alpha", 1.0) != 1:
         raise ModelError("an alpha other than 1 is not supported")
-    return use.apply(SiLU(), use.tensor(0))
+    return use.apply(Pointwise(SiLU()), use.tensor(0))
 
 
 TO_OTHER_NUMBERS = "it makes whole numbers or bytes of what depends on the image, which is not supported"
@@ -372,32 +375,32 @@ RULES: dict[str, Rule] = {
     "Div": _divide,
     "Dropout": _passed_on,
     "Elu": _elu,
-    "Erf": _of_each(Erf()),
+    "Erf": _of_each(Pointwise(Erf())),
     "Erfc": _erfc,
-    "Exp": _of_each(Exp()),
+    "Exp": _of_each(Pointwise(Exp())),
     "Gelu": _gelu,
     "HardSigmoid": _hard_sigmoid,
-    "HardSwish": _of_each(HardSwish()),
+    "HardSwish": _of_each(Pointwise(HardSwish())),
     "Identity": _passed_on,
     "LeakyRelu": _leaky_relu,
-    "Log": _of_each(Log()),
+    "Log": _of_each(Pointwise(Log())),
     "Max": lambda use: _extremum(use, Maximum(), lambda low: clipped(low, None)),
     "Mean": lambda use: _combined(use, Average(), [use.tensor(index) for index in range(len(use.node.inputs))]),
     "Min": lambda use: _extremum(use, Minimum(), lambda high: clipped(None, high)),
-    "Mish": _of_each(Mish()),
+    "Mish": _of_each(Pointwise(Mish())),
     "Mul": _multiply,
     "Neg": _negate,
     "PRelu": _prelu,
     "Pow": _power,
-    "Reciprocal": _of_each(Reciprocal()),
+    "Reciprocal": _of_each(Pointwise(Reciprocal())),
     "Relu": _of_each(ReLU()),
     "Selu": _selu,
-    "Sigmoid": _of_each(Sigmoid()),
-    "Softplus": _of_each(Softplus()),
-    "Softsign": _of_each(Softsign()),
-    "Sqrt": _of_each(Sqrt()),
+    "Sigmoid": _of_each(Pointwise(Sigmoid())),
+    "Softplus": _of_each(Pointwise(Softplus())),
+    "Softsign": _of_each(Pointwise(Softsign())),
+    "Sqrt": _of_each(Pointwise(Sqrt())),
     "Sub": _subtract,
     "Sum": _add,
     "Swish": _swish,
-    "Tanh": _of_each(Tanh()),
+    "Tanh": _of_each(Pointwise(Tanh())),
 }

@@ -1,9 +1,15 @@
-"""What Keras 3's activation functions mean, by the names that files give them, with their default arguments."""
+"""What Keras 3's activation functions mean, by the names that files give them with their default arguments, and the
+layers that are such functions."""
 
 from fractions import Fraction
 
-from bittrue.network import Operator
-from bittrue.operators import Clip, Identity, LogSoftmax, Pointwise, ReLU, Softmax
+import numpy as np
+
+from bittrue.errors import ModelError
+from bittrue.frontends.keras.config import shown
+from bittrue.frontends.keras.use import LayerUse
+from bittrue.network import Operator, Parameter
+from bittrue.operators import Clip, Identity, LogSoftmax, Pointwise, PReLU, ReLU, Softmax
 from bittrue.program.functions import (
     ELU,
     GELU,
@@ -50,3 +56,35 @@ ACTIVATIONS: dict[str, Operator] = {
     "swish": Pointwise(SiLU()),
     "tanh": Pointwise(Tanh()),
 }
+
+
+def relu(use: LayerUse) -> Operator:
+    settings = use.settings
+    return ReLU(
+        settings.optional_number("max_value"),
+        settings.optional_number("negative_slope") or 0.0,
+        settings.optional_number("threshold") or 0.0,
+    )
+
+
+def leaky_relu(use: LayerUse) -> Operator:
+    return ReLU(negative_slope=use.settings.number("negative_slope"))
+
+
+def elu(use: LayerUse) -> Operator:
+    return Pointwise(ELU(use.settings.number("alpha")))
+
+
+def prelu(use: LayerUse) -> Operator:
+    """The slopes of leading axes that share them are stored once; those shared further back are repeated."""
+    axes, rank = use.settings.values.get("shared_axes") or [], len(use.shape)
+    shared = use.settings.integers("shared_axes", len(axes)) if isinstance(axes, list) and axes else ()
+    if not isinstance(axes, list) or any(axis > rank for axis in shared):
+        raise ModelError(f"shared_axes is {shown(axes)}, expected axes from 1 to {rank}")
+    stored_shape = tuple(1 if axis in shared else size for axis, size in enumerate(use.shape, start=1))
+    slope = use.parameters({"slope": stored_shape})["slope"]
+    first = next((index for index in range(rank) if index + 1 not in shared), None)
+    if first is None:
+        return PReLU(Parameter(slope.name, slope.value.reshape(1)))
+    values = np.broadcast_to(slope.value.reshape(stored_shape[first:]), use.shape[first:]).copy()
+    return PReLU(Parameter(slope.name, values))

@@ -9,15 +9,13 @@ from bittrue.network import Operator, Parameter, format_shape
 from bittrue.operators import Dense, Mask, MatMul, Reshape, ScaleOffset, Softmax, Transpose
 from bittrue.shapes import Shape
 
-INNER_LAYERS = {
-    "MultiHeadAttention": (
-        ("query_dense", "query"),
-        ("key_dense", "key"),
-        ("value_dense", "value"),
-        ("output_dense", "attention_output"),
-    )
-}
-"""By class the layers that hold its weights, in the order in which its rule asks for them: (attribute, name)."""
+INNER_LAYERS = (
+    ("query_dense", "query"),
+    ("key_dense", "key"),
+    ("value_dense", "value"),
+    ("output_dense", "attention_output"),
+)
+"""The layers that hold its weights, in the order in which its rule asks for them: (attribute, name)."""
 
 
 def multi_head_attention(use: LayerUse) -> Graph:

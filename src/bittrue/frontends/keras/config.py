@@ -28,7 +28,7 @@ class Call:
     """One use of a layer: the tensors that it reads.
 
     operands: the positional arguments of an operation of `keras.ops`, with an Operand in the place of each tensor.
-    named: its others; of a layer's call the flags that are set.
+    named: its others, where they say anything.
     """
 
     tensors: tuple[TensorReference, ...]
@@ -46,9 +46,6 @@ MAXIMUM_INTEGER = 2**31 - 1
 
 TENSOR_ARGUMENTS = ("inputs", "query", "value", "key")
 """The arguments of a call that are tensors, in the order in which a layer reads them."""
-
-CALL_FLAGS = {"MultiHeadAttention": ("use_causal_mask",)}
-"""By class the arguments of a call that are true or false, and that its rule knows."""
 
 FLOAT_POLICIES = ("float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 
@@ -224,7 +221,6 @@ def _read_layers(descriptions: list[Mapping[str, object]], calls: list[Calls]) -
 
 def _read_calls(description: Mapping[str, object]) -> Calls:
     name = _layer_name(description)
-    flags = CALL_FLAGS.get(str(description.get("class_name")), ())
     calls = []
     for node in _list(f"layer {name}'s inbound_nodes", description.get("inbound_nodes")):
         if not isinstance(node, dict):
@@ -235,23 +231,15 @@ def _read_calls(description: Mapping[str, object]) -> Calls:
         if _is_operation(description.get("module")):
             calls.append(_read_operation(name, node.get("args", []), arguments))
         else:
-            calls.append(_read_call(name, node.get("args", []), arguments, flags))
+            calls.append(_read_call(name, node.get("args", []), arguments))
     return tuple(calls)
 
 
-def _read_call(name: str, positional: object, named: Mapping[str, object], flags: tuple[str, ...]) -> Call:
-    """The tensors of a layer's call, and which of its `flags` are set.
-
-    Raises: ModelError for an argument that would change what the layer computes, as `training=True`.
-    """
+def _read_call(name: str, positional: object, named: Mapping[str, object]) -> Call:
+    """The tensors of a layer's call, and the other arguments that say anything."""
     tensors = tuple(_tensors(name, [positional, *map(named.get, TENSOR_ARGUMENTS)]))
-    for key, value in named.items():
-        if key not in TENSOR_ARGUMENTS and not _is_nothing(value) and not (key in flags and value is True):
-            raise ModelError(
-                f"layer {name} is called with {key}={shown(value)}, which changes what it computes: "
-                "call it on its inputs alone"
-            )
-    return Call(tensors, named={key: True for key in flags if named.get(key) is True})
+    others = {key: value for key, value in named.items() if key not in TENSOR_ARGUMENTS and not _is_nothing(value)}
+    return Call(tensors, named=others)
 
 
 def _tensors(name: str, argument: object) -> Iterator[TensorReference]:

@@ -3,13 +3,12 @@
 import contextlib
 import graphlib
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from math import prod
 
 from bittrue.errors import ModelError
 from bittrue.frontends.arrays.stored import exact_value
-from bittrue.frontends.keras.attention import INNER_LAYERS
 from bittrue.frontends.keras.config import (
     FLOAT_POLICIES,
     KerasLayer,
@@ -20,10 +19,9 @@ from bittrue.frontends.keras.config import (
     read_model,
     shown,
 )
-from bittrue.frontends.keras.layers import LAYERS, MERGING, WITH_ACTIVATION, WITH_CONSTANTS, activation
+from bittrue.frontends.keras.layers import LAYERS, activation
 from bittrue.frontends.keras.operations import OPERATIONS
-from bittrue.frontends.keras.remedies import REMEDIES
-from bittrue.frontends.keras.use import COUNTER, Chain, Graph, LayerUse, Outputs, ParameterReader
+from bittrue.frontends.keras.use import COUNTER, Chain, Graph, LayerKind, LayerUse, Outputs, Unsupported
 from bittrue.frontends.keras.weights import Weights
 from bittrue.network import NetworkBuilder, Operator, Parameter, format_shape
 from bittrue.operators import Input
@@ -63,6 +61,7 @@ class Conversion:
         values = self._inputs(model, layers, names, inputs)
         for layer, call in _in_order(model.layers):
             sources = [_value(values, reference) for reference in layer.calls[call].tensors]
+            _check_call(layer, call)
             layer_weights = weights.child(layer.name, layer.stored_name)
             if layer.is_model:
                 inner = read_model(layer.class_name, layer.settings)
@@ -71,8 +70,7 @@ class Conversion:
                 name = names[layer.name] if call == 0 else self._builder.unique_name(prefix + layer.name)
                 # Parameters bear the first use's name, whichever use comes first in the graph.
                 first = names[layer.name]
-                read = partial(self._read, layer_weights, INNER_LAYERS.get(layer.class_name, ()), first)
-                outputs = self._add_layer(layer, call, name, read, partial(self._parameter_name, first), sources)
+                outputs = self._add_layer(layer, call, name, first, layer_weights, sources)
                 roles = tuple(self._parameters.get(layer_weights.key, ()))
                 if name not in self._not_a_layer:
                     self.made_by[name] = layer_weights, False, roles
@@ -92,23 +90,23 @@ class Conversion:
         return {(name, call): [source] for (name, call, _), source in zip(model.inputs, given, strict=True)}
 
     def _add_layer(
-        self,
-        layer: KerasLayer,
-        call: int,
-        name: str,
-        read: ParameterReader,
-        parameter_name: Callable[[str], str],
-        sources: list[str],
+        self, layer: KerasLayer, call: int, name: str, first: str, weights: Weights, sources: list[str]
     ) -> list[str]:
+        """Add the nodes of one use of a layer, called `name`, whose first use is called `first`."""
         shapes = tuple(self._builder.shape(source) for source in sources)
         fused: tuple[str, Operator] | None = None
         with naming(f"layer {name} ({layer.class_name})"):
-            (_check_operation if layer.is_operation else _check_layer)(layer, len(sources))
+            kind = (_operation_kind if layer.is_operation else _layer_kind)(layer, len(sources))
             arguments = layer.calls[call]
-            settings = Settings({**layer.settings.values, **arguments.named})
-            use = LayerUse(settings, shapes, read, parameter_name, arguments.operands)
-            made = (OPERATIONS if layer.is_operation else LAYERS)[layer.class_name](use)
-            if not layer.is_operation and layer.class_name in WITH_ACTIVATION:
+            use = LayerUse(
+                Settings({**layer.settings.values, **arguments.named}),
+                shapes,
+                partial(self._read, weights, kind.inner, first),
+                partial(self._parameter_name, first),
+                arguments.operands,
+            )
+            made = kind.rule(use)
+            if kind.has_activation:
                 fused = activation(layer.settings, shapes[0])
         if isinstance(made, Chain):
             for part, operator in made.parts:
@@ -126,7 +124,7 @@ class Conversion:
             self._not_a_layer.add(name)
             names = [name, *(self._builder.unique_name(name) for _ in made.operators[1:])]
             return [self._add(node, operator, *sources) for node, operator in zip(names, made.operators, strict=True)]
-        elif layer.is_operation or layer.class_name in WITH_CONSTANTS:
+        elif kind.holds_constants:
             self._not_a_layer.add(name)
         node = self._add(name, made, *sources)
         if fused is None or fused[0] == "linear":
@@ -177,7 +175,20 @@ class Conversion:
         return self._parameters[weights.key]
 
 
-def _check_operation(layer: KerasLayer, sources: int) -> None:
+def _check_call(layer: KerasLayer, call: int) -> None:
+    """Refuse arguments that would change what a layer computes, as `training=True`."""
+    kind = LAYERS.get(layer.class_name)
+    flags = kind.call_flags if isinstance(kind, LayerKind) else ()
+    for key, value in layer.calls[call].named.items():
+        if not layer.is_operation and not (key in flags and value is True):
+            raise ModelError(
+                f"layer {layer.name} is called with {key}={shown(value)}, which changes what it computes: "
+                "call it on its inputs alone"
+            )
+
+
+def _operation_kind(layer: KerasLayer, sources: int) -> LayerKind:
+    """The row of an operation of `keras.ops`, whose constants are in its arguments. Raises: ModelError for another."""
     if layer.class_name not in OPERATIONS:
         raise ModelError(
             f"the operation {layer.class_name} of keras.ops is not supported: use keras.layers, or keras.ops' "
@@ -187,22 +198,24 @@ def _check_operation(layer: KerasLayer, sources: int) -> None:
         raise ModelError("it reads no tensor: save the model in Keras again")
     if layer.settings.values.get("data_format") not in (None, "channels_last"):
         raise ModelError("its data_format is not supported: build the model with data_format='channels_last'")
+    return LayerKind(OPERATIONS[layer.class_name], reads_several=True, holds_constants=True)
 
 
-def _check_layer(layer: KerasLayer, sources: int) -> None:
-    """Refuse what bittrue doesn't read, before the layer's arguments or weights are looked at."""
+def _layer_kind(layer: KerasLayer, sources: int) -> LayerKind:
+    """The layer's row. Raises: ModelError for what isn't read, before its arguments or weights are looked at."""
     if layer.class_name == "Lambda":
         raise ModelError(
             "a Lambda holds Python code, which bittrue never executes from a file (it could do anything to your "
             "machine) and can't turn into hardware: replace it by layers that bittrue knows"
         )
-    if layer.class_name in REMEDIES and is_from_keras(layer.module):
-        raise ModelError(f"the class {layer.class_name} is not supported: {REMEDIES[layer.class_name]}")
-    if layer.class_name not in LAYERS or not is_from_keras(layer.module):
+    kind = LAYERS.get(layer.class_name) if is_from_keras(layer.module) else None
+    if isinstance(kind, Unsupported):
+        raise ModelError(f"the class {layer.class_name} is not supported: {kind.remedy}")
+    if kind is None:
         origin = "" if is_from_keras(layer.module) else f" from {layer.module or 'the model itself'}"
+        supported = ", ".join(name for name, found in LAYERS.items() if isinstance(found, LayerKind))
         raise ModelError(
-            f"the class {layer.class_name}{origin} is not supported: "
-            f"build the model from keras.layers' {', '.join(LAYERS)}"
+            f"the class {layer.class_name}{origin} is not supported: build the model from keras.layers' {supported}"
         )
     if layer.settings.values.get("data_format") == "channels_first":
         raise ModelError(
@@ -217,8 +230,9 @@ def _check_layer(layer: KerasLayer, sources: int) -> None:
         raise ModelError(
             f"its dtype {shown(policy)} is not supported: give the model in floating point, as it was trained"
         )
-    if sources == 0 or (sources > 1 and layer.class_name not in MERGING):
+    if sources == 0 or (sources > 1 and not kind.reads_several):
         raise ModelError(f"it reads {sources} tensors, expected one: save the model in Keras again")
+    return kind
 
 
 def _input_shape(layers: Mapping[str, KerasLayer], name: str) -> Shape:

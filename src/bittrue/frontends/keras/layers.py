@@ -1,282 +1,161 @@
-"""What each Keras layer means: a table from its class's name to the rule that makes its operator, or a chain of them.
+"""What each Keras layer means: a table from its class's name to a row with the rule that makes its operators.
 
 A rule sees the layer's settings, the shapes that it reads (channels last, no batch axis) and its trained arrays.
-The semantics are those of Keras 3.15's layers; there is no default rule.
+The semantics are those of Keras 3.15's layers; there is no default rule, and what is refused by name is a row too.
 """
 
-from math import prod
-
-import numpy as np
-
 from bittrue.errors import ModelError
-from bittrue.frontends.keras.activations import ACTIVATIONS
-from bittrue.frontends.keras.attention import multi_head_attention
+from bittrue.frontends.keras.activations import ACTIVATIONS, elu, leaky_relu, prelu, relu
+from bittrue.frontends.keras.attention import INNER_LAYERS, multi_head_attention
 from bittrue.frontends.keras.config import Settings, is_from_keras, shown
-from bittrue.frontends.keras.convolutions import convolution, depthwise, separable, transposed
-from bittrue.frontends.keras.use import LayerUse, Rule
+from bittrue.frontends.keras.normalizations import batch_normalization, layer_normalization, normalization, softmax
+from bittrue.frontends.keras.pooling import adaptive_pooling, global_pooling, pooling
+from bittrue.frontends.keras.products import convolution, dense, depthwise, separable, transposed
+from bittrue.frontends.keras.use import LayerKind, LayerUse, Unsupported
 from bittrue.frontends.keras.values import (
+    concatenate,
     cropping,
+    flatten,
     merging,
-    normalization,
+    nothing,
     permute,
     repeat_vector,
     rescaling,
+    reshape,
     upsampling_1d,
     upsampling_2d,
     zero_padding,
 )
-from bittrue.network import Operator, Parameter, format_shape
+from bittrue.network import Operator
 from bittrue.operators import (
     AdaptiveAveragePooling,
     AdaptiveMaxPooling,
     Add,
     Average,
     AveragePooling,
-    BatchNormalization,
-    Concatenate,
-    Dense,
-    Flatten,
     GlobalAveragePooling,
     GlobalMaxPooling,
-    Identity,
-    LayerNormalization,
     Maximum,
     MaxPooling,
     Minimum,
     Multiply,
-    Pointwise,
-    PReLU,
-    ReLU,
-    Reshape,
-    Softmax,
     Subtract,
 )
-from bittrue.program.functions import ELU
 from bittrue.shapes import Shape
-
-
-def _dense(use: LayerUse) -> Operator:
-    units = use.settings.integer("units")
-    shapes = {"weight": (use.shape[-1], units), "bias": use.parameter_shape("use_bias", units)}
-    parameters = use.parameters(shapes)
-    return Dense(parameters["weight"], parameters.get("bias"))
-
-
-def _batch_normalization(use: LayerUse) -> Operator:
-    settings = use.settings
-    _refuse_other_axis(use, "batch normalization")
-    channels = (use.shape[-1],)
-    # With batch renormalization Keras stores three arrays more, which only training reads.
-    training_only = {f"renorm {index}": channels for index in range(3 if settings.values.get("renorm") else 0)}
-    parameters = use.parameters(
-        {
-            "gamma": use.parameter_shape("scale", *channels),
-            "beta": use.parameter_shape("center", *channels),
-            "mean": channels,
-            "variance": channels,
-            **training_only,
-        }
-    )
-    return BatchNormalization(
-        parameters.get("gamma"),
-        parameters.get("beta"),
-        parameters["mean"],
-        parameters["variance"],
-        settings.number("epsilon"),
-    )
-
-
-def _relu(use: LayerUse) -> Operator:
-    settings = use.settings
-    return ReLU(
-        settings.optional_number("max_value"),
-        settings.optional_number("negative_slope") or 0.0,
-        settings.optional_number("threshold") or 0.0,
-    )
-
-
-def _leaky_relu(use: LayerUse) -> Operator:
-    return ReLU(negative_slope=use.settings.number("negative_slope"))
-
-
-def _elu(use: LayerUse) -> Operator:
-    return Pointwise(ELU(use.settings.number("alpha")))
-
-
-def _prelu(use: LayerUse) -> Operator:
-    """The slopes of leading axes that share them are stored once; those shared further back are repeated."""
-    axes, rank = use.settings.values.get("shared_axes") or [], len(use.shape)
-    shared = use.settings.integers("shared_axes", len(axes)) if isinstance(axes, list) and axes else ()
-    if not isinstance(axes, list) or any(axis > rank for axis in shared):
-        raise ModelError(f"shared_axes is {shown(axes)}, expected axes from 1 to {rank}")
-    stored_shape = tuple(1 if axis in shared else size for axis, size in enumerate(use.shape, start=1))
-    slope = use.parameters({"slope": stored_shape})["slope"]
-    first = next((index for index in range(rank) if index + 1 not in shared), None)
-    if first is None:
-        return PReLU(Parameter(slope.name, slope.value.reshape(1)))
-    values = np.broadcast_to(slope.value.reshape(stored_shape[first:]), use.shape[first:]).copy()
-    return PReLU(Parameter(slope.name, values))
-
-
-def _layer_normalization(use: LayerUse) -> Operator:
-    settings, rank = use.settings, len(use.shape)
-    value = settings.values.get("axis")
-    axes = sorted(
-        Settings({"axis": axis}).axis("axis", rank) for axis in (value if isinstance(value, list) else [value])
-    )
-    if axes != list(range(rank - len(axes), rank)) or not axes:
-        raise ModelError("layer normalization over other axes than the last ones is not supported: put them last")
-    if settings.values.get("rms_scaling"):
-        raise ModelError("rms_scaling divides by the variance and is not supported: train the layer without it")
-    shape = use.shape[-len(axes) :]
-    parameters = use.parameters(
-        {"gamma": use.parameter_shape("scale", *shape), "beta": use.parameter_shape("center", *shape)}
-    )
-    epsilon = settings.number("epsilon")
-    return LayerNormalization(parameters.get("gamma"), parameters.get("beta"), epsilon, len(axes))
-
-
-def _softmax(use: LayerUse) -> Operator:
-    _refuse_other_axis(use, "softmax")
-    return Softmax()
-
-
-def _pooling(operator: type[MaxPooling] | type[AveragePooling], rank: int) -> Rule:
-    def pooling(use: LayerUse) -> Operator:
-        window, strides = use.settings.integers("pool_size", rank), use.settings.integers("strides", rank)
-        return operator(window, strides, use.padding(window, strides, (1,) * rank))
-
-    return pooling
-
-
-def _global_pooling(operator: type[GlobalMaxPooling] | type[GlobalAveragePooling], rank: int) -> Rule:
-    def pooling(use: LayerUse) -> Operator:
-        use.spatial(rank)
-        return operator(use.settings.flag("keepdims"))
-
-    return pooling
-
-
-def _adaptive_pooling(operator: type[AdaptiveMaxPooling] | type[AdaptiveAveragePooling], rank: int) -> Rule:
-    def pooling(use: LayerUse) -> Operator:
-        use.spatial(rank)
-        return operator(use.settings.integers("output_size", rank))
-
-    return pooling
-
-
-def _concatenate(use: LayerUse) -> Operator:
-    return Concatenate(use.settings.axis("axis", len(use.shape)))
-
-
-def _flatten(use: LayerUse) -> Operator:
-    return Flatten()
-
-
-def _reshape(use: LayerUse) -> Operator:
-    target = use.settings.shape("target_shape")
-    values, known = prod(use.shape), prod(size for size in target if size is not None)
-    if not target or target.count(None) > 1 or values % known or (None not in target and values != known):
-        raise ModelError(f"{format_shape(use.shape)} can't be reshaped to {target}")
-    return Reshape(tuple(values // known if size is None else size for size in target))
-
-
-def _dropout(use: LayerUse) -> Operator:
-    return Identity()
 
 
 def _activation(use: LayerUse) -> Operator:
     return activation(use.settings, use.shape)[1]
 
 
-LAYERS: dict[str, Rule] = {
-    "Activation": _activation,
-    "Add": merging(Add()),
-    "AdaptiveAveragePooling1D": _adaptive_pooling(AdaptiveAveragePooling, 1),
-    "AdaptiveAveragePooling2D": _adaptive_pooling(AdaptiveAveragePooling, 2),
-    "AdaptiveMaxPooling1D": _adaptive_pooling(AdaptiveMaxPooling, 1),
-    "AdaptiveMaxPooling2D": _adaptive_pooling(AdaptiveMaxPooling, 2),
-    "Average": merging(Average()),
-    "AveragePooling1D": _pooling(AveragePooling, 1),
-    "AveragePooling2D": _pooling(AveragePooling, 2),
-    "BatchNormalization": _batch_normalization,
-    "Concatenate": _concatenate,
-    "Conv1D": convolution(1),
-    "Conv1DTranspose": transposed(1),
-    "Conv2D": convolution(2),
-    "Conv2DTranspose": transposed(2),
-    "Cropping1D": cropping(1),
-    "Cropping2D": cropping(2),
-    "Dense": _dense,
-    "DepthwiseConv1D": depthwise(1),
-    "DepthwiseConv2D": depthwise(2),
-    "Dropout": _dropout,
-    "ELU": _elu,
-    "Flatten": _flatten,
-    "GlobalAveragePooling1D": _global_pooling(GlobalAveragePooling, 1),
-    "GlobalAveragePooling2D": _global_pooling(GlobalAveragePooling, 2),
-    "GlobalMaxPooling1D": _global_pooling(GlobalMaxPooling, 1),
-    "GlobalMaxPooling2D": _global_pooling(GlobalMaxPooling, 2),
-    "LayerNormalization": _layer_normalization,
-    "LeakyReLU": _leaky_relu,
-    "MaxPooling1D": _pooling(MaxPooling, 1),
-    "MaxPooling2D": _pooling(MaxPooling, 2),
-    "Maximum": merging(Maximum()),
-    "Minimum": merging(Minimum()),
-    "MultiHeadAttention": multi_head_attention,
-    "Multiply": merging(Multiply()),
-    "Normalization": normalization,
-    "PReLU": _prelu,
-    "Permute": permute,
-    "ReLU": _relu,
-    "RepeatVector": repeat_vector,
-    "Rescaling": rescaling,
-    "Reshape": _reshape,
-    "SeparableConv1D": separable(1),
-    "SeparableConv2D": separable(2),
-    "Softmax": _softmax,
-    "Subtract": merging(Subtract()),
-    "UpSampling1D": upsampling_1d,
-    "UpSampling2D": upsampling_2d,
-    "ZeroPadding1D": zero_padding(1),
-    "ZeroPadding2D": zero_padding(2),
+_ATTENTION = "use MultiHeadAttention, whose parts are nodes"
+_STATE = "it keeps a state from step to step: use Conv1D or MultiHeadAttention over the steps"
+_ROW_NORMALIZATION = "use BatchNormalization, or LayerNormalization over the last axes"
+_VOLUME = "three spatial axes are not supported: use Conv2D, with the third axis among the channels"
+_RANDOM = "it is for training: leave it out of the model that is exported"
+_TEXT = "it reads text or categories: do it outside of the model, and give the model numbers"
+
+LAYERS: dict[str, LayerKind | Unsupported] = {
+    "Activation": LayerKind(_activation),
+    "AdaptiveAveragePooling1D": LayerKind(adaptive_pooling(AdaptiveAveragePooling, 1)),
+    "AdaptiveAveragePooling2D": LayerKind(adaptive_pooling(AdaptiveAveragePooling, 2)),
+    "AdaptiveMaxPooling1D": LayerKind(adaptive_pooling(AdaptiveMaxPooling, 1)),
+    "AdaptiveMaxPooling2D": LayerKind(adaptive_pooling(AdaptiveMaxPooling, 2)),
+    "Add": LayerKind(merging(Add()), reads_several=True),
+    "AdditiveAttention": Unsupported(_ATTENTION),
+    "Attention": Unsupported(_ATTENTION),
+    "Average": LayerKind(merging(Average()), reads_several=True),
+    "AveragePooling1D": LayerKind(pooling(AveragePooling, 1)),
+    "AveragePooling2D": LayerKind(pooling(AveragePooling, 2)),
+    "AveragePooling3D": Unsupported(_VOLUME),
+    "BatchNormalization": LayerKind(batch_normalization),
+    "Bidirectional": Unsupported(_STATE),
+    "CategoryEncoding": Unsupported(_TEXT),
+    "Concatenate": LayerKind(concatenate, reads_several=True),
+    "Conv1D": LayerKind(convolution(1), has_activation=True),
+    "Conv1DTranspose": LayerKind(transposed(1), has_activation=True),
+    "Conv2D": LayerKind(convolution(2), has_activation=True),
+    "Conv2DTranspose": LayerKind(transposed(2), has_activation=True),
+    "Conv3D": Unsupported(_VOLUME),
+    "Conv3DTranspose": Unsupported(_VOLUME),
+    "ConvLSTM1D": Unsupported(_STATE),
+    "ConvLSTM2D": Unsupported(_STATE),
+    "ConvLSTM3D": Unsupported(_VOLUME),
+    "Cropping1D": LayerKind(cropping(1)),
+    "Cropping2D": LayerKind(cropping(2)),
+    "Cropping3D": Unsupported(_VOLUME),
+    "Dense": LayerKind(dense, has_activation=True),
+    "DepthwiseConv1D": LayerKind(depthwise(1), has_activation=True),
+    "DepthwiseConv2D": LayerKind(depthwise(2), has_activation=True),
+    "Discretization": Unsupported(_TEXT),
+    "Dot": Unsupported("use keras.ops.matmul of the two values"),
+    "Dropout": LayerKind(nothing),
+    "ELU": LayerKind(elu, as_activation="elu"),
+    "Embedding": Unsupported(
+        "a table of vectors by whole numbers is not supported: look the vectors up outside of the model"
+    ),
+    "Flatten": LayerKind(flatten),
+    "GRU": Unsupported(_STATE),
+    "GlobalAveragePooling1D": LayerKind(global_pooling(GlobalAveragePooling, 1)),
+    "GlobalAveragePooling2D": LayerKind(global_pooling(GlobalAveragePooling, 2)),
+    "GlobalAveragePooling3D": Unsupported(_VOLUME),
+    "GlobalMaxPooling1D": LayerKind(global_pooling(GlobalMaxPooling, 1)),
+    "GlobalMaxPooling2D": LayerKind(global_pooling(GlobalMaxPooling, 2)),
+    "GlobalMaxPooling3D": Unsupported(_VOLUME),
+    "GroupNormalization": Unsupported(_ROW_NORMALIZATION),
+    "GroupQueryAttention": Unsupported(_ATTENTION),
+    "Hashing": Unsupported(_TEXT),
+    "LSTM": Unsupported(_STATE),
+    "LayerNormalization": LayerKind(layer_normalization),
+    "LeakyReLU": LayerKind(leaky_relu, as_activation="leaky_relu"),
+    "Masking": Unsupported(
+        "what a mask leaves out depends on the data, which is not supported: cut the steps off before"
+    ),
+    "MaxPooling1D": LayerKind(pooling(MaxPooling, 1)),
+    "MaxPooling2D": LayerKind(pooling(MaxPooling, 2)),
+    "MaxPooling3D": Unsupported(_VOLUME),
+    "Maximum": LayerKind(merging(Maximum()), reads_several=True),
+    "Minimum": LayerKind(merging(Minimum()), reads_several=True),
+    "MultiHeadAttention": LayerKind(
+        multi_head_attention, reads_several=True, call_flags=("use_causal_mask",), inner=INNER_LAYERS
+    ),
+    "Multiply": LayerKind(merging(Multiply()), reads_several=True),
+    "Normalization": LayerKind(normalization, holds_constants=True),
+    "PReLU": LayerKind(prelu),
+    "Permute": LayerKind(permute),
+    "RMSNormalization": Unsupported(_ROW_NORMALIZATION),
+    "RNN": Unsupported(_STATE),
+    "RandomContrast": Unsupported(_RANDOM),
+    "RandomCrop": Unsupported(_RANDOM),
+    "RandomFlip": Unsupported(_RANDOM),
+    "RandomRotation": Unsupported(_RANDOM),
+    "RandomZoom": Unsupported(_RANDOM),
+    "ReLU": LayerKind(relu, as_activation="relu"),
+    "RepeatVector": LayerKind(repeat_vector),
+    "Rescaling": LayerKind(rescaling, holds_constants=True),
+    "Reshape": LayerKind(reshape),
+    "Resizing": Unsupported("resize the images before, as `--resize` does, or use UpSampling2D with whole factors"),
+    "SeparableConv1D": LayerKind(separable(1), has_activation=True),
+    "SeparableConv2D": LayerKind(separable(2), has_activation=True),
+    "SimpleRNN": Unsupported(_STATE),
+    "Softmax": LayerKind(softmax, as_activation="softmax"),
+    "SpectralNormalization": Unsupported(
+        "save the model with the layer inside of it, which has the normalized weights"
+    ),
+    "StringLookup": Unsupported(_TEXT),
+    "Subtract": LayerKind(merging(Subtract()), reads_several=True),
+    "TextVectorization": Unsupported(_TEXT),
+    "TimeDistributed": Unsupported(
+        "Dense and LayerNormalization work on every step without it; put other layers before the steps"
+    ),
+    "UnitNormalization": Unsupported(_ROW_NORMALIZATION),
+    "UpSampling1D": LayerKind(upsampling_1d),
+    "UpSampling2D": LayerKind(upsampling_2d),
+    "UpSampling3D": Unsupported(_VOLUME),
+    "ZeroPadding1D": LayerKind(zero_padding(1)),
+    "ZeroPadding2D": LayerKind(zero_padding(2)),
+    "ZeroPadding3D": Unsupported(_VOLUME),
 }
-
-MERGING = (
-    "Add",
-    "Average",
-    "Concatenate",
-    "Maximum",
-    "Minimum",
-    "MultiHeadAttention",
-    "Multiply",
-    "Subtract",
-)
-"""The layers that read several tensors; all others read one."""
-
-WITH_CONSTANTS = ("Normalization", "Rescaling")
-"""The layers whose parameters are numbers for which a layer of its own stands, not weights of the layer."""
-
-WITH_ACTIVATION = (
-    "Conv1D",
-    "Conv1DTranspose",
-    "Conv2D",
-    "Conv2DTranspose",
-    "Dense",
-    "DepthwiseConv1D",
-    "DepthwiseConv2D",
-    "SeparableConv1D",
-    "SeparableConv2D",
-)
-"""The layers whose `activation` argument becomes a node of its own."""
-
-ACTIVATION_LAYERS = {
-    "ELU": ("elu", _elu),
-    "LeakyReLU": ("leaky_relu", _leaky_relu),
-    "ReLU": ("relu", _relu),
-    "Softmax": ("softmax", _softmax),
-}
-"""Layers that may stand as another layer's `activation`, with the name that the node gets."""
 
 
 def activation(settings: Settings, shape: Shape) -> tuple[str, Operator]:
@@ -292,17 +171,13 @@ def activation(settings: Settings, shape: Shape) -> tuple[str, Operator]:
     if not isinstance(value, dict):
         raise ModelError(f"the activation {shown(value)} is not supported: use one of {', '.join(ACTIVATIONS)}")
     class_name, module, config = value.get("class_name"), value.get("module"), value.get("config")
-    layer = ACTIVATION_LAYERS.get(class_name) if isinstance(class_name, str) else None
-    if layer is not None and isinstance(module, str) and is_from_keras(module) and isinstance(config, dict):
-        name, rule = layer
-        return name, rule(LayerUse(Settings(config), (shape,), lambda _: {}))
+    kind = LAYERS.get(class_name) if isinstance(class_name, str) else None
+    of_keras = isinstance(module, str) and is_from_keras(module)
+    if of_keras and isinstance(config, dict) and isinstance(kind, LayerKind) and kind.as_activation:
+        made = kind.rule(LayerUse(Settings(config), (shape,), lambda _: {}))
+        assert isinstance(made, Operator)  # of what may stand as an activation nothing takes several steps
+        return kind.as_activation, made
     raise ModelError(
         "its activation is Python code or a class of the author's, which bittrue neither executes nor translates: "
         f"use one of {', '.join(ACTIVATIONS)}"
     )
-
-
-def _refuse_other_axis(use: LayerUse, what: str) -> None:
-    """Softmax and batch normalization work over the last axis alone."""
-    if use.settings.axis("axis", len(use.shape)) != len(use.shape) - 1:
-        raise ModelError(f"{what} over another axis than the last is not supported: put the channels last")

@@ -98,6 +98,36 @@ COUNTER = "count"
 
 Rule = Callable[[LayerUse], Operator | Chain | Graph | Outputs]
 
+
+@dataclass(frozen=True)
+class LayerKind:
+    """What a class of Keras layers means.
+
+    reads_several: whether it reads several tensors, where all others read one.
+    has_activation: whether its `activation` argument becomes a node of its own.
+    holds_constants: whether its parameters are numbers of its settings, not weights of the layer.
+    as_activation: the name of the node where the layer stands as another one's `activation`; empty where none may.
+    call_flags: the arguments of its call that are true or false, and that its rule knows.
+    inner: the layers inside of it that hold its weights, in the order in which its rule asks for them: (attribute,
+    name).
+    """
+
+    rule: Rule
+    reads_several: bool = False
+    has_activation: bool = False
+    holds_constants: bool = False
+    as_activation: str = ""
+    call_flags: tuple[str, ...] = ()
+    inner: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """A class of Keras layers that is refused by name; what to do instead, in words behind `is not supported:`."""
+
+    remedy: str
+
+
 AXES = {1: ("steps",), 2: ("height", "width")}
 """What an error calls the spatial axes."""
 

@@ -1,14 +1,19 @@
-"""What Keras's layers of arithmetic between values and of movement mean."""
+"""What Keras's layers of arithmetic between values and of movement mean, and of those that do nothing."""
+
+from math import prod
 
 import numpy as np
 
 from bittrue.errors import ModelError
 from bittrue.frontends.keras.config import Settings, shown
-from bittrue.frontends.keras.use import COUNTER, LayerUse, Rule
+from bittrue.frontends.keras.use import LayerUse, Rule
 from bittrue.network import Operator, Parameter, format_shape
 from bittrue.operators import (
-    BatchNormalization,
     Broadcast,
+    Concatenate,
+    Flatten,
+    Identity,
+    Reshape,
     ScaleOffset,
     Slice,
     Transpose,
@@ -78,45 +83,40 @@ def repeat_vector(use: LayerUse) -> Operator:
 
 def rescaling(use: LayerUse) -> Operator:
     """The numbers in float32, in which Keras computes."""
-    constants = (_numbers(use, role) for role in ("scale", "offset"))
+    constants = (numbers(use, role) for role in ("scale", "offset"))
     scale, offset = (
         Parameter(use.parameter_name(role), value) for role, value in zip(("scale", "offset"), constants, strict=True)
     )
     return ScaleOffset(scale, offset if offset.value.any() else None)
 
 
-LEAST_DEVIATION = 1e-7
-"""What Keras's Normalization divides by at least."""
-
-
-def normalization(use: LayerUse) -> Operator:
-    """(x − mean)/√variance, a batch normalization without gamma, beta and epsilon, of constants or adapted numbers."""
-    settings, channels = use.settings, use.shape[-1]
-    if settings.values.get("invert"):
-        raise ModelError("invert=True is not supported: leave the layer out and multiply by the deviation afterwards")
-    by_channel = settings.values.get("axis") not in (None, [])
-    if by_channel and settings.axes("axis", len(use.shape)) != (len(use.shape) - 1,):
-        raise ModelError("normalization over another axis than the last is not supported: put the channels last")
-    if settings.values.get("mean") is None:
-        shape = (channels,) if by_channel else ()
-        stored = use.parameters({"mean": shape, "variance": shape, COUNTER: ()})
-        mean, variance = stored["mean"].value, stored["variance"].value
-    else:
-        mean, variance = _numbers(use, "mean"), _numbers(use, "variance")
-    if any(value.size not in (1, channels) for value in (mean, variance)):
-        raise ModelError(f"its mean holds {mean.size} numbers for {channels} channels")
-    variance = np.maximum(variance, np.float32(LEAST_DEVIATION**2))
-    mean, variance = (np.broadcast_to(value.reshape(-1), (channels,)).copy() for value in (mean, variance))
-    names = use.parameter_name("mean"), use.parameter_name("variance")
-    return BatchNormalization(None, None, Parameter(names[0], mean), Parameter(names[1], variance), 0.0)
-
-
-def _numbers(use: LayerUse, role: str) -> np.ndarray:
+def numbers(use: LayerUse, role: str) -> np.ndarray:
     """One number, or one a channel."""
     value = use.settings.values.get(role)
     if isinstance(value, dict):  # an array, as Keras stores it
         value = Settings(value).mapping("config").get("value")
-    numbers = value if isinstance(value, list) else [value]
-    if not numbers or any(isinstance(number, bool) or not isinstance(number, int | float) for number in numbers):
+    listed = value if isinstance(value, list) else [value]
+    if not listed or any(isinstance(number, bool) or not isinstance(number, int | float) for number in listed):
         raise ModelError(f"{role} is {shown(value)}, expected a number, or one a channel")
     return np.array(value, np.float32)
+
+
+def concatenate(use: LayerUse) -> Operator:
+    return Concatenate(use.settings.axis("axis", len(use.shape)))
+
+
+def flatten(use: LayerUse) -> Operator:
+    return Flatten()
+
+
+def reshape(use: LayerUse) -> Operator:
+    target = use.settings.shape("target_shape")
+    values, known = prod(use.shape), prod(size for size in target if size is not None)
+    if not target or target.count(None) > 1 or values % known or (None not in target and values != known):
+        raise ModelError(f"{format_shape(use.shape)} can't be reshaped to {target}")
+    return Reshape(tuple(values // known if size is None else size for size in target))
+
+
+def nothing(use: LayerUse) -> Operator:
+    """A layer that only training knows."""
+    return Identity()

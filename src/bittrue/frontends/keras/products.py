@@ -1,11 +1,18 @@
-"""Keras's convolutions: plain, depthwise, separable and transposed, each for one spatial axis or two."""
+"""Keras's layers of products with weights: dense, and convolutions for one spatial axis or two."""
 
 import numpy as np
 
 from bittrue.errors import ModelError
 from bittrue.frontends.keras.use import Chain, LayerUse, Rule
 from bittrue.network import Operator, Parameter
-from bittrue.operators import Convolution, ConvolutionTransposed
+from bittrue.operators import Convolution, ConvolutionTransposed, Dense
+
+
+def dense(use: LayerUse) -> Operator:
+    units = use.settings.integer("units")
+    shapes = {"weight": (use.shape[-1], units), "bias": use.parameter_shape("use_bias", units)}
+    parameters = use.parameters(shapes)
+    return Dense(parameters["weight"], parameters.get("bias"))
 
 
 def convolution(rank: int) -> Rule:

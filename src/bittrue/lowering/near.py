@@ -1,0 +1,76 @@
+"""Lowering near a known plan: programs that share most of their steps, at the cost of those that differ."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bittrue.lowering.emission import LoweringContext
+from bittrue.lowering.engine import lower_nodes
+from bittrue.lowering.parameters import ParameterCodes
+from bittrue.network import Network, Node
+from bittrue.plan import Plan, Site, check_plan
+from bittrue.program import FixedNetwork
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A program with what it was made from, so that neighbours of its plan are lowered at little cost."""
+
+    network: Network
+    plan: Plan
+    program: FixedNetwork
+    parameters: Mapping[str, ParameterCodes]
+
+
+def lower_keeping(network: Network, plan: Plan) -> Lowered:
+    """As `lower_network`, with what `lower_variant` needs; raises what that does."""
+    check_plan(plan, network)
+    context = LoweringContext(network, plan)
+    lower_nodes(context)
+    return Lowered(network, plan, context.program(), context.parameters)
+
+
+def lower_variant(near: Lowered, plan: Plan) -> FixedNetwork:
+    """The program under a plan of the same network and options that differs from `near`'s in a few sites.
+
+    Steps whose sites and inputs' types are the same are `near`'s very own objects. Raises what `lower_network` does.
+    """
+    found = check_plan(plan, near.network)
+    known = _same_sites(near.plan, plan)
+    parameters = {name: codes for name, codes in near.parameters.items() if name in known}
+    context = LoweringContext(near.network, plan, parameters)
+    overflows = near.program.parameter_overflows
+    context.parameter_overflows.update((name, count) for name, count in overflows.items() if name in known)
+    lower_nodes(
+        context,
+        lambda node: known.issuperset(_sites_of_node(node, found)) and context.takes_over(near.program),
+    )
+    return context.program()
+
+
+def lower_seen(near: Lowered, seen: Mapping[str, tuple[int, int]]) -> FixedNetwork:
+    """`near`'s program, where each step knows what it can reach for inputs as large as those that were seen.
+
+    seen: the least and the largest code of each step; they stand for the bounds of those that no format bounds.
+    """
+    bounded = {
+        step.name: replace(step.type, low=seen[step.name][0], high=seen[step.name][1])
+        for step in near.program.steps
+        if step.name in seen and (step.type.low is None or step.type.high is None)
+    }
+    context = LoweringContext(near.network, near.plan, near.parameters, bounded)
+    lower_nodes(context)
+    steps = tuple(replace(step, type=bounded.get(step.name, step.type)) for step in context.program().steps)
+    return replace(near.program, steps=steps)
+
+
+def _same_sites(plan: Plan, other: Plan) -> set[str]:
+    """The sites of which two plans say the same under the same options."""
+    if plan.options != other.options:
+        return set()
+    return {name for name, spec in other.sites.items() if plan.sites[name] == spec}
+
+
+def _sites_of_node(node: Node, found: Mapping[str, Site]) -> list[str]:
+    """The sites that a node's steps depend on, parameters that it shares with other nodes included."""
+    shared = [parameter.name for _, parameter in node.operator.parameters() if parameter.name in found]
+    return [*(name for name, site in found.items() if site.node == node.name), *shared]

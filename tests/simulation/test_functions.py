@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from bittrue.definition.enclosure import round_number
-from bittrue.definition.real_functions import sigmoid, tanh
+from bittrue.definition.functions import sigmoid, tanh
 from bittrue.errors import CarrierError
 from bittrue.fixed import FixedFormat, Quantizer, Rounding
 from bittrue.fixed.reference import decode

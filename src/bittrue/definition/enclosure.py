@@ -5,7 +5,7 @@ No floating point and no elementary function of any library: bounds are directed
 
 from collections.abc import Callable
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, floor, isqrt
 
 from bittrue.errors import BittrueError
 from bittrue.fixed.format import Rounding
@@ -98,6 +98,25 @@ def exponential(x: Fraction) -> Fraction | Real:
         return (1 << precision + work) // high, _up(1 << precision + work, low)
 
     return reciprocal
+
+
+def offset_root(offset: int, offset_bits: int, square: Fraction, *, negative: bool) -> Real:
+    """offset·2^(−offset_bits) ± √square, whose bounds are equal wherever it is a multiple of 2^(−precision)."""
+
+    def bounds(precision: int) -> Bounds:
+        work = max(precision, offset_bits)  # the offset is an integer at this precision
+        scaled = square * 4**work
+        whole = scaled.numerator // scaled.denominator
+        root = isqrt(whole)  # ⌊√scaled⌋, since ⌊√z⌋ = ⌊√⌊z⌋⌋
+        exact = root * root == scaled
+        if negative:
+            root = -root if exact else -root - 1  # ⌊−√scaled⌋
+        below = (offset << work - offset_bits) + root
+        low = below >> work - precision
+        exact = exact and low << work - precision == below
+        return low, low if exact else low + 1
+
+    return bounds
 
 
 def _exp_small(r: Fraction, work: int) -> Bounds:

@@ -1,25 +1,41 @@
-"""Batch normalization, layer normalization and softmax, as the real numbers that they are (B7, B9).
+"""The functions of one code, as the real numbers that they are (B8): a fraction where that is rational, else bounds.
 
-A rule gives exact numbers: fractions where the value is known to be rational, else bounds of any precision
-(`enclosure`), from which the one correct rounding is proven. By Lindemann and Weierstrass, a softmax of rational
-numbers is rational only where all are equal, and its logarithm only over one number. The functions of one code are in
-`real_functions`.
+That the other values are irrational follows from Lindemann and Weierstrass's theorem, except for erf and both forms of
+GELU, where no rational value is known but at 0: a rounding that their bounds never decided would be an error.
 """
 
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cache
-from math import isqrt, prod
-from typing import Any
+from math import ceil
+from typing import Any, TypeVar
 
-from bittrue.definition.enclosure import Bounds, Real, exp_negative, exponential, round_number
-from bittrue.definition.interval import Interval, exp, irrational, log_of
+from bittrue.definition.enclosure import LARGEST_EXPONENT, Real, exponential, offset_root
+from bittrue.definition.interval import Interval, erf_of_root, exp, exp_of, irrational, log, log_of, pi
 from bittrue.definition.meaning import Codes, Numbers, meaning
 from bittrue.errors import BittrueError
-from bittrue.fixed.format import Quantizer
-from bittrue.fixed.reference import decode, overflow_code, overflows, round_to_code
-from bittrue.program import LogSoftmax, Lookup, Normalize, NormalizeTable, Softmax, SoftmaxTable, Step
-from bittrue.program.functions import BatchNorm
+from bittrue.fixed.reference import decode
+from bittrue.program import Lookup, Step
+from bittrue.program.functions import (
+    ELU,
+    GELU,
+    SELU,
+    Erf,
+    Exp,
+    Function,
+    HardSigmoid,
+    HardSwish,
+    Log,
+    LogSigmoid,
+    Mish,
+    Reciprocal,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Softsign,
+    Sqrt,
+    Square,
+    Tanh,
+)
 from bittrue.rules import RuleTable
 
 FunctionMeaning = Callable[[Any, Step, Codes], list[Fraction | Real]]
@@ -34,242 +50,179 @@ def _(instruction: Lookup, step: Step, inputs: tuple[Codes, ...]) -> Numbers:
     return Numbers(x.shape, function_meaning[type(instruction.function)](instruction.function, step, x))
 
 
-@function_meaning.rule(BatchNorm)
-def _(function: BatchNorm, step: Step, x: Codes) -> list[Fraction | Real]:
-    mean = function.mean.tolist()
-    channels = len(mean)
-    gamma = [Fraction(1)] * channels
-    if function.gamma is not None:
-        gamma = [decode(code, function.gamma_fraction_bits) for code in function.gamma.tolist()]
-    beta, beta_bits = [0] * channels, 0
-    if function.beta is not None:
-        beta, beta_bits = function.beta.tolist(), function.beta_fraction_bits
-    spread = [decode(code, function.variance_fraction_bits) + function.epsilon for code in function.variance.tolist()]
-    for channel, under_root in enumerate(spread):
-        if under_root <= 0:
-            raise BittrueError(
-                f"The batch normalization '{step.name}' takes the root of {float(under_root):g}, its variance plus "
-                f"epsilon in channel {channel}; give the site of its variance more fraction bits or EXACT."
-            )
+Value = Callable[[Any, Fraction], Fraction | Real]
+"""(function, x) → its value; raises ValueError, which says what x lacks, where there is none."""
 
-    @cache
-    def value(channel: int, code: int) -> Real:
-        slope = gamma[channel] * (decode(code, x.binary_point) - decode(mean[channel], function.mean_fraction_bits))
-        return offset_root(beta[channel], beta_bits, slope * slope / spread[channel], negative=slope < 0)
-
-    return [value(index % channels, code) for index, code in enumerate(x.codes)]
+Rule = TypeVar("Rule", bound=Value)
 
 
-def offset_root(offset: int, offset_bits: int, square: Fraction, *, negative: bool) -> Real:
-    """offset·2^(−offset_bits) ± √square, whose bounds are equal wherever it is a multiple of 2^(−precision)."""
+def _value_of(*classes: type[Function]) -> Callable[[Rule], Rule]:
+    """Register the value of a function, which a Lookup evaluates once for each code."""
 
-    def bounds(precision: int) -> Bounds:
-        work = max(precision, offset_bits)  # the offset is an integer at this precision
-        scaled = square * 4**work
-        whole = scaled.numerator // scaled.denominator
-        root = isqrt(whole)  # ⌊√scaled⌋, since ⌊√z⌋ = ⌊√⌊z⌋⌋
-        exact = root * root == scaled
-        if negative:
-            root = -root if exact else -root - 1  # ⌊−√scaled⌋
-        below = (offset << work - offset_bits) + root
-        low = below >> work - precision
-        exact = exact and low << work - precision == below
-        return low, low if exact else low + 1
+    def register(value: Rule) -> Rule:
+        @function_meaning.rule(*classes)
+        def _(function: Function, step: Step, x: Codes) -> list[Fraction | Real]:
+            try:
+                values = {code: value(function, decode(code, x.binary_point)) for code in set(x.codes)}
+            except ValueError as error:
+                raise BittrueError(
+                    f"Step '{step.name}' takes {error}; give its input a range in which such a number doesn't occur."
+                ) from None
+            return [values[code] for code in x.codes]
 
-    return bounds
+        return value
 
-
-@meaning.rule(Softmax)
-def _(instruction: Softmax, step: Step, inputs: tuple[Codes, ...]) -> Numbers:
-    (x,) = inputs
-    values: list[Fraction | Real] = []
-    for row, part in zip(_number_rows(x), _parts_of(instruction.mask, x), strict=True):
-        found = iter(softmax([number for number, taken in zip(row, part, strict=True) if taken]))
-        values += [next(found) if taken else Fraction(0) for taken in part]
-    return Numbers(x.shape, values)
+    return register
 
 
-def softmax(row: list[Fraction]) -> list[Fraction | Real]:
-    """exp(x_i) / Σ_j exp(x_j)."""
-    if len(set(row)) == 1:
-        return [Fraction(1, len(row)) for _ in row]
-    largest = max(row)
-
-    @cache
-    def parts(work: int) -> dict[Fraction, Bounds]:
-        """exp(x − largest) by x; exactly 1 for the largest."""
-        one = 1 << work
-        return {x: exp_negative(largest - x, work) if x < largest else (one, one) for x in row}
-
-    @cache
-    def total(work: int) -> Bounds:
-        return sum(parts(work)[x][0] for x in row), sum(parts(work)[x][1] for x in row)
-
-    def value(x: Fraction) -> Real:
-        def bounds(precision: int) -> Bounds:
-            work = precision + 4
-            low, high = _quotient(*parts(work)[x], *total(work), precision)
-            return low, min(high, 1 << precision)
-
-        return bounds
-
-    values = {x: value(x) for x in row}
-    return [values[x] for x in row]
+@_value_of(Sigmoid)
+def sigmoid(function: Sigmoid, x: Fraction) -> Fraction | Real:
+    """1 / (1 + exp(−x))."""
+    return Fraction(1, 2) if x == 0 else irrational(lambda bits: _sigmoid(x, bits))
 
 
-@meaning.rule(LogSoftmax)
-def _(instruction: LogSoftmax, step: Step, inputs: tuple[Codes, ...]) -> Numbers:
-    (x,) = inputs
-    return Numbers(x.shape, [value for row in _number_rows(x) for value in log_softmax(row)])
+def _sigmoid(x: Fraction, bits: int) -> Interval:
+    power = exp(-abs(x), bits)
+    return (Interval(1 << bits, 1 << bits, bits) if x > 0 else power) / (power + 1)
 
 
-def log_softmax(row: list[Fraction]) -> list[Fraction | Real]:
-    """x_i − max − log Σ_j exp(x_j − max)."""
-    if len(row) == 1:
-        return [Fraction(0)]
-    largest = max(row)
+@_value_of(Tanh)
+def tanh(function: Tanh, x: Fraction) -> Fraction | Real:
+    """(1 − exp(−2x)) / (1 + exp(−2x))."""
 
-    @cache
-    def log_of_sum(bits: int) -> Interval:
-        return log_of(sum((exp(x - largest, bits) for x in row), Interval(0, 0, bits)))
+    def enclose(bits: int) -> Interval:
+        power = exp(-2 * abs(x), bits)
+        size = (1 - power) / (power + 1)
+        return size if x > 0 else -size
 
-    def value(x: Fraction) -> Real:
-        return irrational(lambda bits: -log_of_sum(bits) + (x - largest))
-
-    values = {x: value(x) for x in row}
-    return [values[x] for x in row]
+    return Fraction(0) if x == 0 else irrational(enclose)
 
 
-@meaning.rule(Normalize)
-def _(instruction: Normalize, step: Step, inputs: tuple[Codes, ...]) -> Numbers:
-    (x,) = inputs
-    count = prod(x.shape[-instruction.axes :])
-    gamma = [Fraction(1)] * count
-    if instruction.gamma is not None:
-        gamma = [decode(code, instruction.gamma_fraction_bits) for code in instruction.gamma.tolist()]
-    beta = [0] * count if instruction.beta is None else instruction.beta.tolist()
-    values: list[Fraction | Real] = []
-    for row in _rows(x, count):
-        numbers = [decode(code, x.binary_point) for code in row]
-        mean = sum(numbers, Fraction(0)) / count
-        spread = sum(((number - mean) ** 2 for number in numbers), Fraction(0)) / count + instruction.epsilon
-        for number, factor, offset in zip(numbers, gamma, beta, strict=True):
-            slope = factor * (number - mean)
-            values.append(
-                offset_root(offset, instruction.beta_fraction_bits, slope * slope / spread, negative=slope < 0)
-            )
-    return Numbers(x.shape, values)
+@_value_of(Exp)
+def _(function: Exp, x: Fraction) -> Fraction | Real:
+    if x > LARGEST_EXPONENT:
+        raise ValueError(f"the exponential of a number above {LARGEST_EXPONENT}, which no word holds")
+    return exponential(x)
 
 
-@meaning.rule(SoftmaxTable)
-def _(instruction: SoftmaxTable, step: Step, inputs: tuple[Codes, ...]) -> Codes:
-    (x,) = inputs
-
-    @cache
-    def exp_code(difference: int) -> int:
-        exponent = -decode(difference, instruction.difference.format.fraction_bits)
-        return round_number(exponential(exponent), instruction.exp.format.fraction_bits, instruction.exp.rounding)
-
-    outside = dict.fromkeys(("difference", "exp", "sum", "reciprocal"), 0)
-
-    def limited(role: str, code: int, quantizer: Quantizer) -> int:
-        outside[role] += overflows(code, quantizer)
-        return overflow_code(code, quantizer)
-
-    def requantized(role: str, code: int, fraction_bits: int, quantizer: Quantizer) -> int:
-        value = decode(code, fraction_bits)
-        return limited(role, round_to_code(value, quantizer.format.fraction_bits, quantizer.rounding), quantizer)
-
-    codes: list[int] = []
-    for whole, part in zip(_rows(x, x.shape[-1]), _parts_of(instruction.mask, x), strict=True):
-        row = [code for code, taken in zip(whole, part, strict=True) if taken]
-        largest = max(row)
-        differences = [
-            requantized("difference", largest - code, x.binary_point, instruction.difference) for code in row
-        ]
-        exps = [limited("exp", exp_code(difference), instruction.exp) for difference in differences]
-        total = requantized("sum", sum(exps), instruction.exp.format.fraction_bits, instruction.sum)
-        if total == 0:
-            raise BittrueError(
-                f"The sum of exponentials in '{step.name}' is rounded to zero, which has no reciprocal; "
-                "give its sum and exp table formats with more bits."
-            )
-        inverse = 1 / decode(total, instruction.sum.format.fraction_bits)
-        reciprocal_bits, rounding = instruction.reciprocal.format.fraction_bits, instruction.reciprocal.rounding
-        reciprocal = limited("reciprocal", round_to_code(inverse, reciprocal_bits, rounding), instruction.reciprocal)
-        products = iter([exp * reciprocal for exp in exps])
-        codes += [next(products) if taken else 0 for taken in part]
-    bits = instruction.exp.format.fraction_bits + instruction.reciprocal.format.fraction_bits
-    return Codes(x.shape, bits, codes, inner_overflows=outside)
+@_value_of(Log)
+def _(function: Log, x: Fraction) -> Fraction | Real:
+    if x <= 0:
+        raise ValueError(f"the logarithm of {'0' if x == 0 else 'a negative number'}")
+    return Fraction(0) if x == 1 else irrational(lambda bits: log(x, bits))
 
 
-@meaning.rule(NormalizeTable)
-def _(instruction: NormalizeTable, step: Step, inputs: tuple[Codes, ...]) -> Codes:
-    (x,) = inputs
-    count = prod(x.shape[-instruction.axes :])
-    gamma = [Fraction(1)] * count
-    if instruction.gamma is not None:
-        gamma = [decode(code, instruction.gamma_fraction_bits) for code in instruction.gamma.tolist()]
-    beta = [Fraction(0)] * count
-    if instruction.beta is not None:
-        beta = [decode(code, instruction.beta_fraction_bits) for code in instruction.beta.tolist()]
-    outside = dict.fromkeys(("mean", "difference", "variance", "reciprocal_root"), 0)
-    if instruction.normalized is not None:
-        outside["normalized"] = 0
-
-    def stored(role: str, number: Fraction | Real, quantizer: Quantizer) -> Fraction:
-        """The number that the role's code stands for."""
-        code = round_number(number, quantizer.format.fraction_bits, quantizer.rounding)
-        outside[role] += overflows(code, quantizer)
-        return decode(overflow_code(code, quantizer), quantizer.format.fraction_bits)
-
-    @cache
-    def root(spread: Fraction) -> Fraction | Real:
-        if spread <= 0:
-            raise BittrueError(
-                f"The table of '{step.name}' has no reciprocal root of {float(spread):g}, a variance plus epsilon; "
-                "give its variance SATURATE."
-            )
-        return offset_root(0, 0, 1 / spread, negative=False)
-
-    last = instruction.normalized
-    bits = instruction.difference.format.fraction_bits + instruction.reciprocal_root.format.fraction_bits
-    bits = (bits if last is None else last.format.fraction_bits) + instruction.gamma_fraction_bits
-    if instruction.beta is not None:
-        bits = max(bits, instruction.beta_fraction_bits)
-    codes: list[int] = []
-    for row in _rows(x, count):
-        numbers = [decode(code, x.binary_point) for code in row]
-        mean = stored("mean", sum(numbers, Fraction(0)) / count, instruction.mean)
-        differences = [stored("difference", number - mean, instruction.difference) for number in numbers]
-        squares = sum((difference**2 for difference in differences), Fraction(0))
-        variance = stored("variance", squares / count, instruction.variance)
-        factor = stored("reciprocal_root", root(variance + instruction.epsilon), instruction.reciprocal_root)
-        for difference, scale, offset in zip(differences, gamma, beta, strict=True):
-            product = difference * factor
-            if last is not None:
-                product = stored("normalized", product, last)
-            codes.append(int((scale * product + offset) * Fraction(2) ** bits))  # whole: no bit is below
-    return Codes(x.shape, bits, codes, inner_overflows=outside)
+@_value_of(Sqrt)
+def _(function: Sqrt, x: Fraction) -> Fraction | Real:
+    if x < 0:
+        raise ValueError("the square root of a negative number")
+    return offset_root(0, 0, x, negative=False)
 
 
-def _parts_of(mask: Any, x: Codes) -> list[list[bool]]:
-    """Which positions take part, row by row: all of them where there is no mask."""
-    length = x.shape[-1]
-    taken = [True] * len(x.codes) if mask is None else mask.ravel().tolist()
-    return [taken[start : start + length] for start in range(0, len(taken), length)]
+@_value_of(Reciprocal)
+def _(function: Reciprocal, x: Fraction) -> Fraction | Real:
+    if x == 0:
+        raise ValueError("the reciprocal of 0")
+    return 1 / x
 
 
-def _number_rows(x: Codes) -> list[list[Fraction]]:
-    """The numbers along the last axis, row by row."""
-    return [[decode(code, x.binary_point) for code in row] for row in _rows(x, x.shape[-1])]
+@_value_of(Square)
+def _(function: Square, x: Fraction) -> Fraction | Real:
+    return x * x
 
 
-def _rows(x: Codes, length: int) -> list[list[int]]:
-    """The codes along the last axis, or the last axes, that hold `length`, row by row."""
-    return [x.codes[start : start + length] for start in range(0, len(x.codes), length)]
+@_value_of(Erf)
+def _(function: Erf, x: Fraction) -> Fraction | Real:
+    def enclose(bits: int) -> Interval:
+        size = erf_of_root(x * x, bits)
+        return size if x > 0 else -size
+
+    return Fraction(0) if x == 0 else irrational(enclose)
 
 
-def _quotient(low: int, high: int, low_divisor: int, high_divisor: int, precision: int) -> Bounds:
-    """Bounds at `precision` of a quotient whose dividend and positive divisor lie within bounds of one common unit."""
-    return (low << precision) // high_divisor, -(-(high << precision) // low_divisor)
+@_value_of(ELU)
+def _(function: ELU, x: Fraction) -> Fraction | Real:
+    return _elu(Fraction(function.alpha), Fraction(1), x)
+
+
+@_value_of(SELU)
+def _(function: SELU, x: Fraction) -> Fraction | Real:
+    return _elu(Fraction(function.alpha), Fraction(function.scale), x)
+
+
+def _elu(alpha: Fraction, scale: Fraction, x: Fraction) -> Fraction | Real:
+    if x >= 0:
+        return scale * x
+    factor = scale * alpha
+    return Fraction(0) if factor == 0 else irrational(lambda bits: (exp(x, bits) - 1) * factor, factor)
+
+
+@_value_of(GELU)
+def _(function: GELU, x: Fraction) -> Fraction | Real:
+    """x times the share of the normal distribution below x, or times the sigmoid of 2·√(2/π)·(x + 0.044715·x³)."""
+
+    def below(bits: int) -> Interval:
+        share = erf_of_root(x * x / 2, bits)
+        return (share + 1 if x > 0 else 1 - share) / 2
+
+    def below_approximately(bits: int) -> Interval:
+        argument = 2 * abs(x) + Fraction(44715, 500000) * abs(x) ** 3
+        power = Interval(0, 1, bits)  # where exp(−√(2/π)·argument) < 2^(−bits)
+        if argument < bits:
+            exact = bits + ceil(argument).bit_length() + 2
+            root = (Interval.around(2, exact) / pi(exact)).root()
+            power = exp_of(-(root * argument))
+            spare = exact - bits
+            power = Interval(power.low >> spare, -(-power.high >> spare), bits)
+        return (Interval(1 << bits, 1 << bits, bits) if x > 0 else power) / (power + 1)
+
+    share = below_approximately if function.approximate else below
+    return Fraction(0) if x == 0 else irrational(lambda bits: share(bits) * x, x)
+
+
+@_value_of(SiLU)
+def _(function: SiLU, x: Fraction) -> Fraction | Real:
+    return Fraction(0) if x == 0 else irrational(lambda bits: _sigmoid(x, bits) * x, x)
+
+
+@_value_of(Mish)
+def _(function: Mish, x: Fraction) -> Fraction | Real:
+    """tanh(log(1 + n)) = (n² + 2n) / (n² + 2n + 2) with n = exp x; above and below divided by n² where x > 0."""
+
+    def enclose(bits: int) -> Interval:
+        power = exp(-abs(x), bits)
+        part = power * 2 + 1 if x > 0 else power * power + power * 2
+        rest = power * power * 2 if x > 0 else Interval(2 << bits, 2 << bits, bits)
+        # 1 − rest / (part + rest), which stays below 1.
+        return (1 - rest / (part + rest)) * x
+
+    return Fraction(0) if x == 0 else irrational(enclose, x)
+
+
+@_value_of(Softplus)
+def _(function: Softplus, x: Fraction) -> Fraction | Real:
+    return irrational(lambda bits: _softplus(x, bits))
+
+
+@_value_of(LogSigmoid)
+def _(function: LogSigmoid, x: Fraction) -> Fraction | Real:
+    return irrational(lambda bits: -_softplus(-x, bits))
+
+
+def _softplus(x: Fraction, bits: int) -> Interval:
+    return log_of(exp(-abs(x), bits) + 1) + max(x, Fraction(0))
+
+
+@_value_of(Softsign)
+def _(function: Softsign, x: Fraction) -> Fraction | Real:
+    return x / (1 + abs(x))
+
+
+@_value_of(HardSigmoid)
+def _(function: HardSigmoid, x: Fraction) -> Fraction | Real:
+    return min(max(Fraction(function.slope) * x + Fraction(function.offset), Fraction(0)), Fraction(1))
+
+
+@_value_of(HardSwish)
+def _(function: HardSwish, x: Fraction) -> Fraction | Real:
+    return x * min(max(x + 3, Fraction(0)), Fraction(6)) / 6

@@ -1,6 +1,6 @@
 """The engine: one image through a FixedNetwork, each step's exact result rounded once by its quantizer (B3, B4).
 
-It names no instruction; their rules are in `sums`, `tensors`, `movement` and `functions`.
+It names no instruction; their rules are in the families' files.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +9,19 @@ from fractions import Fraction
 from math import isfinite, prod
 
 # Imported for the rules that they register.
-from bittrue.definition import functions, movement, real_functions, sums, tensors  # noqa: F401
+from bittrue.definition import (  # noqa: F401
+    activation,
+    arithmetic,
+    batch_normalization,
+    constants,
+    convolution,
+    functions,
+    layer_normalization,
+    matrix_product,
+    movement,
+    pooling,
+    softmax,
+)
 from bittrue.definition.enclosure import Real, round_number
 from bittrue.definition.meaning import Codes, Numbers, meaning
 from bittrue.errors import BittrueError

@@ -1,14 +1,13 @@
-"""Movement and comparison: what passes codes on, chooses among them, or takes them from outside (B5, B10)."""
+"""Movement: what passes codes on, puts them elsewhere, joins them, or takes them from outside (B5)."""
 
-from fractions import Fraction
 from itertools import product
 from math import prod
 from operator import mul
 
+from bittrue.definition.dyadic import code_of, fraction_bits_of
 from bittrue.definition.meaning import Codes, meaning
-from bittrue.definition.windows import pooled_shape, slide
 from bittrue.errors import BittrueError
-from bittrue.program import Bypass, Clip, Concatenate, Move, Pad, Quantize, Reshape, Select, Step, WindowExtremum
+from bittrue.program import Bypass, Concatenate, Move, Pad, Quantize, Reshape, Select, Step
 
 
 @meaning.rule(Quantize, Bypass)
@@ -26,53 +25,11 @@ def _(instruction: Reshape, step: Step, inputs: tuple[Codes, ...]) -> Codes:
     return Codes(step.type.shape, x.fraction_bits, x.codes)
 
 
-@meaning.rule(Clip)
-def _(instruction: Clip, step: Step, inputs: tuple[Codes, ...]) -> Codes:
-    (x,) = inputs
-    low, high = instruction.low, instruction.high
-    bounds = [bound for bound in (low, high) if bound is not None]
-    # A dyadic number has the denominator 2^F, and F + 1 bits in it.
-    bits = max([x.binary_point, *(bound.denominator.bit_length() - 1 for bound in bounds)])
-    codes = [code << bits - x.binary_point for code in x.codes]
-    if low is not None:
-        low_code = _code(low, bits, step)
-        codes = [max(code, low_code) for code in codes]
-    if high is not None:
-        high_code = _code(high, bits, step)
-        codes = [min(code, high_code) for code in codes]
-    return Codes(x.shape, bits, codes)
-
-
-def _code(bound: Fraction, fraction_bits: int, step: Step) -> int:
-    scaled = bound * Fraction(2) ** fraction_bits
-    if scaled.denominator != 1:
-        raise BittrueError(f"Step '{step.name}' uses {bound}, which has no code; give its site a format.")
-    return scaled.numerator
-
-
-@meaning.rule(WindowExtremum)
-def _(instruction: WindowExtremum, step: Step, inputs: tuple[Codes, ...]) -> Codes:
-    (x,) = inputs
-    *leading, channels = x.shape
-    geometry = instruction.window, instruction.strides, instruction.padding, instruction.dilation
-    spatial, taps = slide(leading, *geometry)
-    choose = min if instruction.minimum else max
-    codes: list[int] = []
-    for position in taps:
-        inside = [tap for tap in position if tap is not None]
-        if not inside:
-            raise BittrueError(
-                f"Step '{step.name}' takes an extremum over padding alone; let the pooling pad less than its window."
-            )
-        codes.extend(choose(x.codes[tap * channels + channel] for tap in inside) for channel in range(channels))
-    return Codes(pooled_shape(spatial, channels, step.type.shape), x.fraction_bits, codes)
-
-
 @meaning.rule(Pad)
 def _(instruction: Pad, step: Step, inputs: tuple[Codes, ...]) -> Codes:
     (x,) = inputs
-    bits = max(x.binary_point, instruction.value.denominator.bit_length() - 1)
-    fill = _code(instruction.value, bits, step)
+    bits = max(x.binary_point, fraction_bits_of(instruction.value))
+    fill = code_of(instruction.value, bits, step)
     ranges = [range(-before, size + after) for size, (before, after) in zip(x.shape, instruction.padding, strict=True)]
     codes: list[int] = []
     for position in product(*ranges):

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 import pytest
 
-from bittrue.definition import Codes, sums, windows
+from bittrue.definition import Codes, convolution
 from bittrue.fixed import Overflow, Quantizer, Rounding
 from bittrue.fixed.reference import decode, quantize
 from bittrue.program import MultiplyAccumulate
@@ -187,7 +187,7 @@ def test_wrapping_accumulator_may_wrap_once_at_the_end() -> None:
 
 
 def test_canary_an_accumulator_in_another_order_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = sums._window
+    original = convolution._window
 
     def columns_first(*arguments: object) -> list[int]:
         return original(*arguments)[::-1]  # type: ignore[arg-type]
@@ -195,7 +195,7 @@ def test_canary_an_accumulator_in_another_order_is_noticed(monkeypatch: pytest.M
     layer, x = layer_and_input(0, (4, 5), (2, 3), accumulator=quantizer(6, 2))
     symmetric = MultiplyAccumulate(**(vars(layer) | {"weight": np.full_like(layer.weight, 3)}))
     assert mismatches(symmetric, x, None) == 0
-    monkeypatch.setattr(sums, "_window", columns_first)
+    monkeypatch.setattr(convolution, "_window", columns_first)
     # The weights are all alike, so that the exact sums stay and the order alone differs.
     exact = MultiplyAccumulate(**(vars(symmetric) | {"accumulator": None}))
     assert mismatches(exact, x, None) == 0
@@ -212,12 +212,12 @@ def test_canary_a_dropped_bias_is_noticed() -> None:
 
 
 def test_canary_padding_at_the_wrong_side_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = windows.slide
+    original = convolution.slide
 
     def swapped(spatial, window, strides, padding, dilation):  # type: ignore[no-untyped-def]
         return original(spatial, window, strides, [pair[::-1] for pair in padding], dilation)
 
     layer, x = layer_and_input(0, (6, 7), (2, 3))
     assert any(before != after for before, after in layer.padding)
-    monkeypatch.setattr(sums, "slide", swapped)
+    monkeypatch.setattr(convolution, "slide", swapped)
     assert mismatches(layer, x, None) > 0

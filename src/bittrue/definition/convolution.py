@@ -1,19 +1,18 @@
-"""Sums and products with constants: convolutions, dense layers, scales and offsets, averages and sums (B6, B7, B10)."""
+"""Sums of products with constant weights: convolutions of any rank and dense layers (B6)."""
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from itertools import chain
-from math import ceil, prod
+from math import prod
 from operator import mul
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from bittrue.definition.broadcasting import broadcast
-from bittrue.definition.meaning import Codes, Numbers, meaning
-from bittrue.definition.windows import Taps, pooled_shape, slide
+from bittrue.definition.accumulator import accumulate, limited
+from bittrue.definition.meaning import Codes, meaning
+from bittrue.definition.windows import Taps, slide
 from bittrue.errors import BittrueError
-from bittrue.fixed.format import Overflow, Quantizer
-from bittrue.fixed.reference import decode, overflow_code, overflows, round_to_code
-from bittrue.program import MultiplyAccumulate, ScaleOffset, Step, WindowSum
+from bittrue.fixed.format import Overflow
+from bittrue.fixed.reference import decode
+from bittrue.program import MultiplyAccumulate, Step
 
 T = TypeVar("T")
 
@@ -104,76 +103,6 @@ def _dot(
         # It may wrap once at the end, and what overflows is then the final sum alone (B6).
         return code, limited(decode(exact, bits), accumulator)[1]
     return code, outside
-
-
-def accumulate(
-    accumulator: Quantizer,
-    quantized_products: bool,
-    product_bits: int,
-    left: Sequence[int],
-    right: Sequence[int],
-    first: Fraction,
-) -> tuple[int, int]:
-    """a₀ = Q(first), aᵢ = Q(aᵢ₋₁ + pᵢ), where pᵢ itself is Q(pᵢ) if products are quantized; and how many Q
-    overflowed."""
-    bits = accumulator.format.fraction_bits
-    total, outside = limited(first, accumulator)
-    for code, weight in zip(left, right, strict=True):
-        product = decode(code * weight, product_bits)
-        if quantized_products:
-            stored, overflowed = limited(product, accumulator)
-            product, outside = decode(stored, bits), outside + overflowed
-        total, overflowed = limited(decode(total, bits) + product, accumulator)
-        outside += overflowed
-    return total, outside
-
-
-def limited(value: Fraction, quantizer: Quantizer) -> tuple[int, int]:
-    """Q(value), and 1 if it overflowed, else 0."""
-    rounded = round_to_code(value, quantizer.format.fraction_bits, quantizer.rounding)
-    return overflow_code(rounded, quantizer), int(overflows(rounded, quantizer))
-
-
-@meaning.rule(ScaleOffset)
-def _(instruction: ScaleOffset, step: Step, inputs: tuple[Codes, ...]) -> Codes:
-    (x,) = inputs
-    product_bits = x.binary_point + instruction.scale_fraction_bits
-    bits = max(product_bits, instruction.offset_fraction_bits)
-    upper = _constants(instruction.scale, x, step), _constants(instruction.offset, x, step)
-    below = instruction.below
-    # Without a lower branch, it is the upper one and any threshold will do.
-    lower = (_constants(below.scale, x, step), _constants(below.offset, x, step)) if below else upper
-    threshold = ceil(below.threshold * Fraction(2) ** x.binary_point) if below else 0
-    codes = []
-    for index, code in enumerate(x.codes):
-        scale, offset = upper if code >= threshold else lower
-        aligned_offset = offset[index] << bits - instruction.offset_fraction_bits
-        codes.append((code * scale[index] << bits - product_bits) + aligned_offset)
-    return Codes(x.shape, bits, codes)
-
-
-def _constants(constants: Any, x: Codes, step: Step) -> list[int]:
-    """An array of codes that broadcasts against x: one for each of x's."""
-    return broadcast(constants.reshape(-1).tolist(), constants.shape, x.shape, step)
-
-
-@meaning.rule(WindowSum)
-def _(instruction: WindowSum, step: Step, inputs: tuple[Codes, ...]) -> Numbers:
-    (x,) = inputs
-    *leading, channels = x.shape
-    geometry = instruction.window, instruction.strides, instruction.padding, instruction.dilation
-    spatial, taps = slide(leading, *geometry)
-    if instruction.divisor.shape != spatial:
-        raise BittrueError(
-            f"Step '{step.name}' has {spatial} windows and divisors of shape {instruction.divisor.shape}; "
-            "lower the network again."
-        )
-    values: list[Fraction] = []
-    for position, divisor in zip(taps, instruction.divisor.reshape(-1).tolist(), strict=True):
-        for channel in range(channels):
-            total = sum(x.codes[tap * channels + channel] for tap in position if tap is not None)
-            values.append(decode(total, x.binary_point) / divisor)
-    return Numbers(pooled_shape(spatial, channels, step.type.shape), list(values))
 
 
 def _of_channel(values: Sequence[T], channel: int) -> T:

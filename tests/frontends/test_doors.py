@@ -19,7 +19,7 @@ from bittrue.operators import BatchNormalization
 from bittrue.plan import PlanOptions, study_plan
 from bittrue.simulation.float_model import FloatModel
 from bittrue.simulation.simulator import Simulator
-from frontends.keras2_files import save_h5, save_keras2
+from frontends.keras.keras2_files import save_h5, save_keras2
 from frontends.small_model import build, digits, trained
 from frontends.small_module import twin
 

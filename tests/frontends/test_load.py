@@ -14,7 +14,7 @@ from keras import layers
 from bittrue.errors import ModelError
 from bittrue.frontends import load
 from bittrue.frontends.doors import FILES, OBJECTS, READABLE, ClosedDoor
-from frontends.keras_zoo import sequential
+from frontends.keras.zoo import sequential
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import study_plan
 from bittrue.simulation.simulator import Simulator
-from frontends.keras_zoo import randomise, sequential
+from frontends.keras.zoo import randomise, sequential
 from frontends.onnx_zoo import model, operators, random, relative_error, step
 
 FILES = Path(__file__).parent / "onnx_files"

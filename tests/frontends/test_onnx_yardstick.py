@@ -7,7 +7,7 @@ from bittrue.errors import ModelError
 from bittrue.frontends.onnx.model import from_onnx
 from frontends.onnx_zoo import Step, integers, model, operators, positive, random, relative_error, step
 
-# Both sides round to float32 at every step but may sum in another order: see test_keras_yardstick.
+# Both sides round to float32 at every step but may sum in another order: see test_yardstick.py.
 TOLERANCE = 1e-5
 
 IMAGE = ("n", 3, 6, 5)

@@ -20,13 +20,13 @@ from bittrue.operators import Identity
 from bittrue.plan import uniform_plan
 from bittrue.simulation.float_model import FloatModel
 from bittrue.simulation.simulator import is_exact
-from frontends.keras_topologies import KERAS_TOPOLOGIES
-from frontends.keras_zoo import randomise
+from frontends.keras.topologies import KERAS_TOPOLOGIES
+from frontends.keras.zoo import randomise
 from frontends.onnx_zoo import channels_last, computed, expected, operators
-from frontends.torch_zoo import TOPOLOGIES, Topology, trained
+from frontends.torch.zoo import TOPOLOGIES, Topology, trained
 from simulation.comparison import check
 
-TOLERANCE = 1e-5  # of the largest output: see test_keras_yardstick
+TOLERANCE = 1e-5  # of the largest output: see test_yardstick.py
 
 MOVES = ("Concatenate", "Flatten", "Reshape", "Slice", "Transpose", "UpsamplingNearest", "ZeroPadding")
 

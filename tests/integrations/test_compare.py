@@ -13,7 +13,7 @@ from bittrue.errors import PlanError
 from bittrue.frontends.keras.model import from_keras
 from bittrue.integrations import keras_insert
 from bittrue.plan import Override, study_plan, uniform_plan
-from frontends.keras_zoo import randomise, sequential
+from frontends.keras.zoo import randomise, sequential
 
 SHAPE = (6, 6, 2)
 

@@ -20,7 +20,7 @@ from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Override, Plan, PlanOptions, plan_from_ranges, study_plan, uniform_plan
 from bittrue.simulation.simulator import Simulator
-from frontends.keras_zoo import CASES, IMAGE, Case, functional, images, nested, randomise, sequential, shared
+from frontends.keras.zoo import CASES, IMAGE, Case, functional, images, nested, randomise, sequential, shared
 
 AFFINE = PlanOptions()
 RAW = PlanOptions("raw", "every-node")

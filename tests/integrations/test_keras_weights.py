@@ -13,7 +13,7 @@ from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding, decode, qu
 from bittrue.frontends.keras.model import from_keras
 from bittrue.lowering import lower_network
 from bittrue.plan import study_plan
-from frontends.keras_zoo import randomise, sequential
+from frontends.keras.zoo import randomise, sequential
 
 
 def small() -> keras.Model:

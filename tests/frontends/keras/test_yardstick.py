@@ -10,7 +10,7 @@ from bittrue.frontends import load
 from bittrue.frontends.keras.model import from_keras
 from bittrue.network import Network
 from bittrue.simulation.float_model import FloatModel
-from frontends.keras_zoo import CASES, Case, images, randomise, sequential
+from frontends.keras.zoo import CASES, Case, images, randomise, sequential
 
 # Both sides round to float32 at every step but may sum in another order; a sum of some hundred products of about the
 # output's size differs by a few units in the last place (6e-8), so 1e-5 of the largest output leaves an order to spare

@@ -12,9 +12,9 @@ from bittrue.frontends import load
 from bittrue.frontends.keras.model import from_keras
 from bittrue.network import Network
 from bittrue.simulation.float_model import FloatModel
-from frontends.keras_exports import file_of, models
+from frontends.keras.exports import file_of, models
 
-TOLERANCE = 1e-5  # of the largest output: see test_keras_yardstick
+TOLERANCE = 1e-5  # of the largest output: see test_yardstick.py
 
 MODELS = models()
 

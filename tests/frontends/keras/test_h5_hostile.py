@@ -14,9 +14,9 @@ from keras import layers
 
 from bittrue.errors import ModelError
 from bittrue.frontends import load
-from frontends.keras2_files import save_h5, save_keras2
-from frontends.keras_zoo import IMAGE, functional, randomise, sequential
-from frontends.test_keras_hostile import damaged, hash_or_refusal
+from frontends.keras.keras2_files import save_h5, save_keras2
+from frontends.keras.test_archive_hostile import damaged, hash_or_refusal
+from frontends.keras.zoo import IMAGE, functional, randomise, sequential
 
 Config = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """Small Keras models for Keras's own ONNX export, and the files of its TensorFlow backend.
 
-    KERAS_BACKEND=tensorflow python tests/frontends/keras_exports.py
+    KERAS_BACKEND=tensorflow python tests/frontends/keras/exports.py
 
 makes those files again (tensorflow-cpu 2.20, tf2onnx 1.17), `onnx_files/tensorflow/*.onnx`; the numbers in them are
 the same on every backend.
@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import layers
 
-FILES = Path(__file__).parent / "onnx_files" / "tensorflow"
+FILES = Path(__file__).parents[1] / "onnx_files" / "tensorflow"
 
 ACTIVATIONS = (
     *("relu6", "leaky_relu", "silu", "hard_silu", "hard_sigmoid", "hard_tanh", "gelu", "selu", "elu", "softplus"),
@@ -59,8 +59,8 @@ def attention() -> keras.Model:
 def models() -> dict[str, Callable[[], keras.Model]]:
     """By name, each with numbers of its own."""
     from frontends import small_model
-    from frontends.keras_topologies import KERAS_TOPOLOGIES
-    from frontends.keras_zoo import randomise
+    from frontends.keras.topologies import KERAS_TOPOLOGIES
+    from frontends.keras.zoo import randomise
 
     own = (activations, layer_norms, batch_norms, merges, attention)
     built = {**KERAS_TOPOLOGIES, **{function.__name__: function for function in own}}
@@ -75,7 +75,7 @@ def file_of(name: str) -> Path:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.path.insert(0, str(Path(__file__).parents[2]))
     for name, build in models().items():
         keras.backend.clear_session()
         model = build()

@@ -11,7 +11,7 @@ from keras import layers
 from bittrue.frontends.arrays.stored import exact_value
 from bittrue.frontends.keras.model import from_keras
 from bittrue.network import Network
-from frontends.keras_zoo import IMAGE, nested, randomise, sequential, shared, shared_separable
+from frontends.keras.zoo import IMAGE, nested, randomise, sequential, shared, shared_separable
 
 
 def network_of(model: keras.Model) -> Network:

@@ -12,8 +12,8 @@ from bittrue.errors import ModelError
 from bittrue.frontends import load
 from bittrue.frontends.keras.model import from_keras
 from bittrue.simulation.float_model import FloatModel
-from frontends.keras_zoo import Tensor, functional, images
-from frontends.test_keras_yardstick import TOLERANCE, relative_error
+from frontends.keras.test_yardstick import TOLERANCE, relative_error
+from frontends.keras.zoo import Tensor, functional, images
 
 CHANNELS = np.array([0.5, -1.25, 3.0, 0.1], np.float32)
 Operation = Callable[[Tensor], Tensor]

@@ -1,5 +1,5 @@
 """SavedModels that do more than compute, or are damaged, and what becomes of them. Imported by
-`write_with_tensorflow.py` alone, where TensorFlow is at hand to write them.
+`write.py` alone, where TensorFlow is at hand to write them.
 
 Each would leave a file `marker` beside its folder if what it hides ran.
 """

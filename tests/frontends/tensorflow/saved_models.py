@@ -1,4 +1,4 @@
-"""SavedModels of the small model, as TensorFlow users write them. Imported by `write_with_tensorflow.py` alone."""
+"""SavedModels of the small model, as TensorFlow users write them. Imported by `write.py` alone."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ from keras import layers
 
 from bittrue.errors import ModelError
 from bittrue.frontends.keras.model import from_keras
-from frontends.keras_zoo import functional, nested, randomise, sequential
+from frontends.keras.zoo import functional, nested, randomise, sequential
 
 
 def refusal(model: keras.Model | Path) -> str:

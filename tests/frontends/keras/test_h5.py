@@ -16,8 +16,8 @@ from bittrue.errors import ModelError
 from bittrue.frontends import load
 from bittrue.frontends.keras.model import from_keras
 from bittrue.program.functions import HardSigmoid
-from frontends.keras2_files import save_h5, save_keras2
-from frontends.keras_zoo import CASES, IMAGE, Case, functional, nested, randomise, sequential
+from frontends.keras.keras2_files import save_h5, save_keras2
+from frontends.keras.zoo import CASES, IMAGE, Case, functional, nested, randomise, sequential
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -17,7 +17,7 @@ from keras import layers
 from bittrue.errors import ModelError
 from bittrue.frontends import load
 from bittrue.frontends.keras.archive import WEIGHTS
-from frontends.keras_zoo import randomise, sequential
+from frontends.keras.zoo import randomise, sequential
 
 
 @pytest.fixture

@@ -21,6 +21,10 @@ class DataError(BittrueError):
     """A data set that can't be read or doesn't fit the model."""
 
 
+class ChangedError(DataError):
+    """Data that were replaced or written to while they were in use."""
+
+
 class PlanError(BittrueError):
     """A plan that can't be read, or that doesn't fit the network."""
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bittrue.data import Dataset, archive, load_dataset
 from bittrue.data.pickles import load_plain_pickle
+from bittrue.data.unchanged import data_file
 from bittrue.errors import DataError
 
 COUNTS = {"data_batch_1": 6, "data_batch_2": 5, "test_batch": 7}
@@ -231,14 +232,14 @@ def test_no_other_name_is_known(tmp_path: Path, name: str) -> None:
     module, _, function = name.rpartition(".")
     (tmp_path / "batch").write_bytes(f"c{module}\n{function}\n.".encode())
     with pytest.raises(DataError, match="which is no plain array"):
-        load_plain_pickle(tmp_path / "batch")
+        load_plain_pickle(data_file(tmp_path / "batch"))
 
 
 @pytest.mark.parametrize("text", [b"Pname\n.", b"F1\x1b[2Jx\n.", b"cos\x1b[2J\nsystem\n."])
 def test_the_sentence_is_one_printable_line(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "batch").write_bytes(text)
     with pytest.raises(DataError) as caught:
-        load_plain_pickle(tmp_path / "batch")
+        load_plain_pickle(data_file(tmp_path / "batch"))
     assert str(caught.value).isprintable()
 
 
@@ -385,6 +386,6 @@ def test_python_batches_may_be_written_by_either_numpy(tmp_path: Path) -> None:
     assert b"numpy._core.multiarray" in written
     old = shutil.copy(folder / "test_batch", tmp_path / "old")
     Path(old).write_bytes(written.replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
-    loaded = load_plain_pickle(Path(old))
+    loaded = load_plain_pickle(data_file(Path(old)))
     assert isinstance(loaded, dict)
     assert_array_equal(loaded[b"data"], PIXELS)

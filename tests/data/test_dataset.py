@@ -180,15 +180,15 @@ def test_a_grey_image_with_its_channel_in_the_middle_is_refused(tmp_path: Path) 
 
 
 def test_a_file_of_another_kind_is_called_a_file(tmp_path: Path) -> None:
-    (tmp_path / "x.npy").write_bytes(b"")
-    with pytest.raises(DataError, match="a file that is no .npz file: write digits"):
-        load_dataset(str(tmp_path / "x.npy"))
+    (tmp_path / "x.csv").write_bytes(b"")
+    with pytest.raises(DataError, match="a file of a kind that isn't read: write digits"):
+        load_dataset(tmp_path / "x.csv")
 
 
 @pytest.mark.parametrize("spec", ["digit", "missing.npz", "nowhere/at/all", "", "mnist", "x.csv"])
 def test_unknown_data_lists_what_is_known(spec: str) -> None:
     with pytest.raises(
-        DataError, match=r"write digits, cifar10:DIR, FILE\.npz, or a folder of class folders"
+        DataError, match=r"write digits, cifar10:DIR, FILE\.npz, x\.npy,y\.npy, or a folder of class folders"
     ) as caught:
         load_dataset(spec)
     assert repr(spec) in str(caught.value)

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from bittrue.data import Preprocessing, parse_resize, parse_scale, parse_values
+from bittrue.data import Preprocessing
+from bittrue.data.preprocess import parse_resize, parse_scale, parse_values, preprocessing
 from bittrue.data.resize import resize_bilinear
 from bittrue.errors import DataError
 
@@ -156,3 +158,72 @@ def test_output_shape_errors() -> None:
         Preprocessing(mean=(1.0, 2.0)).output_shape((4, 4, 3), "x.npz")
     with pytest.raises(DataError, match="only images"):
         Preprocessing(resize=(4, 4)).output_shape((64,), "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("written", "fraction"),
+    [
+        (1 / 255, Fraction(1, 255)),
+        (1 / 127.5, Fraction(2, 255)),
+        (1 / 65535, Fraction(1, 65535)),
+        (1 / 3, Fraction(1, 3)),
+        (0.1, Fraction(1, 10)),
+        (0.00784, Fraction(49, 6250)),
+        (0.5, Fraction(1, 2)),
+        (2.0, Fraction(2)),
+        (np.float32(0.25), Fraction(1, 4)),
+        (np.int64(3), Fraction(3)),
+        (255, Fraction(255)),
+        ("1/255", Fraction(1, 255)),
+        (Fraction(3, 7), Fraction(3, 7)),
+        (2**-24, Fraction(1, 2**24)),
+    ],
+)
+def test_a_float_is_the_fraction_that_was_meant(written: float | str | Fraction, fraction: Fraction) -> None:
+    """1/255 written in Python divides by 255, as on the command line: see the canary above."""
+    assert steps(scale=written).scale == fraction
+
+
+def steps(**options: Any) -> Preprocessing:
+    return preprocessing(**({"layout": None, "scale": None, "resize": None, "mean": None, "std": None} | options))
+
+
+@pytest.mark.parametrize("numerator", [1, 2, 3, 254, 16777215, 2**24])
+def test_every_short_fraction_is_found_from_its_float(numerator: int) -> None:
+    for denominator in [*range(1, 3000), *range(2**24 - 300, 2**24 + 1)]:
+        meant = Fraction(numerator, denominator)
+        assert steps(scale=numerator / denominator).scale == meant
+
+
+@pytest.mark.parametrize(
+    ("scale", "part"),
+    [
+        (float(np.float32(1 / 255)), "no short fraction"),
+        (0.003921568, "no short fraction: write it as '1/255'"),
+        (np.pi, "no short fraction"),
+        (1e10, "no short fraction"),
+        (-1 / 255, "positive fraction"),
+        (0.0, "positive fraction"),
+        (float("nan"), "not a positive number"),
+        (float("inf"), "not a positive number"),
+        (np.float32(1 / 255), "no short fraction"),
+        ([1], "not a positive number"),
+        (2**25, "2\\^24"),
+    ],
+)
+def test_scales_that_are_refused(scale: Any, part: str) -> None:
+    with pytest.raises(DataError, match=part):
+        steps(scale=scale)
+
+
+def test_sizes_and_values_as_python_has_them() -> None:
+    for size in ("32x16", (32, 16), [32, 16], np.array([32, 16])):
+        assert steps(resize=size).resize == (32, 16)
+    for values in ("0.5,0.25", (0.5, 0.25), [0.5, 0.25], np.array([0.5, 0.25], np.float32)):
+        assert steps(mean=values, std=values).mean == steps(mean=values, std=values).std == (0.5, 0.25)
+    assert steps(mean=0.5, std=2).mean == (0.5,)
+    for size in (32, (32,), (32, 16, 3), (32.0, 16), "32"):
+        with pytest.raises(DataError, match="height and a width|of the form HxW"):
+            steps(resize=size)
+    with pytest.raises(DataError, match="are not numbers"):
+        steps(mean=("a",))

@@ -164,15 +164,15 @@ class DataOptions:
 
     def load(self, network: "Network", *, split: str | None = None) -> "Dataset":
         """The data set in the shape that `network` wants; `split`: another than the user's."""
-        from bittrue.data import load_dataset, parse_resize, parse_scale, parse_values
+        from bittrue.data import load_dataset
 
         return load_dataset(
             self.data,
             split=self.split if split is None else split,
-            resize=None if self.resize is None else parse_resize(self.resize),
-            scale=None if self.scale is None else parse_scale(self.scale),
-            mean=None if self.mean is None else parse_values(self.mean),
-            std=None if self.std is None else parse_values(self.std),
+            resize=self.resize,
+            scale=self.scale,
+            mean=self.mean,
+            std=self.std,
             layout=self.layout,
             shape=network.input.shape,
         )

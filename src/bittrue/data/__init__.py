@@ -3,15 +3,12 @@
 from bittrue.data.dataset import Batch, Dataset
 from bittrue.data.load import load_dataset
 from bittrue.data.prefetch import prefetch
-from bittrue.data.preprocess import Preprocessing, parse_resize, parse_scale, parse_values
+from bittrue.data.preprocess import Preprocessing
 
 __all__ = [
     "Batch",
     "Dataset",
     "Preprocessing",
     "load_dataset",
-    "parse_resize",
-    "parse_scale",
-    "parse_values",
     "prefetch",
 ]

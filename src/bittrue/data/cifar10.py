@@ -15,24 +15,29 @@ from numpy.typing import NDArray
 from bittrue.data.archive import download, unpack
 from bittrue.data.pickles import load_plain_pickle
 from bittrue.data.source import Labels, Raw, Source, split_error
+from bittrue.data.unchanged import DataFile, data_file
 from bittrue.errors import DataError
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _PIXELS = 3 * 32 * 32
 _RECORD = 1 + _PIXELS
+_LABEL_RECORDS = 256  # read at a time for their labels
 
-
-Batches = tuple[Labels, NDArray[np.uint8]]  # labels (N,) and pixels (N, 3072)
+Pieces = list[tuple[int, int]]  # which images of a file are read at a time: first, one past the last
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One of the two official forms: its folder, its archive, the files of each split, and how a file is read."""
+    """One of the two official forms: its folder, its archive, the files of each split, and how a file is read.
+
+    `labels` gives all of a file's, `pixels` uint8 (n, 3072) for each of the pieces asked for.
+    """
 
     folder: str
     archive: str
     patterns: dict[str, str]
-    read: Callable[[Path], Batches]
+    labels: Callable[[DataFile], Labels]
+    pixels: Callable[[DataFile, Pieces], Iterator[NDArray[np.uint8]]]
 
     def files(self, folder: Path) -> dict[str, list[Path]]:
         """Each split's files in `folder`, in order; splits without files are left out."""
@@ -45,22 +50,22 @@ class Cifar10Source(Source):
     """The batch files of one split, uint8 (n, 32, 32, 3), and how many images each holds; one is open at a time."""
 
     kind: Kind
-    files: tuple[Path, ...]
+    files: tuple[DataFile, ...]
     counts: tuple[int, ...]
 
     def chunks(self, start: int, stop: int, size: int) -> Iterator[Raw]:
         offset = 0
         for file, count in zip(self.files, self.counts, strict=True):
             first, last = max(start - offset, 0), min(stop - offset, count)
-            if first < last:
-                _, pixels = self.kind.read(file)
-                if len(pixels) != count:
-                    raise DataError(f"{file} changed while it was in use: start again.")
-                while first < last:
-                    # Up to the next multiple of `size`, counted over all files.
-                    until = min(last, first + size - (offset + first - start) % size)
-                    yield pixels[first:until].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-                    first = until
+            pieces: Pieces = []
+            while first < last:
+                # Up to the next multiple of `size`, counted over all files.
+                until = min(last, first + size - (offset + first - start) % size)
+                pieces.append((first, until))
+                first = until
+            if pieces:
+                for pixels in self.kind.pixels(file, pieces):
+                    yield pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
             offset += count
 
 
@@ -74,7 +79,11 @@ def cifar10_source(folder: Path, split: str) -> Cifar10Source:
     kind, found = _locate(folder)
     if split not in found:
         raise split_error(f"{folder}", split, tuple(found))
-    labels = [kind.read(file)[0] for file in found[split]]
+    try:
+        files = tuple(data_file(path) for path in found[split])
+    except OSError as error:
+        raise DataError(f"{error.filename} can't be read ({error.strerror}).") from error
+    labels = [kind.labels(file) for file in files]
     return Cifar10Source(
         where=str(found[split][0].parent),
         splits=tuple(found),
@@ -84,7 +93,7 @@ def cifar10_source(folder: Path, split: str) -> Cifar10Source:
         classes=10,
         class_names=CLASS_NAMES,
         kind=kind,
-        files=tuple(found[split]),
+        files=files,
         counts=tuple(map(len, labels)),
     )
 
@@ -108,24 +117,48 @@ def _locate(folder: Path) -> tuple[Kind, dict[str, list[Path]]]:
     return _locate(folder)
 
 
-def _read_binary(path: Path) -> Batches:
-    """A binary batch, memory-mapped; its size and labels are checked."""
+def _binary_labels(file: DataFile) -> Labels:
+    """The labels of a binary batch, whose size is checked."""
+    if file.size == 0 or file.size % _RECORD:
+        raise DataError(
+            f"{file.path} is damaged or cut off: its {file.size:,} bytes are no multiple of a record's {_RECORD:,}, "
+            "so unpack it again."
+        )
+    count = file.size // _RECORD
+    pieces = [(first, min(first + _LABEL_RECORDS, count)) for first in range(0, count, _LABEL_RECORDS)]
+    return np.concatenate([records[:, 0] for records in _records(file, pieces)]).astype(np.int64)
+
+
+def _binary_pixels(file: DataFile, pieces: Pieces) -> Iterator[NDArray[np.uint8]]:
+    return (records[:, 1:] for records in _records(file, pieces))
+
+
+def _records(file: DataFile, pieces: Pieces) -> Iterator[NDArray[np.uint8]]:
+    """The records of a binary batch, (n, 3073) for each of `pieces`."""
     try:
-        size = path.stat().st_size
-        if size == 0 or size % _RECORD:
-            raise DataError(
-                f"{path} is damaged or cut off: its {size:,} bytes are no multiple of a record's {_RECORD:,}, "
-                "so unpack it again."
-            )
-        records = np.memmap(path, np.uint8, mode="r").reshape(-1, _RECORD)
+        with file.opened() as stream:
+            for first, until in pieces:
+                stream.seek(first * _RECORD)
+                content = stream.read((until - first) * _RECORD)
+                file.check(stream)
+                yield np.frombuffer(content, np.uint8).reshape(-1, _RECORD)
     except OSError as error:
-        raise DataError(f"{path} can't be read ({error.strerror}).") from error
-    return records[:, 0].astype(np.int64), records[:, 1:]
+        raise DataError(f"{file.path} can't be read ({error.strerror}).") from error
 
 
-def _read_python(path: Path) -> Batches:
+def _python_labels(file: DataFile) -> Labels:
+    return _read_python(file)[0]
+
+
+def _python_pixels(file: DataFile, pieces: Pieces) -> Iterator[NDArray[np.uint8]]:
+    pixels = _read_python(file)[1]
+    return (pixels[first:until] for first, until in pieces)
+
+
+def _read_python(file: DataFile) -> tuple[Labels, NDArray[np.uint8]]:
     """A python batch, read whole (30 MB) and without running anything that the pickle names."""
-    content = load_plain_pickle(path)
+    path = file.path
+    content = load_plain_pickle(file)
     if not isinstance(content, dict):
         raise DataError(f"{path} is no CIFAR-10 batch: it holds no dictionary.")
     pixels, labels = content.get(b"data"), content.get(b"labels")
@@ -142,12 +175,14 @@ BINARY = Kind(
     folder="cifar-10-batches-bin",
     archive="cifar-10-binary.tar.gz",
     patterns={"test": "test_batch.bin", "train": "data_batch_[1-5].bin"},
-    read=_read_binary,
+    labels=_binary_labels,
+    pixels=_binary_pixels,
 )
 PYTHON = Kind(
     folder="cifar-10-batches-py",
     archive="cifar-10-python.tar.gz",
     patterns={"test": "test_batch", "train": "data_batch_[1-5]"},
-    read=_read_python,
+    labels=_python_labels,
+    pixels=_python_pixels,
 )
 KINDS = (BINARY, PYTHON)

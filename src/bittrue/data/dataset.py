@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +21,22 @@ _HASH_CHUNK = 2**20  # bytes of raw examples read at a time for the hash
 class Batch:
     """Consecutive examples: `x` float32 (N, …), channels last, `y` int64 (N,) or None, `start` the first one's index.
 
-    Both arrays are contiguous, writable and nobody else's.
+    `targets`: labels that are no classes (masks, several numbers), as the data hold them, (N, …), or None. The arrays
+    are contiguous, writable and nobody else's.
     """
 
     x: NDArray[np.float32]
     y: Labels | None
     start: int
+    targets: Raw | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Examples after preprocessing, streamed in a fixed order.
 
-    Memory does not grow with their number, but for the labels, 8 bytes each.
+    Memory does not grow with their number, but for labels and digests, 8 bytes each. Whatever is read again is compared
+    with what it was before, so that all passes see the same examples, those of the hash.
 
     - `name`, `split`, and `splits`, those that the data has;
     - `images`: how many examples; `shape`: of one, channels last;
@@ -52,9 +56,21 @@ class Dataset:
     source: Source = field(repr=False)
     first: int = field(default=0, repr=False)
 
+    @property
+    def labels_are(self) -> Literal["classes", "targets", "none"]:
+        """What the labels are: classes, which `labels` and `Batch.y` hold; other `targets`, which `Batch` holds."""
+        if self.source.targets is not None:
+            return "targets"
+        return "none" if self.source.labels is None else "classes"
+
+    @property
+    def target_shape(self) -> tuple[int, ...] | None:
+        """The shape of one example's target where `labels_are` targets, else None."""
+        return None if self.source.targets is None else self.source.targets.values.shape[1:]
+
     @cached_property
     def labels(self) -> Labels | None:
-        """Every example's class, int64 (images,), or None; read-only."""
+        """Every example's class, int64 (images,), or None where `labels_are` no classes; read-only."""
         if self.source.labels is None:
             return None
         labels = self.source.labels[self.first : self.first + self.images]
@@ -70,13 +86,13 @@ class Dataset:
         examples = hashlib.sha256()
         shape, kind = self.source.shape, ""
         size = max(1, _HASH_CHUNK // (8 * math.prod(shape)))
-        for raw in self.source.chunks(self.first, self.first + self.images, size):
+        for raw in self.source.read(self.first, self.first + self.images, size):
             little_endian = np.ascontiguousarray(raw, dtype=raw.dtype.newbyteorder("<"))
             kind = little_endian.dtype.str
             if raw.shape[1:] != shape:  # only images from files of their own, which come one at a time
                 examples.update(repr(raw.shape[1:]).encode())
             examples.update(little_endian.data)
-        labels = hashlib.sha256(b"none" if self.labels is None else self.labels.astype("<i8").tobytes())
+        labels = self._hash_of_labels()
         facts = (
             "bittrue data 1",
             f"{self.images} examples of {shape} {kind} as {self.shape}",
@@ -90,7 +106,8 @@ class Dataset:
         """Yield `images` examples (default: all) from `start` on, `batch_size` at a time, the last batch maybe smaller.
 
         An example's values don't depend on the batch size. Raises DataError for a size below 1, for more examples than
-        there are, for a file that can't be read, and for a value that is NaN or infinite.
+        there are, for a file that can't be read, and for a value that is NaN or infinite; ChangedError where the data
+        are no longer what they were.
         """
         if batch_size < 1:
             raise DataError(f"The batch size {batch_size} is below 1: write at least 1.")
@@ -110,6 +127,11 @@ class Dataset:
 
     def check_classes(self, outputs: int) -> None:
         """Raise DataError unless every example has a label that a network with `outputs` classes can give."""
+        if self.source.targets is not None:
+            raise DataError(
+                f"{self.source.where} {self.source.targets.why}, and accuracy needs a class (0, 1, …) or a one-hot row "
+                "for each: use other labels, or --metric mse."
+            )
         if self.labels is None:
             raise DataError(f"{self.source.where} has no labels: accuracy and loss need them, in an array y.")
         wrong = np.flatnonzero(self.labels >= outputs)
@@ -118,6 +140,16 @@ class Dataset:
                 f"{self.source.where} labels image {self.first + wrong[0]} as class {self.labels[wrong[0]]}, "
                 f"but the network has {outputs} outputs (classes 0 to {outputs - 1})."
             )
+
+    def _hash_of_labels(self) -> "hashlib._Hash":
+        if self.source.targets is None:
+            return hashlib.sha256(b"none" if self.labels is None else self.labels.astype("<i8").tobytes())
+        values = self.source.targets.values
+        found = hashlib.sha256(f"{values.dtype.newbyteorder('<').str} {values.shape[1:]}".encode())
+        size = max(1, _HASH_CHUNK // (8 * math.prod(values.shape[1:])))
+        for rows in self.source.read_targets(self.first, self.first + self.images, size):
+            found.update(np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("<")).data)
+        return found
 
     def _check_range(self, start: int, stop: int) -> None:
         if not 0 <= start < stop <= self.images:
@@ -129,12 +161,15 @@ class Dataset:
     def _stream(self, batch_size: int, start: int, stop: int) -> Iterator[Batch]:
         parts: list[NDArray[np.float32]] = []
         done = start
-        for raw in self.source.chunks(self.first + start, self.first + stop, batch_size):
+        whose = (self.first + start, self.first + stop, batch_size)
+        targets = None if self.source.targets is None else self.source.read_targets(*whose)
+        for raw in self.source.read(*whose):
             parts.append(self._preprocess(raw, done + sum(map(len, parts))))
             count = sum(map(len, parts))
             if count == batch_size or done + count == stop:
                 y = None if self.labels is None else self.labels[done : done + count].copy()
-                yield Batch(parts[0] if len(parts) == 1 else np.concatenate(parts), y, done)
+                x = parts[0] if len(parts) == 1 else np.concatenate(parts)
+                yield Batch(x, y, done, None if targets is None else np.array(next(targets)))
                 done += count
                 parts = []
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bittrue.data.source import Raw, Source, reason, split_error
+from bittrue.data.unchanged import opened_file
 from bittrue.errors import DataError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def read_image(file: Path, *, channels: int | None) -> NDArray[np.uint8]:
     from PIL import Image
 
     try:
-        with Image.open(file) as image:
+        with opened_file(file) as stream, Image.open(stream) as image:
             image.load()
             mode = _pixel_mode(image, file)
             if channels == 1 and mode == "RGB":

@@ -6,14 +6,14 @@ and each leads to an inert stand-in that merely keeps what it is given; the arra
 
 import pickle
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bittrue.data.source import reason
-from bittrue.errors import DataError
+from bittrue.data.unchanged import DataFile
+from bittrue.errors import ChangedError, DataError
 
 
 class _Array:
@@ -68,19 +68,22 @@ class _PlainUnpickler(pickle.Unpickler):
         return _KNOWN[module, name]
 
 
-def load_plain_pickle(path: Path) -> object:
-    """The pickle in `path`: numbers, strings (bytes where Python 2 wrote them), lists, dictionaries, uint8 arrays.
+def load_plain_pickle(file: DataFile) -> object:
+    """The pickle in `file`: numbers, strings (bytes where Python 2 wrote them), lists, dictionaries, uint8 arrays.
 
     An array that is anything but a complete uint8 array becomes None; only the values of a dictionary at the top may be
     arrays. Raises DataError for a damaged file and for one that names anything else; nothing is run.
     """
     try:
-        with path.open("rb") as file:
-            content = _PlainUnpickler(file, encoding="bytes").load()
+        with file.opened() as stream:
+            content = _PlainUnpickler(stream, encoding="bytes").load()
+            file.check(stream)
+    except ChangedError:
+        raise
     # A hostile or damaged pickle can make the unpickler raise nearly anything.
     except Exception as error:
         raise DataError(
-            f"{path} can't be read ({reason(error)}): it is damaged, or no plain CIFAR-10 batch, so it is refused."
+            f"{file.path} can't be read ({reason(error)}): it is damaged, or no plain CIFAR-10 batch, so it is refused."
         ) from error
     if isinstance(content, dict):
         return {key: value.pixels() if isinstance(value, _Array) else value for key, value in content.items()}

@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Rational, Real
+from operator import index
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,9 @@ from bittrue.data.resize import resize_bilinear
 from bittrue.errors import DataError
 
 LAYOUTS = ("nhwc", "nchw")
+Scale = str | Fraction | float | None
+Size = str | Sequence[int] | None
+Values = str | float | Sequence[float] | None
 _DECIMAL = r"\d{1,12}(?:\.\d{1,12})?"
 _FLOAT32_INTEGERS = 2**24  # every integer up to here is a float32
 
@@ -139,9 +144,57 @@ def parse_values(text: str) -> tuple[float, ...]:
     return values
 
 
-def as_values(values: Sequence[float] | None) -> tuple[float, ...] | None:
-    """A mean or std from a caller's list, array or tuple."""
-    return None if values is None else tuple(float(value) for value in values)
+def preprocessing(*, layout: str | None, scale: Scale, resize: Size, mean: Values, std: Values) -> Preprocessing:
+    """The preprocessing of a caller's options, None where nothing is to be done. Raises DataError."""
+    return Preprocessing(
+        layout="nhwc" if layout is None else layout,
+        scale=Fraction(1) if scale is None else _as_scale(scale),
+        resize=None if resize is None else _as_size(resize),
+        mean=None if mean is None else _as_values(mean),
+        std=None if std is None else _as_values(std),
+    )
+
+
+def _as_scale(scale: str | Fraction | float) -> Fraction:
+    """A scale as a fraction; a float is the short fraction that it is the nearest float64 of.
+
+    1/255 in Python is 0.00392…, and a product with it has other last bits than the division by 255 that is meant
+    (B11). So 0.00392… is read as the fraction 1/255, as it is on the command line; and a float that no fraction of
+    integers up to 2^24 has for its nearest float64 is refused. No float64 is the nearest of two such fractions p/q and
+    p'/q': they differ by at least 1/(q·q'), sixteen times the distance of neighbouring float64.
+    """
+    if isinstance(scale, str):
+        return parse_scale(scale)
+    if isinstance(scale, Rational):
+        return Fraction(int(scale.numerator), int(scale.denominator))
+    if not isinstance(scale, Real) or not math.isfinite(scale):
+        raise DataError(f"The scale {scale!r} is not a positive number or fraction: write it like 1/255.")
+    number = float(scale)  # also NumPy's, which would be compared in float32
+    short = Fraction(number).limit_denominator(_FLOAT32_INTEGERS)
+    if float(short) != number or short.numerator > _FLOAT32_INTEGERS:
+        raise DataError(f"The scale {number!r} is the nearest float64 of no short fraction: write it as '1/255'.")
+    return short
+
+
+def _as_size(size: str | Sequence[int]) -> tuple[int, int]:
+    """(height, width) from a caller's text, tuple or list."""
+    if isinstance(size, str):
+        return parse_resize(size)
+    try:
+        height, width = map(index, size)
+    except (TypeError, ValueError):
+        raise DataError(f"The size {size!r} is not a height and a width: write it like (227, 227).") from None
+    return height, width
+
+
+def _as_values(values: str | float | Sequence[float]) -> tuple[float, ...]:
+    """A mean or std from a caller's text, number, list, array or tuple."""
+    if isinstance(values, str):
+        return parse_values(values)
+    try:
+        return tuple(float(value) for value in np.atleast_1d(np.asarray(values)))
+    except (TypeError, ValueError):
+        raise DataError(f"The values {values!r} are not numbers: write them like (0.1, 0.2).") from None
 
 
 def _listed(values: tuple[float, ...]) -> str:

@@ -3,14 +3,40 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bittrue.errors import DataError
+from bittrue.data.unchanged import Digests
+from bittrue.errors import ChangedError, DataError
 
 Labels = NDArray[np.int64]
 Raw = NDArray[np.generic]
+
+
+class Rows(Protocol):
+    """An array whose first axis counts examples, read in chunks."""
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Of its values."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of all of it."""
+
+    def rows(self, start: int, stop: int, size: int) -> Iterator[Raw]:
+        """Yield the rows `start` to `stop`, `size` at a time, in arrays that nobody writes to any more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Labels that are no classes: their `values`, one row an example, and `why`, as in "labels image 3 with -1"."""
+
+    values: Rows
+    why: str
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -21,8 +47,9 @@ class Source(ABC):
     - `splits`: the splits that the data has, this one among them;
     - `images`: how many examples;
     - `shape`: of the first example, channels last; only images from files of their own may differ from it;
-    - `labels`: one class an example, or None. They alone are held in memory, 8 bytes an example;
+    - `labels`: one class an example, or None. They and the digests are held in memory, 8 bytes an example each;
     - `classes`: how many classes, or None without labels;
+    - `targets`: what the labels are where they are no classes, or None;
     - `class_names`: in label order, where they are known.
     """
 
@@ -32,6 +59,7 @@ class Source(ABC):
     shape: tuple[int, ...]
     labels: Labels | None
     classes: int | None
+    targets: Targets | None = None
     class_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -49,12 +77,48 @@ class Source(ABC):
                     f"outside its classes 0 to {self.classes - 1}."
                 )
 
+    def read(self, start: int, stop: int, size: int) -> Iterator[Raw]:
+        """The `chunks`, each compared with what the same examples were when they were read before.
+
+        Raises ChangedError for an example that is another one now, and DataError for what can't be read.
+        """
+        for raw in self.chunks(start, stop, size):
+            raw = np.ascontiguousarray(raw)
+            self._compare(self._digests, start, raw, "example")
+            yield raw
+            start += len(raw)
+
+    def read_targets(self, start: int, stop: int, size: int) -> Iterator[Raw]:
+        """The rows of the targets, which there must be, compared as the examples are."""
+        assert self.targets is not None
+        for rows in self.targets.values.rows(start, stop, size):
+            rows = np.ascontiguousarray(rows)
+            self._compare(self._target_digests, start, rows, "the label of example")
+            yield rows
+            start += len(rows)
+
+    def _compare(self, digests: Digests, start: int, found: Raw, what: str) -> None:
+        other = digests.first_other(start, found)
+        if other is not None:
+            raise ChangedError(
+                f"{self.where} changed while it was in use: {what} {other:,} is another one than before. "
+                "Start again, and leave the data alone meanwhile."
+            )
+
+    @cached_property
+    def _target_digests(self) -> Digests:
+        return Digests(self.images)
+
+    @cached_property
+    def _digests(self) -> Digests:
+        return Digests(self.images)
+
     @abstractmethod
     def chunks(self, start: int, stop: int, size: int) -> Iterator[Raw]:
         """Yield the examples `start` to `stop` in order as arrays (n, …) of one shape each, n ≤ `size`.
 
-        A chunk never crosses start + k · `size`, so that whole chunks make up each batch. Raises DataError for what
-        can't be read.
+        A chunk never crosses start + k · `size`, so that whole chunks make up each batch, and nobody writes to it any
+        more. Raises DataError for what can't be read.
         """
 
 

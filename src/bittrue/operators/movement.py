@@ -1,4 +1,8 @@
-"""Operators that pass values on in order: input, flatten, reshape, pad, concatenate, identity."""
+"""Operators that move values: identity, reshape, transpose, slice, take, broadcast, pad, concatenate.
+
+What reads its input at other addresses is an affine address generator, the instruction Move; places in any order are
+the instruction Select.
+"""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -8,23 +12,17 @@ from math import isfinite, prod
 import torch
 
 from bittrue import program
-from bittrue.errors import ModelError, PlanError
+from bittrue.errors import ModelError
 from bittrue.lowering import LoweringContext, bypass, lower
 from bittrue.network import Node, Operator, format_shape, shape_of
+from bittrue.operators.broadcasting import broadcast_shape
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.operators.windows import channels_first, channels_last, pad_spatial
-from bittrue.plan import Grouping, PlanOptions, Site, Word, grouping, output_site, sites
+from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, sites
 from bittrue.program import Bounds
 from bittrue.program.bounds import hull
 from bittrue.shapes import Padding, Shape
-
-
-@dataclass(frozen=True, eq=False)
-class Input(Operator):
-    """The network's input; `shape` leaves the batch axis out."""
-
-    shape: Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +38,40 @@ class Flatten(Operator):
 @dataclass(frozen=True, eq=False)
 class Reshape(Operator):
     """The same values, row-major, in another shape (batch axis left out, no −1)."""
+
+    shape: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Transpose(Operator):
+    """Axis k of the output is axis axes[k] of the input; axes are counted without the batch axis, from 0."""
+
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Slice(Operator):
+    """x[…, start:end:step, …] along each of `axes`, with the meaning that Python gives to negative numbers and to ends
+    beyond the axis. axes are counted without the batch axis, from 0."""
+
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+    steps: tuple[int, ...]
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Take(Operator):
+    """The places `indices` of `axis`, in this order, each as often as it stands there; axes are counted without the
+    batch axis, from 0."""
+
+    indices: tuple[int, ...]
+    axis: int
+
+
+@dataclass(frozen=True, eq=False)
+class Broadcast(Operator):
+    """The input repeated to `shape` (batch axis left out), by NumPy's rules."""
 
     shape: Shape
 
@@ -72,11 +104,6 @@ class Concatenate(Operator):
 # Shapes
 
 
-@shape_of.rule(Input)
-def _(operator: Input, shapes: tuple[Shape, ...]) -> Shape:
-    return operator.shape
-
-
 @shape_of.rule(Identity)
 def _(operator: Identity, shapes: tuple[Shape, ...]) -> Shape:
     return shapes[0]
@@ -91,6 +118,49 @@ def _(operator: Flatten, shapes: tuple[Shape, ...]) -> Shape:
 def _(operator: Reshape, shapes: tuple[Shape, ...]) -> Shape:
     if prod(operator.shape) != prod(shapes[0]):
         raise ModelError(f"{format_shape(shapes[0])} can't be reshaped to {format_shape(operator.shape)}.")
+    return operator.shape
+
+
+@shape_of.rule(Transpose)
+def _(operator: Transpose, shapes: tuple[Shape, ...]) -> Shape:
+    if sorted(operator.axes) != list(range(len(shapes[0]))):
+        raise ModelError(f"the axes of {format_shape(shapes[0])} can't be put into the order {operator.axes}.")
+    return tuple(shapes[0][axis] for axis in operator.axes)
+
+
+@shape_of.rule(Slice)
+def _(operator: Slice, shapes: tuple[Shape, ...]) -> Shape:
+    axes = operator.axes
+    lengths = {len(operator.starts), len(operator.ends), len(operator.steps), len(axes), len(set(axes))}
+    if len(lengths) > 1 or not set(axes) <= set(range(len(shapes[0]))) or 0 in operator.steps:
+        raise ModelError(f"the slice doesn't fit an input of {format_shape(shapes[0])}.")
+    sizes = tuple(len(found) for found in _ranges(operator, shapes[0]))
+    if 0 in sizes:
+        raise ModelError(f"the slice leaves nothing of an input of {format_shape(shapes[0])}.")
+    return sizes
+
+
+def _ranges(operator: Slice, shape: Shape) -> list[range]:
+    """The indices that are read, axis by axis."""
+    found = [range(size) for size in shape]
+    for axis, *ends in zip(operator.axes, operator.starts, operator.ends, operator.steps, strict=True):
+        found[axis] = found[axis][slice(*ends)]
+    return found
+
+
+@shape_of.rule(Take)
+def _(operator: Take, shapes: tuple[Shape, ...]) -> Shape:
+    (shape,) = shapes
+    axis, indices = operator.axis, operator.indices
+    if not 0 <= axis < len(shape) or not indices or not set(indices) <= set(range(shape[axis])):
+        raise ModelError(f"the places don't fit axis {axis} of an input of {format_shape(shape)}.")
+    return (*shape[:axis], len(indices), *shape[axis + 1 :])
+
+
+@shape_of.rule(Broadcast)
+def _(operator: Broadcast, shapes: tuple[Shape, ...]) -> Shape:
+    if broadcast_shape([shapes[0], operator.shape], "broadcast") != operator.shape:
+        raise ModelError(f"{format_shape(shapes[0])} can't be broadcast to {format_shape(operator.shape)}.")
     return operator.shape
 
 
@@ -125,17 +195,17 @@ def _(operator: Concatenate, shapes: tuple[Shape, ...]) -> Shape:
 # Sites and groups
 
 
-@sites.rule(Input, Identity, Flatten, Reshape, ZeroPadding, Pad, Concatenate)
+@sites.rule(Identity, Flatten, Reshape, Transpose, Slice, Take, Broadcast, ZeroPadding, Pad, Concatenate)
 def _(operator: Operator, node: Node, options: PlanOptions) -> tuple[Site, ...]:
-    return (output_site(node, finite=not isinstance(operator, Input)),)
+    return (output_site(node),)
 
 
-@grouping.rule(Input, Concatenate)
-def _(operator: Operator) -> Grouping:
+@grouping.rule(Concatenate)
+def _(operator: Concatenate) -> Grouping:
     return Grouping.END
 
 
-@grouping.rule(Identity, Flatten, Reshape, ZeroPadding)
+@grouping.rule(Identity, Flatten, Reshape, Transpose, Slice, Take, Broadcast, ZeroPadding)
 def _(operator: Operator) -> Grouping:
     return Grouping.PASS
 
@@ -146,24 +216,19 @@ def _(operator: Pad) -> Grouping:
 
 
 @output_kind.rule(Pad)
-def _(operator: Operator) -> OutputKind:
-    return OutputKind.SAME if isinstance(operator, Pad) and operator.value == 0 else OutputKind.OTHER
+def _(operator: Pad) -> OutputKind:
+    return OutputKind.OTHER if operator.value else OutputKind.SAME
 
 
-@output_kind.rule(Identity, Flatten, Reshape, ZeroPadding, Concatenate)
+@output_kind.rule(Identity, Flatten, Reshape, Transpose, Slice, Take, Broadcast, ZeroPadding, Concatenate)
 def _(operator: Operator) -> OutputKind:
     return OutputKind.SAME
-
-
-@output_kind.rule(Input)
-def _(operator: Operator) -> OutputKind:
-    return OutputKind.OTHER
 
 
 # Float values
 
 
-@float_value.rule(Input, Identity)
+@float_value.rule(Identity)
 def _(operator: Operator) -> FloatFunction:
     return lambda x: x
 
@@ -176,6 +241,36 @@ def _(operator: Flatten) -> FloatFunction:
 @float_value.rule(Reshape)
 def _(operator: Reshape) -> FloatFunction:
     return lambda x: x.reshape(x.shape[0], *operator.shape)
+
+
+@float_value.rule(Transpose)
+def _(operator: Transpose) -> FloatFunction:
+    return lambda x: x.permute(0, *(axis + 1 for axis in operator.axes))
+
+
+@float_value.rule(Slice)
+def _(operator: Slice) -> FloatFunction:
+    def cut(x: torch.Tensor) -> torch.Tensor:
+        for axis, found in enumerate(_ranges(operator, tuple(x.shape[1:])), start=1):
+            if found != range(x.shape[axis]):
+                x = x.index_select(axis, torch.tensor(found, device=x.device))
+        return x
+
+    return cut
+
+
+@float_value.rule(Take)
+def _(operator: Take) -> FloatFunction:
+    return lambda x: x.index_select(operator.axis + 1, torch.tensor(operator.indices, device=x.device))
+
+
+@float_value.rule(Broadcast)
+def _(operator: Broadcast) -> FloatFunction:
+    def broadcast(x: torch.Tensor) -> torch.Tensor:
+        ones = (1,) * (len(operator.shape) - (x.dim() - 1))
+        return x.reshape(len(x), *ones, *x.shape[1:]).expand(len(x), *operator.shape)
+
+    return broadcast
 
 
 @float_value.rule(ZeroPadding)
@@ -197,23 +292,59 @@ def _(operator: Concatenate) -> FloatFunction:
 # Lowering
 
 
-@lower.rule(Input)
-def _(operator: Input, context: LoweringContext) -> None:
-    if context.spec("output") is Word.FLOAT:
-        context.finish_float(program.Quantize())
-    elif context.spec("output") is Word.EXACT:
-        raise PlanError(
-            f"site {context.node.name}.output: EXACT is impossible for an input, whose float32 values "
-            "need up to 277 bits; give it a format, or FLOAT."
-        )
-    else:
-        context.finish(program.Quantize(), (), None, Bounds())
-
-
 @lower.rule(Identity, Flatten, Reshape)
 def _(operator: Operator, context: LoweringContext) -> None:
     (kind,) = context.input_types
     context.finish(program.Reshape(), context.node.inputs, kind.binary_point, kind.bounds)
+
+
+def row_major(shape: Shape) -> tuple[int, ...]:
+    """How far apart neighbours along each axis lie in the flat value."""
+    strides = [1]
+    for size in reversed(shape[1:]):
+        strides.append(strides[-1] * size)
+    return tuple(reversed(strides[: len(shape)]))
+
+
+def transposition(shape: Shape, axes: tuple[int, ...]) -> program.Move:
+    """The Move that puts the axes of `shape` into another order."""
+    strides = row_major(shape)
+    return program.Move(tuple(shape[axis] for axis in axes), tuple(strides[axis] for axis in axes))
+
+
+@lower.rule(Transpose)
+def _(operator: Transpose, context: LoweringContext) -> None:
+    _finish(transposition(context.input_types[0].shape, operator.axes), context)
+
+
+@lower.rule(Slice)
+def _(operator: Slice, context: LoweringContext) -> None:
+    shape = context.input_types[0].shape
+    axes = list(zip(_ranges(operator, shape), row_major(shape), strict=True))
+    strides = tuple(found.step * stride for found, stride in axes)
+    offset = sum(found.start * stride for found, stride in axes)
+    _finish(program.Move(context.node.shape, strides, offset), context)
+
+
+@lower.rule(Take)
+def _(operator: Take, context: LoweringContext) -> None:
+    (kind,) = context.input_types
+    axes = range(len(kind.shape))
+    select = program.Select(tuple(operator.indices if axis == operator.axis else None for axis in axes))
+    context.finish(select, context.node.inputs, kind.binary_point, kind.bounds)
+
+
+@lower.rule(Broadcast)
+def _(operator: Broadcast, context: LoweringContext) -> None:
+    shape = context.input_types[0].shape
+    repeated = (0,) * (len(operator.shape) - len(shape))
+    strides = (0 if size == 1 else stride for size, stride in zip(shape, row_major(shape), strict=True))
+    _finish(program.Move(operator.shape, (*repeated, *strides)), context)
+
+
+def _finish(move: program.Move, context: LoweringContext) -> None:
+    (kind,) = context.input_types
+    context.finish(move, context.node.inputs, kind.binary_point, kind.bounds)
 
 
 @lower.rule(ZeroPadding)
@@ -240,6 +371,6 @@ def _(operator: Concatenate, context: LoweringContext) -> None:
     context.finish(program.Concatenate(operator.axis), context.node.inputs, finest, hull(kind.bounds for kind in kinds))
 
 
-@bypass.rule(Input, Identity, Flatten, Reshape, ZeroPadding, Pad, Concatenate)
+@bypass.rule(Identity, Flatten, Reshape, Transpose, Slice, Take, Broadcast, ZeroPadding, Pad, Concatenate)
 def _(operator: Operator, context: LoweringContext) -> Operator:
     return operator

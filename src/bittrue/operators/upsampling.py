@@ -1,22 +1,31 @@
-"""Bilinear upsampling."""
+"""Upsampling: each position repeated, and linear interpolation."""
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import chain
 from math import floor
 
 import numpy as np
 import torch
 
 from bittrue import program
+from bittrue.errors import ModelError
 from bittrue.fixed.dyadic import integer_array
 from bittrue.lowering import LoweringContext, ParameterCodes, bypass, lower
-from bittrue.network import Node, Operator, shape_of
-from bittrue.operators.addressing import transposition, upsampled_shape
+from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.convolution import weighted_bounds
 from bittrue.operators.float_value import FloatFunction, float_value
+from bittrue.operators.movement import row_major, transposition
 from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.plan import Grouping, PlanOptions, Site, Word, grouping, output_site, sites
 from bittrue.shapes import Shape
+
+
+@dataclass(frozen=True, eq=False)
+class UpsamplingNearest(Operator):
+    """Each position repeated factors[k] times along spatial axis k."""
+
+    factors: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +80,21 @@ def _exact_bits(axes: list[Axis]) -> int | None:
     return max(denominators).bit_length() - 1
 
 
-@shape_of.rule(UpsamplingBilinear)
-def _(operator: UpsamplingBilinear, shapes: tuple[Shape, ...]) -> Shape:
+@shape_of.rule(UpsamplingNearest, UpsamplingBilinear)
+def _(operator: UpsamplingNearest | UpsamplingBilinear, shapes: tuple[Shape, ...]) -> Shape:
     return upsampled_shape(shapes[0], operator.factors)
+
+
+def upsampled_shape(shape: Shape, factors: tuple[int, ...]) -> Shape:
+    """The shape with its spatial axes made longer; raises ModelError where the factors don't fit."""
+    if len(shape) != len(factors) + 1 or min(factors) < 1:
+        raise ModelError(f"factors of {format_shape(factors)} don't fit an input of {format_shape(shape)}.")
+    return (*(size * factor for size, factor in zip(shape, factors, strict=False)), shape[-1])
+
+
+@sites.rule(UpsamplingNearest)
+def _(operator: UpsamplingNearest, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+    return (output_site(node),)
 
 
 @sites.rule(UpsamplingBilinear)
@@ -85,14 +106,29 @@ def _(operator: UpsamplingBilinear, node: Node, options: PlanOptions) -> tuple[S
     return (output_site(node), Site(f"{node.name}.weight", node.name, "weight", values=values, finite=False))
 
 
+@grouping.rule(UpsamplingNearest)
+def _(operator: UpsamplingNearest) -> Grouping:
+    return Grouping.PASS
+
+
 @grouping.rule(UpsamplingBilinear)
 def _(operator: UpsamplingBilinear) -> Grouping:
     return Grouping.END
 
 
-@output_kind.rule(UpsamplingBilinear)
+@output_kind.rule(UpsamplingNearest, UpsamplingBilinear)
 def _(operator: Operator) -> OutputKind:
     return OutputKind.SAME
+
+
+@float_value.rule(UpsamplingNearest)
+def _(operator: UpsamplingNearest) -> FloatFunction:
+    def repeat(x: torch.Tensor) -> torch.Tensor:
+        for axis, factor in enumerate(operator.factors, start=1):
+            x = x.repeat_interleave(factor, axis)
+        return x
+
+    return repeat
 
 
 @float_value.rule(UpsamplingBilinear)
@@ -113,6 +149,17 @@ def _as_floats(axes: list[Axis]) -> tuple[np.ndarray, ...]:
 
 
 # Lowering
+
+
+@lower.rule(UpsamplingNearest)
+def _(operator: UpsamplingNearest, context: LoweringContext) -> None:
+    (kind,) = context.input_types
+    *spatial, channels = kind.shape
+    *strides, last = row_major(kind.shape)
+    sizes = chain.from_iterable(zip(spatial, operator.factors, strict=True))
+    repeated = chain.from_iterable((stride, 0) for stride in strides)
+    move = program.Move((*sizes, channels), (*repeated, last))
+    context.finish(move, context.node.inputs, kind.binary_point, kind.bounds)
 
 
 @lower.rule(UpsamplingBilinear)
@@ -152,6 +199,11 @@ def _weights(operator: UpsamplingBilinear, context: LoweringContext) -> list[Par
     ends = np.cumsum([len(axis) * len(axis[0]) for axis in axes])[:-1]
     parts = zip(np.split(codes.codes, ends), axes, strict=True)
     return [replace(codes, codes=part.reshape(len(axis), len(axis[0]))) for part, axis in parts]
+
+
+@bypass.rule(UpsamplingNearest)
+def _(operator: UpsamplingNearest, context: LoweringContext) -> Operator:
+    return operator
 
 
 @bypass.rule(UpsamplingBilinear)

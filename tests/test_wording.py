@@ -1,7 +1,7 @@
 """How numbers are written for readers."""
 
 from bittrue.analysis.statistics import mcnemar_exact
-from bittrue.wording import counted, percent, probability, typographic
+from bittrue.wording import QUOTED, counted, percent, probability, shortened, typographic
 
 
 def test_counted() -> None:
@@ -20,3 +20,10 @@ def test_no_probability_is_written_as_zero() -> None:
 
 def test_typographic() -> None:
     assert typographic("-5.1") == "−5.1"
+
+
+def test_what_is_quoted_is_at_most_a_line() -> None:
+    assert shortened("x" * 81) == f"{'x' * 39}…{'x' * 39}"
+    assert len(shortened(f"'{'a b ' * 1000}': write it like 5")) == QUOTED - 1 + 2 + len(": write it like 5")
+    whole = ["x" * 80, f"'{'a b ' * 20}'", f"{'/folder' * 40}/model.keras: the layer's name isn't there, " * 3]
+    assert [shortened(text) for text in whole] == whole

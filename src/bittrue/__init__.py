@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bittrue.program import FixedNetwork
 
 __version__ = "0.1.0"
+"""The one place where the version stands; the wheel and `bittrue --version` read it here."""
 
 _HOMES = {
     "AccumulatorWidths": "bittrue.analysis.accumulators",

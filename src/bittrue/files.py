@@ -9,12 +9,20 @@ import json
 import math
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from bittrue.errors import BittrueError
 
 TEMPORARY_PREFIX = ".part-"
+
+_KINDS = (
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 @contextlib.contextmanager
@@ -61,8 +69,35 @@ def write_bytes(path: str | Path, contents: bytes) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` to `path` in UTF-8, with the line ends that it has, as one step: see `replacing`."""
-    write_bytes(path, text.encode("utf-8"))
+    """Write `text` to `path` in UTF-8, with the line ends that it has, as one step: see `replacing`.
+
+    What isn't text, as in a folder's name of bytes that aren't UTF-8, is written out: \\udce9.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def check_ordinary(path: str | os.PathLike[str]) -> None:
+    """Refuse what would block a reader or never end: a FIFO, a socket, a device. What isn't there passes.
+
+    Raises: BittrueError.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):  # a name that can't be, a null character in it: opening it says so
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        kind = next(name for is_kind, name in _KINDS if is_kind(mode))
+        raise BittrueError(f"{path} is {kind}, and an ordinary file is wanted: copy into one what comes out of it.")
+
+
+def check_json_name(path: str | Path) -> None:
+    """Refuse a name that promises another format than JSON, as plan.yaml does; no suffix at all promises nothing.
+
+    Raises: BittrueError.
+    """
+    suffix = Path(path).suffix
+    if suffix.lower() not in ("", ".json"):
+        raise BittrueError(f"{path} is to hold JSON, whatever {suffix} promises: name it {Path(path).stem}.json.")
 
 
 def dump_json(value: object) -> str:
@@ -76,9 +111,11 @@ def dump_json(value: object) -> str:
 def read_json(path: str | Path, what: str) -> object:
     """The contents of the JSON file at `path`; `what` names it in errors, as in "plan".
 
-    Raises: BittrueError where the file is missing or unreadable, isn't JSON, repeats a key (of which a reader would see
-    only the last), or holds a number that isn't finite.
+    Raises: BittrueError where the file is missing or unreadable, isn't JSON by its name or its contents, repeats a key
+    (of which a reader would see only the last), or holds a number that isn't finite.
     """
+    check_json_name(path)
+    check_ordinary(path)
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from bittrue.display import ROWS_OF_A_REPR, View, to_html, to_text
-from bittrue.files import dump_json, read_json, write_text
+from bittrue.files import check_json_name, dump_json, read_json, write_text
 
 
 class Result(ABC):
@@ -36,6 +36,7 @@ class Result(ABC):
 
         Raises: BittrueError where `path` can't be written.
         """
+        check_json_name(path)
         write_text(path, dump_json(self.to_json()))
 
     def __repr__(self) -> str:

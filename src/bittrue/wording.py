@@ -1,5 +1,15 @@
 """How numbers are written for readers: in sentences, on the terminal and in the report."""
 
+import re
+
+QUOTED = 80
+"""The most characters of what is refused that a message quotes."""
+
+_LONG = re.compile(
+    rf"""(?<!\w)(?P<mark>['"])(?P<quoted>(?:(?!(?P=mark)).){{{QUOTED + 1},}})(?P=mark)|[^\s/]{{{QUOTED + 1},}}"""
+)
+"""Between quotation marks, or in one piece; the parts of a path are pieces of their own."""
+
 SMALLEST_PROBABILITY = 1e-300
 """Below it a float64 has few digits left, or none: the probability may have become 0, which it can't be."""
 
@@ -29,3 +39,15 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else repr(character)[1:-1] for character in " ".join(text.split())
     )
+
+
+def shortened(text: str) -> str:
+    """`text` with the middle left out of whatever it quotes at more than `QUOTED` characters."""
+    return _LONG.sub(_without_middle, text)
+
+
+def _without_middle(found: "re.Match[str]") -> str:
+    mark = found["mark"] or ""
+    whole = found["quoted"] or found[0]
+    half = (QUOTED - 1) // 2
+    return f"{mark}{whole[:half]}…{whole[-half:]}{mark}"

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 import typer
 
+import bittrue
 from bittrue.cli.app import COMMANDS, app
 from bittrue.cli.command import command
 from bittrue.cli.options import CommonOptions
 from bittrue.cli.reference import reference
+from bittrue.fixed import Overflow, Rounding
 
 from .conftest import Run
 
@@ -73,7 +75,7 @@ def test_every_command_has_help_and_the_common_options(name: str, run: Run) -> N
     for parameter in documented.params:
         assert parameter.help, f"{name} {parameter.name}"
     spellings = {spelling for parameter in documented.params for spelling in parameter.opts}
-    assert spellings >= {"--json", "--seed", "--threads", "--debug"}
+    assert spellings >= {"--json", "--threads", "--debug"}
     if "--data" in spellings:
         data = {"--images", "--split", "--resize", "--scale", "--mean", "--std", "--layout"}
         assert spellings >= data
@@ -117,8 +119,8 @@ def test_the_group_of_options_becomes_options() -> None:
     def example(common: CommonOptions, model: str = "m") -> None:
         seen["common"], seen["model"] = common, model
 
-    example(json=True, seed=3, threads=None, debug=False, model="n")
-    assert seen == {"common": CommonOptions(json=True, seed=3), "model": "n"}
+    example(json=True, threads=None, debug=False, model="n")
+    assert seen == {"common": CommonOptions(json=True), "model": "n"}
 
 
 def test_exit_codes_of_real_processes(tmp_path: Path) -> None:
@@ -141,14 +143,27 @@ def test_threads_reach_the_numeric_libraries(model: Path) -> None:
     assert result.stderr.splitlines()[-1] == "1"
 
 
-def test_a_closed_pipe_is_no_error(model: Path) -> None:
-    process = bittrue_process("inspect", model, bufsize=1)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    assert process.stderr.read() == ""
-    process.stderr.close()
-    assert process.wait() == 1
+def test_the_version_and_where_it_stands(run: Run) -> None:
+    assert run("--version").stdout == f"bittrue {bittrue.__version__}\n"
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    assert 'dynamic = ["version"]' in text
+    assert "\nversion = " not in text
+    assert f"\n## {bittrue.__version__} (" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_shells_complete_commands_and_options() -> None:
+    for words, found in (("bittrue sw", ["sweep"]), ("bittrue plan --rounding-", ["--rounding-points"])):
+        environment = {"_BITTRUE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        result = subprocess.run(
+            [sys.executable, "-m", "bittrue"], env=os.environ | environment, capture_output=True, text=True
+        )
+        assert result.stdout.split() == found
+
+
+def test_the_modes_are_listed_in_the_help() -> None:
+    options = {option.opts[0]: option.help for option in GROUP.commands["plan"].params}
+    assert all(mode.value in options["--rounding"] and mode.amd in options["--rounding"] for mode in Rounding)
+    assert all(mode.value in options["--overflow"] for mode in Overflow)
 
 
 def test_an_interrupt_from_the_keyboard_ends_in_one_line() -> None:

@@ -177,6 +177,26 @@ CASES: Mapping[str, tuple[Callable[[Bench, Run], Arguments], str]] = {
         lambda b, run: ["ranges", b.model, "--data", b.images, "--out", b.folder],
         "folder",
     ),
+    "YAML to write": (
+        lambda b, run: ["plan", b.model, "--fraction-bits", "4", "--out", b.folder / "plan.yaml"],
+        "name it plan.json",
+    ),
+    "YAML to write after hours": (
+        lambda b, run: ["ranges", b.model, "--data", b.images, "--out", b.folder / "ranges.yml"],
+        "name it ranges.json",
+    ),
+    "YAML to read": (
+        lambda b, run: ["simulate", b.model, "--plan", b.file("p.yaml", b"bittrue: 1\n"), "--data", b.images],
+        "p.yaml is to hold JSON, whatever .yaml promises: name it p.json.",
+    ),
+    "a Python file without its function": (
+        lambda b, run: b.study(b.file("m.py", b"def build():\n    pass\n")),
+        "m.py:build.",
+    ),
+    "a name longer than a line": (
+        lambda b, run: b.study(None, None, "--split", "x" * 3000),
+        f"'{'x' * 39}…{'x' * 39}'",
+    ),
     "a file in no folder": (
         lambda b, run: ["plan", b.model, "--fraction-bits", "4", "--out", b.folder / "nowhere" / "plan.json"],
         "nowhere",
@@ -266,3 +286,4 @@ def test_other_ends(
 
 def test_codes_are_those_documented() -> None:
     assert (command.ANSWER_IS_NO, command.USER_ERROR, command.INTERNAL_ERROR, command.INTERRUPTED) == (1, 2, 70, 130)
+    assert command.NO_READER == 141

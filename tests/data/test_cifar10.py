@@ -100,6 +100,33 @@ def test_forms_hash_alike(tmp_path: Path) -> None:
     assert binary.sha256 == python.sha256
 
 
+def test_an_archive_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    """280 MB of zeros in 1.2 MB, as a member that is wanted and as one that isn't."""
+    for index, name in enumerate(("cifar-10-batches-bin/data_batch_1.bin", "elsewhere/zeros")):
+        folder = tmp_path / str(index)
+        folder.mkdir()
+        with tarfile.open(folder / "cifar-10-binary.tar.gz", "w:gz", compresslevel=1) as members:
+            member = tarfile.TarInfo(name)
+            member.size = 280_000_000
+            members.addfile(member, Zeros(member.size))
+        with pytest.raises(DataError, match="unpacks to more than 268,435,456 bytes"):
+            load_dataset(f"cifar10:{folder}")
+        assert [path.name for path in folder.iterdir()] == ["cifar-10-binary.tar.gz"]
+
+
+class Zeros(BytesIO):
+    """So many zeros, which take no memory."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.left = size
+
+    def read(self, size: int | None = -1) -> bytes:
+        count = self.left if size is None or size < 0 else min(size, self.left)
+        self.left -= count
+        return bytes(count)
+
+
 def test_an_archive_is_unpacked_once_and_leaves_no_parts(tmp_path: Path) -> None:
     source = write_binary(tmp_path / "made" / "cifar-10-batches-bin")
     packed = write_archive(tmp_path / "packed", source, "cifar-10-binary.tar.gz")

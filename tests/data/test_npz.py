@@ -222,3 +222,9 @@ def test_no_npz_at_all(tmp_path: Path) -> None:
         archive.writestr("x", b"no suffix")
     with pytest.raises(DataError, match="but nothing: save it as"):
         load_dataset(str(tmp_path / "odd.npz"))
+
+
+def test_a_row_of_labels_that_fills_the_memory(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((1, 2)), y=np.zeros((1, 2**24 + 1), bool))
+    with pytest.raises(DataError, match="more classes than any network has"):
+        load_dataset(str(tmp_path / "bomb.npz"))

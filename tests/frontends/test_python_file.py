@@ -50,6 +50,25 @@ def test_files_that_are_no_python(tmp_path: Path) -> None:
         bittrue.load(f"{tmp_path / 'broken.py'}:build")
 
 
+def test_a_file_without_its_function_names_those_in_it(tmp_path: Path) -> None:
+    """None of it is run."""
+    path = tmp_path / "m.py"
+    path.write_text("raise ValueError\ndef small(): ...\ndef _own(): ...\ndef wide(n=3, *, m=2): ...\ndef of(n): ...\n")
+    with pytest.raises(ModelError, match=r"which of its functions builds the model: \S+m\.py:small, \S+m\.py:wide\.$"):
+        bittrue.load(path)
+    path.write_text("".join(f"def f{index}(): ...\n" for index in range(7)))
+    with pytest.raises(ModelError, match=r"m\.py:f4 or one of 2 more\.$"):
+        bittrue.load(path)
+    path.write_text("x = 1\n")
+    with pytest.raises(ModelError, match=r"no function in it can be called without arguments"):
+        bittrue.load(path)
+    path.write_text("def f(:\n")
+    with pytest.raises(ModelError, match=r"can't be read as Python \(SyntaxError\)"):
+        bittrue.load(path)
+    with pytest.raises(ModelError, match=r"there is no such file"):
+        bittrue.load(tmp_path / "none.py")
+
+
 def test_weights_that_fit_nowhere(tmp_path: Path) -> None:
     model = trained()
     model.save(tmp_path / "model.keras")

@@ -3,19 +3,21 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from bittrue import __version__
 from bittrue.cli.command import USER_ERROR
 from bittrue.cli.demo import demo
 from bittrue.cli.inspect import inspect
-from bittrue.cli.output import complain
+from bittrue.cli.output import complain, say
 from bittrue.cli.plan import plan
 from bittrue.cli.ranges import ranges
 from bittrue.cli.report import report
 from bittrue.cli.simulate import simulate
+from bittrue.cli.streams import close_streams, open_streams
 from bittrue.cli.sweep import sweep
 from bittrue.cli.trace import trace
 from bittrue.cli.verify import verify
@@ -54,13 +56,34 @@ app = typer.Typer(
     cls=Commands,
     help="How many bits a trained neural network needs, and exactly what its fixed-point hardware computes.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        say(f"bittrue {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """What `bittrue` takes before a command."""
+
+
 for function in COMMANDS:
     app.command(name=function.__name__)(function)
 
 
 def main() -> None:
     """The entry point of the console script."""
-    app(prog_name="bittrue")
+    open_streams()
+    try:
+        app(prog_name="bittrue")
+    finally:
+        close_streams()

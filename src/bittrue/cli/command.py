@@ -1,7 +1,7 @@
 """Turns a function into a command: groups of options become its options, and errors become one line and an exit code.
 
 Exit codes: 0 done, 1 done and the answer is no, 2 something the user can put right, 70 a bug in bittrue, 130
-interrupted.
+interrupted, 141 nobody reads the output any more (see `cli.streams`).
 """
 
 import functools
@@ -20,6 +20,7 @@ ANSWER_IS_NO = 1
 USER_ERROR = 2
 INTERNAL_ERROR = 70  # EX_SOFTWARE of BSD's sysexits
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
+NO_READER = 141  # 128 and the number of SIGPIPE
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -65,7 +66,7 @@ def _options(group: Any) -> Iterator[inspect.Parameter]:
 def _run(function: Callable[[], None], *, debug: bool) -> None:
     try:
         function()
-    except (typer.Exit, BrokenPipeError):
+    except typer.Exit:
         raise
     except (Exception, KeyboardInterrupt) as error:
         if debug:

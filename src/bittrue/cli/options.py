@@ -10,6 +10,7 @@ import typer
 
 from bittrue.cli.output import complain
 from bittrue.errors import BittrueError
+from bittrue.fixed import Overflow, Rounding
 
 if TYPE_CHECKING:
     from bittrue.analysis.recipe import Recipe
@@ -90,15 +91,6 @@ class CommonOptions:
         bool,
         typer.Option("--json", rich_help_panel=COMMON, help="Print one JSON object on standard output, nothing else."),
     ] = False
-    seed: Annotated[
-        int,
-        typer.Option(
-            "--seed",
-            metavar="N",
-            rich_help_panel=COMMON,
-            help="Seed of random choices; nothing uses it yet, as no command makes any.",
-        ),
-    ] = 0
     threads: Annotated[
         int | None,
         typer.Option(
@@ -187,6 +179,11 @@ class DataOptions:
         return calibration_images(dataset, images, train=train)
 
 
+def _names(modes: "type[Rounding | Overflow]") -> str:
+    """bittrue's name of each mode, with AMD's where it has one."""
+    return ", ".join(mode.value if mode.amd is None else f"{mode.value} ({mode.amd})" for mode in modes)
+
+
 @dataclass(frozen=True)
 class RecipeOptions:
     """How a plan is made from numbers of bits; each option overrides its part of the recipe."""
@@ -204,13 +201,19 @@ class RecipeOptions:
     rounding: Annotated[
         str | None,
         typer.Option(
-            "--rounding", metavar="MODE", rich_help_panel=RECIPE, help="A rounding mode by bittrue's or AMD's name."
+            "--rounding",
+            metavar="MODE",
+            rich_help_panel=RECIPE,
+            help=f"A rounding mode, by either name: {_names(Rounding)}.",
         ),
     ] = None
     overflow: Annotated[
         str | None,
         typer.Option(
-            "--overflow", metavar="MODE", rich_help_panel=RECIPE, help="An overflow mode by bittrue's or AMD's name."
+            "--overflow",
+            metavar="MODE",
+            rich_help_panel=RECIPE,
+            help=f"An overflow mode, by either name: {_names(Overflow)}.",
         ),
     ] = None
     batch_norm: Annotated[

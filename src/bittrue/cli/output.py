@@ -7,13 +7,13 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from bittrue.files import dump_json, make_folder, replacing
-from bittrue.wording import printable
+from bittrue.files import check_json_name, dump_json, make_folder, replacing
+from bittrue.wording import printable, shortened
 
 
 def sentence(text: str) -> str:
-    """`text` as one printable line that ends like a sentence."""
-    line = printable(text)
+    """`text` as one printable line that ends like a sentence, with no quotation longer than a reader wants."""
+    line = shortened(printable(text))
     return line if line.endswith((".", "?", "!")) else f"{line}."
 
 
@@ -57,14 +57,15 @@ def output_folder(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def output_file(path: Path | None) -> Iterator[Path | None]:
-    """Where to write what becomes the file `path` if the block succeeds; None for None.
+def output_json(path: Path | None) -> Iterator[Path | None]:
+    """Where to write the JSON that becomes the file `path` if the block succeeds; None for None.
 
     Whether it can be written is looked at first, so that nothing is computed in vain; see `files.replacing`.
     """
     if path is None:
         yield None
         return
+    check_json_name(path)
     with replacing(path) as temporary:
         yield temporary
 

@@ -8,7 +8,7 @@ import typer
 
 from bittrue.cli.command import command
 from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, ModelOptions, load_plan, parse_number
-from bittrue.cli.output import output_file, say, say_json
+from bittrue.cli.output import output_json, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view
 from bittrue.display import Table
@@ -55,7 +55,7 @@ def ranges(
     formats = None if plan is None else load_plan(plan)
     network = model.load()
     dataset = data.load(network)
-    with output_file(out) as target:
+    with output_json(out) as target:
         with progress() as display:
             measured = measure_ranges(network, dataset, images=images, batch_size=batch_size, progress=display)
             if formats is None:

@@ -15,7 +15,8 @@ HEAD = """# Commands
 Made by `python -m bittrue.cli.reference docs/commands.md`; a test keeps it fresh.
 
 Results go to standard output, progress and messages to standard error. Exit codes: 0 done; 1 done, and the answer is no
-(a mismatch); 2 an error that you can put right, in one line; 70 a bug in bittrue; 130 interrupted.
+(a mismatch); 2 an error that you can put right, in one line; 70 a bug in bittrue; 130 interrupted; 141 nobody reads the
+output any more (`bittrue inspect model.keras | head`).
 """
 
 
@@ -24,7 +25,8 @@ def reference() -> str:
     group: Any = typer.main.get_command(app)
     commands = list(group.commands.values())
     common = _panels(commands[0]).pop(COMMON)
-    lines = [HEAD, *_table("Every command takes", common)]
+    alone = [(option.opts[0], _ended(option.help)) for option in group.params]
+    lines = [HEAD, *_table("`bittrue` alone takes", alone), *_table("Every command takes", common)]
     return "\n".join([*lines, *(line for command in commands for line in _command(command))])
 
 
@@ -65,6 +67,10 @@ def _meaning(option: Any) -> str:
     if option.is_flag or option.default in (None, ()):
         return str(option.help)
     return f"{str(option.help).removesuffix('.')} (default: {option.default})."
+
+
+def _ended(text: str) -> str:
+    return f"{text.rstrip('.')}."
 
 
 def _table(heading: str, rows: list[tuple[str, str]]) -> Iterator[str]:

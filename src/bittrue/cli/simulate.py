@@ -1,7 +1,7 @@
 """bittrue simulate: what the fixed-point network computes, bit for bit."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,9 +10,6 @@ from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, M
 from bittrue.cli.output import optional_folder, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view
-
-if TYPE_CHECKING:
-    pass
 
 
 @command

@@ -1,6 +1,8 @@
 """CIFAR-10's official archives: downloaded with a check, unpacked beside themselves."""
 
+import gzip
 import hashlib
+import io
 import logging
 import shutil
 import tempfile
@@ -16,6 +18,7 @@ from bittrue.files import replacing
 _LOG = logging.getLogger(__name__)
 _TIMEOUT = 30  # seconds without an answer
 _CHUNK = 2**20  # bytes
+_MOST_UNPACKED = 2**28  # bytes; the official archives hold 184 and 186 million
 
 
 class Download(NamedTuple):
@@ -85,13 +88,30 @@ def _received(folder: Path) -> Iterator[bytes]:
         ) from error
 
 
+class _Bounded(io.RawIOBase):
+    """What comes out of `source`, up to a size that no official archive reaches: an archive bomb isn't unpacked."""
+
+    def __init__(self, source: gzip.GzipFile, archive: Path) -> None:
+        self.source, self.archive, self.left = source, archive, _MOST_UNPACKED
+
+    def read(self, size: int = -1) -> bytes:
+        """The next `size` bytes, or fewer at the end. Raises DataError beyond the bound."""
+        content = self.source.read(size)
+        self.left -= len(content)
+        if self.left < 0:
+            raise DataError(
+                f"{self.archive} unpacks to more than {_MOST_UNPACKED:,} bytes, as no official archive of CIFAR-10 "
+                "does: get it again."
+            )
+        return content
+
+
 def unpack(archive: Path, folder: str) -> None:
     """Unpack the batch files of `archive` (members `folder`/…) into `folder` beside it, all of them or none.
 
     Only plain files directly in `folder` are taken, by their own names, so that no member can reach elsewhere. Raises
     DataError.
     """
-    import gzip
     import tarfile
 
     target = archive.parent / folder
@@ -99,7 +119,8 @@ def unpack(archive: Path, folder: str) -> None:
         with tempfile.TemporaryDirectory(prefix="part-", dir=archive.parent) as made:
             part = Path(made) / folder
             part.mkdir()
-            with gzip.open(archive) as stream:
+            with gzip.open(archive) as unbounded:
+                stream = _Bounded(unbounded, archive)
                 with tarfile.open(fileobj=stream, mode="r|") as members:
                     for member in members:
                         place = PurePosixPath(member.name)

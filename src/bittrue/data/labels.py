@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from bittrue.data.source import Labels, Raw, Rows, Targets
 from bittrue.errors import DataError
 
+_MOST_CLASSES = 2**24  # columns of one-hot rows, of which one at least is held in memory
 _CHUNK = 2**20  # bytes of labels read at a time
 
 
@@ -26,6 +27,8 @@ def read_labels(y: Rows, images: int, where: str) -> tuple[Labels | None, int | 
         raise DataError(f"{where} holds labels of shape {y.shape}, which are none: leave them out.")
     if len(one) > 1:
         return None, None, Targets(y, f"has labels of shape {one}")
+    if prod(one) > _MOST_CLASSES:
+        raise DataError(f"{where} holds labels of shape {y.shape}, more classes than any network has: save classes.")
     is_one_hot = prod(one) > 1
     labels = np.empty(images, np.int64)
     done = 0

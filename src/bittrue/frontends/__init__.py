@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable
 
 from bittrue.errors import ModelError
+from bittrue.files import check_ordinary
 from bittrue.frontends.doors import READABLE, TORCH_OBJECT, ClosedDoor, called, file_door, object_door
-from bittrue.frontends.python_file import build_model, names_a_function
+from bittrue.frontends.python_file import build_model, names_a_function, without_function
 from bittrue.network import Network
 from bittrue.plan import Plan
 
@@ -32,6 +33,8 @@ def load(
     Raises: ModelError for a file that can't be read, a kind of model that bittrue doesn't read, or a layer that it
     doesn't support.
     """
+    if isinstance(weights, str | os.PathLike):
+        check_ordinary(weights)
     if example_input is not None:
         if object_door(source) is not TORCH_OBJECT:
             raise ModelError(
@@ -63,6 +66,9 @@ def _load_file(path: str, weights: object) -> Network:
         raise ModelError(
             f"{path} is a model with weights of its own: give weights only with file.py:function or a model object."
         )
+    check_ordinary(path)
+    if path.endswith(".py"):
+        raise without_function(path)
     door = file_door(path)
     if door is None:
         raise ModelError(

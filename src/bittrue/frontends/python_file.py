@@ -3,6 +3,7 @@
 This is the one place where bittrue runs code that it was given, and it runs only what the user named.
 """
 
+import ast
 import contextlib
 import importlib.util
 import os
@@ -12,14 +13,42 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bittrue.errors import ModelError
+from bittrue.files import check_ordinary
 
 MODULE = "bittrue_model_file"
 """The name under which the file is imported; one at a time."""
+
+_MOST_NAMED = 5
 
 
 def names_a_function(source: str) -> bool:
     """Whether `source` is written as `file.py:function`."""
     return re.search(r"\.py:[^:/\\]*$", source) is not None
+
+
+def without_function(path: str) -> ModelError:
+    """The error for a `file.py` without `:function`; it names the functions found by reading the file, not running it.
+
+    Those that begin with an underscore or need arguments aren't among them.
+    """
+    if not Path(path).is_file():
+        return ModelError(f"{path}: there is no such file: check the path.")
+    try:
+        tree = ast.parse(Path(path).read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return ModelError(f"{path}: it can't be read as Python ({type(error).__name__}): correct it.")
+    found = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and _builds(node)]
+    if not found:
+        return ModelError(f"{path}: no function in it can be called without arguments: add one that returns the model.")
+    shown = ", ".join(f"{path}:{name}" for name in found[:_MOST_NAMED])
+    rest = "" if len(found) <= _MOST_NAMED else f" or one of {len(found) - _MOST_NAMED} more"
+    return ModelError(f"{path}: say which of its functions builds the model: {shown}{rest}.")
+
+
+def _builds(node: ast.FunctionDef) -> bool:
+    needed = len(node.args.posonlyargs) + len(node.args.args) - len(node.args.defaults)
+    needed += sum(default is None for default in node.args.kw_defaults)
+    return needed == 0 and not node.name.startswith("_")
 
 
 def build_model(source: str) -> object:
@@ -31,6 +60,7 @@ def build_model(source: str) -> object:
     Raises: ModelError where the file or the function is missing, or where its code raises anything.
     """
     path, _, name = source.rpartition(":")
+    check_ordinary(path)
     if not Path(path).is_file():
         raise ModelError(f"{source}: there is no file {path}: check the path.")
     if not name.isidentifier():

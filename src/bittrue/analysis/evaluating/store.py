@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bittrue.errors import StoreError
+from bittrue.files import check_ordinary
 
 APPLICATION_ID = 0x62697472  # "bitr", in the header of the SQLite file
 SCHEMA_VERSION = 1
@@ -95,6 +96,7 @@ class Store:
 
         Raises: StoreError where the file is damaged, is no store of bittrue's, or is in use by another process.
         """
+        check_ordinary(path)
         with _sentences(path):
             # No statement opens a transaction by itself: each is begun and ended by _transaction.
             connection = sqlite3.connect(path, timeout=WAIT_FOR_LOCK, isolation_level=None)

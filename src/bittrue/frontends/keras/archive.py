@@ -23,7 +23,7 @@ CONFIG = "config.json"
 METADATA = "metadata.json"
 WEIGHTS = "model.weights.h5"
 
-MAXIMUM_EXPANSION = 100
+MAXIMUM_EXPANSION = 20
 """A member that claims to unpack to more than this multiple of its size in the file is refused; weights never do."""
 
 UNSUSPICIOUS_BYTES = 1 << 24

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import onnx
 
 from bittrue.files import write_text
-from bittrue.frontends.onnx.rules.operators import RULES
+from bittrue.frontends.onnx.rules.operators import OPERATORS
 from frontends.backend_cases import NO_RULE, Outcome, all_cases, run
 
 HEAD = """# ONNX's own backend tests
@@ -67,7 +67,7 @@ def rows(found: Iterable[Outcome]) -> list[Row]:
 def reference(found: Sequence[Outcome]) -> str:
     """The page in Markdown."""
     table = rows(found)
-    read = [row for row in table if row.operator in RULES or row.count("passed")]
+    read = [row for row in table if row.operator in OPERATORS or row.count("passed")]
     total = Row("All", found)
     lines = [
         HEAD.format(version=onnx.__version__),

@@ -1,7 +1,7 @@
 """The state of one conversion: what each of the file's values is, and the network's nodes so far.
 
 A value of the file is a constant, or a network node's output with a layout that says where the file's axes lie in it.
-Rules (`onnx_operators`) ask for values in the arrangement that they need; a Transpose or a Reshape comes into being
+Rules (`rules/`) ask for values in the arrangement that they need; a Transpose or a Reshape comes into being
 only where a value lies otherwise.
 """
 
@@ -10,15 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from itertools import pairwise
-from math import prod
+from math import isinf, isnan, prod
 
 import numpy as np
 
 from bittrue.errors import ModelError
 from bittrue.fixed import FixedFormat, Quantizer, quantize
 from bittrue.frontends.arrays.stored import exact_value
-from bittrue.frontends.onnx.file import MAXIMUM_VALUES, OnnxGraph, OnnxNode
-from bittrue.frontends.onnx.layout import Axes, Layout
+from bittrue.frontends.onnx.axes import Axes
+from bittrue.frontends.onnx.file import OnnxGraph
+from bittrue.frontends.onnx.layout import Layout, NetworkAxes
+from bittrue.frontends.onnx.node import OnnxNode
+from bittrue.frontends.onnx.tensors import MAXIMUM_VALUES
 from bittrue.network import Network, NetworkBuilder, Operator, Parameter, format_shape, shape_of
 from bittrue.operators import Flatten, Reshape, Transpose
 from bittrue.plan import Spec
@@ -26,6 +29,8 @@ from bittrue.shapes import Padding, Shape
 
 MAXIMUM_NODES = 5_000
 """No trained network has more; a description that does would fill any memory."""
+
+LONGEST_ORIGIN = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +44,16 @@ class Constant:
     origin: str | None = None
     stored: bool = False
     quantizers: tuple[Quantizer, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Raises: ModelError for what is no number."""
+        if self.value.dtype.kind in "cOSU":
+            raise ModelError("a constant of texts or complex numbers is not supported: export the model without it")
+
+    def passed_on(self, value: np.ndarray, operation: str) -> "Constant":
+        """The same values after an operation that hands them on."""
+        origin = None if self.origin is None else f"{operation}({self.origin})"
+        return replace(self, value=value, origin=origin if origin and len(origin) < LONGEST_ORIGIN else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +102,10 @@ class Conversion:
     """Values by their names in the file, and drafts of nodes by number; the masks of softmaxes by what these
     read, and the batch axes of values where they are known."""
 
-    def __init__(self, graph: OnnxGraph, names: dict[str, str]) -> None:
+    def __init__(self, graph: OnnxGraph, names: dict[str, str], axes: Callable[[OnnxNode], Axes]) -> None:
+        """axes: what each node's operator does to axes."""
         self.graph = graph
+        self.axes = axes
         self.names = names
         self.values: dict[str, Value] = {}
         self.drafts: list[Draft] = []
@@ -137,7 +154,7 @@ class Conversion:
             self._parameters[shared] = Parameter(name, np.array(exact_value(value)))
         return self._parameters[shared]
 
-    def arrange(self, tensor: Tensor, axes: Axes, wanted: str) -> Tensor:
+    def arrange(self, tensor: Tensor, axes: NetworkAxes, wanted: str) -> Tensor:
         """The tensor with these network axes; free where it lies so already."""
         layout, node = tensor.layout, tensor.node
         order = tuple(atom for axis in axes for atom in axis)
@@ -260,18 +277,28 @@ class NodeUse:
         return tuple(int(number) for number in value.reshape(-1))
 
     def scalar(self, index: int) -> float:
-        """The one number in constant input `index`."""
+        """The one number in constant input `index`, which must be finite."""
+        value = self.bound(index)
+        if isinf(value):
+            raise ModelError(f"its input {index} is infinite: export the model again")
+        return value
+
+    def bound(self, index: int) -> float:
+        """The one number in constant input `index`, which may be infinite."""
         value = self.constant(index).value
         if value.size != 1:
             raise ModelError(f"its input {index} holds {value.size} numbers, expected one: export the model again")
-        return float(value.reshape(()))
+        number = float(value.reshape(()))
+        if isnan(number):
+            raise ModelError(f"its input {index} is not a number: export the model again")
+        return number
 
     def axis(self, axis: int, rank: int) -> int:
         if not -rank <= axis < rank:
             raise ModelError(f"it works on axis {axis} of {rank}: export the model again")
         return axis % rank
 
-    def arrange(self, tensor: Tensor, axes: Axes) -> Tensor:
+    def arrange(self, tensor: Tensor, axes: NetworkAxes) -> Tensor:
         return self.conversion.arrange(tensor, axes, f"{self.name}_input")
 
     def in_file_order(self, tensor: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -323,7 +350,7 @@ Rule = Callable[[NodeUse], Value | tuple[Value, ...]]
 """The outputs of a node, one where it has one."""
 
 
-def _blocks(axes: Axes, wanted: Axes) -> Axes:
+def _blocks(axes: NetworkAxes, wanted: NetworkAxes) -> NetworkAxes:
     """The network's axes cut into the longest runs that the axes `wanted` keep together; none of size 1."""
     follows = {atom: after for axis in wanted for atom, after in pairwise(axis)}
     blocks: list[tuple[int, ...]] = []
@@ -336,7 +363,7 @@ def _blocks(axes: Axes, wanted: Axes) -> Axes:
     return tuple(blocks)
 
 
-def _reshapes(layout: Layout, blocks: Axes, wanted: Axes) -> int:
+def _reshapes(layout: Layout, blocks: NetworkAxes, wanted: NetworkAxes) -> int:
     """How many reshapes stand around a transpose of these blocks."""
     places = {atom: place for place, atom in enumerate(atom for axis in wanted for atom in axis)}
     moved = sorted(blocks, key=lambda block: places.get(block[0], len(places)))

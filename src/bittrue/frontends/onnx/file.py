@@ -6,73 +6,26 @@ in the model's folder. Subgraphs, functions and sparse tensors are refused where
 
 import graphlib
 import heapq
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from math import prod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 
 from bittrue.errors import ModelError
-from bittrue.shapes import Shape
+from bittrue.frontends.onnx.node import Attribute, OnnxNode
+from bittrue.frontends.onnx.tensors import decode
+
+if TYPE_CHECKING:
+    from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 MINIMUM_OPSET = 9
 MAXIMUM_FILE_NODES = 20_000
 """Exporters write some ten nodes of shape arithmetic for one that computes; trained models stay far below this."""
 
-MAXIMUM_VALUES = 1 << 28
-"""One tensor's values: 1 GiB in float32, beyond which a description is damaged or hostile."""
-
 TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
 TORCH_CLASSES = "pkg.torch.onnx.class_hierarchy"
-
-
-@dataclass(frozen=True)
-class OnnxNode:
-    """One node of the file; inputs and outputs that are left out are empty names."""
-
-    op_type: str
-    domain: str
-    name: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"node {self.name or self.outputs[0]} ({self.op_type})"
-
-    def integer(self, name: str, default: int) -> int:
-        return int(self._typed(name, default, int))
-
-    def number(self, name: str, default: float) -> float:
-        """A float attribute: the binary32 number that the file holds."""
-        return float(self._typed(name, default, float))
-
-    def text(self, name: str, default: str) -> str:
-        return str(self._typed(name, default, str))
-
-    def integers(self, name: str, default: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        value = self.attributes.get(name)
-        if value is None:
-            return default
-        if not isinstance(value, list) or not all(isinstance(item, int) for item in value):
-            raise ModelError(f"its attribute {name} is not a list of whole numbers: export the model again")
-        return tuple(value)
-
-    def array(self, name: str) -> np.ndarray | None:
-        """A tensor attribute."""
-        value = self.attributes.get(name)
-        return None if value is None else decode(value, None)
-
-    def _typed(self, name: str, default: Any, kind: type) -> Any:
-        value = self.attributes.get(name, default)
-        if type(value) is not kind:
-            raise ModelError(f"its attribute {name} is no {kind.__name__}: export the model again")
-        return value
 
 
 @dataclass(frozen=True)
@@ -93,7 +46,7 @@ class OnnxGraph:
     nodes: tuple[OnnxNode, ...]
     input: OnnxInput
     output: str
-    tensors: Mapping[str, TensorProto]
+    tensors: "Mapping[str, TensorProto]"
     folder: Path | None
 
     def constant(self, name: str) -> np.ndarray:
@@ -108,6 +61,8 @@ def read_file(path: Path) -> OnnxGraph:
     """The graph of the file at `path`. Raises: ModelError for anything but a whole and plain model."""
     if not path.is_file():
         raise ModelError("there is no such file: check the path")
+    from onnx import ModelProto
+
     model = ModelProto()
     try:
         model.ParseFromString(path.read_bytes())
@@ -116,7 +71,7 @@ def read_file(path: Path) -> OnnxGraph:
     return read_proto(model, path.parent)
 
 
-def read_proto(model: ModelProto, folder: Path | None) -> OnnxGraph:
+def read_proto(model: "ModelProto", folder: Path | None) -> OnnxGraph:
     """The graph of a model in memory; `folder` is where the files of its external tensors may lie."""
     opset = _opset(model)
     graph = model.graph
@@ -150,11 +105,13 @@ def read_proto(model: ModelProto, folder: Path | None) -> OnnxGraph:
     )
 
 
-def _opset(model: ModelProto) -> int:
+def _opset(model: "ModelProto") -> int:
+    from onnx.defs import onnx_opset_version
+
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     if not versions:
         raise ModelError("it is damaged or no ONNX file (it names no operator set): export the model again")
-    newest = onnx.defs.onnx_opset_version()
+    newest = onnx_opset_version()
     if not MINIMUM_OPSET <= versions[0] <= newest:
         raise ModelError(
             f"its operator set is version {versions[0]}, and bittrue reads {MINIMUM_OPSET} to {newest}: "
@@ -163,7 +120,7 @@ def _opset(model: ModelProto) -> int:
     return int(versions[0])
 
 
-def _node(proto: NodeProto) -> OnnxNode:
+def _node(proto: "NodeProto") -> OnnxNode:
     domain = "" if proto.domain == "ai.onnx" else _text(proto.domain)
     metadata = {_text(entry.key): _text(entry.value) for entry in proto.metadata_props}
     inputs, outputs = tuple(map(_text, proto.input)), tuple(map(_text, proto.output))
@@ -180,25 +137,34 @@ def _text(value: str | bytes) -> str:
     return value
 
 
-def _attributes(proto: NodeProto, node: OnnxNode) -> Iterator[tuple[str, Any]]:
-    """Attributes as Python values; tensors as they are stored, subgraphs not at all (no rule reads them)."""
-    kinds = AttributeProto
+def _attributes(proto: "NodeProto", node: OnnxNode) -> Iterator[tuple[str, Attribute]]:
+    """Raises: ModelError where one stands there twice."""
+    from onnx import AttributeProto
+
+    names: set[str] = set()
     for attribute in proto.attribute:
-        if attribute.type == kinds.INT:
-            yield _text(attribute.name), int(attribute.i)
-        elif attribute.type == kinds.FLOAT:
-            yield _text(attribute.name), float(attribute.f)
-        elif attribute.type == kinds.STRING:
-            yield _text(attribute.name), attribute.s.decode("utf-8", "replace")
-        elif attribute.type == kinds.TENSOR:
-            yield _text(attribute.name), attribute.t
-        elif attribute.type == kinds.INTS:
-            yield _text(attribute.name), [int(value) for value in attribute.ints]
-        elif attribute.type == kinds.FLOATS:
-            yield _text(attribute.name), [float(value) for value in attribute.floats]
+        name = _text(attribute.name)
+        if name in names:
+            raise ModelError(f"{node}: its attribute {name} stands there twice: export the model again")
+        names.add(name)
+        kind = AttributeProto.AttributeType.Name(attribute.type)
+        yield name, Attribute(kind, VALUES[kind](attribute) if kind in VALUES else None)
 
 
-def _input(value: ValueInfoProto) -> OnnxInput:
+VALUES: "dict[str, Callable[[AttributeProto], Any]]" = {
+    "FLOAT": lambda attribute: float(attribute.f),
+    "FLOATS": lambda attribute: [float(value) for value in attribute.floats],
+    "INT": lambda attribute: int(attribute.i),
+    "INTS": lambda attribute: [int(value) for value in attribute.ints],
+    "STRING": lambda attribute: attribute.s.decode("utf-8", "replace"),
+    "TENSOR": lambda attribute: attribute.t,
+}
+"""The values of the attributes that rules read, by ONNX's names of their types."""
+
+
+def _input(value: "ValueInfoProto") -> OnnxInput:
+    from onnx import TensorProto
+
     tensor = value.type.tensor_type
     if not value.type.HasField("tensor_type") or not tensor.HasField("shape"):
         raise ModelError(f"its input {value.name} has no shape: export the model with the input's shape")
@@ -254,45 +220,6 @@ def _in_order(sources: dict[int, set[int]], nodes: list[OnnxNode]) -> Iterator[i
         number = heapq.heappop(ready)
         yield number
         sorter.done(number)
-
-
-def decode(tensor: TensorProto, folder: Path | None) -> np.ndarray:
-    """A stored tensor as an array, once what it declares is seen to be there."""
-    dims = tuple(tensor.dims)
-    if any(size < 0 for size in dims) or prod(dims) > MAXIMUM_VALUES:
-        raise ModelError(f"it declares the shape {dims}: export the model again")
-    try:
-        if tensor.data_location == TensorProto.EXTERNAL:
-            return _external(tensor, dims, folder)
-        return np.asarray(numpy_helper.to_array(tensor))
-    except ModelError:
-        raise
-    except Exception as error:  # numpy_helper meets damage with ValueError, TypeError, KeyError and others
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ModelError(
-            f"it doesn't hold the values of its shape {dims} ({reason}): export the model again"
-        ) from error
-
-
-def _external(tensor: TensorProto, dims: Shape, folder: Path | None) -> np.ndarray:
-    """A tensor kept in another file, which must be an ordinary one in the model's folder or below."""
-    place = {entry.key: entry.value for entry in tensor.external_data}
-    location = place.get("location", "")
-    if folder is None:
-        raise ModelError(f"it lies in {location}, and a model in memory has no folder: pass the model's path")
-    target, root = (folder / location).resolve(), folder.resolve()
-    if not location or Path(location).is_absolute() or not target.is_relative_to(root):
-        raise ModelError(f"it lies in {location!r}, outside the model's folder: export the model in one folder")
-    if not target.is_file():
-        raise ModelError(f"it lies in {location}, and there is no such file: copy the model's data files, too")
-    kind = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-    offset, length = int(place.get("offset", "0")), prod(dims) * kind.itemsize
-    if int(place.get("length", length)) != length or offset < 0 or offset + length > target.stat().st_size:
-        raise ModelError(f"it needs {length:,} bytes of {location}, which holds others: copy the model's data files")
-    with target.open("rb") as stream:
-        stream.seek(offset)
-        data = stream.read(length)
-    return np.frombuffer(data, kind.newbyteorder("<")).astype(kind).reshape(dims)
 
 
 def _names(values: Any) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from bittrue.shapes import Shape
 
-Axes = tuple[tuple[int, ...], ...]
+NetworkAxes = tuple[tuple[int, ...], ...]
 """For each axis of the network's value the atoms that it runs over, outermost first; none for an axis of size 1."""
 
 Keys = tuple[tuple[tuple[int, int], ...], ...]
@@ -29,7 +29,7 @@ class Layout:
 
     shape: Shape
     sizes: tuple[int, ...]
-    axes: Axes
+    axes: NetworkAxes
 
     @classmethod
     def of_axes(cls, shape: Shape, order: tuple[int, ...]) -> "Layout":
@@ -47,7 +47,7 @@ class Layout:
     def network_shape(self) -> Shape:
         return self.shape_of(self.axes)
 
-    def shape_of(self, axes: Axes) -> Shape:
+    def shape_of(self, axes: NetworkAxes) -> Shape:
         return tuple(prod(self.sizes[atom] for atom in axis) for axis in axes)
 
     def atoms(self, axis: int) -> tuple[int, ...]:
@@ -96,7 +96,7 @@ class Layout:
         names = self._names
         return tuple(tuple(names[atom] for atom in axis) for axis in self.axes)
 
-    def axes_of(self, keys: Keys) -> Axes:
+    def axes_of(self, keys: Keys) -> NetworkAxes:
         """The inverse of `keys`."""
         names = self._names
         return tuple(tuple(names.index(key) for key in axis) for axis in keys)
@@ -122,7 +122,7 @@ class Layout:
         atoms = self.atoms(axis)
         return self.axes.index(atoms) if atoms and atoms in self.axes else None
 
-    def last(self, atoms: tuple[int, ...]) -> Axes:
+    def last(self, atoms: tuple[int, ...]) -> NetworkAxes:
         """The network's axes with these atoms in the last one, in the order in which they lie already."""
         order = tuple(atom for atom in self.order if atom in atoms)
         if self.axes and self.axes[-1] == order:

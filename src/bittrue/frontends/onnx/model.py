@@ -12,22 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 from bittrue.errors import ModelError
 from bittrue.frontends.doors import NEEDS_ONNX
+from bittrue.frontends.onnx.batch import follow_batch, refuse_batch
+from bittrue.frontends.onnx.chains.batch_norm import batch_normalization
+from bittrue.frontends.onnx.chains.patterns import recognise
+from bittrue.frontends.onnx.constants import folded
+from bittrue.frontends.onnx.conversion import Conversion, NodeUse, Tensor, Value
+from bittrue.frontends.onnx.file import OnnxGraph, read_file, read_proto
+from bittrue.frontends.onnx.layout import Layout, file_order
+from bittrue.frontends.onnx.lookahead import input_order, is_image
+from bittrue.frontends.onnx.names import wanted_names
+from bittrue.frontends.onnx.node import OnnxNode, check_node
+from bittrue.frontends.onnx.rows import OnnxOperator
+from bittrue.frontends.onnx.rules.operators import OPERATORS, axes_of, operator_of
 from bittrue.network import Network, check_parameters
+from bittrue.operators import Input
 from bittrue.plan import Plan, PlanOptions, Site, Spec, Word, sites_of
-
-SAME_AXES = (
-    *("Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "Mean", "Concat", "Slice", "Split", "Pad", "Softmax"),
-    *("LogSoftmax", "Exp", "Log", "Sqrt", "Abs", "Neg", "Erf", "Gelu", "Mish", "Selu", "Softsign", "Pow", "Reciprocal"),
-    *("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin"),
-    *("Squeeze", "Unsqueeze", "Expand", "Tile"),
-)
-"""Beside activations: the operators whose result has the axes of what they read, where those are as many."""
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-
-    from bittrue.frontends.onnx.conversion import Conversion, Tensor
-    from bittrue.frontends.onnx.file import OnnxGraph, OnnxNode
 
 
 def from_onnx(source: "str | os.PathLike[str] | ModelProto | Any") -> Network:
@@ -82,8 +84,6 @@ def _read(source: Any) -> tuple[Network, dict[str, Spec]]:
     where = _named(source)
     with _naming(where):
         NEEDS_ONNX.check()
-        from bittrue.frontends.onnx.file import read_file, read_proto
-
         if isinstance(source, str | os.PathLike):
             network, formats = network_of(read_file(Path(source)))
         elif type(source).__name__ == "ModelProto":
@@ -94,13 +94,9 @@ def _read(source: Any) -> tuple[Network, dict[str, Spec]]:
     return network, formats
 
 
-def network_of(graph: "OnnxGraph") -> tuple[Network, dict[str, Spec]]:
+def network_of(graph: OnnxGraph) -> tuple[Network, dict[str, Spec]]:
     """The Network that a graph computes, and the formats that the file holds, by site."""
-    from bittrue.frontends.onnx.chains.patterns import recognise
-    from bittrue.frontends.onnx.conversion import Conversion, Tensor
-    from bittrue.frontends.onnx.names import wanted_names
-
-    conversion = Conversion(graph, wanted_names(graph))
+    conversion = Conversion(graph, wanted_names(graph), axes_of)
     _add_input(conversion)
     for node in graph.nodes:
         with _naming(str(node)):
@@ -113,38 +109,42 @@ def network_of(graph: "OnnxGraph") -> tuple[Network, dict[str, Spec]]:
     return conversion.finish(result.node)
 
 
-def _convert(node: "OnnxNode", conversion: "Conversion") -> None:
-    from bittrue.frontends.onnx.batch import follow_batch, refuse_batch
-    from bittrue.frontends.onnx.chains.batch_norm import batch_normalization
-    from bittrue.frontends.onnx.constants import folded
-    from bittrue.frontends.onnx.conversion import NodeUse, Value
-    from bittrue.frontends.onnx.rules.operators import DOMAINS, RULES
-
-    values: tuple[Value, ...] | None = folded(node, conversion)
-    found = None if values is not None else batch_normalization(NodeUse(node, conversion))
-    if found is not None:
-        values = (found,)
+def _convert(node: OnnxNode, conversion: Conversion) -> None:
+    check_node(node, conversion.graph.opset)
+    use, row = NodeUse(node, conversion), operator_of(node)
+    if row is None:
+        raise _unknown(node)
+    values: tuple[Value, ...] | None = None if row.folding is None else folded(node, row.folding, conversion)
     if values is None:
-        rules = DOMAINS.get(node.domain, {})
-        if node.op_type not in rules:
-            domain = f" of the domain {node.domain}" if node.domain else ""
-            raise ModelError(f"the operator {node.op_type}{domain} is not supported: use one of {', '.join(RULES)}")
-        refuse_batch(NodeUse(node, conversion))
-        result = rules[node.op_type](NodeUse(node, conversion))
-        values = result if isinstance(result, tuple) else (result,)
-        if any(node.outputs[len(values) :]):
-            raise ModelError(f"only its first {len(values)} of {len(node.outputs)} outputs are supported")
+        values = _converted(use, row)
     for name, value in zip(node.outputs, values, strict=False):
         conversion.values[name] = value
-    follow_batch(NodeUse(node, conversion))
+    follow_batch(use, row.moved)
 
 
-def _add_input(conversion: "Conversion") -> None:
+def _converted(use: NodeUse, row: OnnxOperator) -> tuple[Value, ...]:
+    """What becomes of a node that depends on the image. Raises: ModelError where its operator can't."""
+    found = batch_normalization(use)
+    if found is not None:
+        return (found,)
+    if row.rule is None:
+        raise _unknown(use.node)
+    refuse_batch(use, row.along)
+    result = row.rule(use)
+    values = result if isinstance(result, tuple) else (result,)
+    if any(use.node.outputs[len(values) :]):
+        raise ModelError(f"only its first {len(values)} of {len(use.node.outputs)} outputs are supported")
+    return values
+
+
+def _unknown(node: OnnxNode) -> ModelError:
+    domain = f" of the domain {node.domain}" if node.domain else ""
+    known = ", ".join(sorted(OPERATORS))
+    return ModelError(f"the operator {node.op_type}{domain} is not supported: use one of {known}")
+
+
+def _add_input(conversion: Conversion) -> None:
     """The input's node. Raises: ModelError for sizes that the file leaves open."""
-    from bittrue.frontends.onnx.conversion import Tensor
-    from bittrue.frontends.onnx.layout import Layout
-    from bittrue.operators import Input
-
     found = conversion.graph.input
     sizes = [size for size in found.shape[1:] if size is not None]
     if not sizes or len(sizes) < len(found.shape) - 1:
@@ -159,69 +159,17 @@ def _add_input(conversion: "Conversion") -> None:
             "or with an open batch axis"
         )
     shape = (1, *sizes)
-    layout = Layout.of_axes(shape, _input_order(conversion, len(shape)))
+    layout = Layout.of_axes(shape, input_order(conversion, len(shape)))
     conversion.values[found.name] = Tensor(conversion.add(found.name, Input(layout.network_shape)), layout)
     conversion.batch[found.name] = 0
 
 
-def _input_order(conversion: "Conversion", rank: int) -> tuple[int, ...]:
-    """The file's axes in the network's order: channels last, if the file has them first."""
-    from bittrue.frontends.onnx.rules.windows import CHANNELS_FIRST, ELEMENTWISE
-
-    first, last = (*range(2, rank), 1), tuple(range(1, rank))
-    if rank not in (3, 4) or (rank == 3 and conversion.graph.producer == "tf2onnx"):
-        return last
-    pending, seen = [conversion.graph.input.name], {conversion.graph.input.name}
-    while pending:
-        for reader in conversion.readers[pending.pop()]:
-            # tf2onnx takes a mean over the last axes for a global pooling, and moves images before all others.
-            named_a_pooling = reader.op_type == "GlobalAveragePool" and conversion.graph.producer == "tf2onnx"
-            if reader.op_type in CHANNELS_FIRST and not named_a_pooling:
-                return first
-            if reader.op_type == "Transpose":
-                permutation = reader.integers("perm", None) or ()
-                moved = len(permutation)  # an image of one row has an axis more
-                return last if permutation == (0, moved - 1, *range(1, moved - 1)) else first
-            if reader.op_type in (*ELEMENTWISE, *SAME_AXES) and reader.outputs[0] not in seen:
-                seen.add(reader.outputs[0])
-                pending.append(reader.outputs[0])
-    return first if rank == 4 and conversion.graph.producer != "tf2onnx" else last
-
-
-def _as_in_the_file(output: "Tensor", conversion: "Conversion") -> "Tensor":
+def _as_in_the_file(output: Tensor, conversion: Conversion) -> Tensor:
     """The output in the order that the file has, or an image with its channels last."""
-    from bittrue.frontends.onnx.layout import file_order
-
     rank = len(output.shape)
-    order = (*range(2, rank), 1) if _is_image(conversion, rank) else file_order(output.shape)
+    order = (*range(2, rank), 1) if is_image(conversion, rank) else file_order(output.shape)
     wanted = tuple(output.layout.atoms(axis) for axis in order)
     return conversion.arrange(output, wanted, "output")
-
-
-def _is_image(conversion: "Conversion", rank: int) -> bool:
-    """Whether the file's output has its channels first: it is made by an operator that has, or like the input."""
-    from bittrue.frontends.onnx.rules.windows import CHANNELS_FIRST, ELEMENTWISE
-
-    if rank not in (3, 4):
-        return False
-    name = conversion.graph.output
-    while name != conversion.graph.input.name:
-        node = conversion.makers.get(name)
-        if node is None or node.op_type not in (*ELEMENTWISE, *CHANNELS_FIRST, *SAME_AXES):
-            return False
-        if node.op_type in CHANNELS_FIRST:
-            return True
-        varying = [
-            source for source in node.inputs if source in conversion.values and not _is_constant(conversion, source)
-        ]
-        name = varying[0]
-    return _input_order(conversion, len(conversion.graph.input.shape))[-1] == 1
-
-
-def _is_constant(conversion: "Conversion", name: str) -> bool:
-    from bittrue.frontends.onnx.conversion import Constant
-
-    return isinstance(conversion.value(name), Constant)
 
 
 @contextlib.contextmanager

@@ -5,12 +5,10 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 
-from bittrue.frontends.onnx.file import TORCH_CLASSES, TORCH_SCOPES, OnnxGraph, OnnxNode
-
-WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "LayerNormalization", "PRelu")
-"""The operators that stand for a layer: they have its name, and what else it computes has the operator's after it."""
-
-SHAPE_ARITHMETIC = ("Constant", "Shape", "Gather", "Unsqueeze", "Concat", "Cast", "Slice")
+from bittrue.frontends.onnx.file import TORCH_CLASSES, TORCH_SCOPES, OnnxGraph
+from bittrue.frontends.onnx.node import OnnxNode
+from bittrue.frontends.onnx.rows import Naming
+from bittrue.frontends.onnx.rules.operators import naming_of
 
 _PARAMETER = re.compile(r"(.+)\.(weight|bias|running_mean|running_var)")
 
@@ -29,15 +27,15 @@ def wanted_names(graph: OnnxGraph) -> dict[str, str]:
     root = _common_root([scopes[node.outputs[0]].path for node in graph.nodes if "/" in node.name])
     layers: defaultdict[str, set[str]] = defaultdict(set)
     for node in graph.nodes:
-        if node.op_type not in SHAPE_ARITHMETIC:
-            weighted = node.op_type in WEIGHTED
-            layers[scopes[node.outputs[0]].path].add(f"{node.op_type}{node.inputs[1:2]}" if weighted else "")
+        if naming_of(node) is not Naming.NONE:
+            layer = naming_of(node) is Naming.LAYER
+            layers[scopes[node.outputs[0]].path].add(f"{node.op_type}{node.inputs[1:2]}" if layer else "")
     parents = {"".join(path[:end]) for path in map(_split, layers) for end in range(1, len(path), 2)} | {""}
     names: dict[str, str] = {}
     for node in graph.nodes:
         scope = scopes[node.outputs[0]]
         own = layers[scope.path] - {""}
-        is_layer = len(own) == 1 if node.op_type in WEIGHTED else not own and scope.path not in parents
+        is_layer = len(own) == 1 if naming_of(node) is Naming.LAYER else not own and scope.path not in parents
         path = scope.path.removeprefix(root).strip("/.")
         parts = [path] if is_layer and path else [path, scope.operation]
         names[node.outputs[0]] = re.sub(r"[^A-Za-z0-9_]+", "_", "_".join(filter(None, parts)))

@@ -10,7 +10,8 @@ from math import prod
 from typing import Any
 
 from bittrue.errors import ModelError
-from bittrue.frontends.onnx.file import MAXIMUM_FILE_NODES, MAXIMUM_VALUES
+from bittrue.frontends.onnx.file import MAXIMUM_FILE_NODES
+from bittrue.frontends.onnx.tensors import MAXIMUM_VALUES
 
 COMPUTING = frozenset(
     (

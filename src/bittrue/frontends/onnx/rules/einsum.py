@@ -11,7 +11,9 @@ from math import prod
 import numpy as np
 
 from bittrue.errors import ModelError
-from bittrue.frontends.onnx.conversion import Constant, NodeUse, Rule, Tensor, Value
+from bittrue.frontends.onnx.axes import Axes
+from bittrue.frontends.onnx.conversion import Constant, NodeUse, Tensor, Value
+from bittrue.frontends.onnx.rows import OnnxOperator, Table
 from bittrue.frontends.onnx.rules.movement import regrouped
 from bittrue.frontends.onnx.rules.products import contract, multiplied
 from bittrue.shapes import Shape
@@ -97,4 +99,9 @@ def _with_constant(
     return whole.transposed(_order("".join((*kept, *columns)), output))
 
 
-RULES: dict[str, Rule] = {"Einsum": _einsum}
+def _moved(use: NodeUse, batch: int, shape: Shape, made: Shape) -> int | None:
+    """Its letters say where each axis goes, but a letter of two inputs may be an axis of size 1 in one of them."""
+    return None
+
+
+OPERATORS: Table = {"Einsum": OnnxOperator(_einsum, axes=Axes.OWN, moved=_moved)}

@@ -6,7 +6,9 @@ Hardware has no −∞. Right before a softmax it says which positions take part
 import numpy as np
 
 from bittrue.errors import ModelError
-from bittrue.frontends.onnx.conversion import Constant, NodeUse, Rule, Tensor, Value
+from bittrue.frontends.onnx.axes import Axes
+from bittrue.frontends.onnx.conversion import Constant, NodeUse, Tensor, Value
+from bittrue.frontends.onnx.rows import ELEMENTWISE, OnnxOperator, Table
 
 LARGEST_MASKED = -1e9
 """What is at or below it stands for −∞: Keras's −1e9, and the least number of float32 and bfloat16."""
@@ -71,4 +73,4 @@ def _keep(use: NodeUse, taken: np.ndarray) -> None:
     masks[name] = taken & masks[name] if name in masks else taken
 
 
-RULES: dict[str, Rule] = {"Where": _where}
+OPERATORS: Table = {"Where": OnnxOperator(_where, axes=Axes.OWN, folding=ELEMENTWISE)}

@@ -1,31 +1,57 @@
-"""What each ONNX operator means: a table from its type to the rule that makes network nodes of it, by families.
+"""What each ONNX operator means: the families' tables in one, by domain and name.
 
 The rules know the operator sets 9 to today's: where an attribute became an input, they look at the model's version.
 """
 
-from bittrue.frontends.onnx.conversion import Rule
+from bittrue.frontends.onnx.axes import Axes
+from bittrue.frontends.onnx.node import OnnxNode
+from bittrue.frontends.onnx.rows import Naming, OnnxOperator, Table
 from bittrue.frontends.onnx.rules import (
+    arithmetic,
     einsum,
-    elementwise,
+    functions,
     masks,
     movement,
+    padding,
+    pieces,
     products,
     quantization,
     rearrangement,
     reduction,
+    resizing,
+    shape_arithmetic,
     windows,
 )
 
 FAMILIES = (
-    *(elementwise, einsum, masks, movement, products, quantization),
-    *(rearrangement, reduction, windows),
+    *(arithmetic, functions, einsum, masks, movement, padding, pieces),
+    *(products, quantization, rearrangement, reduction, resizing, windows),
 )
 
-RULES: dict[str, Rule] = {name: rule for family in FAMILIES for name, rule in sorted(family.RULES.items())}
+OPERATORS: Table = {name: row for family in FAMILIES for name, row in sorted(family.OPERATORS.items())}
+"""The operators that depend on an image, of ONNX's own domain."""
 
-DOMAINS: dict[str, dict[str, Rule]] = {
-    "": RULES,
-    windows.DOMAIN: windows.ADAPTIVE_RULES,
-    **dict.fromkeys(quantization.QONNX_DOMAINS, quantization.QONNX_RULES),
+DOMAINS: dict[str, Table] = {
+    "": OPERATORS,
+    windows.DOMAIN: windows.ADAPTIVE_OPERATORS,
+    **dict.fromkeys(quantization.QONNX_DOMAINS, quantization.QONNX_OPERATORS),
 }
 """The tables by the operators' domain."""
+
+
+def operator_of(node: OnnxNode) -> OnnxOperator | None:
+    """The row of a node's operator; None where there is none."""
+    found = DOMAINS.get(node.domain, {}).get(node.op_type)
+    return shape_arithmetic.OPERATORS.get(node.op_type) if found is None and not node.domain else found
+
+
+def axes_of(node: OnnxNode) -> Axes:
+    """What a node's operator does to axes; of one that isn't read, nothing is known."""
+    row = operator_of(node)
+    return Axes.OWN if row is None else row.axes
+
+
+def naming_of(node: OnnxNode) -> Naming:
+    """What a node's operator is to its name."""
+    row = operator_of(node)
+    return Naming.OPERATION if row is None else row.naming

@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from bittrue.errors import ModelError
-from bittrue.frontends.onnx.conversion import Constant, NodeUse, Rule, Tensor, Value
+from bittrue.frontends.onnx.axes import Axes
+from bittrue.frontends.onnx.conversion import Constant, NodeUse, Tensor, Value
 from bittrue.frontends.onnx.layout import Layout
+from bittrue.frontends.onnx.rows import PRODUCTS, Naming, OnnxOperator, Table
 from bittrue.frontends.onnx.rules.windows import added_axis, channels_last, image_layout, steps_layout, window
 from bittrue.network import Parameter, format_shape
 from bittrue.operators import BatchNormalization, Convolution, ConvolutionTransposed, Dense, MatMul
@@ -41,13 +43,13 @@ def _conv_transpose(use: NodeUse) -> Value:
     if axes not in (1, 2) or groups < 1 or weight.value.shape[0] % groups:
         raise ModelError(f"a weight of {format_shape(weight.value.shape)} in {groups} groups is not supported")
     geometry = window(use, kernel)
-    extra = use.node.integers("output_padding", (0,) * axes) or (0,) * axes
+    extra = use.node.integers("output_padding", ()) or (0,) * axes
     full = [
         (size - 1) * stride + step * (reach - 1) + 1
         for size, reach, stride, step in zip(x.shape[2:], kernel, geometry.strides, geometry.dilation, strict=True)
     ]
     automatic = use.node.text("auto_pad", "NOTSET")
-    wanted = use.node.integers("output_shape", None)
+    wanted = use.node.stated("output_shape")
     if wanted is None and automatic.startswith("SAME"):
         wanted = tuple(size * stride for size, stride in zip(x.shape[2:], geometry.strides, strict=True))
     padding = geometry.padding
@@ -179,7 +181,7 @@ def dense_bias(value: np.ndarray, units: int) -> np.ndarray:
 
 
 def _batch_normalization(use: NodeUse) -> Value:
-    if use.node.attributes.get("training_mode"):
+    if use.node.integer("training_mode", 0):
         raise ModelError("it is in training mode: export the model in evaluation mode")
     x = use.tensor(0)
     if len(x.shape) < 2:
@@ -220,10 +222,10 @@ def normalized(
     return Tensor(use.add(operator, x), x.layout)
 
 
-RULES: dict[str, Rule] = {
-    "BatchNormalization": _batch_normalization,
-    "Conv": _conv,
-    "ConvTranspose": _conv_transpose,
-    "Gemm": _gemm,
-    "MatMul": _matmul,
+OPERATORS: Table = {
+    "BatchNormalization": OnnxOperator(_batch_normalization, axes=Axes.EACH | Axes.CHANNELS_FIRST, naming=Naming.LAYER),
+    "Conv": OnnxOperator(_conv, axes=Axes.IMAGE, naming=Naming.LAYER),
+    "ConvTranspose": OnnxOperator(_conv_transpose, axes=Axes.IMAGE, naming=Naming.LAYER),
+    "Gemm": OnnxOperator(_gemm, axes=Axes.OWN, folding=PRODUCTS, naming=Naming.LAYER),
+    "MatMul": OnnxOperator(_matmul, axes=Axes.OWN, folding=PRODUCTS, naming=Naming.LAYER),
 }

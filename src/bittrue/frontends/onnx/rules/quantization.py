@@ -11,7 +11,8 @@ import numpy as np
 
 from bittrue.errors import ModelError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
-from bittrue.frontends.onnx.conversion import Constant, NodeUse, Rule, Tensor, Value
+from bittrue.frontends.onnx.conversion import Constant, NodeUse, Tensor, Value
+from bittrue.frontends.onnx.rows import Table, function
 from bittrue.operators import Identity
 
 QONNX_DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
@@ -134,13 +135,13 @@ def _bipolar_quant(use: NodeUse) -> Value:
     return replace(value, value=np.where(value.value >= 0, scales, -scales), quantizers=quantizers)
 
 
-RULES: dict[str, Rule] = {
-    "DequantizeLinear": _dequantize_linear,
-    "QuantizeLinear": _quantize_linear,
+OPERATORS: Table = {
+    "DequantizeLinear": function(_dequantize_linear, folding=None),
+    "QuantizeLinear": function(_quantize_linear, folding=None),
 }
 
-QONNX_RULES: dict[str, Rule] = {
-    "BipolarQuant": _bipolar_quant,
-    "IntQuant": _quant,
-    "Quant": _quant,
+QONNX_OPERATORS: Table = {
+    "BipolarQuant": function(_bipolar_quant, folding=None),
+    "IntQuant": function(_quant, folding=None),
+    "Quant": function(_quant, folding=None),
 }

@@ -1,8 +1,11 @@
 """ONNX's rearrangements that only the layout follows: pixel shuffles, and sequences of an axis's parts."""
 
 from bittrue.errors import ModelError
-from bittrue.frontends.onnx.conversion import NodeUse, Parts, Rule, Value
-from bittrue.frontends.onnx.rules.movement import regrouped, split_into
+from bittrue.frontends.onnx.axes import Axes
+from bittrue.frontends.onnx.conversion import NodeUse, Parts, Value
+from bittrue.frontends.onnx.rows import OnnxOperator, Table
+from bittrue.frontends.onnx.rules.movement import regrouped
+from bittrue.frontends.onnx.rules.pieces import along_one, axis_of, split_into
 from bittrue.network import format_shape
 
 DEPTH_TO_SPACE = {"DCR": ((1, 2, 3, 4, 5), (0, 3, 4, 1, 5, 2)), "CRD": ((3, 1, 2, 4, 5), (0, 1, 4, 2, 5, 3))}
@@ -45,7 +48,7 @@ def _space_to_depth(use: NodeUse) -> Value:
 def _split_to_sequence(use: NodeUse) -> Value:
     """Parts of one size, the last one smaller where they don't fill the axis; or of the sizes given."""
     x = use.tensor(0)
-    axis = use.axis(use.node.integer("axis", 0), len(x.shape))
+    axis = axis_of(use, len(x.shape))
     if not use.has(1):
         raise ModelError("it splits an axis into single places, which is not supported: use unbind or slices")
     size, stated = x.shape[axis], use.constant(1).value
@@ -68,9 +71,9 @@ def _sequence_at(use: NodeUse) -> Value:
     return tensors[place]
 
 
-RULES: dict[str, Rule] = {
-    "DepthToSpace": _depth_to_space,
-    "SequenceAt": _sequence_at,
-    "SpaceToDepth": _space_to_depth,
-    "SplitToSequence": _split_to_sequence,
+OPERATORS: Table = {
+    "DepthToSpace": OnnxOperator(_depth_to_space, axes=Axes.CHANNELS_FIRST),
+    "SequenceAt": OnnxOperator(_sequence_at, axes=Axes.OWN),
+    "SpaceToDepth": OnnxOperator(_space_to_depth, axes=Axes.CHANNELS_FIRST),
+    "SplitToSequence": OnnxOperator(_split_to_sequence, axes=Axes.OWN, along=along_one),
 }

@@ -1,6 +1,7 @@
 """ONNX's operators over whole axes: reductions, softmax, layer normalization, products of two values."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from math import prod
 
@@ -8,12 +9,15 @@ import numpy as np
 
 from bittrue.errors import ModelError
 from bittrue.frontends.forms import OVER_AN_IMAGE, Reduction
-from bittrue.frontends.onnx.conversion import Constant, NodeUse, Rule, Tensor, Value
+from bittrue.frontends.onnx.axes import Axes
+from bittrue.frontends.onnx.conversion import Constant, NodeUse, Tensor, Value
 from bittrue.frontends.onnx.layout import Layout, file_order
-from bittrue.frontends.onnx.rules.elementwise import spread, spread_constant
+from bittrue.frontends.onnx.lookahead import feeds_an_image
+from bittrue.frontends.onnx.rows import PARTS, Naming, OnnxOperator, Table, without
+from bittrue.frontends.onnx.rules.broadcasting import spread, spread_constant
 from bittrue.frontends.onnx.rules.masks import mask_of
 from bittrue.frontends.onnx.rules.movement import axes_of
-from bittrue.frontends.onnx.rules.windows import MOVING, channels_last, feeds_an_image, pooled
+from bittrue.frontends.onnx.rules.windows import channels_last, pooled
 from bittrue.network import Operator, Parameter, format_shape
 from bittrue.operators import (
     GlobalAveragePooling,
@@ -30,14 +34,17 @@ from bittrue.operators import (
 from bittrue.shapes import Shape
 
 
-def _reduce(use: NodeUse, kind: Reduction, since: int) -> Value:
-    """since: the operator set from which on the axes are an input."""
-    x = use.tensor(0)
-    rank = len(x.shape)
+def _axes(use: NodeUse, rank: int, since: int) -> set[int]:
+    """The axes that are reduced. since: the operator set from which on they are an input."""
     stated = axes_of(use, 1, since)
-    if not stated and use.node.integer("noop_with_empty_axes", 0):
-        return x
-    axes = {use.axis(axis, rank) for axis in stated} if stated else set(range(rank))
+    if not stated:
+        return set() if use.node.integer("noop_with_empty_axes", 0) else set(range(rank))
+    return {use.axis(axis, rank) for axis in stated}
+
+
+def _reduce(use: NodeUse, kind: Reduction, since: int) -> Value:
+    x = use.tensor(0)
+    axes = _axes(use, len(x.shape), since)
     keeps = bool(use.node.integer("keepdims", 1))
     shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
     gone = {atom for axis in axes for atom in x.layout.atoms(axis)}
@@ -89,18 +96,24 @@ def _global_pool(use: NodeUse, kind: type[GlobalAveragePooling] | type[GlobalMax
     )
     if x.shape[0] != 1 or image or not in_file_order:
         return pooled(use, channels_last(use, x), kind, shape)
-    moved = all(reader.op_type in (*MOVING, "Flatten") for reader in use.conversion.readers[use.node.outputs[0]])
+    moved = all(
+        Axes.REARRANGED in use.conversion.axes(reader) or reader.op_type == "Flatten"
+        for reader in use.conversion.readers[use.node.outputs[0]]
+    )
     gone = {atom for axis in range(2, rank) for atom in x.layout.atoms(axis)}
     reduction = ReduceMean if kind is GlobalAveragePooling else ReduceMaximum
     return _reduced(use, x, reduction, gone, shape, not moved)
 
 
+def _softmax_axes(use: NodeUse, rank: int) -> tuple[int, ...]:
+    """One axis; before operator set 13 all from it on."""
+    axis = use.axis(use.node.integer("axis", -1 if use.opset >= 13 else 1), rank)
+    return (axis,) if use.opset >= 13 else tuple(range(axis, rank))
+
+
 def _softmax(use: NodeUse, operator: Operator) -> Value:
     x = use.tensor(0)
-    rank = len(x.shape)
-    axis = use.axis(use.node.integer("axis", -1 if use.opset >= 13 else 1), rank)
-    # Before operator set 13 it worked on all axes from this one on.
-    axes = (axis,) if use.opset >= 13 else tuple(range(axis, rank))
+    axes = _softmax_axes(use, len(x.shape))
     mask = mask_of(use)
     if mask is not None:
         x = spread(use, x, mask.shape)
@@ -111,11 +124,14 @@ def _softmax(use: NodeUse, operator: Operator) -> Value:
     return use.apply(operator, x)
 
 
+def _normalized_axes(use: NodeUse, rank: int) -> range:
+    return range(use.axis(use.node.integer("axis", -1), rank), rank)
+
+
 def _layer_normalization(use: NodeUse) -> Value:
     x = use.tensor(0)
-    rank = len(x.shape)
-    first = use.axis(use.node.integer("axis", -1), rank)
-    atoms = tuple(atom for axis in range(first, rank) for atom in x.layout.atoms(axis))
+    axes = _normalized_axes(use, len(x.shape))
+    atoms = tuple(atom for axis in axes for atom in x.layout.atoms(axis))
     x = use.arrange(x, x.layout.last(atoms))
     if len([name for name in use.node.outputs if name]) > 1:
         raise ModelError("its mean and deviation as outputs are not supported")
@@ -124,23 +140,31 @@ def _layer_normalization(use: NodeUse) -> Value:
         if not use.has(index):
             return None
         constant = use.constant(index)
-        if constant.value.shape != x.shape[first:]:
+        if constant.value.shape != x.shape[axes.start :]:
             raise ModelError(f"its {role} has the shape {format_shape(constant.value.shape)}: export the model again")
-        flat = constant.value.reshape(prod(x.shape[first:]))
+        flat = constant.value.reshape(prod(x.shape[axes.start :]))
         return use.parameter(role, constant, x.layout.along(flat, 0, atoms), x.layout.axes[-1])
 
     epsilon = use.node.number("epsilon", float(np.float32(1e-5)))
     return use.apply(LayerNormalization(parameter("gamma", 1), parameter("beta", 2), epsilon), x)
 
 
-RULES: dict[str, Rule] = {
-    "GlobalAveragePool": lambda use: _global_pool(use, GlobalAveragePooling),
-    "GlobalMaxPool": lambda use: _global_pool(use, GlobalMaxPooling),
-    "LayerNormalization": _layer_normalization,
-    "LogSoftmax": lambda use: _softmax(use, LogSoftmax()),
-    "ReduceMax": lambda use: _reduce(use, ReduceMaximum, 18),
-    "ReduceMean": lambda use: _reduce(use, ReduceMean, 18),
-    "ReduceMin": lambda use: _reduce(use, ReduceMinimum, 18),
-    "ReduceSum": lambda use: _reduce(use, ReduceSum, 13),
-    "Softmax": lambda use: _softmax(use, Softmax()),
+def _reduction(kind: Reduction, since: int) -> OnnxOperator:
+    along = partial(_axes, since=since)
+    rule = partial(_reduce, kind=kind, since=since)
+    return OnnxOperator(rule, axes=Axes.KEPT, along=along, moved=without(along), folding=PARTS)
+
+
+OPERATORS: Table = {
+    "GlobalAveragePool": OnnxOperator(partial(_global_pool, kind=GlobalAveragePooling), axes=Axes.CHANNELS_FIRST),
+    "GlobalMaxPool": OnnxOperator(partial(_global_pool, kind=GlobalMaxPooling), axes=Axes.CHANNELS_FIRST),
+    "LayerNormalization": OnnxOperator(
+        _layer_normalization, axes=Axes.KEPT, along=_normalized_axes, naming=Naming.LAYER
+    ),
+    "LogSoftmax": OnnxOperator(partial(_softmax, operator=LogSoftmax()), axes=Axes.KEPT, along=_softmax_axes),
+    "ReduceMax": _reduction(ReduceMaximum, 18),
+    "ReduceMean": _reduction(ReduceMean, 18),
+    "ReduceMin": _reduction(ReduceMinimum, 18),
+    "ReduceSum": _reduction(ReduceSum, 13),
+    "Softmax": OnnxOperator(partial(_softmax, operator=Softmax()), axes=Axes.KEPT, along=_softmax_axes),
 }

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bittrue.errors import ModelError
+from bittrue.frontends.onnx.axes import Axes
 from bittrue.frontends.onnx.conversion import NodeUse, Rule, Tensor, Value
 from bittrue.frontends.onnx.layout import Layout
+from bittrue.frontends.onnx.lookahead import feeds_an_image
+from bittrue.frontends.onnx.rows import OnnxOperator, Table
 from bittrue.network import Operator, format_shape
 from bittrue.operators import (
     AdaptiveAveragePooling,
@@ -16,25 +20,6 @@ from bittrue.operators import (
     MaxPooling,
 )
 from bittrue.shapes import Padding, Shape
-
-ADAPTIVE = ("AdaptiveAveragePool", "AdaptiveMaxPool")
-
-SPATIAL = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "Resize", "Upsample", "Pad", *ADAPTIVE)
-"""The operators that need an image's axes, of size 1 or not."""
-
-CHANNELS_FIRST = (
-    *("Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization"),
-    *("Resize", "Upsample", "InstanceNormalization", "DepthToSpace", "SpaceToDepth"),
-    *ADAPTIVE,
-)
-"""The operators that take axis 1 for the channels."""
-
-ELEMENTWISE = (
-    *("Relu", "Sigmoid", "Tanh", "Clip", "LeakyRelu", "PRelu", "Elu", "HardSwish", "HardSigmoid", "Identity", "Cast"),
-    *("Dropout", "BatchNormalization", "Swish", "Softplus"),
-)
-MOVING = ("Reshape", "Unsqueeze", "Squeeze", "Transpose")
-MAXIMUM_LOOK_AHEAD = 100
 
 
 @dataclass(frozen=True)
@@ -61,9 +46,9 @@ def window(use: NodeUse, size: tuple[int, ...]) -> Window:
             f"a window of {format_shape(size)} can't move over an input of {format_shape(use.tensor(0).shape)}"
         )
     ones = (1,) * axes
-    strides = node.integers("strides", ones) or ones
-    dilation = node.integers("dilations", ones) or ones
-    pads = node.integers("pads", (0,) * (2 * axes)) or (0,) * (2 * axes)
+    strides = node.integers("strides", ()) or ones
+    dilation = node.integers("dilations", ()) or ones
+    pads = node.integers("pads", ()) or (0,) * (2 * axes)
     stated = node.integers("kernel_shape", size)
     if {len(strides), len(dilation)} != {axes} or len(pads) != 2 * axes or stated != size:
         raise ModelError("its strides, dilations, pads and kernel shape don't fit each other: export the model again")
@@ -134,7 +119,7 @@ def _pool_windows(use: NodeUse, operator: Callable[[Window], Operator], geometry
 
 
 def _kernel(use: NodeUse) -> tuple[int, ...]:
-    size = use.node.integers("kernel_shape", None)
+    size = use.node.integers("kernel_shape", ())
     if not size:
         raise ModelError("it has no kernel shape: export the model again")
     return size
@@ -194,24 +179,6 @@ def pooled(use: NodeUse, x: Tensor, kind: type[GlobalAveragePooling] | type[Glob
     return Tensor(number, Layout(shape, tuple(size for size in shape if size != 1), axes))
 
 
-def feeds_an_image(use: NodeUse, is_image: bool = True) -> bool:
-    """Whether something reads the result as an image, perhaps after activations, or it is one (`is_image`: it has an
-    image's axes) and the network's own."""
-    output = use.conversion.graph.output
-    pending, steps = [(use.node.outputs[0], is_image)], 0
-    while pending and steps < MAXIMUM_LOOK_AHEAD:
-        steps += 1
-        name, unmoved = pending.pop()
-        if name == output and unmoved:
-            return True
-        for reader in use.conversion.readers[name]:
-            if reader.op_type in SPATIAL:
-                return True
-            if reader.op_type in (*ELEMENTWISE, *MOVING):
-                pending.append((reader.outputs[0], unmoved and reader.op_type not in MOVING))
-    return False
-
-
 def _adaptive(
     use: NodeUse,
     whole: type[GlobalAveragePooling] | type[GlobalMaxPooling],
@@ -220,7 +187,7 @@ def _adaptive(
 ) -> Value:
     """Windows that cover the image in `output_size` steps: all of it, equal ones, or PyTorch's, which overlap."""
     x = channels_last(use, use.tensor(0))
-    spatial, output_size = x.shape[2:], use.node.integers("output_size", ()) or ()
+    spatial, output_size = x.shape[2:], use.node.integers("output_size", ())
     if len(output_size) != len(spatial) or min(output_size) < 1:
         raise ModelError(f"its output size {output_size} doesn't fit an image of {format_shape(spatial)}")
     if set(output_size) == {1}:
@@ -234,12 +201,19 @@ def _adaptive(
 DOMAIN = "bittrue"
 """Of the operators that `frontends.torch` has the exporter write where ONNX has none."""
 
-ADAPTIVE_RULES: dict[str, Rule] = {
-    "AdaptiveAveragePool": lambda use: _adaptive(use, GlobalAveragePooling, AveragePooling, AdaptiveAveragePooling),
-    "AdaptiveMaxPool": lambda use: _adaptive(use, GlobalMaxPooling, MaxPooling, AdaptiveMaxPooling),
+
+def _windows(rule: Rule) -> OnnxOperator:
+    return OnnxOperator(rule, axes=Axes.IMAGE)
+
+
+ADAPTIVE_OPERATORS: Table = {
+    "AdaptiveAveragePool": _windows(
+        partial(_adaptive, whole=GlobalAveragePooling, even=AveragePooling, uneven=AdaptiveAveragePooling)
+    ),
+    "AdaptiveMaxPool": _windows(partial(_adaptive, whole=GlobalMaxPooling, even=MaxPooling, uneven=AdaptiveMaxPooling)),
 }
 
-RULES: dict[str, Rule] = {
-    "AveragePool": _average_pool,
-    "MaxPool": _max_pool,
+OPERATORS: Table = {
+    "AveragePool": _windows(_average_pool),
+    "MaxPool": _windows(_max_pool),
 }

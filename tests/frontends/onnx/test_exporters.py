@@ -18,7 +18,7 @@ from bittrue.simulation.simulator import Simulator
 from frontends.keras.zoo import randomise, sequential
 from frontends.onnx_zoo import model, operators, random, relative_error, step
 
-FILES = Path(__file__).parent / "onnx_files"
+FILES = Path(__file__).parents[1] / "onnx_files"
 TOLERANCE = 1e-5
 
 SMALL = (

@@ -4,13 +4,17 @@ Interval arithmetic over exact numbers: each operation's result holds every valu
 within its operands. An end that nothing bounds is None, and so is every end that would follow from it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from bittrue.fixed import Overflow, Quantizer, decode, round_to_code
+
+if TYPE_CHECKING:  # so that the definition, which reads these classes, stands on the standard library
+    import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +25,17 @@ class Bounds:
     high: Fraction | None = None
 
     @classmethod
-    def exactly(cls, value: Fraction) -> "Bounds":
+    def exactly(cls, value: Fraction) -> Bounds:
         """Of one number."""
         return cls(value, value)
 
     @classmethod
-    def of_codes(cls, low: int | None, high: int | None, fraction_bits: int) -> "Bounds":
+    def of_codes(cls, low: int | None, high: int | None, fraction_bits: int) -> Bounds:
         """Of the values of codes from `low` to `high`."""
         return cls(*(None if code is None else decode(code, fraction_bits) for code in (low, high)))
 
     @classmethod
-    def of_quantizer(cls, quantizer: Quantizer) -> "Bounds":
+    def of_quantizer(cls, quantizer: Quantizer) -> Bounds:
         """Of what a quantizer lets through, whatever comes in."""
         if quantizer.overflow is Overflow.UNBOUNDED:
             return cls()
@@ -47,32 +51,32 @@ class Bounds:
         """The largest absolute value; None where an end is unknown."""
         return None if self.ends is None else max(map(abs, self.ends))
 
-    def __neg__(self) -> "Bounds":
+    def __neg__(self) -> Bounds:
         return Bounds(None if self.high is None else -self.high, None if self.low is None else -self.low)
 
-    def __add__(self, other: "Bounds") -> "Bounds":
+    def __add__(self, other: Bounds) -> Bounds:
         return _each_end((self, other), sum)
 
-    def __mul__(self, other: "Bounds") -> "Bounds":
+    def __mul__(self, other: Bounds) -> Bounds:
         """Of the product of two values, each anywhere within its bounds."""
         if self.ends is None or other.ends is None:
             return Bounds()
         corners = [a * b for a in self.ends for b in other.ends]
         return Bounds(min(corners), max(corners))
 
-    def scaled(self, factor: Fraction | int) -> "Bounds":
+    def scaled(self, factor: Fraction | int) -> Bounds:
         """Of the value times a known number."""
         ends = (None if end is None else end * factor for end in (self.low, self.high))
         return Bounds(*ends) if factor >= 0 else Bounds(*reversed(list(ends)))
 
-    def divided(self, smallest: Fraction) -> "Bounds":
+    def divided(self, smallest: Fraction) -> Bounds:
         """Of the value divided by numbers of either sign and an absolute value of at least `smallest`."""
         if self.magnitude is None:
             return Bounds()
         reach = self.magnitude / smallest
         return Bounds(-reach, reach)
 
-    def clipped(self, low: Fraction | None, high: Fraction | None) -> "Bounds":
+    def clipped(self, low: Fraction | None, high: Fraction | None) -> Bounds:
         """Of min(max(value, low), high), where a limit of None limits nothing."""
 
         def clip(end: Fraction) -> Fraction:
@@ -85,7 +89,7 @@ class Bounds:
             high if self.high is None else clip(self.high),
         )
 
-    def quantized(self, quantizer: Quantizer) -> "Bounds":
+    def quantized(self, quantizer: Quantizer) -> Bounds:
         """Of the value once a quantizer has rounded it and handled its overflow."""
         bits = quantizer.format.fraction_bits
         low, high = (
@@ -130,7 +134,7 @@ def smallest(bounds: Iterable[Bounds]) -> Bounds:
 def affine(
     x: Bounds, scale: np.ndarray, scale_fraction_bits: int, offset: np.ndarray, offset_fraction_bits: int
 ) -> Bounds:
-    """Of scale·x + offset over all of their codes, which broadcast."""
+    """Of scale·x + offset over all of their codes: arrays of one axis or more, which broadcast."""
     if x.ends is None:
         return Bounds()
     # Both ends as integers of one unit, so that the arithmetic on arrays is that of integers.
@@ -138,7 +142,7 @@ def affine(
     finest = max(point + scale_fraction_bits, offset_fraction_bits)
     scales = scale.astype(object) << finest - point - scale_fraction_bits
     offsets = offset.astype(object) << finest - offset_fraction_bits
-    results = [np.asarray(scales * int(end * (1 << point)) + offsets, object) for end in x.ends]
+    results = [scales * int(end * (1 << point)) + offsets for end in x.ends]
     return Bounds.of_codes(min(each.min() for each in results), max(each.max() for each in results), finest)
 
 

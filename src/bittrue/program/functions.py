@@ -4,16 +4,19 @@ Each docstring lists where the value is rational; elsewhere bounds of growing pr
 class stands what its values lie between, for inputs between two numbers.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, inf, isqrt
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from bittrue.errors import ModelError
 from bittrue.rules import RuleTable
+
+if TYPE_CHECKING:  # so that the definition, which reads these classes, stands on the standard library
+    import numpy as np
 
 Number = Fraction | float
 """An exact number, or an infinity where nothing bounds it."""

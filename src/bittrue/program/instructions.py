@@ -9,14 +9,18 @@ All arrays of codes are NumPy integer arrays, or arrays of Python integers (the 
 a code with room to spare. `F_x` below is the input's number of fraction bits.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from fractions import Fraction
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from bittrue.fixed import Quantizer
 from bittrue.program.functions import Function
 from bittrue.shapes import Padding, Shape
+
+if TYPE_CHECKING:  # so that the definition, which reads these classes, stands on the standard library
+    import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +112,7 @@ class ScaleOffset(Instruction):
     scale_fraction_bits: int
     offset: np.ndarray
     offset_fraction_bits: int
-    below: "Below | None" = None
+    below: Below | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ import mpmath
 import pytest
 
 from bittrue.definition import functions, interval
+from bittrue.definition.functions import function_meaning
 from bittrue.definition.interval import Interval
 from bittrue.errors import BittrueError
 from bittrue.fixed import Rounding
@@ -17,6 +18,7 @@ from bittrue.program.functions import (
     ELU,
     GELU,
     SELU,
+    BatchNorm,
     Erf,
     Exp,
     Function,
@@ -80,6 +82,11 @@ RATIONAL: list[tuple[Function, Callable[[Fraction], Fraction]]] = [
     (HardSigmoid(ONE_SIXTH, Fraction(1, 2)), lambda x: max(min(x / 6 + Fraction(1, 2), Fraction(1)), Fraction(0))),
     (HardSwish(), lambda x: x * max(min(x + 3, Fraction(6)), Fraction(0)) / 6),
 ]
+
+
+def test_every_function_has_a_row() -> None:
+    here = {type(function) for function, _ in (*IRRATIONAL, *RATIONAL)} | {Sigmoid, Tanh}
+    assert here == set(function_meaning) - {BatchNorm}
 
 
 def named(pair: object) -> str:

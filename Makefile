@@ -2,30 +2,35 @@
 
 PYTHON ?= python3
 VENV := .venv
-STAMP := $(VENV)/.installed
+BASE := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+ALL := $(VENV)/.installed-all
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: help venv demo test lint types layers check docs wheel clean
+.PHONY: help venv demo quick test lint types layers check docs wheel clean
 
 help:
-	@echo "make demo    install, and run the demo into demo/ (report: demo/report.html)"
-	@echo "make test    install, and run the tests"
+	@echo "make demo    install bittrue, and run the demo into demo/ (report: demo/report.html)"
+	@echo "make quick   install what developing needs, and run the tests of half a minute"
+	@echo "make test    install all witnesses too (TensorFlow, JAX, hls4ml, …), and run all tests"
 	@echo "make lint    ruff: rules and format"
 	@echo "make types   mypy --strict"
 	@echo "make layers  which package may import which"
 	@echo "make check   test, lint, types and layers"
 	@echo "make docs    build the documentation's site into site/"
 	@echo "make wheel   build the wheel into dist/, and try it in an empty environment"
-	@echo "make venv    only install into .venv/ (PYTHON=python3.12 chooses the interpreter)"
+	@echo "make venv    only install bittrue into .venv/ (PYTHON=python3.12 chooses the interpreter)"
 	@echo "make clean   remove .venv/, demo/, site/, dist/ and all caches"
 
-venv: $(STAMP)
+venv: $(BASE)
 
-# The stamp is written last: an installation that broke off is taken up again by the next call. A folder without pip was
+# Three environments in one, each a step further: to use bittrue, to change it, and to ask every witness.
+#
+# A stamp is written last: an installation that broke off is taken up again by the next call. A folder without pip was
 # broken off before that, and starts over. torch comes first and alone, because the index that it comes from decides
 # which build it is (for the CPU or for CUDA), and everything else then has to agree with it.
-$(STAMP): pyproject.toml constraints.txt
+$(BASE): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "bittrue needs Python 3.11 or newer, and '$(PYTHON)' is not: install one, or name it as in 'make PYTHON=python3.12 venv'." >&2; \
 	  exit 1; }
@@ -33,31 +38,42 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "'$(PYTHON)' can't make virtual environments: install its venv module (on Debian and Ubuntu: python3-venv)." >&2; \
 	  exit 1; }
 	$(PIP) torch==2.13.0
+	$(PIP) --editable .
+	@touch $@
+
+$(DEV): $(BASE)
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
-demo: $(STAMP)
+$(ALL): $(BASE)
+	$(PIP) --editable '.[dev,witness]'
+	@touch $(DEV) $@
+
+demo: $(BASE)
 	$(BIN)/bittrue demo --out demo
 
-test: $(STAMP)
+quick: $(DEV)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile @tests/quick.txt
+
+test: $(ALL)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-lint: $(STAMP)
+lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(STAMP)
+types: $(DEV)
 	$(BIN)/mypy
 
-layers: $(STAMP)
+layers: $(DEV)
 	$(BIN)/lint-imports
 
 check: test lint types layers
 
-docs: $(STAMP)
+docs: $(ALL)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-wheel: $(STAMP)
+wheel: $(BASE)
 	$(BIN)/python -m pip --disable-pip-version-check wheel . --no-deps --wheel-dir dist
 	$(BIN)/python tests/try_wheel.py dist
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-STAMP = Path(".venv") / ".installed"
+BASE, DEV, ALL = (Path(".venv") / name for name in (".installed", ".installed-dev", ".installed-all"))
 
 # A stand-in for python3 that makes a .venv whose python writes down what it is asked to do.
 PYTHON = """#!/bin/sh
@@ -25,6 +25,9 @@ esac
 """
 
 SUITE = "-m pytest --numprocesses auto --dist loadfile"
+QUICK = "-m pytest --numprocesses 2 --dist loadfile @tests/quick.txt"
+PIP = "-m pip --disable-pip-version-check install --constraint constraints.txt"
+TORCH = f"{PIP} torch==2.13.0"
 
 
 @pytest.fixture
@@ -58,34 +61,41 @@ def asked(clone: Path) -> list[str]:
 def test_a_fresh_clone_installs_torch_first_and_everything_pinned(clone: Path) -> None:
     result = make(clone, "test")
     assert result.returncode == 0, result.stderr
-    pip = "-m pip --disable-pip-version-check install --constraint constraints.txt"
-    assert asked(clone) == [
-        f"{pip} torch==2.13.0",
-        f"{pip} --editable .[dev]",
-        SUITE,
-    ]
-    assert (clone / STAMP).exists()
+    assert asked(clone) == [TORCH, f"{PIP} --editable .", f"{PIP} --editable .[dev,witness]", SUITE]
+    assert (clone / ALL).exists()
+
+
+def test_the_demo_installs_bittrue_alone_and_quick_tests_no_witness(clone: Path) -> None:
+    executable(clone / "bittrue", "#!/bin/sh\n")
+    make(clone, "venv")
+    assert asked(clone) == [TORCH, f"{PIP} --editable ."]
+    shutil.copy(clone / "bittrue", clone / ".venv" / "bin")
+    assert make(clone, "demo").returncode == 0
+    assert asked(clone) == []
+    assert make(clone, "quick").returncode == 0
+    assert asked(clone) == [f"{PIP} --editable .[dev]", QUICK]
+    assert not (clone / ALL).exists()
 
 
 def test_a_second_time_costs_nothing_until_the_requirements_change(clone: Path) -> None:
-    make(clone, "venv")
+    make(clone, "test")
     asked(clone)
-    assert make(clone, "test").returncode == 0
-    assert asked(clone) == [SUITE]
-    later = (clone / STAMP).stat().st_mtime + 10
+    assert make(clone, "test", "quick").returncode == 0
+    assert asked(clone) == [SUITE, QUICK]
+    later = (clone / ALL).stat().st_mtime + 10
     os.utime(clone / "constraints.txt", (later, later))
-    make(clone, "venv")
-    assert len(asked(clone)) == 2
+    make(clone, "quick")
+    assert len(asked(clone)) == 4
 
 
 def test_an_installation_that_broke_off_is_taken_up_again(clone: Path) -> None:
     (clone / "fail").touch()
     assert make(clone, "test").returncode != 0
     assert len(asked(clone)) == 1
-    assert not (clone / STAMP).exists()
+    assert not (clone / BASE).exists()
     (clone / "fail").unlink()
     assert make(clone, "test").returncode == 0
-    assert len(asked(clone)) == 3
+    assert len(asked(clone)) == 4
 
 
 def test_an_old_python_and_a_python_without_venv_are_told(clone: Path) -> None:
@@ -104,6 +114,7 @@ def test_an_old_python_and_a_python_without_venv_are_told(clone: Path) -> None:
     ("target", "command"),
     [
         ("demo", ".venv/bin/bittrue demo --out demo"),
+        ("quick", f".venv/bin/python {QUICK}"),
         ("lint", ".venv/bin/ruff check ."),
         ("types", ".venv/bin/mypy"),
         ("layers", ".venv/bin/lint-imports"),
@@ -112,7 +123,7 @@ def test_an_old_python_and_a_python_without_venv_are_told(clone: Path) -> None:
     ],
 )
 def test_targets(clone: Path, target: str, command: str) -> None:
-    make(clone, "venv")
+    make(clone, "test")
     assert make(clone, "-n", target).stdout.splitlines()[0] == command
 
 

@@ -33,7 +33,12 @@ def test_its_contents(wheel: Path) -> None:
     source = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src/bittrue").rglob("*") if path.is_file()}
     packaged = {name for name in names if not name.split("/")[0].endswith(".dist-info")}
     assert packaged == {name for name in source if "__pycache__" not in name}
-    assert {"bittrue/py.typed", "bittrue/cli/data/digits.keras", "bittrue/report/templates/report.html"} <= packaged
+    assert {
+        "bittrue/py.typed",
+        "bittrue/cli/data/digits.keras",
+        "bittrue/data/digits.npz",
+        "bittrue/report/templates/report.html",
+    } <= packaged
     metadata = {name.split("/", 1)[1] for name in names - packaged}
     assert {"METADATA", "entry_points.txt", "licenses/LICENSE"} <= metadata
 

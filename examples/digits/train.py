@@ -1,4 +1,4 @@
-"""Train the network that `bittrue demo` ships: an AlexNet in miniature on scikit-learn's 8×8 digits.
+"""Train the network that `bittrue demo` ships: an AlexNet in miniature on its 8×8 digits.
 
     python examples/digits/train.py [FILE.keras]
 

@@ -12,6 +12,8 @@ The command line's twin, for notebooks; a name is imported at its first use, so 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from bittrue._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from bittrue import keras, torch
     from bittrue.analysis.accumulators import AccumulatorWidths, accumulator_widths
@@ -37,9 +39,6 @@ if TYPE_CHECKING:
     from bittrue.network import Network
     from bittrue.plan import Override, Plan, PlanOptions, Ranges, plan_from_ranges, study_plan, uniform_plan
     from bittrue.program import FixedNetwork
-
-__version__ = "0.1.0"
-"""The one place where the version stands; the wheel and `bittrue --version` read it here."""
 
 _HOMES = {
     "AccumulatorWidths": "bittrue.analysis.accumulators",

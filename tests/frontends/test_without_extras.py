@@ -81,3 +81,20 @@ except bittrue.BittrueError as error:
     found = without({"onnxscript"}, code, tmp_path)
     assert found[0].startswith("0 ")
     assert found[1].endswith("and its packages are not installed: run `pip install 'bittrue[onnx]'`.")
+
+
+def test_without_keras(tmp_path: Path) -> None:
+    """Keras's files are read, and what is for its models says how to get it."""
+    (tmp_path / "model.keras").write_bytes(bundled_model())
+    code = """
+command("inspect", "model.keras")
+for name in ("compare", "quantize_weights", "keras"):
+    try:
+        getattr(bittrue, name)
+    except ImportError as error:
+        print(error)
+"""
+    inspected, *messages = without({"keras"}, code, tmp_path)
+    assert inspected.startswith("0 Network digits")
+    remedy = "need Keras, which is not installed: run `pip install 'bittrue[keras]'`"
+    assert messages == [f"layers and weights of Keras models {remedy}"] * 3

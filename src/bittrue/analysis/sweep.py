@@ -4,13 +4,13 @@ import contextlib
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bittrue._version import __version__
 from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size, reading
 from bittrue.analysis.evaluating.evaluation import Question, combined, question
 from bittrue.analysis.evaluating.metrics import PerImage, PerImageDeviation, flips, join, summarise, summarise_deviation
@@ -98,7 +98,7 @@ def sweep(
     _check(rows, network)
     size = default_batch_size(network) if batch_size is None else batch_size
     # Another version may compute something else, so its results are no part of this study.
-    study = Study(network.hash, chosen.sha256, {"metric": metric, "version": version("bittrue")})
+    study = Study(network.hash, chosen.sha256, {"metric": metric, "version": __version__})
     if store is None or not Path(store).exists():
         _check_lowering(rows, network)
     with Store.open(":memory:" if store is None else store, study) as opened, found_here(progress) as display:

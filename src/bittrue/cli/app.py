@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from bittrue import __version__
+from bittrue._version import __version__
 from bittrue.cli.command import USER_ERROR
 from bittrue.cli.demo import demo
 from bittrue.cli.inspect import inspect

@@ -30,8 +30,8 @@ def load_dataset(
 ) -> Dataset:
     """The data set that `spec` names, ready to stream.
 
-    `spec`: `digits` (scikit-learn's; its scale is 1/16 unless given), `cifar10:DIR`, an `.npz` file, a `.npy` file or
-    two as `x.npy,y.npy`, a `.parquet` file, a folder of `.npy` or `.parquet` files, or one of class folders (or of
+    `spec`: `digits` (its scale is 1/16 unless given), `cifar10:DIR`, an `.npz` file, a `.npy` file or two as
+    `x.npy,y.npy`, a `.parquet` file, a folder of `.npy` or `.parquet` files, or one of class folders (or of
     `test` and `train` folders of these). `split`: `test`, `train`, or another that the data have; data without splits
     are all `test`. `resize`, `scale`, `mean`, `std`: see Preprocessing; numbers, or text as on the command line.
     `layout`: `nhwc` (None, too) or `nchw`, of the arrays in NumPy's files.

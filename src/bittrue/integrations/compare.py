@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from bittrue.display import Column, Table, View
 from bittrue.errors import PlanError
 from bittrue.fixed import Quantizer
 from bittrue.integrations.keras_insert import insert_layers
+from bittrue.integrations.with_keras import keras
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan

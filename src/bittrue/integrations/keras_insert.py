@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-import keras
 import numpy as np
 
 from bittrue.errors import FormatError, ModelError, PlanError
@@ -12,6 +11,7 @@ from bittrue.fixed import Quantizer
 from bittrue.frontends.keras.model import Origin, from_keras_layers
 from bittrue.integrations.float32 import check_float32
 from bittrue.integrations.keras_quantize import Quantize, Tensor
+from bittrue.integrations.with_keras import keras
 from bittrue.lowering import LoweringContext, bypass
 from bittrue.network import Network, Node, Operator, Parameter
 from bittrue.operators import BatchNormalization, ReLU

@@ -9,12 +9,12 @@ their bits.
 from collections.abc import Callable
 from typing import Any
 
-import keras
-from keras import ops
-
 from bittrue.errors import FormatError
 from bittrue.fixed import Overflow, Quantizer, Rounding
 from bittrue.integrations.float32 import SIGNIFICAND_BITS, float32_quantizer
+from bittrue.integrations.with_keras import keras
+
+ops = keras.ops
 
 Tensor = Any
 """A tensor of whichever backend Keras runs on."""

@@ -4,13 +4,13 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import keras
 import numpy as np
 
 from bittrue.display import Column, Table, View
 from bittrue.errors import FormatError, ModelError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding, describe, parse_overflow, parse_rounding
 from bittrue.fixed.arrays import quantize_array
+from bittrue.integrations.with_keras import keras
 from bittrue.plan import STUDY_WORD_LENGTH
 from bittrue.result import Result
 

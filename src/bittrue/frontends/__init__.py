@@ -23,7 +23,8 @@ def load(
     weights: where the weights of a Keras model object, or of the one that the function builds, are: a `.weights.h5` or
     `.h5` file, or a TensorFlow checkpoint (its prefix, its index file, or its folder). The object's own stay as they
     are.
-    told: is given a line for each variable of a checkpoint, saying which of the model's weights it became.
+    told: is given a line for each variable of a checkpoint, saying which of the model's weights it became, and for
+    each layer that only augments the images of the training.
 
     example_input: a tensor (batch, …) that a PyTorch module takes, of which the shape alone counts. The function
     returns both as a pair (module, example input).
@@ -44,7 +45,7 @@ def load(
     where = called(source)
     if isinstance(source, str | os.PathLike):
         if not names_a_function(where):
-            return _load_file(where, weights)
+            return _load_file(where, {"weights": weights, "told": told})
         source = build_model(where)
     return _load_object(source, where, {"weights": weights, "told": told})
 
@@ -61,8 +62,8 @@ def load_with_plan(source: str | os.PathLike[str] | object) -> tuple[Network, Pl
     return network, plan
 
 
-def _load_file(path: str, weights: object) -> Network:
-    if weights is not None:
+def _load_file(path: str, arguments: dict[str, object]) -> Network:
+    if arguments["weights"] is not None:
         raise ModelError(
             f"{path} is a model with weights of its own: give weights only with file.py:function or a model object."
         )
@@ -77,7 +78,7 @@ def _load_file(path: str, weights: object) -> Network:
         )
     if isinstance(door, ClosedDoor):
         raise ModelError(f"{path} {door.sentence}")
-    network: Network = door.read(path)
+    network: Network = door.read(path, **{name: arguments[name] for name in door.accepts})
     return network
 
 

@@ -42,13 +42,14 @@ class Reader:
 class FileDoor:
     """A kind of file or folder that is read.
 
-    called: what a list of all that is read calls it. recognises: whether a path is one.
+    called: what a list of all that is read calls it. recognises: whether a path is one. accepts: as an ObjectDoor's.
     with_plan: reads the file's quantizers too, as a plan.
     """
 
     called: str
     recognises: Callable[[Path], bool]
     read: Reader
+    accepts: tuple[str, ...] = ()
     with_plan: Reader | None = None
 
 
@@ -112,8 +113,8 @@ _ONNX_WITH_PLAN = Reader("onnx.model", "from_onnx_with_plan")
 _TORCH = Reader("torch.model", "from_torch")
 
 FILES: tuple[FileDoor | ClosedDoor, ...] = (
-    FileDoor("a .keras file (Keras 3)", _ends_in(".keras"), _KERAS),
-    FileDoor("an .h5 file (Keras 2 or 3)", _ends_in(".h5", ".hdf5"), _KERAS),
+    FileDoor("a .keras file (Keras 3)", _ends_in(".keras"), _KERAS, ("told",)),
+    FileDoor("an .h5 file (Keras 2 or 3)", _ends_in(".h5", ".hdf5"), _KERAS, ("told",)),
     FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, with_plan=_ONNX_WITH_PLAN),
     FileDoor("a .pt2 file (torch.export)", _ends_in(".pt2"), _TORCH),
     ClosedDoor(

@@ -98,6 +98,12 @@ REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
         ["layer scale", "another axis than the last", "put the channels last"],
     ),
     ("recurrent", sequential(layers.LSTM(3, name="memory"), shape=(4, 6)), ["layer memory", "LSTM", "use Conv1D or"]),
+    ("random crop", sequential(layers.RandomCrop(5, 5, name="crop")), ["layer crop", "resizes 9×8×4", "Cropping2D"]),
+    (
+        "dropout in training",
+        functional(lambda x: layers.SpatialDropout2D(0.5, name="drop")(x, training=True)),
+        ["layer drop", "training=True"],
+    ),
     ("groups", sequential(layers.GroupNormalization(2, name="g")), ["layer g", "GroupNormalization", "use Batch"]),
     ("squares", sequential(layers.RMSNormalization(name="g")), ["layer g", "RMSNormalization", "use Batch"]),
     ("unit", sequential(layers.UnitNormalization(name="g")), ["layer g", "UnitNormalization", "use Batch"]),

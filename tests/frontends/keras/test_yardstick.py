@@ -55,6 +55,17 @@ def test_the_comparison_sees_a_wrong_argument(written: layers.Layer, read: layer
     assert output.shape != expected.shape or relative_error(output, expected) > TOLERANCE
 
 
+def test_augmentation_is_told(tmp_path: Path) -> None:
+    model = sequential(layers.RandomFlip(name="flip"), layers.Dropout(0.5), layers.RandomZoom(0.5, name="zoom"))()
+    model.save(tmp_path / "model.keras")
+    lines: list[str] = []
+    load(tmp_path / "model.keras", told=lines.append)
+    rest = "changes images in training alone: nothing here"
+    assert lines == [f"layer flip (RandomFlip) {rest}", f"layer zoom (RandomZoom) {rest}"]
+    load(model, told=lines.append)
+    assert lines[2:] == lines[:2]
+
+
 def test_training_the_model_on_leaves_the_network_alone() -> None:
     model = randomise(sequential(layers.Dense(3), shape=(12,))())
     network = from_keras(model)

@@ -314,7 +314,30 @@ CASES = [
     Case("reshape open", sequential(layers.Reshape((-1, 16))), "Reshape"),
     Case("zero padding", sequential(layers.ZeroPadding2D(1)), "ZeroPadding"),
     Case("zero padding asymmetric", sequential(layers.ZeroPadding2D(((0, 1), (2, 3)))), "ZeroPadding"),
-    Case("dropout", sequential(layers.Dropout(0.5)), "Identity"),
+    *(
+        Case(f"{layer.name} at inference", sequential(layer, shape=(9, 8, 4)[-rank:]), "Identity")
+        for rank, layer in [
+            (3, layers.Dropout(0.5)),
+            (2, layers.SpatialDropout1D(0.5)),
+            (3, layers.SpatialDropout2D(0.5)),
+            (3, layers.GaussianDropout(0.5)),
+            (3, layers.GaussianNoise(0.5)),
+            (1, layers.AlphaDropout(0.5)),
+            (1, layers.ActivityRegularization(0.5)),
+            (1, layers.Identity()),
+            (3, layers.RandomFlip()),
+            (3, layers.RandomRotation(0.25)),
+            (3, layers.RandomTranslation(0.25, 0.25)),
+            (3, layers.RandomContrast(0.25)),
+            (3, layers.RandomCrop(9, 8)),
+            (3, layers.MixUp()),
+        ]
+    ),
+    Case(
+        "dropout of volumes",
+        sequential(layers.Reshape((9, 4, 2, 4)), layers.SpatialDropout3D(0.5), layers.Flatten()),
+        "Reshape Identity Flatten",
+    ),
     Case("residual", functional(residual), "Convolution ReLU Convolution Add ReLU"),
     Case("add, broadcast", functional(lambda x: layers.Add()([x, layers.Dense(1)(x)])), "Dense Add"),
     *(

@@ -350,3 +350,21 @@ def test_damaged_archives(archive: bytes, tmp_path: Path) -> None:
         path.write_bytes(archive[:cut])
         with pytest.raises(ModelError, match=r"model\.pt2: it is damaged or no \.pt2 file"):
             load(path)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Dropout1d(), (1, 3, 8)),
+        (nn.Dropout2d(), (1, 3, 8, 8)),
+        (nn.AlphaDropout(), (1, 6)),
+        (nn.FeatureAlphaDropout(), (1, 3, 8, 8)),
+        (nn.Identity(), (1, 6)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_only_training_knows(layer: nn.Module, shape: tuple[int, ...]) -> None:
+    """A module is read in evaluation mode, whatever mode it is in."""
+    module = nn.Sequential(layer, nn.ReLU()).train()
+    assert set(operators(from_torch(module, torch.zeros(shape))).split()) <= {"Identity", "ReLU"}
+    assert module.training

@@ -3,7 +3,7 @@
 import contextlib
 import graphlib
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from math import prod
 
@@ -41,8 +41,10 @@ parameters in Keras's order."""
 class Conversion:
     """Adds a model's nodes to a builder; a nested model's too, under its name."""
 
-    def __init__(self, builder: NetworkBuilder) -> None:
+    def __init__(self, builder: NetworkBuilder, told: Callable[[str], None]) -> None:
+        """told: is given a line for a layer of which there is something to tell."""
         self._builder = builder
+        self._told = told
         self._nodes = 0
         self._parameters: dict[object, dict[str, Parameter]] = {}
         self.made_by: MadeBy = {}
@@ -106,6 +108,8 @@ class Conversion:
                 arguments.operands,
             )
             made = kind.rule(use)
+            if kind.note:
+                self._told(f"layer {name} ({layer.class_name}) {kind.note}")
             if kind.has_activation:
                 fused = activation(layer.settings, shapes[0])
         if isinstance(made, Chain):

@@ -19,6 +19,7 @@ from bittrue.frontends.keras.values import (
     merging,
     nothing,
     permute,
+    random_crop,
     repeat_vector,
     rescaling,
     reshape,
@@ -52,18 +53,23 @@ _ATTENTION = "use MultiHeadAttention, whose parts are nodes"
 _STATE = "it keeps a state from step to step: use Conv1D or MultiHeadAttention over the steps"
 _ROW_NORMALIZATION = "use BatchNormalization, or LayerNormalization over the last axes"
 _VOLUME = "three spatial axes are not supported: use Conv2D, with the third axis among the channels"
-_RANDOM = "it is for training: leave it out of the model that is exported"
 _TEXT = "it reads text or categories: do it outside of the model, and give the model numbers"
+
+_AUGMENTS = "changes images in training alone: nothing here"
+_AUGMENTATION = LayerKind(nothing, note=_AUGMENTS)
 
 LAYERS: dict[str, LayerKind | Unsupported] = {
     "Activation": LayerKind(_activation),
+    "ActivityRegularization": LayerKind(nothing),
     "AdaptiveAveragePooling1D": LayerKind(adaptive_pooling(AdaptiveAveragePooling, 1)),
     "AdaptiveAveragePooling2D": LayerKind(adaptive_pooling(AdaptiveAveragePooling, 2)),
     "AdaptiveMaxPooling1D": LayerKind(adaptive_pooling(AdaptiveMaxPooling, 1)),
     "AdaptiveMaxPooling2D": LayerKind(adaptive_pooling(AdaptiveMaxPooling, 2)),
     "Add": LayerKind(merging(Add()), reads_several=True),
     "AdditiveAttention": Unsupported(_ATTENTION),
+    "AlphaDropout": LayerKind(nothing),
     "Attention": Unsupported(_ATTENTION),
+    "AugMix": _AUGMENTATION,
     "Average": LayerKind(merging(Average()), reads_several=True),
     "AveragePooling1D": LayerKind(pooling(AveragePooling, 1)),
     "AveragePooling2D": LayerKind(pooling(AveragePooling, 2)),
@@ -84,6 +90,7 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     "Cropping1D": LayerKind(cropping(1)),
     "Cropping2D": LayerKind(cropping(2)),
     "Cropping3D": Unsupported(_VOLUME),
+    "CutMix": _AUGMENTATION,
     "Dense": LayerKind(dense, has_activation=True),
     "DepthwiseConv1D": LayerKind(depthwise(1), has_activation=True),
     "DepthwiseConv2D": LayerKind(depthwise(2), has_activation=True),
@@ -96,6 +103,8 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     ),
     "Flatten": LayerKind(flatten),
     "GRU": Unsupported(_STATE),
+    "GaussianDropout": LayerKind(nothing),
+    "GaussianNoise": LayerKind(nothing),
     "GlobalAveragePooling1D": LayerKind(global_pooling(GlobalAveragePooling, 1)),
     "GlobalAveragePooling2D": LayerKind(global_pooling(GlobalAveragePooling, 2)),
     "GlobalAveragePooling3D": Unsupported(_VOLUME),
@@ -105,6 +114,7 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     "GroupNormalization": Unsupported(_ROW_NORMALIZATION),
     "GroupQueryAttention": Unsupported(_ATTENTION),
     "Hashing": Unsupported(_TEXT),
+    "Identity": LayerKind(nothing),
     "LSTM": Unsupported(_STATE),
     "LayerNormalization": LayerKind(layer_normalization),
     "LeakyReLU": LayerKind(leaky_relu, as_activation="leaky_relu"),
@@ -116,6 +126,7 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     "MaxPooling3D": Unsupported(_VOLUME),
     "Maximum": LayerKind(merging(Maximum()), reads_several=True),
     "Minimum": LayerKind(merging(Minimum()), reads_several=True),
+    "MixUp": _AUGMENTATION,
     "MultiHeadAttention": LayerKind(
         multi_head_attention, reads_several=True, call_flags=("use_causal_mask",), inner=INNER_LAYERS
     ),
@@ -125,11 +136,29 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     "Permute": LayerKind(permute),
     "RMSNormalization": Unsupported(_ROW_NORMALIZATION),
     "RNN": Unsupported(_STATE),
-    "RandomContrast": Unsupported(_RANDOM),
-    "RandomCrop": Unsupported(_RANDOM),
-    "RandomFlip": Unsupported(_RANDOM),
-    "RandomRotation": Unsupported(_RANDOM),
-    "RandomZoom": Unsupported(_RANDOM),
+    "RandAugment": _AUGMENTATION,
+    "RandomBrightness": _AUGMENTATION,
+    "RandomColorDegeneration": _AUGMENTATION,
+    "RandomColorJitter": _AUGMENTATION,
+    "RandomContrast": _AUGMENTATION,
+    "RandomCrop": LayerKind(random_crop, note=_AUGMENTS),
+    "RandomElasticTransform": _AUGMENTATION,
+    "RandomErasing": _AUGMENTATION,
+    "RandomFlip": _AUGMENTATION,
+    "RandomGaussianBlur": _AUGMENTATION,
+    "RandomGrayscale": _AUGMENTATION,
+    "RandomHeight": _AUGMENTATION,
+    "RandomHue": _AUGMENTATION,
+    "RandomInvert": _AUGMENTATION,
+    "RandomPerspective": _AUGMENTATION,
+    "RandomPosterization": _AUGMENTATION,
+    "RandomRotation": _AUGMENTATION,
+    "RandomSaturation": _AUGMENTATION,
+    "RandomSharpness": _AUGMENTATION,
+    "RandomShear": _AUGMENTATION,
+    "RandomTranslation": _AUGMENTATION,
+    "RandomWidth": _AUGMENTATION,
+    "RandomZoom": _AUGMENTATION,
     "ReLU": LayerKind(relu, as_activation="relu"),
     "RepeatVector": LayerKind(repeat_vector),
     "Rescaling": LayerKind(rescaling, holds_constants=True),
@@ -139,6 +168,10 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     "SeparableConv2D": LayerKind(separable(2), has_activation=True),
     "SimpleRNN": Unsupported(_STATE),
     "Softmax": LayerKind(softmax, as_activation="softmax"),
+    "Solarization": _AUGMENTATION,
+    "SpatialDropout1D": LayerKind(nothing),
+    "SpatialDropout2D": LayerKind(nothing),
+    "SpatialDropout3D": LayerKind(nothing),
     "SpectralNormalization": Unsupported(
         "save the model with the layer inside of it, which has the normalized weights"
     ),

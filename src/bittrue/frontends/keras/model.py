@@ -41,18 +41,18 @@ def from_keras(
     """
     if not isinstance(source, str | os.PathLike):
         if weights is None:
-            return from_keras_layers(source)[0]
+            return from_keras_layers(source, told)[0]
         where = named(source)
         with naming(where):
             description = describe(source)
             _check_class(description)
-            with open_weights(Path(weights), source, told or (lambda line: None)) as stored:
-                network, _ = _network(description, stored)
+            with open_weights(Path(weights), source, told or _untold) as stored:
+                network, _ = _network(description, stored, told)
     else:
         where = os.fspath(source)
         open_file = open_h5 if Path(where).suffix.lower() in H5_SUFFIXES else open_archive
         with naming(where), open_file(Path(where)) as (description, file_weights):
-            network, _ = _network(description, file_weights)
+            network, _ = _network(description, file_weights, told)
     check_parameters(network, where)
     return network
 
@@ -70,14 +70,14 @@ class Origin:
     roles: tuple[str, ...]
 
 
-def from_keras_layers(model: object) -> tuple[Network, dict[str, Origin]]:
+def from_keras_layers(model: object, told: Callable[[str], None] | None = None) -> tuple[Network, dict[str, Origin]]:
     """The Network of a model object as `from_keras` reads it, and by node what made it.
 
     The model's input has no origin, and neither has a node that is only a part of what a layer does.
     """
     where = named(model)
     with naming(where):
-        network, made_by = _network(describe(model), LayerWeights(model))
+        network, made_by = _network(describe(model), LayerWeights(model), told)
     check_parameters(network, where)
     return network, {
         name: Origin(weights.layer, activation, roles)
@@ -95,7 +95,13 @@ def _check_class(description: Mapping[str, object]) -> None:
         )
 
 
-def _network(description: Mapping[str, object], weights: Weights) -> tuple[Network, MadeBy]:
+def _untold(line: str) -> None:
+    """No one listens."""
+
+
+def _network(
+    description: Mapping[str, object], weights: Weights, told: Callable[[str], None] | None
+) -> tuple[Network, MadeBy]:
     _check_class(description)
     class_name, config = description.get("class_name"), description.get("config")
     if not isinstance(config, dict):
@@ -104,7 +110,7 @@ def _network(description: Mapping[str, object], weights: Weights) -> tuple[Netwo
     _refuse_several(model.inputs, "inputs")
     _refuse_several(model.outputs, "outputs")
     builder = NetworkBuilder(model.name)
-    conversion = Conversion(builder)
+    conversion = Conversion(builder, told or _untold)
     [output] = conversion.add_model(model, weights, None, "")
     return builder.finish(output), conversion.made_by
 

@@ -108,6 +108,7 @@ class LayerKind:
     holds_constants: whether its parameters are numbers of its settings, not weights of the layer.
     as_activation: the name of the node where the layer stands as another one's `activation`; empty where none may.
     call_flags: the arguments of its call that are true or false, and that its rule knows.
+    note: what is told of a layer that is read, behind its name.
     inner: the layers inside of it that hold its weights, in the order in which its rule asks for them: (attribute,
     name).
     """
@@ -118,6 +119,7 @@ class LayerKind:
     holds_constants: bool = False
     as_activation: str = ""
     call_flags: tuple[str, ...] = ()
+    note: str = ""
     inner: tuple[tuple[str, str], ...] = ()
 
 

@@ -117,6 +117,14 @@ def reshape(use: LayerUse) -> Operator:
     return Reshape(tuple(values // known if size is None else size for size in target))
 
 
+def random_crop(use: LayerUse) -> Operator:
+    """At inference Keras resizes to the shorter side and crops the centre, which leaves an image of the size alone."""
+    size = (use.settings.integer("height"), use.settings.integer("width"))
+    if use.spatial(2) != size:
+        raise ModelError(f"at inference it resizes {format_shape(use.shape)}: use Cropping2D in its place")
+    return Identity()
+
+
 def nothing(use: LayerUse) -> Operator:
     """A layer that only training knows."""
     return Identity()

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from analysis.networks import RecordedProgress, convolutional, random_images
-from bittrue.analysis import simulate as simulate_module
 from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.simulate import simulate
 from bittrue.definition import interpret
@@ -150,7 +149,7 @@ def test_a_failure_on_the_way_leaves_no_file(tmp_path: Path, monkeypatch: pytest
             raise BittrueError("the third batch is bad")
         return run(self, *arguments)
 
-    monkeypatch.setattr(simulate_module.Simulator, "run", failing)
+    monkeypatch.setattr(Simulator, "run", failing)
     progress = RecordedProgress()
     out = tmp_path / "out"
     with pytest.raises(BittrueError, match="third"):

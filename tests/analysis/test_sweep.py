@@ -14,8 +14,7 @@ import pytest
 import torch
 
 from analysis.networks import RecordedProgress, convolutional, images_file, random_images
-from bittrue.analysis import sweep as sweep_module
-from bittrue.analysis.evaluating.metrics import summarise_deviation, tally_deviation
+from bittrue.analysis.evaluating.metrics.deviation import summarise_deviation, tally_deviation
 from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM
 from bittrue.analysis.simulate import simulate
@@ -135,7 +134,7 @@ def _evaluated(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         calls.append(len(x))
         return run(self, x, *arguments)
 
-    monkeypatch.setattr(sweep_module.Simulator, "run", counting)
+    monkeypatch.setattr(Simulator, "run", counting)
     return calls
 
 
@@ -214,7 +213,8 @@ write_text(folder / "sweep.json", dump_json(result.to_json()))
 def test_a_sweep_killed_again_and_again_gives_the_same_bytes(network: Network, tmp_path: Path) -> None:
     images = images_file(tmp_path)
     command = [sys.executable, "-c", KILLED, str(tmp_path), str(images)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     done = 0
     for lines in (15, 50):  # in the float row, and in the first plan's
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:

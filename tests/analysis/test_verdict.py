@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from bittrue.analysis.evaluating.metrics import metric_named
 from bittrue.analysis.statistics import mcnemar_exact
 from bittrue.analysis.sweep_result import Sweep
-from bittrue.analysis.verdict import Row, verdict
+from bittrue.analysis.verdict import Row
 
 IMAGES = 1000
 
@@ -65,14 +66,14 @@ def test_the_fewest_bits_that_suffice_and_the_cost_of_fewer(
     flips: dict[str, tuple[int, int]], enough: str | None, expected: str
 ) -> None:
     made = rows(**flips)
-    assert verdict(made, "accuracy") == f"{expected} (exact McNemar test, 95 %, 1,000 images)."
+    assert metric_named("accuracy").verdict(made) == f"{expected} (exact McNemar test, 95 %, 1,000 images)."
     found = Sweep("sha256:…", "network", {}, "accuracy", tuple(made), expected).sufficient
     assert (None if found is None else found.name) == enough
 
 
 def test_one_image_is_one() -> None:
     made = [replace(row, images=1) for row in rows(F_4=(0, 0))]
-    assert verdict(made, "accuracy").endswith("(exact McNemar test, 95 %, 1 image).")
+    assert metric_named("accuracy").verdict(made).endswith("(exact McNemar test, 95 %, 1 image).")
 
 
 def test_distances_from_float_have_no_test() -> None:
@@ -80,15 +81,17 @@ def test_distances_from_float_have_no_test() -> None:
         return Row(name, "sha256:…", True, IMAGES, mse=mse, sqnr=sqnr)
 
     found = [Row("float", None, False, IMAGES, mse=0.0), row("F=8", 1.25e-7, 60.04), row("F=3", 0.0125, 10.0)]
-    assert verdict(found, "mse") == (
+    assert metric_named("mse").verdict(found) == (
         "Mean squared error against float: 0.0125 with 3 fraction bits, 1.25e-07 with 8 fraction bits."
     )
-    assert verdict(found, "sqnr") == (
+    assert metric_named("sqnr").verdict(found) == (
         "Signal to quantization noise against float: 10.0 dB with 3 fraction bits, 60.0 dB with 8 fraction bits."
     )
     assert Sweep("sha256:…", "network", {}, "mse", tuple(found), "").sufficient is None
     alone = [found[0], row("mine", 0.0, None)]
-    assert verdict(alone, "sqnr") == "Signal to quantization noise against float: no finite value with mine."
+    assert (
+        metric_named("sqnr").verdict(alone) == "Signal to quantization noise against float: no finite value with mine."
+    )
 
 
 def test_an_accuracy_that_hangs_on_its_ties_suffices_for_nothing() -> None:
@@ -98,9 +101,9 @@ def test_an_accuracy_that_hangs_on_its_ties_suffices_for_nothing() -> None:
     good = replace(good, tied=2, accuracy_interval=(0.88, 0.92), accuracy_over_ties=(0.899, 0.901))
     test = "exact McNemar test, 95 %, 1,000 images"
     assert Sweep("sha256:…", "network", {}, "accuracy", (float_row, tied), "").sufficient is None
-    assert verdict([float_row, tied], "accuracy") == (
+    assert metric_named("accuracy").verdict([float_row, tied]) == (
         f"3 fraction bits: ties decide, between 0.0 and 100.0 %, so none of these suffices ({test})."
     )
-    assert verdict([float_row, tied, good], "accuracy") == (
+    assert metric_named("accuracy").verdict([float_row, tied, good]) == (
         f"3 fraction bits: ties decide, between 0.0 and 100.0 %; 4: not distinguishable from float ({test})."
     )

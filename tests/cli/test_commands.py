@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import bittrue.analysis.verify
+from bittrue.analysis.evaluating.metrics import metric_named
 from bittrue.analysis.statistics import mcnemar_exact
 from bittrue.analysis.sweep import SweepRow
 from bittrue.analysis.sweep_result import Sweep
-from bittrue.analysis.verdict import Row, verdict
+from bittrue.analysis.verdict import Row
 from bittrue.analysis.verify import FirstMismatch
 from bittrue.cli.demo import next_commands
 from bittrue.cli.sweep import sufficient
@@ -242,7 +243,7 @@ def test_a_hopeless_row_has_no_probability_of_zero(capsys: pytest.CaptureFixture
     )
     rows = (whole, hopeless)
     data = {"name": "digits", "images": 10_000}
-    print_view(Sweep("sha256:0", "n", data, "accuracy", rows, verdict(rows, "accuracy")).view())
+    print_view(Sweep("sha256:0", "n", data, "accuracy", rows, metric_named("accuracy").verdict(rows)).view())
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("F=1 "))
     assert line.split()[-3:] == ["<", "1e-300", "0"]
 

@@ -7,7 +7,7 @@ Three widths, each for sums that keep every fraction bit of the products and the
 - *final*: the final sums on the data; what wraps (AP_WRAP) needs no more, since it may wrap in between.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 
 import torch
 
-from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size, reading
-from bittrue.analysis.progress import Progress, showing
-from bittrue.data import Dataset
+from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size
+from bittrue.analysis.evaluating.executor import InProcess, Unit, run_through
+from bittrue.analysis.progress import Progress
+from bittrue.data import Batch, Dataset
 from bittrue.display import Column, Table, View
 from bittrue.errors import CarrierError, PlanError
 from bittrue.fixed import FixedFormat
@@ -29,7 +30,7 @@ from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Step
 from bittrue.result import SavedResult
 from bittrue.simulation.accumulators import running_sums
 from bittrue.simulation.products import product_sums
-from bittrue.simulation.simulator import Observer, Simulator
+from bittrue.simulation.simulator import Simulator
 from bittrue.simulation.values import Codes, Value
 from bittrue.simulation.wide import holds_wide_codes
 from bittrue.wording import counted
@@ -199,12 +200,9 @@ def accumulator_widths(
     ]
     products = sum(prod(layer.step.type.shape) * layer.products for layer in layers)
     ordered_images = min(max(ORDERED_PRODUCTS // max(products, 1), 1), chosen.images)
-    simulator = Simulator(program)
-    size = default_batch_size(network) if batch_size is None else batch_size
-    with showing(progress, "accumulators", chosen.images) as advance, reading(chosen, size) as batches:
-        for batch in batches:
-            simulator.run(batch.x, _observer(layers, max(ordered_images - batch.start, 0)))
-            advance(len(batch.x))
+    work = _Widening(program, layers, ordered_images)
+    executor = InProcess(chosen, default_batch_size(network) if batch_size is None else batch_size)
+    run_through(executor, work, Unit(plan, range(chosen.images)), lambda _: None, progress, "accumulators")
     return AccumulatorWidths(
         network=network.hash,
         plan=plan.hash,
@@ -230,15 +228,28 @@ def weight_format(network: Network, plan: Plan, node: str) -> str:
     )
 
 
-def _observer(layers: "list[_Layer]", ordered_images: int) -> Observer:
-    """An observer of one batch, of whose first `ordered_images` the partial sums are taken."""
+@dataclass(frozen=True, eq=False)
+class _Widening:
+    """The work that widens the layers' ranges, in this process; of the first `ordered_images` by the partial sums."""
 
-    def observe(step: Step, codes: Value) -> None:
-        for layer in layers:
-            if layer.step.inputs[0] == step.name:
-                layer.add(codes, ordered_images)
+    program: FixedNetwork
+    layers: "list[_Layer]"
+    ordered_images: int
 
-    return observe
+    def prepare(self, plan: Plan) -> Callable[[Batch], None]:
+        simulator = Simulator(self.program)
+
+        def compute(batch: Batch) -> None:
+            ordered_images = max(self.ordered_images - batch.start, 0)
+
+            def observe(step: Step, codes: Value) -> None:
+                for layer in self.layers:
+                    if layer.step.inputs[0] == step.name:
+                        layer.add(codes, ordered_images)
+
+            simulator.run(batch.x, observe)
+
+        return compute
 
 
 class _Layer:

@@ -6,14 +6,16 @@ The float network's last bits may depend on the batch size and the machine, and 
 
 import math
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 import numpy as np
 import torch
 
-from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size, reading
-from bittrue.analysis.progress import Progress, showing
-from bittrue.data import Dataset
+from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size
+from bittrue.analysis.evaluating.executor import InProcess, Unit, run_through
+from bittrue.analysis.progress import Progress
+from bittrue.data import Batch, Dataset
 from bittrue.errors import BittrueError, DataError
 from bittrue.network import Network
 from bittrue.plan import PlanOptions, Ranges, SiteRange, sites_of
@@ -55,6 +57,15 @@ class StreamingHistogram:
         places += _FINE_BINS // 2
         self._bins += torch.bincount(places, minlength=_FINE_BINS).numpy()
 
+    def merge(self, other: "StreamingHistogram") -> None:
+        """Count what another one has counted; it may not be used afterwards."""
+        self._reach(other._exponent)
+        other._reach(self._exponent)
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self.count += other.count
+        self.zeros += other.zeros
+        self._bins += other._bins
+
     def site_range(self) -> SiteRange:
         """What is kept of the site."""
         return SiteRange(
@@ -68,6 +79,8 @@ class StreamingHistogram:
 
     def _reach(self, exponent: int) -> None:
         """Double the reach until values below 2^exponent have their bin."""
+        if not self._bins.any():
+            self._exponent = max(exponent, self._exponent)
         while self._exponent < exponent:
             pairs = self._bins.reshape(-1, 2).sum(axis=1)
             quarter = np.zeros(_FINE_BINS // 4, np.int64)
@@ -112,39 +125,63 @@ def measure_ranges(
     Raises: DataError where the data doesn't fit the network; BittrueError for a node whose output is not finite.
     """
     chosen = chosen_images(network, dataset, images)
-    model = FloatModel(network)
-    histograms = {f"{node.name}.output": StreamingHistogram() for node in network.nodes}
-    inner = defaultdict(list)
-    for site in sites_of(network, PlanOptions(softmax="table", layer_norm="table")).values():
-        if site.measure is not None:
-            histograms[site.name] = StreamingHistogram()
-            inner[network.by_name[site.node].inputs[0]].append((site.name, site.measure))
+    histograms: dict[str, StreamingHistogram] = {}
 
-    def observe(node: str, values: torch.Tensor) -> None:
-        count(f"{node}.output", values)
-        for name, measure in inner[node]:
-            count(name, measure(values))
+    def take(found: Mapping[str, StreamingHistogram]) -> None:
+        for site, histogram in found.items():
+            if site in histograms:
+                histograms[site].merge(histogram)
+            else:
+                histograms[site] = histogram
 
-    def count(site: str, values: torch.Tensor) -> None:
-        try:
-            histograms[site].add(values)
-        except ValueError:
-            node, _, role = site.rpartition(".")
-            raise BittrueError(
-                f"The {role.replace('_', ' ')} of {node} in the float network is not finite for some image: look for "
-                "what overflows there, or leave the image out."
-            ) from None
-
-    size = default_batch_size(network) if batch_size is None else batch_size
-    with showing(progress, "ranges", chosen.images) as advance, reading(chosen, size) as batches:
-        for batch in batches:
-            model.run(batch.x, observe)
-            advance(len(batch.x))
+    executor = InProcess(chosen, default_batch_size(network) if batch_size is None else batch_size)
+    run_through(executor, _Measuring(network), Unit(None, range(chosen.images)), take, progress, "ranges")
     return Ranges(
         network=network.hash,
         data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images, "split": chosen.split},
         sites={name: histogram.site_range() for name, histogram in histograms.items()},
     )
+
+
+class _Measuring:
+    """The work that finds the histograms of a batch, by site: every node's output first, then the parts of table
+    forms."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+
+    def prepare(self, plan: None) -> Callable[[Batch], Mapping[str, StreamingHistogram]]:
+        model = FloatModel(self.network)
+        names = [f"{node.name}.output" for node in self.network.nodes]
+        inner = defaultdict(list)
+        for site in sites_of(self.network, PlanOptions(softmax="table", layer_norm="table")).values():
+            if site.measure is not None:
+                names.append(site.name)
+                inner[self.network.by_name[site.node].inputs[0]].append((site.name, site.measure))
+
+        def compute(batch: Batch) -> Mapping[str, StreamingHistogram]:
+            histograms = {name: StreamingHistogram() for name in names}
+
+            def observe(node: str, values: torch.Tensor) -> None:
+                _count(histograms, f"{node}.output", values)
+                for name, measure in inner[node]:
+                    _count(histograms, name, measure(values))
+
+            model.run(batch.x, observe)
+            return histograms
+
+        return compute
+
+
+def _count(histograms: Mapping[str, StreamingHistogram], site: str, values: torch.Tensor) -> None:
+    try:
+        histograms[site].add(values)
+    except ValueError:
+        node, _, role = site.rpartition(".")
+        raise BittrueError(
+            f"The {role.replace('_', ' ')} of {node} in the float network is not finite for some image: look for "
+            "what overflows there, or leave the image out."
+        ) from None
 
 
 def calibration_images(

@@ -2,7 +2,7 @@
 
 import contextlib
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from bittrue.analysis.arrays import ArrayFile, growing_array, smallest_integers, words_in_twos_complement, words_of
-from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size, reading
-from bittrue.analysis.evaluating.evaluation import combined, question_by_shape
-from bittrue.analysis.evaluating.metrics import PerImage, join, summarise
-from bittrue.analysis.progress import Progress, showing
-from bittrue.data import Dataset
+from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size
+from bittrue.analysis.evaluating.evaluation import Evaluation, counters, metric_by_shape
+from bittrue.analysis.evaluating.executor import InProcess, Unit, run_through
+from bittrue.analysis.evaluating.record import Record, joined, totals
+from bittrue.analysis.progress import Progress
+from bittrue.data import Batch, Dataset
 from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
 from bittrue.files import dump_json, make_folder, write_text
-from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan
 from bittrue.program import FixedNetwork, Step
@@ -29,7 +29,15 @@ from bittrue.simulation.simulator import Simulator, is_exact
 from bittrue.simulation.values import Value
 from bittrue.wording import counted, percent
 
-METRIC_FIELDS = ("accuracy", "interval", "over_ties", "loss", "correct", "tied")
+FIGURES = {
+    "accuracy": "accuracy",
+    "interval": "accuracy_interval",
+    "over_ties": "accuracy_over_ties",
+    "loss": "loss",
+    "correct": "correct",
+    "tied": "tied",
+}
+"""The fields of a Simulation that a metric fills, and the names of its figures."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -149,45 +157,71 @@ def simulate(
     exact result can be promised; BittrueError where `out` can't be written.
     """
     chosen = chosen_images(network, dataset, images)
-    asked = question_by_shape(network, chosen)
+    metric = metric_by_shape(network, chosen)
     if nodes and out is None:
         raise BittrueError("The nodes' codes need a folder to lie in: give one.")
-    program = lower_network(network, plan)
-    simulator = Simulator(program)
-    records: list[PerImage] = []
-    overflows: list[dict[str, int]] = []
-    peaks: list[dict[str, int]] = []
+    evaluation = Evaluation(network, metric)
+    program = evaluation.program(plan)
+    steps = tuple(step for step in program.steps if step.site is not None) if nodes else ()
+    records: list[Record] = []
     size = default_batch_size(network) if batch_size is None else batch_size
     with contextlib.ExitStack() as stack:
         files = None
         if out is not None:
-            files = stack.enter_context(_writing(Path(out), program, chosen.images, asked is not None, nodes))
-        advance = stack.enter_context(showing(progress, "simulate", chosen.images))
-        for batch in stack.enter_context(reading(chosen, size)):
-            result = simulator.run(batch.x, None if files is None else files.observe)
-            overflows.append(result.overflows)
-            peaks.append(result.peaks)
+            files = stack.enter_context(_writing(Path(out), program, chosen.images, metric is not None, steps))
+
+        def take(found: _Found) -> None:
+            records.append(found.record)
             if files is not None:
-                files.outputs.append(result.outputs)
-            if asked is not None:
-                judged = asked.per_image(result.outputs, batch, None)
-                assert isinstance(judged, PerImage)
-                records.append(judged)
-                if files is not None and files.predictions is not None:
-                    files.predictions.append(judged.prediction)
-            advance(len(batch.x))
-    metrics = summarise(join(records)) if records else None
+                files.append(found)
+
+        work = _Simulating(evaluation, frozenset(step.name for step in steps))
+        unit = Unit(plan, range(chosen.images))
+        run_through(InProcess(chosen, size), work, unit, take, progress, "simulate")
+    figures = {} if metric is None else metric.summarise(joined([record.arrays for record in records]))
     return Simulation(
         network=network.hash,
         plan=plan.hash,
         data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images},
         images=chosen.images,
-        **{name: None if metrics is None else getattr(metrics, name) for name in METRIC_FIELDS},
+        **{name: figures.get(figure) for name, figure in FIGURES.items()},
         exact=is_exact(program),
-        layers=prove(program, combined(peaks, max)),
-        overflows=program.parameter_overflows | combined(overflows, operator.add),
+        layers=prove(program, totals(records, "peaks", max)),
+        overflows=program.parameter_overflows | totals(records, "overflows", operator.add),
         planned=plan,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """A simulated batch. nodes: the codes of the steps that are written, as their arrays hold them."""
+
+    record: Record
+    outputs: NDArray[np.float64]
+    nodes: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Simulating:
+    """The work of a simulation; nodes: the steps whose codes are written."""
+
+    evaluation: Evaluation
+    nodes: frozenset[str]
+
+    def prepare(self, plan: Plan) -> Callable[[Batch], _Found]:
+        simulator, judge = Simulator(self.evaluation.program(plan)), self.evaluation.judge()
+
+        def compute(batch: Batch) -> _Found:
+            rows: dict[str, NDArray[Any]] = {}
+
+            def observe(step: Step, codes: Value) -> None:
+                if step.name in self.nodes:
+                    rows[step.name] = _rows(step, codes)
+
+            result = simulator.run(batch.x, observe if self.nodes else None)
+            return _Found(judge(batch, result.outputs, counters(result)), result.outputs, rows)
+
+        return compute
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,16 +232,20 @@ class _Files:
     predictions: ArrayFile | None
     nodes: Mapping[str, ArrayFile]
 
-    def observe(self, step: Step, codes: Value) -> None:
-        if step.name in self.nodes:
-            self.nodes[step.name].append(_rows(step, codes))
+    def append(self, found: _Found) -> None:
+        self.outputs.append(found.outputs)
+        if self.predictions is not None:
+            self.predictions.append(found.record.arrays["prediction"])
+        for name, rows in found.nodes.items():
+            self.nodes[name].append(rows)
 
 
 @contextlib.contextmanager
-def _writing(folder: Path, program: FixedNetwork, images: int, predictions: bool, nodes: bool) -> Iterator[_Files]:
-    """The files of a simulation, which appear when the block has ended well."""
-    make_folder(folder / "nodes" if nodes else folder)
-    steps = [step for step in program.steps if step.site is not None] if nodes else []
+def _writing(
+    folder: Path, program: FixedNetwork, images: int, predictions: bool, steps: Sequence[Step]
+) -> Iterator[_Files]:
+    """The files of a simulation, which appear when the block has ended well; `steps`: those whose codes are written."""
+    make_folder(folder / "nodes" if steps else folder)
     with contextlib.ExitStack() as stack:
 
         def array(name: str, shape: tuple[int, ...], dtype: DTypeLike) -> ArrayFile:
@@ -218,7 +256,7 @@ def _writing(folder: Path, program: FixedNetwork, images: int, predictions: bool
             predictions=array("predictions", (), np.int32) if predictions else None,
             nodes={step.name: array(f"nodes/{step.name}", _row_shape(step), _code_type(step)) for step in steps},
         )
-        if nodes:
+        if steps:
             table = {step.name: _description(step) for step in steps}
             write_text(folder / "nodes.json", dump_json(table))
 
@@ -244,7 +282,7 @@ def _description(step: Step) -> dict[str, int | None]:
 def _rows(step: Step, codes: Value) -> NDArray[Any]:
     """A batch's codes as the step's array holds them; FLOAT: the values."""
     if codes.fraction_bits is None:
-        values: NDArray[np.float32] = codes.values().numpy()
+        values: NDArray[np.float32] = codes.values().numpy().copy()  # a later step may overwrite them
         return values
     integers = codes.integers()
     if _words(step) > 1:

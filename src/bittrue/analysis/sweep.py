@@ -2,37 +2,33 @@
 
 import contextlib
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bittrue._version import __version__
-from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size, reading
-from bittrue.analysis.evaluating.evaluation import Question, combined, question
-from bittrue.analysis.evaluating.metrics import PerImage, PerImageDeviation, flips, join, summarise, summarise_deviation
-from bittrue.analysis.evaluating.store import BatchRecord, Store, Study, gaps
+from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size
+from bittrue.analysis.evaluating.evaluation import Evaluation, check_metric
+from bittrue.analysis.evaluating.executor import Executor, InProcess, Unit
+from bittrue.analysis.evaluating.metrics import metric_named
+from bittrue.analysis.evaluating.metrics.metric import ByFloat, Figures, Metric
+from bittrue.analysis.evaluating.record import Arrays, Record, gaps, joined, totals
+from bittrue.analysis.evaluating.store import Facts, Store, Study
 from bittrue.analysis.progress import Progress, found_here, showing
 from bittrue.analysis.recipe import Recipe
-from bittrue.analysis.statistics import mcnemar_exact
 from bittrue.analysis.sweep_result import Sweep
-from bittrue.analysis.verdict import Row, verdict
-from bittrue.data import Batch, Dataset
+from bittrue.analysis.verdict import Row
+from bittrue.data import Dataset
 from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan, Ranges, check_plan
-from bittrue.simulation.float_model import FloatModel
 from bittrue.simulation.proof import LayerProof, prove
-from bittrue.simulation.simulator import Simulator, is_exact
+from bittrue.simulation.simulator import is_exact
 
 FLOAT = "float"
 """The name of the float row, and its key in the store; the others' keys are their plans' hashes."""
-
-Compute = Callable[[Batch], BatchRecord]
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,8 @@ def sweep(
     BittrueError for a metric that the outputs have no answer to; StoreError for a store that can't be used.
     """
     chosen = chosen_images(network, dataset, images)
-    asked = question(network, chosen, metric)
+    asked = metric_named(metric)
+    check_metric(asked, network, chosen)
     _check(rows, network)
     size = default_batch_size(network) if batch_size is None else batch_size
     # Another version may compute something else, so its results are no part of this study.
@@ -102,7 +99,8 @@ def sweep(
     if store is None or not Path(store).exists():
         _check_lowering(rows, network)
     with Store.open(":memory:" if store is None else store, study) as opened, found_here(progress) as display:
-        run = _Run(network, chosen, asked, opened, size, display)
+        evaluation = Evaluation(network, asked)
+        run = _Run(network, chosen, asked, evaluation, InProcess(chosen, size), opened, display)
         made = [run.float_row()]
         made += [run.plan_row(row) for row in rows]
     return Sweep(
@@ -111,7 +109,7 @@ def sweep(
         data={"name": chosen.name, "split": chosen.split, "sha256": chosen.sha256, "images": chosen.images},
         metric=metric,
         rows=tuple(made),
-        verdict=verdict(made, metric),
+        verdict=asked.verdict(made),
         calibration=calibration,
         command=command,
     )
@@ -151,116 +149,68 @@ class _Run:
 
     network: Network
     images: Dataset
-    asked: Question
+    metric: Metric
+    evaluation: Evaluation
+    executor: Executor
     store: Store
-    batch_size: int
     progress: Progress | None
 
     def float_row(self) -> Row:
-        if self.asked.needs_float:  # it is the yardstick itself
-            return Row(FLOAT, None, False, self.images.images, mse=0.0)
-        self.store.begin(FLOAT, {"name": FLOAT})
-        self._fill(FLOAT, FLOAT, self._float_batches)
-        return Row(FLOAT, None, False, self.images.images, **self._metrics(FLOAT))
+        if isinstance(self.metric.judged, ByFloat):
+            return Row(FLOAT, None, False, self.images.images, **self.metric.judged.itself)
+        self.store.describe(FLOAT, FLOAT)
+        self._fill(FLOAT, FLOAT, None)
+        return Row(FLOAT, None, False, self.images.images, **self.metric.summarise(self._arrays(FLOAT)))
 
     def plan_row(self, row: SweepRow) -> Row:
         key = row.plan.hash
         with _naming(row.name):
-            if "layers" not in (self.store.row(key) or {}):
-                self._evaluate(row)
+            known = self.store.finished(key)
+            if known is None:
+                known = self._evaluate(row)
             else:
                 with showing(self.progress, row.name, self.images.images) as advance:
                     advance(self.images.images)
-        known = self.store.row(key)
-        assert known is not None
-        counts = known["parameter_overflows"] | self._counters(key, "overflows", operator.add)
+        counts = dict(known.parameter_overflows) | totals(self.store.records(key), "overflows", operator.add)
         return Row(
             row.name,
             key,
-            known["exact"],
+            known.exact,
             self.images.images,
             overflows={site: counts[site] for site in row.plan.sites if site in counts},
-            layers=tuple(LayerProof(**layer) for layer in known["layers"]),
-            **self._metrics(key),
+            layers=tuple(LayerProof(**layer) for layer in known.layers),
+            **self._figures(key),
         )
 
-    def _evaluate(self, row: SweepRow) -> None:
-        """All of a row into the store: its batches, then what they prove."""
+    def _evaluate(self, row: SweepRow) -> Facts:
+        """All of a row into the store: its records, then what they prove."""
         key = row.plan.hash
-        program = lower_network(self.network, row.plan)
-        self.store.begin(key, {"name": row.name})
-        self._fill(key, row.name, lambda: self._plan_batches(Simulator(program)))
-        layers = prove(program, self._counters(key, "peaks", max))
-        found = {
-            "name": row.name,
-            "exact": is_exact(program),
-            "parameter_overflows": program.parameter_overflows,
-            "layers": [asdict(layer) for layer in layers],
-        }
-        self.store.begin(key, found)
+        program = self.evaluation.program(row.plan)
+        self.store.describe(key, row.name)
+        self._fill(key, row.name, row.plan)
+        layers = prove(program, totals(self.store.records(key), "peaks", max))
+        facts = Facts(is_exact(program), program.parameter_overflows, [asdict(layer) for layer in layers])
+        self.store.describe(key, row.name, facts)
+        return facts
 
-    def _fill(self, key: str, name: str, prepare: Callable[[], Compute]) -> None:
-        """Evaluate what the store lacks of a row; models are made by `prepare` only where something is missing."""
-        records = self.store.finished(key)
+    def _fill(self, key: str, name: str, plan: Plan | None) -> None:
+        """Evaluate what the store lacks of a row."""
+        records = self.store.records(key)
         with showing(self.progress, name, self.images.images) as advance:
             advance(sum(record.images for record in records))
-            missing = gaps(records, self.images.images)
-            compute = prepare() if missing else None
-            for gap in missing:
-                assert compute is not None
-                with reading(self.images, self.batch_size, start=gap.start, images=len(gap)) as batches:
-                    for batch in batches:
-                        self.store.add(key, compute(batch))
-                        advance(len(batch.x))
 
-    def _float_batches(self) -> Compute:
-        model = FloatModel(self.network)
-        return lambda batch: self._record(batch, model.run(batch.x).astype(np.float64), None, {})
+            def take(part: Unit[Plan | None], record: Record) -> None:
+                self.store.add(key, record)
+                advance(len(part.images))
 
-    def _plan_batches(self, simulator: Simulator) -> Compute:
-        model = FloatModel(self.network) if self.asked.needs_float else None
+            self.executor.run(self.evaluation, [Unit(plan, gap) for gap in gaps(records, self.images.images)], take)
 
-        def compute(batch: Batch) -> BatchRecord:
-            result = simulator.run(batch.x)
-            float_outputs = None if model is None else model.run(batch.x).astype(np.float64)
-            counters = {"overflows": result.overflows, "peaks": result.peaks}
-            return self._record(batch, result.outputs, float_outputs, counters)
-
-        return compute
-
-    def _record(
-        self,
-        batch: Batch,
-        outputs: NDArray[np.float64],
-        float_outputs: NDArray[np.float64] | None,
-        counters: Mapping[str, Mapping[str, int]],
-    ) -> BatchRecord:
-        judged = self.asked.per_image(outputs, batch, float_outputs)
-        arrays = {entry.name: getattr(judged, entry.name) for entry in fields(judged)}
-        return BatchRecord(batch.start, len(batch.x), arrays, counters)
-
-    def _counters(self, key: str, group: str, how: Callable[[int, int], int]) -> dict[str, int]:
-        return combined((record.counters[group] for record in self.store.finished(key)), how)
-
-    def _metrics(self, key: str) -> dict[str, Any]:
-        """The fields of a Row that the metric gives."""
-        arrays = [record.arrays for record in self.store.finished(key)]
-        if self.asked.needs_float:
-            deviation = summarise_deviation(join([PerImageDeviation(**batch) for batch in arrays]))
-            return {"mse": deviation.mse, "sqnr": deviation.sqnr}
-        records = join([PerImage(**batch) for batch in arrays])
-        metrics = summarise(records)
-        found = {
-            "accuracy": metrics.accuracy,
-            "accuracy_interval": metrics.interval,
-            "accuracy_over_ties": metrics.over_ties,
-            "loss": metrics.loss,
-            "correct": metrics.correct,
-            "tied": metrics.tied,
-            "zero_sum": metrics.zero_sum,
-        }
-        if key == FLOAT:
+    def _figures(self, key: str) -> Figures:
+        arrays = self._arrays(key)
+        found = self.metric.summarise(arrays)
+        if isinstance(self.metric.judged, ByFloat):
             return found
-        float_correct = np.concatenate([record.arrays["correct"] for record in self.store.finished(FLOAT)])
-        lost, gained = flips(float_correct, records.correct)
-        return found | {"lost": lost, "gained": gained, "p_value": mcnemar_exact(lost, gained)}
+        return {**found, **self.metric.judged.beside(arrays, self._arrays(FLOAT))}
+
+    def _arrays(self, key: str) -> Arrays:
+        return joined([record.arrays for record in self.store.records(key)])

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
-from bittrue.analysis.charts import specifications
 from bittrue.analysis.charts.chart import Chart
-from bittrue.analysis.verdict import Row, sufficient
+from bittrue.analysis.evaluating.metrics import metric_named
+from bittrue.analysis.verdict import Row
 from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
 from bittrue.result import SavedResult
 from bittrue.simulation.proof import LayerProof
-from bittrue.wording import counted, probability
+from bittrue.wording import counted
 
 PAIRS = ("accuracy_interval", "accuracy_over_ties")
 
@@ -37,14 +37,10 @@ class Sweep(SavedResult):
     file: ClassVar[str] = "sweep"
 
     def view(self) -> View:
-        title = f"{self.network_name} on {counted(self.data['images'], 'image')} of {self.data['name']}"
-        if self.rows[0].accuracy is None:
-            columns = [Column("row"), Column("mean squared error", number=True), Column("SQNR", number=True)]
-            cells = [[row.name, f"{row.mse:.6g}", _or_blank(row.sqnr, "{:.2f} dB")] for row in self.rows]
-        else:
-            title += "; flips: images that only float (−) or only the row (+) gets right"
-            columns = [Column("row"), *(Column(heading, number=True) for heading in ACCURACY_HEADINGS)]
-            cells = [[row.name, *_accuracy_cells(row)] for row in self.rows]
+        shown = metric_named(self.metric).shown
+        title = f"{self.network_name} on {counted(self.data['images'], 'image')} of {self.data['name']}{shown.note}"
+        columns = [Column("row"), *shown.columns]
+        cells = [[row.name, *shown.cells(row)] for row in self.rows]
         totals = ["" if row.plan is None else f"{sum(row.overflows.values()):,}" for row in self.rows]
         rows = [[*start, total] for start, total in zip(cells, totals, strict=True)]
         inexact = [row.name for row in self.rows if row.plan is not None and not row.exact]
@@ -56,9 +52,7 @@ class Sweep(SavedResult):
     def chart(self) -> Chart:
         """Accuracy against bits beside the float network, with intervals and ties; for mse and sqnr the distance from
         float."""
-        if self.rows[0].accuracy is None:
-            return Chart(specifications.deviation_chart(self.rows, self.metric))
-        return Chart(specifications.accuracy_chart(self.rows))
+        return Chart(metric_named(self.metric).shown.chart(self.rows))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {"text/html": self._repr_html_() + self.chart().svg, "text/plain": repr(self)}
@@ -110,32 +104,7 @@ class Sweep(SavedResult):
         Of rows whose names hold no numbers of bits, the first in their order; None for mse and sqnr, which nothing
         tests.
         """
-        return None if self.metric in ("mse", "sqnr") else sufficient(self.rows[1:])
-
-
-ACCURACY_HEADINGS = ("accuracy %", "95 %", "over ties", "loss", "flips", "p")
-
-
-def _accuracy_cells(row: Row) -> list[str]:
-    assert row.accuracy is not None
-    assert row.accuracy_interval is not None
-    assert row.accuracy_over_ties is not None
-    return [
-        f"{100 * row.accuracy:.2f}",
-        _reach(row.accuracy_interval),
-        _reach(row.accuracy_over_ties) if row.tied else "",
-        f"{row.loss:.4f}",
-        "" if row.lost is None else f"−{row.lost:,} +{row.gained:,}",
-        "" if row.p_value is None else probability(row.p_value),
-    ]
-
-
-def _reach(shares: tuple[float, float]) -> str:
-    return "…".join(f"{100 * share:.2f}" for share in shares)
-
-
-def _or_blank(value: float | None, form: str) -> str:
-    return "" if value is None else form.format(value)
+        return metric_named(self.metric).sufficient(self.rows[1:])
 
 
 def _row_from_json(content: Mapping[str, Any]) -> Row:

@@ -1,7 +1,7 @@
 """What the rows of a sweep say: whether one differs from float, and how few bits suffice."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bittrue.simulation.proof import LayerProof
@@ -9,6 +9,29 @@ from bittrue.wording import counted, typographic
 
 SIGNIFICANCE = 0.05
 """A row differs from float where McNemar's exact test gives less than this."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Of right images: the accuracy, its Wilson interval, and its lowest and highest value over ties."""
+
+    accuracy: float
+    interval: tuple[float, float]
+    over_ties: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Flips:
+    """Images that only the float row (lost), or only another row (gained) gets right, and McNemar's exact test."""
+
+    lost: int
+    gained: int
+    p_value: float
+
+    @property
+    def differ(self) -> bool:
+        """Whether the row differs from float."""
+        return self.p_value < SIGNIFICANCE
 
 
 @dataclass(frozen=True)
@@ -44,21 +67,29 @@ class Row:
     overflows: Mapping[str, int] = field(default_factory=dict)
     layers: tuple[LayerProof, ...] = ()
 
+    @property
+    def share(self) -> Share:
+        """What accuracy and binary give; raises ValueError where the metric was another."""
+        if self.accuracy is None or self.accuracy_interval is None or self.accuracy_over_ties is None:
+            raise ValueError(f"the row {self.name} has no accuracy with its interval and ties")
+        return Share(self.accuracy, self.accuracy_interval, self.accuracy_over_ties)
 
-def verdict(rows: Sequence[Row], metric: str) -> str:
-    """One sentence: how few bits suffice, and what the next fewer cost.
+    @property
+    def flips(self) -> Flips | None:
+        """Against the float row; None of that itself, and where the metric judges no image right or wrong."""
+        if self.lost is None or self.gained is None or self.p_value is None:
+            return None
+        return Flips(self.lost, self.gained, self.p_value)
+
+
+def flips_verdict(rows: Sequence[Row]) -> str:
+    """How few bits suffice, and what the next fewer cost; `rows`: the float row first.
 
     For rows named F=… or W=… it names the fewest bits from which on no row is worse than float (McNemar's exact test at
-    5 %), and says so where none is; for other names, what became of each. For mse and sqnr, which no test judges, it
-    gives the values at both ends.
+    5 %), and says so where none is; for other names, what became of each.
     """
     float_row, *others = rows
     by_bits = _sorted_by_bits(others)
-    if metric in ("mse", "sqnr"):
-        ends = by_bits or others
-        ends = [ends[0], ends[-1]] if len(ends) > 1 else ends
-        what = "Mean squared error against float" if metric == "mse" else "Signal to quantization noise against float"
-        return f"{what}: {', '.join(f'{_deviation(row, metric)} with {_label(row)}' for row in ends)}."
     test = f"exact McNemar test, {100 * (1 - SIGNIFICANCE):.0f} %, {counted(float_row.images, 'image')}"
     if not by_bits:
         return f"{'; '.join(f'{row.name}: {_against_float(row, float_row)}' for row in others)} ({test})."
@@ -75,8 +106,20 @@ def verdict(rows: Sequence[Row], metric: str) -> str:
     return f"{_label(fewer)}: {_against_float(fewer, float_row)}; {_bits(row)}: {found} ({test})."
 
 
+def ends_verdict(rows: Sequence[Row], what: str, text: Callable[[Row], str]) -> str:
+    """`what` of the rows with the fewest and the most bits, or else of all; for what no test judges."""
+    others = rows[1:]
+    ends = _sorted_by_bits(others) or others
+    ends = [ends[0], ends[-1]] if len(ends) > 1 else ends
+    return f"{what}: {', '.join(f'{text(row)} with {_label(row)}' for row in ends)}."
+
+
 def sufficient(rows: Sequence[Row]) -> Row | None:
-    """Of rows with an accuracy, without the float row: see `Sweep.sufficient`."""
+    """The row with the fewest bits from which on none is worse than float; None where there is none such.
+
+    Nor may a row's accuracy hang on its ties: losing them must leave it within its interval. Of rows whose names hold
+    no numbers of bits, the first in their order. `rows`: with an accuracy, without the float row.
+    """
     found = None
     for row in reversed(_sorted_by_bits(rows) or rows):
         if _is_worse(row) or _ties_decide(row):
@@ -105,8 +148,7 @@ def _bits(row: Row) -> str:
 
 
 def _is_worse(row: Row) -> bool:
-    assert row.p_value is not None
-    return row.p_value < SIGNIFICANCE and (row.lost or 0) > (row.gained or 0)
+    return row.flips is not None and row.flips.differ and row.flips.lost > row.flips.gained
 
 
 def _ties_decide(row: Row) -> bool:
@@ -117,8 +159,7 @@ def _ties_decide(row: Row) -> bool:
 
 
 def _against_float(row: Row, float_row: Row) -> str:
-    assert row.p_value is not None
-    if row.p_value < SIGNIFICANCE:
+    if row.flips is not None and row.flips.differ:
         return _points(row, float_row)
     if row.accuracy_over_ties is not None and _ties_decide(row):
         least, most = row.accuracy_over_ties
@@ -127,14 +168,12 @@ def _against_float(row: Row, float_row: Row) -> str:
 
 
 def _points(row: Row, float_row: Row) -> str:
-    assert row.accuracy is not None
-    assert float_row.accuracy is not None
-    points = 100 * (row.accuracy - float_row.accuracy)
+    points = 100 * (_accuracy(row) - _accuracy(float_row))
     text = f"{points:+.1f}" if abs(points) >= 1 else f"{points:+.2f}"
     return f"{typographic(text)} points"
 
 
-def _deviation(row: Row, metric: str) -> str:
-    if metric == "mse":
-        return f"{row.mse:.3g}"
-    return "no finite value" if row.sqnr is None else f"{row.sqnr:.1f} dB"
+def _accuracy(row: Row) -> float:
+    if row.accuracy is None:
+        raise ValueError(f"the row {row.name} has no accuracy")
+    return row.accuracy

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bittrue.analysis.evaluating.batches import chosen_images
+from bittrue.analysis.evaluating.executor import InProcess, Unit
 from bittrue.analysis.progress import Progress, showing
-from bittrue.data import Dataset
+from bittrue.data import Batch, Dataset
 from bittrue.definition import Codes as DefinedCodes
 from bittrue.definition import interpret_step
 from bittrue.display import View
@@ -116,39 +117,70 @@ def verify(
         raise BittrueError(f"There is no witness {against!r} here: compare with reference, the definition.")
     chosen = chosen_images(network, dataset, images)
     # A program for each, so that a kernel that writes into its weights is found out: the definition's stay as they are.
-    comparison = _Comparison(lower_network(network, plan), Simulator(lower_network(network, plan)))
-    if comparison.program.steps[0].name in comparison.without_definition:
+    program = lower_network(network, plan)
+    without_definition = _reached_by_float(program)
+    if program.steps[0].name in without_definition:
         raise PlanError(
             f"site {network.input.name}.output: it is FLOAT, so that no node has integers to compare; give it a format."
         )
     with showing(progress, "verify", chosen.images) as advance:
-        for batch in chosen.batches(BATCH_SIZE):
-            comparison.add(batch.x, batch.start, advance)
+        work = _Comparing(network, program, without_definition, advance)
+        found: list[_Compared] = []
+        unit = Unit(plan, range(chosen.images))
+        InProcess(chosen, BATCH_SIZE).run(work, [unit], lambda part, compared: found.append(compared))
     return Verification(
         network=network.hash,
         plan=plan.hash,
         data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images},
         against=against,
         images=chosen.images,
-        values=comparison.values,
-        mismatches=comparison.mismatches,
-        first=comparison.first,
-        not_compared=tuple(sorted(comparison.without_definition, key=list(comparison.program.by_name).index)),
+        values=sum(compared.values for compared in found),
+        mismatches=sum(compared.mismatches for compared in found),
+        first=next((compared.first for compared in found if compared.first is not None), None),
+        not_compared=tuple(sorted(without_definition, key=list(program.by_name).index)),
     )
 
 
-class _Comparison:
-    """The comparison so far."""
+@dataclass(frozen=True)
+class _Compared:
+    """What the comparison of a batch found; see Verification and FirstMismatch."""
 
-    def __init__(self, program: FixedNetwork, simulator: Simulator) -> None:
-        self.program = program
-        self.without_definition = _reached_by_float(program)
+    values: int
+    mismatches: int
+    first: FirstMismatch | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Comparing:
+    """The work of comparing each batch with the definition; advance: called with each number of images that is done."""
+
+    network: Network
+    program: FixedNetwork
+    without_definition: frozenset[str]
+    advance: Callable[[int], None]
+
+    def prepare(self, plan: Plan) -> Callable[[Batch], _Compared]:
+        simulator = Simulator(lower_network(self.network, plan))
+
+        def compute(batch: Batch) -> _Compared:
+            comparison = _Comparison(self.program, self.without_definition, simulator)
+            comparison.add(batch.x, batch.start, self.advance)
+            return _Compared(comparison.values, comparison.mismatches, comparison.first)
+
+        return compute
+
+
+class _Comparison:
+    """The comparison of one batch."""
+
+    def __init__(self, program: FixedNetwork, without_definition: frozenset[str], simulator: Simulator) -> None:
+        self.program, self.without_definition = program, without_definition
         self.values = self.mismatches = 0
         self.first: FirstMismatch | None = None
         self._simulator = simulator
 
     def add(self, x: np.ndarray, start: int, advance: Callable[[int], None]) -> None:
-        """Compare a batch of images (batch, *shape), the first of which is the data set's number `start`."""
+        """Compare the images (batch, *shape), the first of which is the data set's number `start`."""
         seen: dict[str, tuple[int | None, list[list[int | float]]]] = {}
 
         def observe(step: Step, codes: Value) -> None:

@@ -1,25 +1,26 @@
 """How far float32 ("fake") quantization in Keras lies from the bit-true result, on the user's own network and data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size, reading
-from bittrue.analysis.progress import Progress, showing
+from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size
+from bittrue.analysis.evaluating.ending import Ending, ending_of
+from bittrue.analysis.evaluating.executor import InProcess, Unit, run_through
+from bittrue.analysis.progress import Progress
 from bittrue.analysis.simulate import Simulation
-from bittrue.data import Dataset
+from bittrue.data import Batch, Dataset
 from bittrue.display import Column, Table, View
 from bittrue.errors import PlanError
 from bittrue.fixed import Quantizer
 from bittrue.integrations.keras_insert import insert_layers
 from bittrue.integrations.with_keras import keras
 from bittrue.lowering import lower_network
-from bittrue.network import Network
 from bittrue.plan import Plan
-from bittrue.program import Step
+from bittrue.program import FixedNetwork, Step
 from bittrue.result import Result
 from bittrue.simulation.simulator import Simulator
 from bittrue.simulation.values import Value
@@ -131,50 +132,71 @@ def compare(
     network = inserted.network
     chosen = chosen_images(network, dataset, images)
     program = lower_network(network, plan)
-    simulator = Simulator(program)
     tallies = {node.name: _Tally(program.by_name[node.name]) for node in network.nodes if _is_compared(plan, node.name)}
     both = keras.Model(inserted.model.inputs[0], [inserted.values[name] for name in (*tallies, network.output)])
-    flipped: list[int] = []
-    fake_correct, true_correct = 0, 0
-    classifies = _is_classifier(network)
-    size = default_batch_size(network) if batch_size is None else batch_size
-    with showing(progress, "compare", chosen.images) as advance, reading(chosen, size) as batches:
-        for batch in batches:
-            *layers, outputs = (np.asarray(values) for values in both.predict_on_batch(batch.x))
-            fake = dict(zip(tallies, layers, strict=True))
-
-            def observe(step: Step, codes: Value, fake: Mapping[str, NDArray[np.float32]] = fake) -> None:
-                if step.name in tallies:
-                    tallies[step.name].add(fake[step.name], codes.reals())
-
-            true = simulator.run(batch.x, observe).outputs
-            if classifies:
-                fake_classes, true_classes = outputs.argmax(axis=-1), true.argmax(axis=-1)
-                flipped += (batch.start + np.flatnonzero(fake_classes != true_classes)).tolist()
-                if batch.y is not None:
-                    fake_correct += int(np.count_nonzero(fake_classes == batch.y))
-                    true_correct += int(np.count_nonzero(true_classes == batch.y))
-            advance(len(batch.x))
-    labelled = classifies and chosen.labels is not None
+    ending = ending_of(network)
+    found: list[_Predicted] = []
+    work = _Comparing(program, both, tallies, ending)
+    executor = InProcess(chosen, default_batch_size(network) if batch_size is None else batch_size)
+    run_through(executor, work, Unit(plan, range(chosen.images)), found.append, progress, "compare")
+    labelled = ending.is_classes and chosen.labels is not None
     return Comparison(
         network=network.hash,
         plan=plan.hash,
         data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images},
         images=chosen.images,
         layers=tuple(tally.difference for tally in tallies.values()),
-        flipped=tuple(flipped) if classifies else None,
-        keras_correct=fake_correct if labelled else None,
-        correct=true_correct if labelled else None,
+        flipped=tuple(image for part in found for image in part.flipped) if ending.is_classes else None,
+        keras_correct=sum(part.keras_correct for part in found) if labelled else None,
+        correct=sum(part.correct for part in found) if labelled else None,
     )
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """Of a batch: the images that are classified otherwise, and how many Keras and the bit-true network have right."""
+
+    flipped: tuple[int, ...] = ()
+    keras_correct: int = 0
+    correct: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Comparing:
+    """The work of running each batch twice, in this process; both: the Keras model of all tallied outputs and the
+    network's."""
+
+    program: FixedNetwork
+    both: Any
+    tallies: "Mapping[str, _Tally]"
+    ending: Ending
+
+    def prepare(self, plan: Plan) -> Callable[[Batch], _Predicted]:
+        simulator = Simulator(self.program)
+
+        def compute(batch: Batch) -> _Predicted:
+            *layers, outputs = (np.asarray(values) for values in self.both.predict_on_batch(batch.x))
+            fake = dict(zip(self.tallies, layers, strict=True))
+
+            def observe(step: Step, codes: Value) -> None:
+                if step.name in self.tallies:
+                    self.tallies[step.name].add(fake[step.name], codes.reals())
+
+            true = simulator.run(batch.x, observe).outputs
+            return self._predicted(batch, outputs, true) if self.ending.is_classes else _Predicted()
+
+        return compute
+
+    def _predicted(self, batch: Batch, fake: NDArray[np.float32], true: NDArray[np.float64]) -> _Predicted:
+        ours, theirs = self.ending.predictions(true), self.ending.predictions(fake)
+        flipped = tuple((batch.start + np.flatnonzero(ours != theirs)).tolist())
+        if batch.y is None:
+            return _Predicted(flipped)
+        return _Predicted(flipped, int(np.count_nonzero(theirs == batch.y)), int(np.count_nonzero(ours == batch.y)))
 
 
 def _is_compared(plan: Plan, node: str) -> bool:
     return isinstance(plan.sites[f"{node}.output"], Quantizer)
-
-
-def _is_classifier(network: Network) -> bool:
-    shape = network.by_name[network.output].shape
-    return len(shape) == 1 and shape[0] > 1
 
 
 class _Tally:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from bittrue.analysis.accumulators import AccumulatorWidths
 from bittrue.analysis.charts.reach import SiteReach, site_reaches
+from bittrue.analysis.evaluating.metrics import metric_named
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.tracing.trace_result import Trace
 from bittrue.analysis.verdict import Row
@@ -16,9 +17,6 @@ from bittrue.files import read_json
 from bittrue.plan import Plan, Ranges
 
 _Content = TypeVar("_Content")
-
-ACCURACY_METRICS = ("accuracy", "binary")
-"""The metrics whose rows have an accuracy; the others' have a distance from the float outputs."""
 
 _VERIFICATION_KEYS = ("plan", "against", "images", "values", "mismatches", "first", "not_compared")
 _SIMULATION_KEYS = ("plan", "exact", "layers")
@@ -47,7 +45,8 @@ class Evidence:
 
     @property
     def measures_accuracy(self) -> bool:
-        return self.sweep.metric in ACCURACY_METRICS
+        """Whether the rows have an accuracy; else they have a distance from the float outputs."""
+        return _measures_accuracy(self.sweep)
 
     @property
     def plan_row(self) -> Row | None:
@@ -101,9 +100,13 @@ def _sweep(path: Path) -> Sweep:
         raise BittrueError(f"{path} doesn't begin with a float row: run the sweep again.")
     for row in sweep.rows:
         judged = (row.accuracy, row.accuracy_interval, row.accuracy_over_ties)
-        if sweep.metric in ACCURACY_METRICS and None in judged:
+        if _measures_accuracy(sweep) and None in judged:
             raise BittrueError(f"{path}: the row {row.name} lacks its accuracy, interval or ties: run the sweep again.")
     return sweep
+
+
+def _measures_accuracy(sweep: Sweep) -> bool:
+    return metric_named(sweep.metric).shown.section == "accuracy"
 
 
 def _optional(path: Path, parse: Callable[[Any, str], _Content]) -> _Content | None:

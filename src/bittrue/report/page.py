@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bittrue.analysis.charts import specifications as charts
+from bittrue.analysis.evaluating.metrics import metric_named
 from bittrue.analysis.verdict import SIGNIFICANCE
 from bittrue.files import write_bytes, write_text
 from bittrue.plan import describe_spec
@@ -91,12 +92,8 @@ def script_hash(script: str) -> str:
 
 
 def _specifications(evidence: Evidence) -> dict[str, charts.Specification]:
-    rows = evidence.sweep.rows
-    drawn: dict[str, charts.Specification] = {}
-    if evidence.measures_accuracy:
-        drawn["accuracy"] = charts.accuracy_chart(rows)
-    else:
-        drawn["deviation"] = charts.deviation_chart(rows, evidence.sweep.metric)
+    shown = metric_named(evidence.sweep.metric).shown
+    drawn: dict[str, charts.Specification] = {shown.section: shown.chart(evidence.sweep.rows)}
     if evidence.reaches:
         drawn["ranges"] = charts.ranges_chart(evidence.reaches)
     return drawn

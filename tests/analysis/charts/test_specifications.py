@@ -6,6 +6,7 @@ import pytest
 
 from bittrue.analysis.charts import specifications as charts
 from bittrue.analysis.charts.reach import site_reaches
+from bittrue.analysis.evaluating.metrics import metric_named
 from report.folders import IMAGES, plan, ranges, sweep
 
 
@@ -53,7 +54,7 @@ def test_without_a_plan_the_values_stand_alone() -> None:
 
 
 def test_on_the_page_charts_fill_their_place_and_as_pictures_they_have_a_width() -> None:
-    specification = charts.deviation_chart(sweep(metric="mse").rows, "mse")
+    specification = metric_named("mse").shown.chart(sweep(metric="mse").rows)
     assert specification["width"] == "container"
     svg = charts.to_svg(specification)
     assert 'width="720"' in svg

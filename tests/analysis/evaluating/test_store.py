@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from bittrue.analysis.evaluating import store as store_module
-from bittrue.analysis.evaluating.store import BatchRecord, Store, Study, gaps
+from bittrue.analysis.evaluating.record import Record, gaps
+from bittrue.analysis.evaluating.store import Facts, Store, Study
 from bittrue.errors import StoreError
 
 STUDY = Study("sha256:network", "sha256:data", {"batch_norm": "raw", "images": 10_000})
 
 
-def record(start: int, images: int, extra: int = 0) -> BatchRecord:
+def record(start: int, images: int, extra: int = 0) -> Record:
     generator = np.random.default_rng(start + extra)
-    return BatchRecord(
+    return Record(
         start,
         images,
         {
@@ -30,7 +31,7 @@ def record(start: int, images: int, extra: int = 0) -> BatchRecord:
     )
 
 
-def assert_same(ours: BatchRecord, expected: BatchRecord) -> None:
+def assert_same(ours: Record, expected: Record) -> None:
     assert (ours.start, ours.images, ours.counters) == (expected.start, expected.images, expected.counters)
     assert list(ours.arrays) == list(expected.arrays)
     for name, array in expected.arrays.items():
@@ -40,19 +41,39 @@ def assert_same(ours: BatchRecord, expected: BatchRecord) -> None:
 
 def test_what_is_added_is_finished_in_order(tmp_path: Path) -> None:
     with Store.open(tmp_path / "results.sqlite", STUDY) as store:
-        assert store.row("float") is None
-        assert store.finished("float") == []
-        store.begin("float", {"name": "float"})
-        store.begin("float", {"name": "float", "note": "ü"})
-        store.begin("sha256:plan", {})
+        assert store.finished("float") is None
+        assert store.records("float") == []
+        store.describe("float", "float")
+        store.describe("float", "ü")
+        store.describe("sha256:plan", "W=8")
         for start, images in [(40, 2), (0, 16), (16, 24)]:
             store.add("float", record(start, images))
     with Store.open(tmp_path / "results.sqlite", STUDY) as store:
-        assert store.row("float") == {"name": "float", "note": "ü"}
-        assert store.finished("sha256:plan") == []
-        for ours, (start, images) in zip(store.finished("float"), [(0, 16), (16, 24), (40, 2)], strict=True):
+        assert store.records("sha256:plan") == []
+        for ours, (start, images) in zip(store.records("float"), [(0, 16), (16, 24), (40, 2)], strict=True):
             assert_same(ours, record(start, images))
     assert [path.name for path in tmp_path.iterdir()] == ["results.sqlite"]
+
+
+def test_a_row_is_finished_when_its_facts_are_known(tmp_path: Path) -> None:
+    facts = Facts(True, {"ü.weight": 2**70}, [{"node": "conv", "bound_bits": 7.5}])
+    with Store.open(tmp_path / "x", STUDY) as store:
+        store.describe("sha256:plan", "W=8")
+        assert store.finished("sha256:plan") is None
+        store.describe("sha256:plan", "W=8", facts)
+    with Store.open(tmp_path / "x", STUDY) as store:
+        assert store.finished("sha256:plan") == facts
+
+
+def test_the_metadata_are_those_that_stores_written_before_have(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "x", STUDY) as store:
+        store.describe("float", "float")
+        store.describe("sha256:plan", "W=8", Facts(False, {"b": 1, "a": 0}, []))
+        written = store.connection.execute("SELECT key, metadata FROM rows ORDER BY id").fetchall()
+    assert written == [
+        ("float", '{"name":"float"}'),
+        ("sha256:plan", '{"exact":false,"layers":[],"name":"W=8","parameter_overflows":{"a":0,"b":1}}'),
+    ]
 
 
 def test_studies_do_not_see_each_other(tmp_path: Path) -> None:
@@ -60,36 +81,36 @@ def test_studies_do_not_see_each_other(tmp_path: Path) -> None:
     reordered = Study("sha256:network", "sha256:data", {"images": 10_000, "batch_norm": "raw"})
     assert STUDY.key == reordered.key != other.key
     with Store.open(tmp_path / "x", STUDY) as store:
-        store.begin("float", {})
+        store.describe("float", "float")
         store.add("float", record(0, 4))
     with Store.open(tmp_path / "x", other) as store:
-        assert store.row("float") is None
-        assert store.finished("float") == []
+        assert store.finished("float") is None
+        assert store.records("float") == []
     with Store.open(tmp_path / "x", reordered) as store:
-        assert len(store.finished("float")) == 1
+        assert len(store.records("float")) == 1
 
 
 def test_nothing_is_stored_twice_and_nothing_without_its_row(tmp_path: Path) -> None:
     with Store.open(tmp_path / "x", STUDY) as store:
-        with pytest.raises(ValueError, match="never begun"):
+        with pytest.raises(ValueError, match="never described"):
             store.add("float", record(0, 4))
-        store.begin("float", {})
+        store.describe("float", "float")
         store.add("float", record(4, 4))
         for start, images in [(4, 4), (0, 5), (7, 4), (5, 1), (0, 20)]:
             with pytest.raises(ValueError, match="finished already"):
                 store.add("float", record(start, images))
         store.add("float", record(0, 4))
         store.add("float", record(8, 1))
-        assert [entry.start for entry in store.finished("float")] == [0, 4, 8]
+        assert [entry.start for entry in store.records("float")] == [0, 4, 8]
 
 
 def test_a_record_is_checked_when_it_is_made() -> None:
     with pytest.raises(ValueError, match="'loss' is float32"):
-        BatchRecord(0, 2, {"loss": np.zeros(2, np.float32)}, {})
+        Record(0, 2, {"loss": np.zeros(2, np.float32)}, {})
     with pytest.raises(ValueError, match="'loss' is"):
-        BatchRecord(0, 2, {"loss": np.zeros(3)}, {})
+        Record(0, 2, {"loss": np.zeros(3)}, {})
     with pytest.raises(ValueError, match="0 images"):
-        BatchRecord(0, 0, {}, {})
+        Record(0, 0, {}, {})
 
 
 def test_gaps() -> None:
@@ -105,10 +126,11 @@ WRITER = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from test_store import STUDY, record
-from bittrue.analysis.evaluating.store import Store, gaps
+from bittrue.analysis.evaluating.record import gaps
+from bittrue.analysis.evaluating.store import Store
 with Store.open(sys.argv[1], STUDY) as store:
-    store.begin("float", {})
-    for gap in gaps(store.finished("float"), 100_000):
+    store.describe("float", "float")
+    for gap in gaps(store.records("float"), 100_000):
         for start in range(gap.start, gap.stop, 7):
             store.add("float", record(start, 7))
             print(start, flush=True)
@@ -146,7 +168,7 @@ def test_killed_writers_lose_nothing_and_leave_nothing_half(tmp_path: Path) -> N
             reported += lines + len(process.stdout.read().splitlines())
             assert process.wait(10) == -signal.SIGKILL
         with Store.open(path, STUDY) as store:
-            records = store.finished("float")
+            records = store.records("float")
         # What was reported is there; the batch after it may have been on the disk before its report was out.
         assert reported <= len(records) <= reported + 1
         reported = len(records)
@@ -158,7 +180,7 @@ def test_killed_writers_lose_nothing_and_leave_nothing_half(tmp_path: Path) -> N
 def test_a_writer_killed_inside_a_transaction(tmp_path: Path) -> None:
     path = tmp_path / "results.sqlite"
     with Store.open(path, STUDY) as store:
-        store.begin("float", {})
+        store.describe("float", "float")
         store.add("float", record(0, 7))
     with start_process(INTERRUPTED, path) as process:
         assert process.stdout is not None
@@ -167,10 +189,10 @@ def test_a_writer_killed_inside_a_transaction(tmp_path: Path) -> None:
         process.wait(10)
     assert (tmp_path / "results.sqlite-wal").stat().st_size > 4000 * 400  # it was in the middle, as the test means it
     with Store.open(path, STUDY) as store:
-        (ours,) = store.finished("float")
+        (ours,) = store.records("float")
         assert_same(ours, record(0, 7))
         store.add("float", record(7, 3))  # batch sizes may differ between runs
-        assert gaps(store.finished("float"), 10) == ()
+        assert gaps(store.records("float"), 10) == ()
 
 
 def test_a_second_process_is_told_and_the_first_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,36 +206,36 @@ def test_a_second_process_is_told_and_the_first_goes_on(tmp_path: Path, monkeypa
         assert before
         process.kill()
     with Store.open(tmp_path / "x", STUDY) as store:
-        assert len(store.finished("float")) >= 2
+        assert len(store.records("float")) >= 2
         with pytest.raises(StoreError, match="in use"), Store.open(tmp_path / "x", STUDY):
             pass
 
 
 def test_an_error_of_ours_leaves_the_store_usable(tmp_path: Path) -> None:
     with Store.open(tmp_path / "x", STUDY) as store:
-        store.begin("float", {})
+        store.describe("float", "float")
         with pytest.raises(TypeError):
-            store.add("float", BatchRecord(0, 1, {}, {"overflows": {"a": object()}}))  # type: ignore[dict-item]
+            store.add("float", Record(0, 1, {}, {"overflows": {"a": object()}}))  # type: ignore[dict-item]
         store.add("float", record(0, 1))
     with pytest.raises(KeyboardInterrupt), Store.open(tmp_path / "x", STUDY) as store:
         store.add("float", record(1, 1))
         raise KeyboardInterrupt
     with Store.open(tmp_path / "x", STUDY) as store:
-        assert len(store.finished("float")) == 2
+        assert len(store.records("float")) == 2
 
 
 def filled(path: Path) -> Path:
     with Store.open(path, STUDY) as store:
-        store.begin("float", {"name": "float"})
+        store.describe("float", "float")
         for start in range(0, 4000, 100):
             store.add("float", record(start, 100))
     return path
 
 
-def read_all(path: Path) -> list[BatchRecord]:
+def read_all(path: Path) -> list[Record]:
     with Store.open(path, STUDY) as store:
-        store.row("float")
-        return store.finished("float")
+        store.finished("float")
+        return store.records("float")
 
 
 def test_files_that_are_not_stores(tmp_path: Path) -> None:

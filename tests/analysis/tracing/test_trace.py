@@ -424,13 +424,13 @@ def test_a_network_that_predicts_nothing_is_judged_by_its_error(tmp_path: Path) 
 
 
 def test_batches_and_memory_change_nothing(monkeypatch: pytest.MonkeyPatch, network: Network, tmp_path: Path) -> None:
-    from bittrue.analysis.tracing import trace as trace_module
+    from bittrue.analysis.evaluating import prefixes
 
     dataset = random_images(tmp_path)
     plan = study_plan(network, 1, word_length=4)
     whole = without_float(trace(network, plan, dataset, images=13))
     assert without_float(trace(network, plan, dataset, images=13, batch_size=3)) == whole
-    monkeypatch.setattr(trace_module, "KEPT_BYTES", 8 * 1024 * 3)
+    monkeypatch.setattr(prefixes, "KEPT_BYTES", 8 * 1024 * 3)
     assert without_float(trace(network, plan, dataset, images=13)) == whole
 
 

@@ -5,7 +5,8 @@ own colour, light or dark, and black in a picture.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from math import ceil, floor, log2
@@ -33,6 +34,15 @@ _FORMAT = "format, from its last bit to its reach"
 _VALUES = "values, from the median to 99.8 %"
 _MISFIT = "values that don’t fit the format"
 _TAIL = "from there to the largest value"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The axis of what is measured of each row; value: None where a row has no finite one."""
+
+    title: str
+    value: Callable[[Row], float | None]
+    logarithmic: bool = False
 
 
 def accuracy_chart(rows: Sequence[Row]) -> Specification:
@@ -81,20 +91,20 @@ def accuracy_chart(rows: Sequence[Row]) -> Specification:
     return _specification(chart, _ACCURACY_HEIGHT, "Accuracy of each row, beside the float network's.")
 
 
-def deviation_chart(rows: Sequence[Row], metric: str) -> Specification:
-    """The distance from the float outputs against bits, for the metrics mse and sqnr.
+def deviation_chart(rows: Sequence[Row], axis: Axis) -> Specification:
+    """The distance from the float outputs against bits.
 
     Left out: rows without a finite value, and an error of 0, which has no place on a logarithmic axis.
     """
     import altair as alt
 
     title, labels = axis_labels([row.name for row in rows[1:]])
-    found = [row.mse if metric == "mse" else row.sqnr for row in rows[1:]]
+    found = [axis.value(row) for row in rows[1:]]
     points = [{"label": label, "value": value} for label, value in zip(labels, found, strict=True) if value]
-    scale, unit = (alt.Scale(type="log"), "mean squared error") if metric == "mse" else (alt.Scale(), "SQNR in dB")
+    scale = alt.Scale(type="log") if axis.logarithmic else alt.Scale()
     x = alt.X("label:N", title=title, scale=alt.Scale(domain=labels), axis=alt.Axis(labelAngle=0))
-    y = alt.Y("value:Q", title=unit, scale=scale)
-    tooltip = [alt.Tooltip("label:N", title=title), alt.Tooltip("value:Q", title=unit, format=".4g")]
+    y = alt.Y("value:Q", title=axis.title, scale=scale)
+    tooltip = [alt.Tooltip("label:N", title=title), alt.Tooltip("value:Q", title=axis.title, format=".4g")]
     data = alt.Chart(alt.Data(values=points))
     chart = alt.layer(
         data.mark_line(color=_GREY, strokeWidth=1.5).encode(x=x, y=y),
@@ -243,23 +253,21 @@ def _with_width(specification: Specification) -> Specification:
 
 
 def _accuracy_point(row: Row, label: str) -> dict[str, Any]:
-    assert row.accuracy is not None
-    assert row.accuracy_interval is not None
-    assert row.accuracy_over_ties is not None
-    low, high = row.accuracy_interval
-    tie_low, tie_high = row.accuracy_over_ties
+    accuracy = 100 * row.share.accuracy
+    low, high = (100 * end for end in row.share.interval)
+    tie_low, tie_high = (100 * end for end in row.share.over_ties)
     return {
         "name": row.name,
         "label": label,
-        "kind": _DIFFERENT if row.p_value is not None and row.p_value < SIGNIFICANCE else _SAME,
-        "accuracy": 100 * row.accuracy,
-        "low": 100 * low,
-        "high": 100 * high,
-        "tie_low": 100 * tie_low,
-        "tie_high": 100 * tie_high,
-        "text": f"{100 * row.accuracy:.1f}" if label else f"float {100 * row.accuracy:.2f} %",
-        "interval": f"{100 * low:.2f} to {100 * high:.2f} %",
-        "ties": f"{100 * tie_low:.2f} to {100 * tie_high:.2f} %",
+        "kind": _DIFFERENT if row.flips is not None and row.flips.differ else _SAME,
+        "accuracy": accuracy,
+        "low": low,
+        "high": high,
+        "tie_low": tie_low,
+        "tie_high": tie_high,
+        "text": f"{accuracy:.1f}" if label else f"float {accuracy:.2f} %",
+        "interval": f"{low:.2f} to {high:.2f} %",
+        "ties": f"{tie_low:.2f} to {tie_high:.2f} %",
     }
 
 

@@ -1,88 +1,111 @@
-"""What is asked of a network's outputs, checked against network and data before anything is computed."""
+"""What a metric says of a network's outputs, batch by batch: the work of sweeps and simulations."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bittrue.analysis.evaluating.metrics import (
-    EndsIn,
-    PerImage,
-    PerImageDeviation,
-    tally,
-    tally_binary,
-    tally_deviation,
-)
+from bittrue.analysis.evaluating.ending import Ending, ending_of
+from bittrue.analysis.evaluating.metrics import metric_named
+from bittrue.analysis.evaluating.metrics.metric import ByFloat, ByLabels, Metric
+from bittrue.analysis.evaluating.record import Record
 from bittrue.data import Batch, Dataset
-from bittrue.errors import BittrueError
+from bittrue.errors import DataError
+from bittrue.lowering import lower_network
 from bittrue.network import Network
-from bittrue.operators import ends_in_probabilities
+from bittrue.plan import Plan
+from bittrue.program import FixedNetwork
+from bittrue.simulation.float_model import FloatModel
+from bittrue.simulation.simulator import BatchResult, Simulator
 
-Metric = Literal["accuracy", "binary", "mse", "sqnr"]
-
-
-@dataclass(frozen=True)
-class Question:
-    """metric: B13. ends_in: what the values of the network's output are."""
-
-    metric: Metric
-    ends_in: EndsIn
-
-    @property
-    def needs_float(self) -> bool:
-        """Whether a batch is judged by the float outputs for it, instead of by labels."""
-        return self.metric in ("mse", "sqnr")
-
-    def per_image(
-        self, outputs: NDArray[np.float64], batch: Batch, float_outputs: NDArray[np.float64] | None
-    ) -> PerImage | PerImageDeviation:
-        """The records of one batch; `float_outputs` where `needs_float`."""
-        if float_outputs is not None:
-            return tally_deviation(outputs, float_outputs, first_image=batch.start)
-        assert batch.y is not None
-        judge = tally_binary if self.metric == "binary" else tally
-        return judge(outputs, batch.y, ends_in=self.ends_in, first_image=batch.start)
+Judge = Callable[[Batch, NDArray[np.float64], Mapping[str, Mapping[str, int]]], Record]
+"""Makes the record of a batch from its outputs and counters."""
 
 
-def question(network: Network, dataset: Dataset, metric: str) -> Question:
-    """The question `metric` of this network on this data.
+class Evaluation:
+    """The work (executor.py) that gives a Record a batch: what the metric says of each image, and under a plan the
+    counters `overflows` and `peaks`."""
 
-    Raises: BittrueError for an unknown metric, or one that the outputs' shape has no answer to; DataError for data
-    without labels where the metric needs them, and for labels that no output stands for.
+    def __init__(self, network: Network, metric: Metric | None) -> None:
+        """metric: None where nothing is asked of the outputs."""
+        self.network, self.metric = network, metric
+        self._ending = ending_of(network)
+        self._lowered: tuple[Plan, FixedNetwork] | None = None
+
+    def program(self, plan: Plan) -> FixedNetwork:
+        """The plan's program; the last one is kept, so that whoever asks first and the work here lower it once."""
+        if self._lowered is None or self._lowered[0] is not plan:
+            self._lowered = None  # one in memory at a time
+            self._lowered = plan, lower_network(self.network, plan)
+        return self._lowered[1]
+
+    def prepare(self, plan: Plan | None) -> Callable[[Batch], Record]:
+        judge = self.judge()
+        if plan is None:
+            model = FloatModel(self.network)
+            return lambda batch: judge(batch, model.run(batch.x).astype(np.float64), {})
+        simulator = Simulator(self.program(plan))
+
+        def compute(batch: Batch) -> Record:
+            result = simulator.run(batch.x)
+            return judge(batch, result.outputs, counters(result))
+
+        return compute
+
+    def judge(self) -> Judge:
+        """What makes records; where the metric goes by the float outputs it runs the float network, too."""
+        metric, ending = self.metric, self._ending
+        if metric is None:
+            return lambda batch, outputs, counters: Record(batch.start, len(batch.x), {}, counters)
+        reference = _float_outputs(self.network) if isinstance(metric.judged, ByFloat) else _labels
+
+        def record(batch: Batch, outputs: NDArray[np.float64], counters: Mapping[str, Mapping[str, int]]) -> Record:
+            arrays = metric.tally(outputs, reference(batch), ending, batch.start)
+            return Record(batch.start, len(batch.x), arrays, counters)
+
+        return record
+
+
+def counters(result: BatchResult) -> dict[str, dict[str, int]]:
+    """What a record counts of a simulated batch."""
+    return {"overflows": result.overflows, "peaks": result.peaks}
+
+
+def check_metric(metric: Metric, network: Network, dataset: Dataset) -> None:
+    """Refuse a metric that network and data have no answer to, before anything is computed.
+
+    Raises: BittrueError for outputs whose shape has no answer; DataError for data without labels where the metric needs
+    them, and for labels that no output stands for.
     """
-    known = next((name for name in get_args(Metric) if name == metric), None)
-    if known is None:
-        raise BittrueError(f"There is no metric {metric!r}: choose one of {', '.join(get_args(Metric))}.")
-    asked = Question(known, "probabilities" if ends_in_probabilities(network) else "logits")
-    if not asked.needs_float:
-        shape = network.by_name[network.output].shape
-        # Outputs of the wrong shape are refused now by what would refuse them after the first batch.
-        asked.per_image(np.zeros((1, *shape)), Batch(np.zeros((1, 1), np.float32), np.zeros(1, np.int64), 0), None)
-        dataset.check_classes(2 if known == "binary" else shape[0])
-    return asked
+    if isinstance(metric.judged, ByLabels):
+        dataset.check_classes(metric.judged.classes(ending_of(network).shape))
 
 
-def question_by_shape(network: Network, dataset: Dataset) -> Question | None:
-    """What can be asked by itself: accuracy of a classifier where the data has labels; else None.
+def metric_by_shape(network: Network, dataset: Dataset) -> Metric | None:
+    """What can be asked by itself: the accuracy of what ends in classes where the data has labels; else None.
 
     Raises: DataError for labels that no output stands for.
     """
-    shape = network.by_name[network.output].shape
-    if dataset.labels is None:
+    metric = _own_metric(ending_of(network))
+    if metric is None or dataset.labels is None:
         return None
-    if len(shape) == 1 and shape[0] > 1:
-        return question(network, dataset, "accuracy")
-    if shape in ((), (1,)) and ends_in_probabilities(network):
-        return question(network, dataset, "binary")
-    return None
+    check_metric(metric, network, dataset)
+    return metric
 
 
-def combined(parts: Iterable[Mapping[str, int]], how: Callable[[int, int], int]) -> dict[str, int]:
-    """The batches' counters as one, names in the order in which they come; `how` joins two of a name."""
-    totals: dict[str, int] = {}
-    for part in parts:
-        for name, number in part.items():
-            totals[name] = how(totals[name], number) if name in totals else number
-    return totals
+def _own_metric(ending: Ending) -> Metric | None:
+    if ending.is_classes:
+        return metric_named("accuracy")
+    return metric_named("binary") if ending.is_binary else None
+
+
+def _float_outputs(network: Network) -> Callable[[Batch], NDArray[Any]]:
+    model = FloatModel(network)
+    return lambda batch: model.run(batch.x).astype(np.float64)
+
+
+def _labels(batch: Batch) -> NDArray[Any]:
+    if batch.y is None:
+        raise DataError(f"Image {batch.start} has no label, and accuracy and loss need them, in an array y.")
+    return batch.y

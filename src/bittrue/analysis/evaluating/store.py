@@ -1,9 +1,9 @@
-"""The results store: every finished batch of every row of a study, in one SQLite file.
+"""The results store: the record of every finished batch of every row of a study, in one SQLite file.
 
 A sweep that was killed opens the store again, reads what is finished and goes on at the first gap; nothing is
-evaluated twice. One process writes at a time: it holds the file's lock from opening to closing, and the system frees
-the lock of a process that dies. A batch is added in one transaction and is on the disk when `add` returns, or isn't
-there at all.
+evaluated twice. Whoever drives the evaluation writes, and nobody else: that process holds the file's lock from opening
+to closing, and the system frees the lock of a process that dies. A batch is added in one transaction and is on the
+disk when `add` returns, or isn't there at all.
 
 The tables: `studies` (key: sha256 of the network's hash, the data's hash and the options; description: these as JSON),
 `rows` (key: the sha256 of a plan, or "float"; metadata: JSON), and `batches`, whose records say in `layout` (JSON:
@@ -17,13 +17,13 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bittrue.analysis.evaluating.record import Record, stored_dtype
 from bittrue.errors import StoreError
 from bittrue.files import check_ordinary
 
@@ -60,25 +60,17 @@ class Study:
         return _json({"network": self.network, "data": self.data, "options": self.options})
 
 
-@dataclass(frozen=True, eq=False)
-class BatchRecord:
-    """The images [start, start + images) of one row.
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a row when all its images are finished.
 
-    `arrays`: per-image results by name, each of the shape (images,) and one of the dtypes bool, int32, int64, float64.
-    `counters`: integers by group and name, such as {"overflows": {"conv1.output": 3}}.
+    exact: proven for every layer, and `layers` says how, an object a layer. parameter_overflows: by site; they depend
+    on no image.
     """
 
-    start: int
-    images: int
-    arrays: Mapping[str, NDArray[Any]]
-    counters: Mapping[str, Mapping[str, int]]
-
-    def __post_init__(self) -> None:
-        if self.start < 0 or self.images < 1:
-            raise ValueError(f"a batch of {self.images} images from {self.start} on")
-        for name, array in self.arrays.items():
-            if array.shape != (self.images,) or _dtype(array) not in ("|b1", "<i4", "<i8", "<f8"):
-                raise ValueError(f"'{name}' is {array.dtype}{array.shape} in a batch of {self.images} images")
+    exact: bool
+    parameter_overflows: Mapping[str, int]
+    layers: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +101,10 @@ class Store:
                 (number,) = connection.execute("SELECT id FROM studies WHERE key = ?", (study.key,)).fetchone()
             yield cls(Path(path), connection, number)
 
-    def begin(self, row_key: str, metadata: Mapping[str, object]) -> None:
-        """Make the row `row_key` known, or replace its metadata; batches can be added to it from now on."""
+    def describe(self, row_key: str, name: str, facts: Facts | None = None) -> None:
+        """Make the row `row_key` known by its name, so that records can be added to it; `facts`: once all of them
+        are."""
+        metadata = {"name": name} | ({} if facts is None else asdict(facts))
         with _sentences(self.path), _transaction(self.connection):
             self.connection.execute(
                 "INSERT INTO rows (study, key, metadata) VALUES (?, ?, ?) "
@@ -118,21 +112,26 @@ class Store:
                 (self.study, row_key, _json(metadata)),
             )
 
-    def row(self, row_key: str) -> dict[str, Any] | None:
-        """The metadata of a row, or None where it was never begun."""
+    def finished(self, row_key: str) -> Facts | None:
+        """What is known of a row that is finished; None where it isn't, or was never described.
+
+        Raises: StoreError where it isn't what was written.
+        """
         with _sentences(self.path):
             found = self.connection.execute(
                 "SELECT metadata FROM rows WHERE study = ? AND key = ?", (self.study, row_key)
             ).fetchone()
         try:
-            return None if found is None else dict(json.loads(found[0]))
-        except ValueError:
+            metadata = {} if found is None else json.loads(found[0])
+            names = [entry.name for entry in fields(Facts)]
+            return Facts(**{name: metadata[name] for name in names}) if "layers" in metadata else None
+        except (KeyError, TypeError, ValueError):
             raise StoreError(_damaged(self.path)) from None
 
-    def finished(self, row_key: str) -> list[BatchRecord]:
-        """The finished batches of a row in the order of their images; none where the row was never begun.
+    def records(self, row_key: str) -> list[Record]:
+        """The records of a row in the order of their images; none where it was never described.
 
-        Raises: StoreError where a batch isn't what was written.
+        Raises: StoreError where one isn't what was written.
         """
         with _sentences(self.path):
             found = self.connection.execute(
@@ -142,20 +141,20 @@ class Store:
             ).fetchall()
         return [self._decode(*record) for record in found]
 
-    def add(self, row_key: str, record: BatchRecord) -> None:
-        """Add a finished batch to a row that was begun; it is on the disk when this returns.
+    def add(self, row_key: str, record: Record) -> None:
+        """Add a record to a row that was described; it is on the disk when this returns.
 
-        Raises: ValueError where the row was never begun, or some of the images are finished already.
+        Raises: ValueError where the row was never described, or some of the images are finished already.
         """
-        layout = _json([[name, _dtype(array)] for name, array in record.arrays.items()])
-        payload = b"".join(array.astype(_dtype(array)).tobytes() for array in record.arrays.values())
+        layout = _json([[name, stored_dtype(array)] for name, array in record.arrays.items()])
+        payload = b"".join(array.astype(stored_dtype(array)).tobytes() for array in record.arrays.values())
         stored = (record.start, record.images, layout, payload, _json(record.counters))
         with _sentences(self.path), _transaction(self.connection):
             row = self.connection.execute(
                 "SELECT id FROM rows WHERE study = ? AND key = ?", (self.study, row_key)
             ).fetchone()
             if row is None:
-                raise ValueError(f"the row {row_key} was never begun")
+                raise ValueError(f"the row {row_key} was never described")
             end = record.start + record.images
             overlap = "SELECT start FROM batches WHERE row = ? AND start < ? AND start + images > ?"
             if self.connection.execute(overlap, (row[0], end, record.start)).fetchone():
@@ -165,24 +164,14 @@ class Store:
                 (row[0], *stored, _checksum(*stored)),
             )
 
-    def _decode(
-        self, start: int, images: int, layout: str, payload: bytes, counters: str, checksum: int
-    ) -> BatchRecord:
+    def _decode(self, start: int, images: int, layout: str, payload: bytes, counters: str, checksum: int) -> Record:
         if _checksum(start, images, layout, payload, counters) != checksum:
             raise StoreError(_damaged(self.path))
         arrays, place = {}, 0
         for name, dtype in json.loads(layout):
             arrays[name] = np.frombuffer(payload, dtype, images, place)
             place += arrays[name].nbytes
-        return BatchRecord(start, images, arrays, json.loads(counters))
-
-
-def gaps(records: Sequence[BatchRecord], images: int) -> tuple[range, ...]:
-    """The images of [0, images) that no record covers, in order; `records` as `Store.finished` gives them."""
-    ends = [0, *(record.start + record.images for record in records)]
-    starts = [*(record.start for record in records), images]
-    between = (range(end, min(start, images)) for end, start in zip(ends, starts, strict=True))
-    return tuple(gap for gap in between if gap)
+        return Record(start, images, arrays, json.loads(counters))
 
 
 def _prepare(connection: sqlite3.Connection, path: str | Path) -> None:
@@ -255,7 +244,3 @@ def _json(value: object) -> str:
 
 def _checksum(start: int, images: int, layout: str, payload: bytes, counters: str) -> int:
     return zlib.crc32(b"".join([f"{start},{images}".encode(), layout.encode(), payload, counters.encode()]))
-
-
-def _dtype(array: NDArray[Any]) -> str:
-    return array.dtype.newbyteorder("<").str

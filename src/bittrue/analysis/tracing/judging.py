@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bittrue.analysis.evaluating.evaluation import question_by_shape
+from bittrue.analysis.evaluating.ending import ending_of
+from bittrue.analysis.evaluating.evaluation import metric_by_shape
 from bittrue.analysis.tracing.trace_result import Effect
 from bittrue.data import Dataset
 from bittrue.network import Network
-from bittrue.operators import ends_in_probabilities
 from bittrue.simulation.float_model import FloatModel
 
 _NOTICEABLE = 0.02
@@ -21,16 +21,13 @@ class Judge:
     """The predictions of the float network, the plan, and the plan with sites freed ("cases"), on the same images."""
 
     def __init__(self, network: Network, images: Dataset) -> None:
-        shape = network.by_name[network.output].shape
-        question_by_shape(network, images)  # refuses labels that no output stands for
-        self._threshold: float | None = None
-        if shape in ((), (1,)) and ends_in_probabilities(network):
-            self._threshold = 0.5
-        self.predicts = self._threshold is not None or (len(shape) == 1 and shape[0] > 1)
+        metric_by_shape(network, images)  # refuses labels that no output stands for
+        self._ending = ending_of(network)
+        self.predicts = self._ending.predicts
         self._labels = images.labels if self.predicts else None
         self._images = images.images
         self._model = FloatModel(network)
-        self._float_outputs = np.zeros((images.images, *shape))
+        self._float_outputs = np.zeros((images.images, *self._ending.shape))
         self._float, self._plan = self._empty(), self._empty()
         self._cases: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
 
@@ -129,5 +126,4 @@ class Judge:
         difference = outputs - self._float_outputs[places]
         case[1][places] = np.square(difference).reshape(len(outputs), -1).mean(1)
         if self.predicts:
-            flat = outputs.reshape(len(outputs), -1)
-            case[0][places] = flat.argmax(1) if self._threshold is None else flat[:, 0] > self._threshold
+            case[0][places] = self._ending.predictions(outputs)

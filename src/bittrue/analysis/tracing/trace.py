@@ -4,11 +4,12 @@ All is exact: a freed site is the same program with EXACT or GUARD in one place,
 differs, and only as far as something differs.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
-from bittrue.analysis.evaluating.batches import LARGEST_BATCH, chosen_images, reading
+from bittrue.analysis.evaluating.batches import chosen_images
+from bittrue.analysis.evaluating.prefixes import Prefixes
 from bittrue.analysis.progress import Progress, showing
 from bittrue.analysis.tracing.diagnosis import diagnose_plan, diagnose_site
 from bittrue.analysis.tracing.freeing import free, freed_spec, sites_freed
@@ -19,7 +20,7 @@ from bittrue.analysis.tracing.stops import Stops
 from bittrue.analysis.tracing.trace_result import Effect, SiteTrace, Trace
 from bittrue.data import Dataset
 from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
-from bittrue.lowering import lower_keeping, lower_seen, lower_variant
+from bittrue.lowering import lower_seen, lower_variant
 from bittrue.network import Network
 from bittrue.plan import Plan, Site, Spec, sites_of
 from bittrue.program import FixedNetwork, MultiplyAccumulate
@@ -29,9 +30,6 @@ from bittrue.simulation.simulator import KeptBatch, Simulator
 
 IMAGES = 64
 """How many images are traced where nothing else is said."""
-
-KEPT_BYTES = 1 << 30
-"""What the values of all steps may take that are kept at a time."""
 
 SLOW_PRODUCTS = 1 << 24
 """From how many products an image on sums beyond float64, which has a fast kernel, are not waited for."""
@@ -59,8 +57,7 @@ def trace(
     chosen = chosen_images(network, dataset, images)
     run = _Run(network, plan, chosen, batch_size)
     with showing(progress, f"each of {len(run.specs)} sites freed", chosen.images * len(run.specs)) as advance:
-        for kept, first in run.compute_batches():
-            run.add(kept, first, advance)
+        run.prefixes.each(lambda kept, first: run.add(kept, first, advance))
     return run.result(progress)
 
 
@@ -69,8 +66,8 @@ class _Run:
 
     def __init__(self, network: Network, plan: Plan, images: Dataset, batch_size: int | None) -> None:
         self.network, self.plan, self.images = network, plan, images
-        self.lowered = lower_keeping(network, plan)
-        self.base = Simulator(self.lowered.program)
+        self.prefixes = Prefixes(network, plan, images, batch_size)
+        self.lowered, self.base = self.prefixes.lowered, self.prefixes.base
         self.sites: Mapping[str, Site] = sites_of(network, plan.options)
         self.counts = PlanCounts(self.lowered, self.base, self.sites)
         self.judge = Judge(network, images)
@@ -83,26 +80,9 @@ class _Run:
                 self.specs[name] = spec
         self._programs: dict[str, FixedNetwork] = {}
         self._seen: dict[str, tuple[int, int]] = {}
-        values = sum(prod(step.type.shape) for step in self.lowered.program.steps)
-        self._fitting = max(KEPT_BYTES // (8 * values), 1)
-        largest = min(1 << (self._fitting.bit_length() - 1), LARGEST_BATCH)
-        self._batch_size = largest if batch_size is None else min(batch_size, largest)
-        self._kept: list[tuple[KeptBatch, int]] = []
-
-    def compute_batches(self) -> Iterator[tuple[KeptBatch, int]]:
-        """Every batch with all its values, and the number of its first image."""
-        with reading(self.images, self._batch_size) as batches:
-            for batch in batches:
-                yield self.base.run_keeping(batch.x), batch.start
-
-    def batches(self) -> Iterator[tuple[KeptBatch, int]]:
-        """As `compute_batches`, without computing again what could be kept."""
-        return iter(self._kept) if self._kept else self.compute_batches()
 
     def add(self, kept: KeptBatch, first: int, advance: Callable[[int], None]) -> None:
         """Count one batch, and run it with each site freed."""
-        if self.images.images <= self._fitting:
-            self._kept.append((kept, first))
         self.judge.begin(kept.x, first, self.stops.add_float)
         self.judge.add_plan(kept.result.outputs, first)
         self.stops.add(kept)
@@ -230,9 +210,12 @@ class _Run:
         case = " ".join(names)
         try:
             simulator = Simulator(self._freed(names), self.base)
-            for kept, first in self.batches():
+
+            def add(kept: KeptBatch, first: int) -> None:
                 self.judge.add(case, simulator.run_from(kept), first)
                 advance(len(kept.x))
+
+            self.prefixes.each(add)
         except (CarrierError, FormatError, ModelError, PlanError):
             return None
         return self._effect(case, names)

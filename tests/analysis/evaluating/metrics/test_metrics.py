@@ -7,16 +7,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from bittrue.analysis.evaluating import metrics
-from bittrue.analysis.evaluating.metrics import (
-    PerImage,
-    flips,
-    join,
-    summarise,
+from bittrue.analysis.evaluating.ending import EndsIn
+from bittrue.analysis.evaluating.metrics.accuracy import tally
+from bittrue.analysis.evaluating.metrics.binary import tally_binary
+from bittrue.analysis.evaluating.metrics.classes import PerImage, flips, summarise
+from bittrue.analysis.evaluating.metrics.deviation import (
+    Deviation,
     summarise_deviation,
-    tally,
-    tally_binary,
+    tally_deviation,
 )
+from bittrue.analysis.evaluating.record import joined
 from bittrue.errors import BittrueError, DataError
 
 ROWS = np.array(
@@ -90,13 +90,17 @@ def test_loss_of_logits() -> None:
     assert summarise(records).tied == 1
 
 
+def join(parts: list[PerImage]) -> PerImage:
+    return PerImage(**joined([vars(part) for part in parts]))
+
+
 def random_batch(images: int = 257, classes: int = 10) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(0)
     return generator.integers(0, 9, (images, classes)) / 8, generator.integers(0, classes, images)
 
 
 @pytest.mark.parametrize("ends_in", ["probabilities", "logits"])
-def test_nothing_depends_on_how_the_images_are_batched(ends_in: metrics.EndsIn) -> None:
+def test_nothing_depends_on_how_the_images_are_batched(ends_in: EndsIn) -> None:
     outputs, labels = random_batch()
     whole = tally(outputs, labels, ends_in=ends_in)
     for size in (1, 7, 64):
@@ -144,10 +148,10 @@ def test_binary_logits() -> None:
 
 def test_deviation_from_float() -> None:
     reference = np.array([[1.0, 2.0], [3.0, 0.0]])
-    records = metrics.tally_deviation(np.array([[1.0, 2.5], [3.0, -0.5]]), reference)
+    records = tally_deviation(np.array([[1.0, 2.5], [3.0, -0.5]]), reference)
     result = summarise_deviation(records)
-    assert result == metrics.Deviation(mse=0.125, sqnr=10 * math.log10(7 / 0.25), images=2)
-    assert summarise_deviation(join([metrics.tally_deviation(reference, reference)])).sqnr is None
+    assert result == Deviation(mse=0.125, sqnr=10 * math.log10(7 / 0.25), images=2)
+    assert summarise_deviation(tally_deviation(reference, reference)).sqnr is None
 
 
 def test_flips_both_ways() -> None:

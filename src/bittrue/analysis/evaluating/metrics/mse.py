@@ -1,0 +1,11 @@
+"""The mean squared error against the float outputs."""
+
+from bittrue.analysis.charts.specifications import Axis
+from bittrue.analysis.evaluating.metrics.deviation import deviation_metric
+
+METRIC = deviation_metric(
+    "mse",
+    "Mean squared error against float",
+    Axis("mean squared error", lambda row: row.mse, logarithmic=True),
+    lambda row: f"{row.mse:.3g}",
+)

@@ -129,6 +129,18 @@ def test_an_output_that_is_not_finite_names_its_node(tmp_path: Path) -> None:
         measure_ranges(network, random_images(tmp_path))
 
 
+def test_histograms_of_parts_are_that_of_the_whole() -> None:
+    values = torch.from_numpy(np.random.default_rng(3).standard_normal(1000).astype(np.float32))
+    values *= torch.logspace(-6, 3, 1000)
+    whole, *parts = (StreamingHistogram() for _ in range(5))
+    whole.add(values)
+    for part, piece in zip(parts, values.split(250), strict=True):
+        part.add(piece)
+    for order in (parts[1], parts[3], parts[2]):
+        parts[0].merge(order)
+    assert parts[0].site_range() == whole.site_range()
+
+
 def test_calibration_on_the_training_split_leaves_the_test_whole() -> None:
     test, train = load_dataset("digits"), load_dataset("digits", split="train")
     measured, left = calibration_images(test, 100, train=train)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bittrue.analysis.evaluating.metrics import NAMES as METRICS
 from bittrue.cli.command import command
 from bittrue.cli.options import (
     BatchSize,
@@ -58,9 +59,7 @@ def sweep(
     batch_size: BatchSize = None,
     metric: Annotated[
         str,
-        typer.Option(
-            "--metric", metavar="accuracy|binary|mse|sqnr", help="What is measured; the last two beside float."
-        ),
+        typer.Option("--metric", metavar="|".join(METRICS), help="What is measured; the last two beside float."),
     ] = "accuracy",
     out: Annotated[
         Path | None,

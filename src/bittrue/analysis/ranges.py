@@ -6,7 +6,7 @@ The float network's last bits may depend on the batch size and the machine, and 
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 
 import numpy as np
@@ -18,7 +18,7 @@ from bittrue.analysis.progress import Progress
 from bittrue.data import Batch, Dataset
 from bittrue.errors import BittrueError, DataError
 from bittrue.network import Network
-from bittrue.plan import PlanOptions, Ranges, SiteRange, sites_of
+from bittrue.plan import Octave, PlanOptions, Ranges, SiteRange, sites_of
 from bittrue.plan.ranges import PERCENTILES
 from bittrue.simulation.float_model import FloatModel
 
@@ -75,6 +75,7 @@ class StreamingHistogram:
             zeros=self.zeros,
             percentiles=tuple((percent, self._percentile(percent)) for percent in PERCENTILES),
             histogram=self._kept(),
+            octaves=tuple(self._octaves()),
         )
 
     def _reach(self, exponent: int) -> None:
@@ -91,6 +92,21 @@ class StreamingHistogram:
         """The middle of a bin, moved inside the range."""
         middle = (place + 0.5 - _FINE_BINS / 2) * 2.0**self._exponent / (_FINE_BINS / 2)
         return min(max(middle, self.low), self.high)
+
+    def _octaves(self) -> Iterator[Octave]:
+        """The octaves of the values that are not 0; no bin lies in two, as its edges are multiples of its width."""
+        bins = self._bins.copy()
+        bins[_FINE_BINS // 2] -= self.zeros
+        for negative in (True, False):
+            places = np.flatnonzero(bins)
+            places = places[(places < _FINE_BINS // 2) == negative]
+            magnitudes = np.abs([self._centre(place) for place in places.tolist()])
+            exponents = np.frexp(magnitudes)[1] - 1
+            for exponent in np.unique(exponents).tolist():
+                here = exponents == exponent
+                counts, sizes = bins[places[here]], magnitudes[here]
+                total, squares = float((counts * sizes).sum()), float((counts * sizes**2).sum())
+                yield Octave(negative, exponent, int(counts.sum()), total, squares)
 
     def _percentile(self, percent: float) -> float:
         """The smallest value with `percent` of all at or below it, to within a bin; 0 is exact."""

@@ -11,7 +11,8 @@ from bittrue.plan.build import (
 )
 from bittrue.plan.options import CHOICES, PlanOptions
 from bittrue.plan.plan import Plan, check_plan
-from bittrue.plan.ranges import Ranges, SiteRange, fraction_bits_for, integer_bits
+from bittrue.plan.points import POINTS, Point
+from bittrue.plan.ranges import Octave, Ranges, SiteRange, fraction_bits_for, integer_bits
 from bittrue.plan.sites import (
     Grouping,
     Site,
@@ -23,21 +24,26 @@ from bittrue.plan.sites import (
     sites_of,
 )
 from bittrue.plan.spec import Guard, Spec, Word, describe_spec
+from bittrue.plan.words import WordLengths
 
 __all__ = [
     "CHOICES",
+    "POINTS",
     "STUDY_OPTIONS",
     "STUDY_WORD_LENGTH",
     "Grouping",
     "Guard",
+    "Octave",
     "Override",
     "Plan",
     "PlanOptions",
+    "Point",
     "Ranges",
     "Site",
     "SiteRange",
     "Spec",
     "Word",
+    "WordLengths",
     "build_plan",
     "check_plan",
     "describe_spec",

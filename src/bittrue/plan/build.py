@@ -1,32 +1,34 @@
 """Plans made by a recipe: one format everywhere, or word lengths whose binary points come from the ranges."""
 
 import fnmatch
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from bittrue.errors import FormatError, PlanError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
 from bittrue.network import Network
 from bittrue.plan.options import PlanOptions
 from bittrue.plan.plan import Plan, check_spec
-from bittrue.plan.ranges import Ranges, fraction_bits_for
+from bittrue.plan.points import Point, Points
+from bittrue.plan.ranges import Ranges
 from bittrue.plan.sites import Grouping, Site, group_inner_nodes, grouping, sites_of, unknown_site
 from bittrue.plan.spec import Guard, Spec, Word, parse_spec
+from bittrue.plan.words import WordLengths
 
 STUDY_OPTIONS = PlanOptions(batch_norm="raw", rounding_points="every-node")
 STUDY_WORD_LENGTH = 16
 """The yardstick of the study recipe where none is given: with UNBOUNDED overflow it only decides what is counted."""
-
-WIDE_ROLES = ("bias", "offset", "beta")
 
 Choose = Callable[[Site], Spec]
 
 
 @dataclass(frozen=True)
 class Override:
-    """`--site NAME=SPEC`; `*` in NAME matches any characters."""
+    """`--site NAME=SPEC`; `*` in NAME matches any characters.
+
+    spec: as `parse_spec` reads it, or a word length alone, `4` or `4,per-channel`, whose binary point is chosen.
+    """
 
     pattern: str
     spec: str
@@ -53,7 +55,7 @@ def uniform_plan(
 ) -> Plan:
     """One signed format for every site."""
     quantizer = Quantizer(FixedFormat(True, word_length, fraction_bits), rounding, overflow)
-    return build_plan(network, options, lambda site: quantizer, overrides, quantizer)
+    return build_plan(network, options, lambda site: quantizer, overrides, Points(None, rounding, overflow))
 
 
 def study_plan(
@@ -76,67 +78,46 @@ def study_plan(
 def plan_from_ranges(
     network: Network,
     ranges: Ranges,
-    word_length: int,
+    word_length: int | WordLengths,
     *,
     rounding: Rounding = Rounding.NEAREST_EVEN,
     overflow: Overflow = Overflow.SATURATE,
     options: PlanOptions = PlanOptions(),  # noqa: B008 (frozen)
+    point: Point = "range",
     per_channel: bool = False,
     overrides: Sequence[Override] = (),
 ) -> Plan:
-    """The hardware recipe: `word_length` bits (twice that for biases and offsets), each binary point from the site's
-    range.
+    """The hardware recipe: word lengths (one number: twice that for biases and offsets), each binary point from the
+    site's values.
 
-    Unsigned where a range never goes below zero. per_channel: a binary point for each output channel of a weight.
+    Unsigned where a range never goes below zero. point: with "range" nothing that was measured overflows; with
+    "least-squares" the squared error of the rounded and saturated values is least. per_channel: a binary point for each
+    output channel of a weight.
     """
     if ranges.network != network.hash:
         raise PlanError(
             f"the ranges were measured on another network ({ranges.network[:18]}…, and {network.name} is "
             f"{network.hash[:18]}…); measure them again with `bittrue ranges`."
         )
-
-    def quantizer_for(low: float, high: float, bits: int, signed: bool) -> Quantizer:
-        fraction_bits = fraction_bits_for(low, high, bits, signed, overflow)
-        return Quantizer(FixedFormat(signed, bits, fraction_bits), rounding, overflow)
-
-    def choose(site: Site) -> Spec:
-        bits = 2 * word_length if site.role in WIDE_ROLES else word_length
-        if per_channel and site.channels is not None and site.values is not None:
-            columns = site.values.reshape(-1, site.channels)
-            low, high = columns.min(axis=0), columns.max(axis=0)
-            signed = bool((low < 0).any())
-            return tuple(
-                quantizer_for(least, most, bits, signed)
-                for least, most in zip(low.tolist(), high.tolist(), strict=True)
-            )
-        least, most = _range(site, ranges)
-        return quantizer_for(least, most, bits, least < 0)
-
-    default = Quantizer(FixedFormat(True, word_length, 0), rounding, overflow)
-    return build_plan(network, options, choose, overrides, default)
-
-
-def _range(site: Site, ranges: Ranges) -> tuple[float, float]:
-    if site.values is not None:
-        return float(np.min(site.values)), float(np.max(site.values))
-    if site.name in ranges.sites:
-        measured = ranges.sites[site.name]
-        return measured.low, measured.high
-    if site.span_of is not None and site.span_of in ranges.sites:
-        source = ranges.sites[site.span_of]
-        return 0.0, source.high - source.low
-    if site.bounds is not None:
-        return site.bounds
-    raise PlanError(f"the ranges say nothing of the site {site.name}; measure them again with `bittrue ranges`.")
+    words = word_length if isinstance(word_length, WordLengths) else WordLengths.uniform(word_length)
+    points = Points(ranges, rounding, overflow, point)
+    return build_plan(
+        network,
+        options,
+        lambda site: points.spec(site, words.of(site), per_channel=per_channel),
+        overrides,
+        points,
+    )
 
 
 def build_plan(
-    network: Network, options: PlanOptions, choose: Choose, overrides: Sequence[Override], default: Quantizer
+    network: Network, options: PlanOptions, choose: Choose, overrides: Sequence[Override], points: Points
 ) -> Plan:
     """A plan from `choose`, which gives a site's own quantizer; what the rounding points and the overrides say comes
     on top.
 
-    default: whose modes an override's notation takes where it leaves them out.
+    points: choose the binary point of an override that is a word length alone; an override's notation takes their modes
+    where it leaves them out.
     """
     found = sites_of(network, options)
     inner = group_inner_nodes(network) if options.rounding_points == "fused" else frozenset()
@@ -146,10 +127,7 @@ def build_plan(
         own = _recipe_spec(network, options, site, choose, inner, plan)
         if name in chosen:
             own_quantizer = choose(site) if own is Word.EXACT and site.role != "accumulator" else own
-            try:
-                own = parse_spec(chosen[name], own_quantizer, default)
-            except (FormatError, PlanError) as error:
-                raise type(error)(f"site {name}: {error}") from None
+            own = _override_spec(site, chosen[name], own_quantizer, points)
             check_spec(site, own)
         plan[name] = own
     return Plan(network.hash, options, plan)
@@ -176,6 +154,27 @@ def _recipe_spec(
     if node.name in inner and isinstance(own, Quantizer):
         return Word.EXACT if site.finite else Guard(own)
     return own
+
+
+_WORDS = re.compile(r"([0-9]{1,5})(?:\s*,\s*(per-channel))?")
+
+
+def _override_spec(site: Site, text: str, own: Spec, points: Points) -> Spec:
+    """What an override says of a site, whose own quantizer is `own`."""
+    words = _WORDS.fullmatch(text)
+    try:
+        if words is None:
+            return parse_spec(text, own, points.rounding, points.overflow)
+        if site.role == "accumulator":
+            raise PlanError(
+                "the binary point of an accumulator isn't chosen; write a format, such as 'ap_fixed<24,8>'."
+            )
+        if words[2] and site.channels is None:
+            raise PlanError("only weights take one format an output channel; leave per-channel out.")
+        return points.spec(site, int(words[1]), per_channel=bool(words[2]))
+    except (FormatError, PlanError) as error:
+        named = str(error).startswith(f"site {site.name}: ")
+        raise type(error)(str(error) if named else f"site {site.name}: {error}") from None
 
 
 def _overridden(found: Mapping[str, Site], overrides: Sequence[Override]) -> dict[str, str]:

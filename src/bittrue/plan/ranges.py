@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -16,12 +16,28 @@ from bittrue.wording import counted
 PERCENTILES = (0.1, 1.0, 50.0, 99.0, 99.9)
 
 
+@dataclass(frozen=True)
+class Octave:
+    """Values of one sign whose magnitudes lie from 2^exponent to below twice that.
+
+    count: how many; total: the sum of their magnitudes; squares: the sum of their squares, both to within a fine bin of
+    the histogram that they were read off.
+    """
+
+    negative: bool
+    exponent: int
+    count: int
+    total: float
+    squares: float
+
+
 @dataclass(frozen=True, repr=False)
 class SiteRange(Result):
     """The values of one site. count: how many were seen; zeros: how many were 0.
 
     percentiles: (percent, value) pairs, read off the histogram (so to within one bin). histogram: counts in equal bins
-    from `low` to `high`.
+    from `low` to `high`. octaves: of the values that are not 0, from the smallest magnitudes up; none in files from
+    before they were measured.
     """
 
     low: float
@@ -30,6 +46,7 @@ class SiteRange(Result):
     zeros: int
     percentiles: tuple[tuple[float, float], ...]
     histogram: tuple[int, ...]
+    octaves: tuple[Octave, ...] = ()
 
     @property
     def signed(self) -> bool:
@@ -83,10 +100,21 @@ class SiteRange(Result):
             "zeros": self.zeros,
             "percentiles": {f"{percent:g}": value for percent, value in self.percentiles},
             "histogram": list(self.histogram),
+            "octaves": [asdict(octave) for octave in self.octaves],
             "signed": self.signed,
             "integer_bits": self.integer_bits,
             "reason": self.reason,
         }
+
+
+def _octave(content: Mapping[str, Any]) -> Octave:
+    return Octave(
+        bool(content["negative"]),
+        int(content["exponent"]),
+        int(content["count"]),
+        float(content["total"]),
+        float(content["squares"]),
+    )
 
 
 def integer_bits(low: float, high: float) -> int:
@@ -169,7 +197,11 @@ class Ranges(SavedResult):
         """A row a site; its histogram is left out."""
         return [
             {"site": name}
-            | {key: value for key, value in site.to_json().items() if key not in ("histogram", "percentiles")}
+            | {
+                key: value
+                for key, value in site.to_json().items()
+                if key not in ("histogram", "octaves", "percentiles")
+            }
             | {f"{percent:g} %": value for percent, value in site.percentiles}
             for name, site in self.sites.items()
         ]
@@ -201,6 +233,7 @@ class Ranges(SavedResult):
                         int(site["zeros"]),
                         tuple((float(percent), float(value)) for percent, value in site["percentiles"].items()),
                         tuple(int(count) for count in site["histogram"]),
+                        tuple(_octave(octave) for octave in site.get("octaves", ())),
                     )
                     for name, site in content["sites"].items()
                 },

@@ -10,6 +10,7 @@ from bittrue.fixed import (
     FixedFormat,
     Overflow,
     Quantizer,
+    Rounding,
     describe,
     parse_quantizer,
     quantizer_from_json,
@@ -92,10 +93,12 @@ def describe_spec(spec: Spec) -> str:
     return f"{describe(spec[0])} … per channel, F = {min(fraction_bits)}…{max(fraction_bits)}"
 
 
-def parse_spec(text: str, own: Spec, default: Quantizer | None = None) -> Spec:
+def parse_spec(
+    text: str, own: Spec, rounding: Rounding = Rounding.NEAREST_EVEN, overflow: Overflow = Overflow.SATURATE
+) -> Spec:
     """`--site NAME=SPEC`'s SPEC: B2's notation, EXACT, GUARD (of `own`) or FLOAT.
 
-    default: whose rounding and overflow apply where the notation leaves them out.
+    rounding, overflow: what applies where the notation leaves them out.
     """
     if text in Word.__members__:
         return Word[text]
@@ -105,6 +108,4 @@ def parse_spec(text: str, own: Spec, default: Quantizer | None = None) -> Spec:
         if isinstance(own, Quantizer):
             return Guard(own)
         raise PlanError("GUARD is 16 fraction bits more than the site's own quantizer, and this site has none.")
-    if default is None:
-        return parse_quantizer(text)
-    return parse_quantizer(text, default_rounding=default.rounding, default_overflow=default.overflow)
+    return parse_quantizer(text, default_rounding=rounding, default_overflow=overflow)

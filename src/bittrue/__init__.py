@@ -37,7 +37,16 @@ if TYPE_CHECKING:
     from bittrue.integrations.keras_weights import WeightReport, quantize_weights
     from bittrue.lowering import lower_network as lower
     from bittrue.network import Network
-    from bittrue.plan import Override, Plan, PlanOptions, Ranges, plan_from_ranges, study_plan, uniform_plan
+    from bittrue.plan import (
+        Override,
+        Plan,
+        PlanOptions,
+        Ranges,
+        WordLengths,
+        plan_from_ranges,
+        study_plan,
+        uniform_plan,
+    )
     from bittrue.program import FixedNetwork
 
 _HOMES = {
@@ -67,6 +76,7 @@ _HOMES = {
     "UNIFORM": "bittrue.analysis.recipe",
     "Verification": "bittrue.analysis.verify",
     "WeightReport": "bittrue.integrations.keras_weights",
+    "WordLengths": "bittrue.plan",
     "accumulator_widths": "bittrue.analysis.accumulators",
     "calibration_images": "bittrue.analysis.ranges",
     "choose_recipe": "bittrue.analysis.recipe",
@@ -122,6 +132,7 @@ __all__ = [
     "Trace",
     "Verification",
     "WeightReport",
+    "WordLengths",
     "accumulator_widths",
     "calibration_images",
     "choose_recipe",

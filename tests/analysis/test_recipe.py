@@ -8,9 +8,10 @@ import pytest
 from analysis.networks import convolutional, random_images
 from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM, Recipe, choose_recipe
+from bittrue.analysis.sweep import sweep_rows
 from bittrue.errors import FormatError, PlanError
 from bittrue.fixed import Overflow, Rounding
-from bittrue.plan import Override, PlanOptions, plan_from_ranges, study_plan, uniform_plan
+from bittrue.plan import Override, PlanOptions, WordLengths, plan_from_ranges, study_plan, uniform_plan
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,10 @@ def test_a_choice_that_does_not_exist() -> None:
         choose_recipe(word_length=True, fraction_bits=False, rounding_points="nowhere")
     with pytest.raises(PlanError, match="--per-channel"):
         choose_recipe(word_length=False, fraction_bits=True, per_channel=True)
+    with pytest.raises(PlanError, match="--point is about binary points from ranges"):
+        choose_recipe(word_length=False, fraction_bits=True, point="least-squares")
+    with pytest.raises(PlanError, match="choose one of range, least-squares"):
+        choose_recipe(word_length=True, fraction_bits=False, point="nearest")
 
 
 def test_the_plans_are_those_of_the_plan_package(tmp_path: Path) -> None:
@@ -87,6 +92,22 @@ def test_the_plans_are_those_of_the_plan_package(tmp_path: Path) -> None:
     assert recipe.plan_for(network, ranges, word_length=8) == plan_from_ranges(
         network, ranges, 8, rounding=Rounding.FLOOR, per_channel=True, overrides=[override]
     )
+
+
+def test_word_lengths_by_kind_and_least_squares(tmp_path: Path) -> None:
+    network = convolutional()
+    ranges = measure_ranges(network, random_images(tmp_path))
+    words = WordLengths(4, 6)
+    recipe = choose_recipe(word_length=True, fraction_bits=False, point="least-squares")
+    plan = recipe.plan_for(network, ranges, word_length=words)
+    assert plan == plan_from_ranges(network, ranges, words, point="least-squares")
+    assert plan != plan_from_ranges(network, ranges, words)
+    rows = sweep_rows(network, HARDWARE, word_lengths=[words, WordLengths(5, 6)], ranges=ranges)
+    assert [row.name for row in rows] == ["W4A6", "W5A6"]
+    assert rows[0].plan == plan_from_ranges(network, ranges, words)
+    for recipe in (STUDY, UNIFORM):
+        with pytest.raises(PlanError, match="one word length at every site: leave --weight-bits"):
+            recipe.plan_for(network, fraction_bits=5, word_length=words)
 
 
 def test_what_a_plan_lacks(tmp_path: Path) -> None:

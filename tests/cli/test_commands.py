@@ -20,8 +20,9 @@ from bittrue.cli.demo import next_commands
 from bittrue.cli.sweep import sufficient
 from bittrue.cli.tables import print_view
 from bittrue.files import dump_json
+from bittrue.fixed import parse_quantizer
 from bittrue.frontends import load
-from bittrue.plan import Plan, PlanOptions, study_plan, uniform_plan
+from bittrue.plan import Plan, PlanOptions, Ranges, WordLengths, plan_from_ranges, study_plan, uniform_plan
 
 from .conftest import Doctor, Run
 
@@ -111,6 +112,45 @@ def test_plan_by_each_recipe(run: Run, model: Path, images: Path, tmp_path: Path
     hardware = succeed_in_json(run, "plan", model, "--word-length", "8", "--ranges", ranges, "--per-channel")
     assert hardware["sites"]["image.output"] == "ap_ufixed<8,1,AP_RND_CONV,AP_SAT>"
     assert len(hardware["sites"]["conv1.weight"]) == 16
+
+
+def test_word_lengths_by_kind_of_site(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    ranges = tmp_path / "ranges.json"
+    succeed(run, "ranges", model, "--data", images, "--out", ranges)
+    whole = ("plan", model, "--ranges", ranges)
+    both = ("--weight-bits", "4", "--activation-bits", "6")
+
+    def words(*options: object) -> dict[str, int]:
+        sites = succeed_in_json(run, *whole, *options)["sites"]
+        names = ("conv1.weight", "image.output", "bn1.scale", "conv1.bias")
+        return {name: parse_quantizer(sites[name]).format.word_length for name in names}
+
+    assert list(words(*both).values()) == [4, 6, 6, 12]
+    assert list(words(*both, "--scale-bits", "9", "--bias-bits", "20").values()) == [4, 6, 9, 20]
+    assert list(words("--word-length", "8", "--weight-bits", "4").values()) == [4, 8, 8, 16]
+    assert list(words("--word-length", "8", "--site", "conv*.weight=4").values()) == [4, 8, 8, 16]
+    each = succeed_in_json(run, *whole, "--word-length", "8", "--site", "conv1.weight=4,per-channel")["sites"]
+    assert len(each["conv1.weight"]) == 16
+    finer = succeed_in_json(run, *whole, *both, "--point", "least-squares")
+    assert (
+        finer["sites"]
+        == plan_from_ranges(load(model), Ranges.load(ranges), WordLengths(4, 6), point="least-squares").to_json()[
+            "sites"
+        ]
+    )
+    swept = ("sweep", model, "--data", images, "--activation-bits", "6", "--weight-bits")
+    text = succeed(run, *swept, "4:5", "--point", "least-squares")
+    assert [line.split()[0] for line in text.splitlines()[3:6]] == ["float", "W4A6", "W5A6"]
+    for options, message in (
+        ((*whole, "--weight-bits", "4"), "give --word-length, or --weight-bits and --activation-bits"),
+        ((*whole, *both, "--word-length", "4:6"), "--word-length 4:6 is a range, which only `bittrue sweep` takes"),
+        ((*swept, "4:5", "--word-length", "6:8"), "--word-length and --weight-bits are both ranges"),
+        (("plan", model, *both, "--fraction-bits", "3"), "leave --weight-bits, --activation-bits, --scale-bits"),
+        (("plan", model, "--fraction-bits", "3", "--point", "range"), "--point is about binary points from ranges"),
+    ):
+        failed = run(*options)
+        assert (failed.exit_code, failed.stdout) == (2, "")
+        assert message in failed.stderr
 
 
 def test_each_option_of_the_recipe_overrides_its_part(run: Run, model: Path) -> None:

@@ -10,6 +10,7 @@ from analysis.networks import chain
 from bittrue.analysis.ranges import StreamingHistogram
 from bittrue.errors import FormatError, PlanError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding, decode, quantize
+from bittrue.fixed.arrays import clipping_error, squared_error
 from bittrue.network import Network, Parameter
 from bittrue.operators import Dense, Input
 from bittrue.plan import (
@@ -37,7 +38,7 @@ def covering(values: np.ndarray, word_length: int, rounding: Rounding, overflow:
     return Quantizer(FixedFormat(low < 0, word_length, bits), rounding, overflow)
 
 
-def squared_error(values: np.ndarray, quantizer: Quantizer) -> float:
+def definition_of_error(values: np.ndarray, quantizer: Quantizer) -> float:
     """By the definition, value by value."""
     exact = [float(value).as_integer_ratio() for value in values]
     fractions = [type(quantizer.format.resolution)(*ratio) for ratio in exact]
@@ -69,15 +70,30 @@ def test_no_other_binary_point_has_a_smaller_error(
     widest = covering(values, word_length, rounding, overflow)
     found = fraction_bits_of_values(values, widest)
     errors = {
-        bits: squared_error(values, Quantizer(FixedFormat(widest.format.signed, word_length, bits), rounding, overflow))
+        bits: definition_of_error(
+            values, Quantizer(FixedFormat(widest.format.signed, word_length, bits), rounding, overflow)
+        )
         for bits in range(widest.format.fraction_bits - 2, widest.format.fraction_bits + word_length + 12)
     }
     assert errors[found] <= min(errors.values()) * (1 + 1e-9)
 
 
+@settings(max_examples=60)
+@given(weights, st.integers(1, 60), st.integers(-20, 60), st.sampled_from(Rounding), st.sampled_from(Overflow))
+def test_errors_are_those_of_the_definition(
+    values: np.ndarray, word_length: int, bits: int, rounding: Rounding, overflow: Overflow
+) -> None:
+    quantizer = Quantizer(FixedFormat(True, word_length, bits), rounding, overflow)
+    assert squared_error(values, quantizer) == pytest.approx(
+        definition_of_error(values, quantizer), rel=1e-6, abs=1e-25
+    )
+    saturating = Quantizer(FixedFormat(True, word_length, bits), rounding, Overflow.SATURATE)
+    assert clipping_error(values, saturating) <= definition_of_error(values, saturating) * (1 + 1e-6) + 1e-25
+
+
 def test_a_search_that_stops_at_the_range_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A canary."""
-    monkeypatch.setattr(least_squares, "_least", lambda covering, errors: covering.format.fraction_bits)
+    monkeypatch.setattr(least_squares, "_least", lambda covering, *errors: covering.format.fraction_bits)
     with pytest.raises(AssertionError):
         test_no_other_binary_point_has_a_smaller_error()
 
@@ -103,8 +119,7 @@ def test_octaves_choose_as_the_values_themselves_do(name: str, word_length: int,
 
     def error(bits: int) -> float:
         quantizer = Quantizer(FixedFormat(widest.format.signed, word_length, bits), rounding, Overflow.SATURATE)
-        codes, _ = least_squares.quantize_array(values, (quantizer,))
-        return float(np.square(codes * 2.0**-bits - values.astype(np.float64)).sum())
+        return squared_error(values, quantizer)
 
     found = fraction_bits_of_octaves(measured(values).octaves, widest)
     assert error(found) <= 1.02 * error(fraction_bits_of_values(values, widest))
@@ -239,5 +254,5 @@ def test_word_lengths_that_are_left_out() -> None:
     same = plan_from_ranges(WHOLE.network, ranges, 8)
     assert plan_from_ranges(WHOLE.network, ranges, WordLengths.chosen(8)) == same
     assert plan_from_ranges(WHOLE.network, ranges, WordLengths(8, 8)) == same
-    with pytest.raises(PlanError, match="both --weights and --activations"):
+    with pytest.raises(PlanError, match="--weight-bits and --activation-bits"):
         WordLengths.chosen(weights=4)

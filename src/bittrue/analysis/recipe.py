@@ -13,7 +13,10 @@ from bittrue.plan import (
     Override,
     Plan,
     PlanOptions,
+    Point,
     Ranges,
+    WordLengths,
+    parse_point,
     plan_from_ranges,
     study_plan,
     uniform_plan,
@@ -28,13 +31,15 @@ class Recipe:
 
     name: "study": the same fraction bits at every site, the word length (16 where none is given) only a yardstick.
     "hardware": word lengths, the binary points from ranges. "uniform": one format at every site.
-    per_channel: a binary point for each output channel of a weight (hardware only).
+    point, per_channel: how binary points are chosen, and whether each output channel of a weight has its own (hardware
+    only).
     """
 
     name: RecipeName
     options: PlanOptions
     rounding: Rounding
     overflow: Overflow
+    point: Point = "range"
     per_channel: bool = False
     overrides: tuple[Override, ...] = ()
 
@@ -47,7 +52,7 @@ class Recipe:
         network: Network,
         ranges: Ranges | None = None,
         *,
-        word_length: int | None = None,
+        word_length: int | WordLengths | None = None,
         fraction_bits: int | None = None,
     ) -> Plan:
         """The plan for these numbers of bits.
@@ -56,13 +61,12 @@ class Recipe:
         word length below 1.
         """
         _check_bits(self.name, word_length is not None, fraction_bits is not None)
-        if self.name == "hardware":
+        if self.name == "hardware" and word_length is not None:
             if ranges is None:
                 raise PlanError(
                     "the recipe hardware takes its binary points from ranges: measure them with `bittrue ranges`, and "
                     "give the file with --ranges."
                 )
-            assert word_length is not None
             return plan_from_ranges(
                 network,
                 ranges,
@@ -70,10 +74,17 @@ class Recipe:
                 rounding=self.rounding,
                 overflow=self.overflow,
                 options=self.options,
+                point=self.point,
                 per_channel=self.per_channel,
                 overrides=self.overrides,
             )
-        assert fraction_bits is not None
+        if fraction_bits is None:
+            raise _lacks(self.name, "--fraction-bits")
+        if isinstance(word_length, WordLengths):
+            raise PlanError(
+                f"the recipe {self.name} has one word length at every site: leave --weight-bits, --activation-bits, "
+                "--scale-bits and --bias-bits out."
+            )
         make = study_plan if self.name == "study" else uniform_plan
         return make(
             network,
@@ -104,6 +115,7 @@ def choose_recipe(
     softmax: str | None = None,
     layer_norm: str | None = None,
     product: str | None = None,
+    point: str | None = None,
     per_channel: bool = False,
     overrides: Sequence[Override] = (),
 ) -> Recipe:
@@ -122,10 +134,11 @@ def choose_recipe(
     if recipe is None:
         raise PlanError(f"there is no recipe {name!r}: choose one of {', '.join(RECIPES)}.")
     _check_bits(recipe.name, word_length, fraction_bits)
-    if per_channel and recipe is not HARDWARE:
-        raise PlanError(
-            f"--per-channel takes its binary points from ranges, and the recipe {name} doesn't: leave it out."
-        )
+    for option, given in (("--per-channel", per_channel), ("--point", point is not None)):
+        if given and recipe is not HARDWARE:
+            raise PlanError(
+                f"{option} is about binary points from ranges, and the recipe {name} takes none: leave it out."
+            )
     options = recipe.options
     return replace(
         recipe,
@@ -138,6 +151,7 @@ def choose_recipe(
         ),
         rounding=rounding or recipe.rounding,
         overflow=overflow or recipe.overflow,
+        point=recipe.point if point is None else parse_point(point),
         per_channel=per_channel,
         overrides=tuple(overrides),
     )
@@ -147,6 +161,10 @@ def _check_bits(name: str, word_length: bool, fraction_bits: bool) -> None:
     if name == "hardware" and fraction_bits:
         raise PlanError("the recipe hardware finds the fraction bits by itself: give --word-length alone.")
     if name in ("hardware", "uniform") and not word_length:
-        raise PlanError(f"the recipe {name} needs --word-length.")
+        raise _lacks(name, "--word-length")
     if name in ("study", "uniform") and not fraction_bits:
-        raise PlanError(f"the recipe {name} needs --fraction-bits.")
+        raise _lacks(name, "--fraction-bits")
+
+
+def _lacks(name: str, option: str) -> PlanError:
+    return PlanError(f"the recipe {name} needs {option}.")

@@ -23,7 +23,7 @@ from bittrue.data import Dataset
 from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
 from bittrue.lowering import lower_network
 from bittrue.network import Network
-from bittrue.plan import Plan, Ranges, check_plan
+from bittrue.plan import Plan, Ranges, WordLengths, check_plan
 from bittrue.simulation.proof import LayerProof, prove
 from bittrue.simulation.simulator import is_exact
 
@@ -43,27 +43,35 @@ def sweep_rows(
     network: Network,
     recipe: Recipe,
     *,
-    word_lengths: Sequence[int] = (),
+    word_lengths: Sequence[int | WordLengths] = (),
     fraction_bits: Sequence[int] = (),
     ranges: Ranges | None = None,
 ) -> tuple[SweepRow, ...]:
     """One row for each number of bits, named F=… or W=… after what is swept; of the other kind there may be one number.
 
+    Word lengths that differ by kind are named as the literature does it: W4A8 for 4-bit weights and 8-bit activations.
+
     Raises: PlanError where both are swept, and what `Recipe.plan_for` raises.
     """
     if len(word_lengths) > 1 and len(fraction_bits) > 1:
         raise PlanError("a sweep takes a range of --word-length or of --fraction-bits: give one number for the other.")
-    words: Sequence[int | None] = word_lengths or (None,)
+    words: Sequence[int | WordLengths | None] = word_lengths or (None,)
     fractions: Sequence[int | None] = fraction_bits or (None,)
     by_word = len(words) > 1 or not fraction_bits
     return tuple(
         SweepRow(
-            f"W={word}" if by_word else f"F={fraction}",
+            _row_name(word) if by_word else f"F={fraction}",
             recipe.plan_for(network, ranges, word_length=word, fraction_bits=fraction),
         )
         for word in words
         for fraction in fractions
     )
+
+
+def _row_name(word_length: int | WordLengths | None) -> str:
+    if isinstance(word_length, WordLengths):
+        return f"W{word_length.weights}A{word_length.activations}"
+    return f"W={word_length}"
 
 
 def sweep(

@@ -51,10 +51,6 @@ BatchSize = Annotated[
     ),
 ]
 PlanFile = Annotated[Path, typer.Option("--plan", metavar="plan.json", help="The plan, from `bittrue plan`.")]
-WordLength = Annotated[
-    str | None,
-    typer.Option("--word-length", metavar="W", help="Bits of a word, the sign counted: 8, or 4:10 in a sweep."),
-]
 FractionBits = Annotated[
     str | None,
     typer.Option("--fraction-bits", metavar="F", help="Bits behind the binary point: 5, or 3:8 in a sweep."),
@@ -267,8 +263,18 @@ class RecipeOptions:
             "--site",
             metavar="NAME=SPEC",
             rich_help_panel=RECIPE,
-            help="A site's own format, such as 'conv1.weight=ap_fixed<8,1>', or EXACT, GUARD or FLOAT; * matches in "
-            "NAME. Repeatable.",
+            help="A site's own format, such as 'conv1.weight=ap_fixed<8,1>', or a word length, 4 or 4,per-channel, or "
+            "EXACT, GUARD or FLOAT; * matches in NAME. Repeatable.",
+        ),
+    ] = None
+    point: Annotated[
+        str | None,
+        typer.Option(
+            "--point",
+            metavar="range|least-squares",
+            rich_help_panel=RECIPE,
+            help="Binary points with which nothing measured overflows (default), or with the least squared error of "
+            "what is rounded and saturated.",
         ),
     ] = None
     per_channel: Annotated[
@@ -295,6 +301,7 @@ class RecipeOptions:
             softmax=self.softmax,
             layer_norm=self.layer_norm,
             product=self.product,
+            point=self.point,
             per_channel=self.per_channel,
             overrides=[Override.parse(text) for text in self.site or ()],
         )

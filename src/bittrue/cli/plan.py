@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import CommonOptions, FractionBits, ModelOptions, RecipeOptions, WordLength, parse_number
+from bittrue.cli.options import CommonOptions, FractionBits, ModelOptions, RecipeOptions, parse_number
 from bittrue.cli.output import say, say_json
 from bittrue.cli.tables import print_view
+from bittrue.cli.words import WordOptions
 
 if TYPE_CHECKING:
     from bittrue.plan import Plan
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 @command
 def plan(
     model: ModelOptions,
+    words: WordOptions,
     recipe: RecipeOptions,
     common: CommonOptions,
-    word_length: WordLength = None,
     fraction_bits: FractionBits = None,
     ranges: Annotated[
         Path | None,
@@ -38,22 +39,24 @@ def plan(
     from bittrue.plan import Ranges
 
     if from_model:
-        if (word_length, fraction_bits, ranges) != (None,) * 3 or replace(recipe, site=recipe.site or None) != (
-            RecipeOptions()
+        if (
+            words
+            or (fraction_bits, ranges) != (None, None)
+            or replace(recipe, site=recipe.site or None) != (RecipeOptions())
         ):
             raise BittrueError("--from-model takes the formats that the file holds: leave the recipe's options out.")
         show_plan(load_with_plan(model.model)[1], common, out)
         return
-    words = None if word_length is None else parse_number(word_length, "--word-length")
+    lengths = words.one()
     fractions = None if fraction_bits is None else parse_number(fraction_bits, "--fraction-bits")
-    chosen = recipe.choose(word_length=words is not None, fraction_bits=fractions is not None)
+    chosen = recipe.choose(word_length=lengths is not None, fraction_bits=fractions is not None)
     if ranges is not None and not chosen.needs_ranges:
         raise BittrueError(
             f"--ranges has no use in the recipe {chosen.name}: leave it out, or give --word-length alone."
         )
     network = model.load()
     measured = None if ranges is None else Ranges.load(ranges)
-    show_plan(chosen.plan_for(network, measured, word_length=words, fraction_bits=fractions), common, out)
+    show_plan(chosen.plan_for(network, measured, word_length=lengths, fraction_bits=fractions), common, out)
 
 
 def show_plan(made: "Plan", common: CommonOptions, out: Path | None) -> None:

@@ -16,12 +16,12 @@ from bittrue.cli.options import (
     Images,
     ModelOptions,
     RecipeOptions,
-    WordLength,
     parse_bits,
 )
 from bittrue.cli.output import optional_folder, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view
+from bittrue.cli.words import WordOptions
 
 if TYPE_CHECKING:
     from bittrue.analysis.sweep import SweepRow
@@ -41,9 +41,9 @@ def sweep(
     context: typer.Context,
     model: ModelOptions,
     data: DataOptions,
+    words: WordOptions,
     recipe: RecipeOptions,
     common: CommonOptions,
-    word_length: WordLength = None,
     fraction_bits: FractionBits = None,
     calibrate: Annotated[
         int | None,
@@ -74,9 +74,9 @@ def sweep(
     from bittrue.analysis.sweep import sweep_rows
     from bittrue.errors import BittrueError
 
-    words = () if word_length is None else parse_bits(word_length, "--word-length")
+    lengths = words.all()
     fractions = () if fraction_bits is None else parse_bits(fraction_bits, "--fraction-bits")
-    chosen = recipe.choose(word_length=bool(words), fraction_bits=bool(fractions))
+    chosen = recipe.choose(word_length=bool(lengths), fraction_bits=bool(fractions))
     if calibrate is not None and not chosen.needs_ranges:
         raise BittrueError(
             f"--calibrate has no use in the recipe {chosen.name}: leave it out, or give --word-length alone."
@@ -91,7 +91,7 @@ def sweep(
         measured = None
         if chosen.needs_ranges or folder is not None:
             measured = measure_ranges(network, calibration, batch_size=batch_size, progress=display)
-        rows = sweep_rows(network, chosen, word_lengths=words, fraction_bits=fractions, ranges=measured)
+        rows = sweep_rows(network, chosen, word_lengths=lengths, fraction_bits=fractions, ranges=measured)
         try:
             result = evaluate(
                 network,

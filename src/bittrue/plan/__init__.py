@@ -11,7 +11,7 @@ from bittrue.plan.build import (
 )
 from bittrue.plan.options import CHOICES, PlanOptions
 from bittrue.plan.plan import Plan, check_plan
-from bittrue.plan.points import POINTS, Point
+from bittrue.plan.points import POINTS, Point, parse_point
 from bittrue.plan.ranges import Octave, Ranges, SiteRange, fraction_bits_for, integer_bits
 from bittrue.plan.sites import (
     Grouping,
@@ -53,6 +53,7 @@ __all__ = [
     "integer_bits",
     "output_site",
     "parameter_site",
+    "parse_point",
     "plan_from_ranges",
     "sites",
     "sites_of",

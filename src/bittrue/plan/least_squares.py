@@ -12,11 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from bittrue.fixed import Quantizer, Rounding
-from bittrue.fixed.arrays import quantize_array
+from bittrue.fixed.arrays import clipping_error, squared_error
 from bittrue.plan.ranges import Octave
-
-_PIECE = 1 << 22
-"""Values looked at at once: 32 MiB in float64."""
 
 _STEP_SQUARED = {
     Rounding.NEAREST_EVEN: 12,
@@ -35,20 +32,11 @@ def fraction_bits_of_values(values: np.ndarray, covering: Quantizer) -> int:
 
     covering: the quantizer with which none overflows. Of equal errors the fewest fraction bits.
     """
-
-    def errors(quantizer: Quantizer) -> tuple[float, float]:
-        total = clipped = 0.0
-        low, high = (np.ldexp(end, -quantizer.format.fraction_bits) for end in (quantizer.min_code, quantizer.max_code))
-        for start in range(0, values.size, _PIECE):
-            piece = values[start : start + _PIECE]
-            codes, _ = quantize_array(piece, (quantizer,))
-            exact = piece.astype(np.float64)
-            got = np.ldexp(codes.astype(np.float64), -quantizer.format.fraction_bits)
-            total += float(np.square(got - exact).sum())
-            clipped += float(np.square(np.clip(exact, low, high) - exact).sum())
-        return total, clipped
-
-    return _least(covering, errors)
+    return _least(
+        covering,
+        lambda quantizer: squared_error(values, quantizer),
+        lambda quantizer: clipping_error(values, quantizer),
+    )
 
 
 def fraction_bits_of_octaves(octaves: Sequence[Octave], covering: Quantizer) -> int:
@@ -57,36 +45,45 @@ def fraction_bits_of_octaves(octaves: Sequence[Octave], covering: Quantizer) -> 
     Values below half a step are all error; those beyond the last code err by what they lie beyond it.
     """
 
-    def errors(quantizer: Quantizer) -> tuple[float, float]:
+    def clipped(quantizer: Quantizer) -> float:
         step = 2.0**-quantizer.format.fraction_bits
-        rounded = clipped = 0.0
+        error = 0.0
         for octave in octaves:
             limit = step * (-quantizer.min_code if octave.negative else quantizer.max_code)
             if 2.0**octave.exponent >= limit:
-                clipped += octave.squares - 2 * limit * octave.total + limit**2 * octave.count
-            elif 2.0**octave.exponent < step / 2:
-                rounded += octave.squares
-            else:
-                rounded += octave.count * step**2 / _STEP_SQUARED[quantizer.rounding]
-        return rounded + clipped, clipped
+                error += octave.squares - 2 * limit * octave.total + limit**2 * octave.count
+        return error
 
-    return _least(covering, errors)
+    def rounded(quantizer: Quantizer) -> float:
+        step = 2.0**-quantizer.format.fraction_bits
+        error = 0.0
+        for octave in octaves:
+            limit = step * (-quantizer.min_code if octave.negative else quantizer.max_code)
+            if 2.0**octave.exponent < min(limit, step / 2):
+                error += octave.squares
+            elif 2.0**octave.exponent < limit:
+                error += octave.count * step**2 / _STEP_SQUARED[quantizer.rounding]
+        return error
+
+    return _least(covering, lambda quantizer: rounded(quantizer) + clipped(quantizer), clipped)
 
 
-def _least(covering: Quantizer, errors: Callable[[Quantizer], tuple[float, float]]) -> int:
+def _least(covering: Quantizer, error: Callable[[Quantizer], float], clipping: Callable[[Quantizer], float]) -> int:
     """The fraction bits with the least error, from those of `covering` up.
 
-    errors: the squared error of a quantizer, and what of it the clipping alone is. Fewer bits than the covering ones
-    only lose. With each more the clipping grows, so that the search ends where that alone is no better than the best.
+    error: the squared error of a quantizer; clipping: what of it the clipping alone is. Fewer bits than the covering
+    ones only lose. With each more the clipping grows, so that the search ends where that alone is no better than the
+    best.
     """
-    format = covering.format
-    best, least = format.fraction_bits, float("inf")
-    fraction_bits = best
-    while True:
-        quantizer = replace(covering, format=replace(format, fraction_bits=fraction_bits))
-        error, clipped = errors(quantizer)
-        if error < least:
-            best, least = fraction_bits, error
-        if clipped >= least:
-            return best
-        fraction_bits += 1
+    best, least = covering, error(covering)
+    finer = _finer(covering)
+    while clipping(finer) < least:
+        found = error(finer)
+        if found < least:
+            best, least = finer, found
+        finer = _finer(finer)
+    return best.format.fraction_bits
+
+
+def _finer(quantizer: Quantizer) -> Quantizer:
+    return replace(quantizer, format=replace(quantizer.format, fraction_bits=quantizer.format.fraction_bits + 1))

@@ -16,6 +16,14 @@ Point = Literal["range", "least-squares"]
 POINTS: tuple[Point, ...] = ("range", "least-squares")
 
 
+def parse_point(text: str) -> Point:
+    """The way called `text`; raises PlanError for any other name."""
+    for point in POINTS:
+        if text == point:
+            return point
+    raise PlanError(f"there is no binary point by {text!r}: choose one of {', '.join(POINTS)}.")
+
+
 @dataclass(frozen=True)
 class Points:
     """How binary points are chosen, and the modes of the quantizers that get them.
@@ -30,8 +38,7 @@ class Points:
     point: Point = "range"
 
     def __post_init__(self) -> None:
-        if self.point not in POINTS:
-            raise PlanError(f"there is no binary point by {self.point!r}: choose one of {', '.join(POINTS)}.")
+        parse_point(self.point)
         if self.point == "least-squares" and self.overflow is Overflow.UNBOUNDED:
             raise PlanError(
                 "least squares weighs what saturates against what is rounded off, and UNBOUNDED saturates nothing: "

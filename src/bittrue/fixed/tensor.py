@@ -7,6 +7,7 @@ carrier may be negative, which no comparison and no conversion to integers sees.
 """
 
 import math
+from typing import assert_never
 
 import torch
 from torch import Tensor
@@ -72,6 +73,8 @@ def apply_overflow_(codes: Tensor, quantizer: Quantizer) -> Tensor:
                         f"{quantizer.format.word_length} bits; use a signed or a shorter word."
                     )
                 _wrap_(codes, quantizer)
+        case _:
+            assert_never(quantizer.overflow)
     return codes
 
 

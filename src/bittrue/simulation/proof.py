@@ -3,6 +3,7 @@ allow."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from bittrue.fixed import Overflow, Quantizer
 from bittrue.program import CodeType, FixedNetwork, Step
@@ -44,9 +45,13 @@ def quantizer_reach(step: Step, low: int, high: int, *, rounded: bool = False) -
 
 def limited_reach(reach: int, quantizer: Quantizer) -> int:
     """The largest absolute code once the overflow mode has limited codes of up to `reach`."""
-    if quantizer.overflow is Overflow.UNBOUNDED or reach <= quantizer.max_code:
-        return reach
-    return max(quantizer.max_code, -quantizer.min_code)
+    match quantizer.overflow:
+        case Overflow.UNBOUNDED:
+            return reach
+        case Overflow.SATURATE | Overflow.SATURATE_SYMMETRIC | Overflow.SATURATE_ZERO | Overflow.WRAP:
+            return reach if reach <= quantizer.max_code else max(quantizer.max_code, -quantizer.min_code)
+        case _:
+            assert_never(quantizer.overflow)
 
 
 def carried(step: Step, bound: int) -> LayerProof:

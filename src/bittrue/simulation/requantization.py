@@ -1,5 +1,7 @@
 """The quantizer at the end of a step: on real numbers at the door, and on what a kernel returns."""
 
+from typing import assert_never
+
 import torch
 
 from bittrue.errors import CarrierError, FormatError
@@ -87,7 +89,7 @@ def finish(result: Result, step: Step, *, may_overwrite: bool) -> tuple[Value, i
                 if carrier.bits > _bits(tensor):
                     tensor, may_overwrite = tensor.to(carrier.dtype), True
             tensor = apply_overflow_(tensor if may_overwrite else tensor.clone(), quantizer)
-            least, most = _limited(least, most, quantizer)
+        least, most = _limited(least, most, quantizer)
     if unlimited and result.tight:
         least, most = low, high  # as where none overflows, so that the peak is the same in batches of any size
     return _on_carrier(tensor, step, least, most), outside
@@ -95,11 +97,21 @@ def finish(result: Result, step: Step, *, may_overwrite: bool) -> tuple[Value, i
 
 def _limited(least: int, most: int, quantizer: Quantizer) -> tuple[int, int]:
     """Bounds of codes from `least` to `most` after the overflow mode, some of them having overflowed."""
-    if quantizer.overflow is Overflow.WRAP:
-        return quantizer.min_code, quantizer.max_code
-    least = min(max(least, quantizer.min_code), quantizer.max_code)
-    most = min(max(most, quantizer.min_code), quantizer.max_code)
-    return (min(least, 0), max(most, 0)) if quantizer.overflow is Overflow.SATURATE_ZERO else (least, most)
+    inside = (
+        min(max(least, quantizer.min_code), quantizer.max_code),
+        min(max(most, quantizer.min_code), quantizer.max_code),
+    )
+    match quantizer.overflow:
+        case Overflow.UNBOUNDED:
+            return least, most
+        case Overflow.SATURATE | Overflow.SATURATE_SYMMETRIC:
+            return inside
+        case Overflow.SATURATE_ZERO:
+            return min(inside[0], 0), max(inside[1], 0)
+        case Overflow.WRAP:
+            return quantizer.min_code, quantizer.max_code
+        case _:
+            assert_never(quantizer.overflow)
 
 
 def _bits(tensor: torch.Tensor) -> int:

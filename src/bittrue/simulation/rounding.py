@@ -1,13 +1,12 @@
 """Correct rounding of quotients and of real numbers known to within an error bound."""
 
 from collections.abc import Callable, Sequence
+from typing import assert_never
 
 import torch
 
 from bittrue.errors import CarrierError
 from bittrue.fixed import Rounding
-
-_TO_GRID = (Rounding.FLOOR, Rounding.TRUNCATE)
 
 Resolve = Callable[[torch.Tensor], Sequence[int]]
 """Takes the flat indices of doubtful elements and returns their exact codes."""
@@ -18,35 +17,62 @@ def divide_rounded(numerator: torch.Tensor, denominator: torch.Tensor, rounding:
     proof)."""
     below = torch.div(numerator, denominator, rounding_mode="floor")
     rest = numerator - below * denominator
-    if rounding is Rounding.FLOOR:
-        return below
-    if rounding is Rounding.TRUNCATE:
-        return below + ((rest > 0) & (numerator < 0))
+    match rounding:
+        case Rounding.FLOOR:
+            return below
+        case Rounding.TRUNCATE:
+            return below + ((rest > 0) & (numerator < 0))
+        case Rounding.NEAREST_UP:
+            return below + (2 * rest >= denominator)
+        case Rounding.NEAREST_DOWN:
+            return below + (2 * rest > denominator)
+        case Rounding.NEAREST_EVEN:
+            up_at_tie = below % 2 != 0
+        case Rounding.NEAREST_AWAY:
+            up_at_tie = numerator > 0
+        case Rounding.NEAREST_TO_ZERO:
+            up_at_tie = numerator < 0
+        case _:
+            assert_never(rounding)
     twice = 2 * rest
-    up = twice > denominator
-    tie = twice == denominator
-    if rounding is Rounding.NEAREST_UP:
-        up |= tie
-    elif rounding is Rounding.NEAREST_EVEN:
-        up |= tie & (below % 2 != 0)
-    elif rounding is Rounding.NEAREST_AWAY:
-        up |= tie & (numerator > 0)
-    elif rounding is Rounding.NEAREST_TO_ZERO:
-        up |= tie & (numerator < 0)
-    return below + up
+    return below + ((twice > denominator) | ((twice == denominator) & up_at_tie))
 
 
 def round_certain(reals: torch.Tensor, rounding: Rounding) -> torch.Tensor:
     """Real numbers rounded in place where none is a tie (or, for FLOOR and TRUNCATE, where each is on its right
     side)."""
-    if rounding is Rounding.FLOOR:
-        return reals.floor_()
-    return reals.trunc_() if rounding is Rounding.TRUNCATE else reals.round_()
+    match rounding:
+        case Rounding.FLOOR:
+            return reals.floor_()
+        case Rounding.TRUNCATE:
+            return reals.trunc_()
+        case (
+            Rounding.NEAREST_EVEN
+            | Rounding.NEAREST_UP
+            | Rounding.NEAREST_DOWN
+            | Rounding.NEAREST_AWAY
+            | Rounding.NEAREST_TO_ZERO
+        ):
+            return reals.round_()
+        case _:
+            assert_never(rounding)
 
 
 def doubtful(reals: torch.Tensor, error: torch.Tensor | float, rounding: Rounding) -> torch.Tensor:
     """Where a real number within `error` of the given one might round differently."""
-    border = reals.round() if rounding in _TO_GRID else reals.floor().add_(0.5)
+    match rounding:
+        case Rounding.FLOOR | Rounding.TRUNCATE:
+            border = reals.round()
+        case (
+            Rounding.NEAREST_EVEN
+            | Rounding.NEAREST_UP
+            | Rounding.NEAREST_DOWN
+            | Rounding.NEAREST_AWAY
+            | Rounding.NEAREST_TO_ZERO
+        ):
+            border = reals.floor().add_(0.5)
+        case _:
+            assert_never(rounding)
     return (reals - border).abs_() <= error
 
 

@@ -16,8 +16,8 @@ import torch
 from pairs import ratios
 
 from bittrue.program import MultiplyAccumulate
-from bittrue.simulation.digits import Digits
-from bittrue.simulation.integer_units import IntegerSums
+from bittrue.simulation.sums.digits import Digits
+from bittrue.simulation.sums.integer_units import IntegerSums
 
 GROUPS = (2, 4, 8, 12, 16)
 

@@ -28,9 +28,9 @@ from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.operators import Dense
 from bittrue.plan import Override, Plan, PlanOptions, study_plan, uniform_plan
-from bittrue.simulation import integer_units
 from bittrue.simulation.proof import prove
 from bittrue.simulation.simulator import Simulator, is_exact
+from bittrue.simulation.sums import integer_units
 
 FUSED = PlanOptions()
 FLOAT_BATCHES = (16, 64, 256)

@@ -20,8 +20,8 @@ from bittrue.network import Network, Parameter
 from bittrue.operators import Dense, Input
 from bittrue.plan import Override, Plan, plan_from_ranges, study_plan, uniform_plan
 from bittrue.program import MultiplyAccumulate
-from bittrue.simulation.bounds import SumBounds
-from bittrue.simulation.products import ProductSums
+from bittrue.simulation.sums.bounds import SumBounds
+from bittrue.simulation.sums.products import ProductSums
 
 WEIGHTS = np.array([[3, 0], [-2, 1], [1, 2]], np.float32)
 BIAS = np.array([-4, 5], np.float32)

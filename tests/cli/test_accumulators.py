@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bittrue.files import read_json
-from bittrue.simulation import accumulators
+from bittrue.simulation.sums import accumulators
 from cli.conftest import Run
 
 LAYERS = ["conv1", "conv2", "conv3", "conv4", "dense5", "dense6"]

@@ -14,11 +14,12 @@ from bittrue.operators import BatchNormalization, Convolution, Dense
 from bittrue.plan import STUDY_OPTIONS, Override, uniform_plan
 from bittrue.program import Bypass, FixedNetwork, MultiplyAccumulate, Quantize, Step
 from bittrue.rules import RuleTable
-from bittrue.simulation import carrier, choice, integer_units, products, requantization, simulator
+from bittrue.simulation import carrier, requantization, simulator
+from bittrue.simulation.batch_normalization import _BatchNormKernel
 from bittrue.simulation.carrier import Carrier
-from bittrue.simulation.functions import _BatchNormKernel
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.simulator import Simulator, prove
+from bittrue.simulation.sums import choice, integer_units, products
 from bittrue.simulation.values import Codes, Result
 from cases import CASES, Case, Draft, inputs_of
 from plans import AFFINE_EVERY_NODE

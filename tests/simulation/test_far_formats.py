@@ -10,9 +10,9 @@ from bittrue.operators import Add, Dense, GlobalAveragePooling, Pointwise, ReLU
 from bittrue.plan import Override, PlanOptions, uniform_plan
 from bittrue.program import FixedNetwork
 from bittrue.program.functions import Tanh
-from bittrue.simulation import accumulators
 from bittrue.simulation.carrier import Carrier
 from bittrue.simulation.simulator import Simulator
+from bittrue.simulation.sums import accumulators
 from cases import Case, Draft, inputs_of
 from plans import AFFINE_EVERY_NODE
 from simulation.comparison import check

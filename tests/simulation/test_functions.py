@@ -22,8 +22,8 @@ from bittrue.network import Parameter
 from bittrue.operators import BatchNormalization, Dense, Identity, MaxPooling, Pointwise, ReLU, Softmax
 from bittrue.plan import STUDY_OPTIONS, Override, PlanOptions, uniform_plan
 from bittrue.program.functions import BatchNorm, Sigmoid, Tanh
-from bittrue.simulation import functions, intervals, simulator
-from bittrue.simulation.functions import _BatchNormKernel
+from bittrue.simulation import batch_normalization, intervals, simulator, softmax_table
+from bittrue.simulation.batch_normalization import _BatchNormKernel
 from bittrue.simulation.real_functions import function_code, real_function
 from bittrue.simulation.rounding import round_resolved
 from bittrue.simulation.simulator import Simulator
@@ -105,7 +105,7 @@ def test_overflows_inside_the_table_are_counted(wide: bool, monkeypatch: pytest.
 def test_an_inner_overflow_that_is_not_counted_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     case, overrides = narrow_table()
     program = lower_network(case.network, uniform_plan(case.network, 8, 3, options=TABLE, overrides=overrides))
-    monkeypatch.setattr(functions, name, lambda codes, quantizer: 0)
+    monkeypatch.setattr(softmax_table, name, lambda codes, quantizer: 0)
     assert "overflows" in (check(program, np.zeros((1, 4), np.float32)) or "")
 
 
@@ -210,13 +210,13 @@ def test_a_kernel_goes_with_its_network() -> None:
 def test_a_range_found_wanting_is_not_gone_through_again(monkeypatch: pytest.MonkeyPatch) -> None:
     norm = tied_kernel()
     searched: list[int] = []
-    original = functions.doubtful
+    original = batch_normalization.doubtful
 
     def doubtful(reals: torch.Tensor, *arguments: object) -> torch.Tensor:
         searched.append(reals.numel())
         return original(reals, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(functions, "doubtful", doubtful)
+    monkeypatch.setattr(batch_normalization, "doubtful", doubtful)
     assert not norm._covers(-100, 100)
     assert not norm._covers(-100, 100)  # within the same powers of two
     assert not norm._covers(-90, 120)

@@ -8,7 +8,7 @@ from bittrue.fixed import Rounding
 from bittrue.lowering import lower_network
 from bittrue.plan import Override, Plan, PlanOptions, plan_from_ranges, uniform_plan
 from bittrue.program import Divide
-from bittrue.simulation import simulator, tensor_products
+from bittrue.simulation import arithmetic, simulator
 from bittrue.simulation.simulator import Simulator, prove
 from cases import QUOTIENT, inputs_of
 from plans import AFFINE_EVERY_NODE, ranges_of
@@ -42,8 +42,8 @@ def test_quotients_have_the_bits_of_the_definition(
 
 
 def test_one_bit_in_a_quotient(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = tensor_products.divide_rounded
-    monkeypatch.setattr(tensor_products, "divide_rounded", lambda *arguments: original(*arguments) + 1)
+    original = arithmetic.divide_rounded
+    monkeypatch.setattr(arithmetic, "divide_rounded", lambda *arguments: original(*arguments) + 1)
     assert check(lower_network(NETWORK, PLANS["fused"]), inputs_of(QUOTIENT)) is not None
 
 

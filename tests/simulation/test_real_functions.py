@@ -105,7 +105,7 @@ def test_doubts_that_are_not_decided_are_noticed(
     output_bits = 4 if number < 1 else 0
     program = program_of(operator, 2, f"ap_fixed<16,{16 - output_bits},{rounding},AP_SAT>", "ap_fixed<12,8>")
     assert check(program, x) is None
-    monkeypatch.setattr(functions, "_error_of", lambda reals, quantizer, absolute: -1.0)
+    monkeypatch.setattr(functions, "error_of", lambda reals, quantizer, absolute: -1.0)
     assert check(program, x) is not None
 
 
@@ -150,7 +150,7 @@ def test_a_tail_that_is_too_narrow_is_noticed(operator: Operator, monkeypatch: p
     x = every_code(operator)
     program = program_of(operator, x.shape[1], "ap_fixed<64,30,AP_TRN,AP_SAT>")
     monkeypatch.setattr(real_functions, "_above_exp", lambda a: Fraction(1, 1 << int(60 * a)))
-    monkeypatch.setattr(functions, "_error_of", lambda reals, quantizer, absolute: 1.0)
+    monkeypatch.setattr(functions, "error_of", lambda reals, quantizer, absolute: 1.0)
     assert check(program, x[:, ::16].repeat(16, axis=1)) is not None
 
 

@@ -28,9 +28,9 @@ from bittrue.network import Network
 from bittrue.plan import Guard, Plan, Word
 from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Step
 from bittrue.result import SavedResult
-from bittrue.simulation.accumulators import running_sums
-from bittrue.simulation.products import product_sums
 from bittrue.simulation.simulator import Simulator
+from bittrue.simulation.sums.accumulators import running_sums
+from bittrue.simulation.sums.products import product_sums
 from bittrue.simulation.values import Codes, Value
 from bittrue.simulation.wide import holds_wide_codes
 from bittrue.wording import counted

@@ -1,101 +1,197 @@
-"""torch's float32 arithmetic as the proofs need it: IEEE 754, whatever precision torch has been told to be content with
-(B14).
+"""Arithmetic between values: sums, products, quotients, extrema."""
 
-Notebooks ask for `torch.set_float32_matmul_precision("medium")` or automatic mixed precision to train faster; oneDNN
-then multiplies in bfloat16 or TF32, which no bound on sums allows for.
-"""
+from collections.abc import Sequence
+from functools import reduce
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
-from typing import Any
-
+import numpy as np
 import torch
 
-from bittrue.errors import CarrierError
-from bittrue.operators.windows import convolution_weight, convolve
-
-torch.backends.nnpack.set_flags(False)  # type: ignore[no-untyped-call]  # its convolutions are Winograd's and not exact on integers (B14)
-
-_SWITCHES = (torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv)  # type: ignore[attr-defined]  # torch makes them at import
-
-
-@contextmanager
-def exact_arithmetic() -> Iterator[None]:
-    """IEEE precision for all that is computed inside; afterwards the settings are what they were.
-
-    Raises CarrierError where a kernel of this machine's torch isn't exact all the same.
-    """
-    changed = [
-        (switch, _own_precision(switch)) for switch in _SWITCHES if switch.fp32_precision not in ("none", "ieee")
-    ]
-    try:
-        for switch, _ in changed:
-            switch.fp32_precision = "ieee"
-        with torch.autocast("cpu", enabled=False):
-            check_kernels()
-            yield
-    finally:
-        for switch, precision in changed:
-            switch.fp32_precision = precision
-
-
-def _own_precision(switch: Any) -> str:
-    """The setting itself: "none" where what it says is taken from the one for all of torch."""
-    said: str = switch.fp32_precision
-    switch.fp32_precision = "none"
-    inherited = switch.fp32_precision == said
-    switch.fp32_precision = said
-    return "none" if inherited else said
+from bittrue.errors import BittrueError
+from bittrue.fixed import integers
+from bittrue.operators.broadcasting import spread
+from bittrue.program import (
+    Add,
+    CodeType,
+    Divide,
+    Extremum,
+    Instruction,
+    MultiplyTensors,
+    Step,
+)
+from bittrue.simulation.carrier import Carrier, carrier_for
+from bittrue.simulation.kernel import Kernel, kernel
+from bittrue.simulation.matrix_product import (
+    AccumulatedProduct,
+    matrix_product,
+    product_ends,
+    product_proof,
+    wide_product,
+)
+from bittrue.simulation.proof import LayerProof, carried, prove_step
+from bittrue.simulation.rounding import divide_rounded
+from bittrue.simulation.values import Codes, Result, alignment, shifted
+from bittrue.simulation.wide import WideKernel, WideResult, wide_kernel
 
 
-@cache
-def check_kernels() -> None:
-    """Sums of products up to float32's limit through each kind of kernel, once a process.
+@kernel.rule(Add)
+def _(instruction: Add, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    shifts = alignment(step, types)
 
-    Raises CarrierError where a bit is off.
-    """
-    for name, (products, compute) in _CANARIES.items():
-        x, weight = _factors(products)
-        exact = compute(x.to(torch.float64), weight.to(torch.float64))
-        if not torch.equal(compute(x, weight).to(torch.float64), exact):
-            raise CarrierError(
-                f"torch's {name} isn't exact in float32 on this machine, so no exact result can be promised; "
-                "look for a setting that trades precision for speed, such as DNNL_DEFAULT_FPMATH_MODE."
-            )
+    def add(inputs: tuple[Codes, ...]) -> Result:
+        operands = list(zip(inputs, shifts, strict=True))
+        # Every partial sum stays within the sum of the absolute bounds.
+        carrier = carrier_for(sum(x.bound << shift for x, shift in operands), step.name)
+        first, *others = spread([shifted(x, shift, carrier) for x, shift in operands])
+        total = first + others[0] if others else first
+        for other in others[1:]:
+            total = total.add_(other) if total.shape[1:] == step.type.shape else total + other
+        low = sum(x.low << shift for x, shift in operands)
+        return Result(total, low, sum(x.high << shift for x, shift in operands))
 
-
-Canary = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-_CHANNELS = 32
+    return add
 
 
-def _dense(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    return torch.nn.functional.linear(x.reshape(-1, len(weight)), weight.T.contiguous())
+@kernel.rule(Extremum)
+def _(instruction: Extremum, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    shifts = alignment(step, types)
+    choose, choose_end = (torch.maximum, max) if instruction.largest else (torch.minimum, min)
+
+    def extremum(inputs: tuple[Codes, ...]) -> Result:
+        operands = list(zip(inputs, shifts, strict=True))
+        carrier = carrier_for(max(x.bound << shift for x, shift in operands), step.name)
+        found = reduce(choose, spread([shifted(x, shift, carrier) for x, shift in operands]))
+        low = choose_end(x.low << shift for x, shift in operands)
+        return Result(found, low, choose_end(x.high << shift for x, shift in operands), tight=True)
+
+    return extremum
 
 
-def _convolution(size: int, stride: int = 1) -> Canary:
-    def compute(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        kernel = convolution_weight(weight.reshape(size, size, _CHANNELS, -1))
-        padding = ((size // 2, size // 2),) * 2
-        return convolve(x, kernel, None, (stride, stride), padding, (1, 1), 1)
-
-    return compute
+@wide_kernel.rule(Add)
+def _(instruction: Add, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    shifts = alignment(step, types)
+    return lambda inputs: WideResult(reduce(np.add, _aligned(inputs, shifts)))
 
 
-_CANARIES: dict[str, tuple[int, Canary]] = {
-    "dense layer": (8 * _CHANNELS, _dense),
-    "1×1 convolution": (_CHANNELS, _convolution(1)),
-    "3×3 convolution": (9 * _CHANNELS, _convolution(3)),
-    "5×5 convolution": (25 * _CHANNELS, _convolution(5)),
-    "strided convolution": (9 * _CHANNELS, _convolution(3, 2)),
-}
-"""Each with how many products a sum has."""
+@wide_kernel.rule(Extremum)
+def _(instruction: Extremum, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    shifts, choose = alignment(step, types), np.maximum if instruction.largest else np.minimum
+    return lambda inputs: WideResult(reduce(choose, _aligned(inputs, shifts)))
 
 
-def _factors(products: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """12-bit inputs (batch, height, width, channels) and weights (products, outputs) whose sums stay below 2^24."""
-    generator = torch.Generator().manual_seed(0)
-    inputs = torch.randint(1 << 11, 1 << 12, (8, 8, 8, _CHANNELS), generator=generator)
-    most = ((1 << 24) - 1) // (products << 12)
-    weights = torch.randint(most // 2, most + 1, (products, _CHANNELS), generator=generator)
-    return inputs.to(torch.float32), weights.to(torch.float32)
+def _aligned(inputs: Sequence[np.ndarray], shifts: Sequence[int]) -> list[np.ndarray]:
+    """Codes at the exact result's fraction bits, in shapes that broadcast in NumPy's way."""
+    return spread([x << shift for x, shift in zip(inputs, shifts, strict=True)])
+
+
+@prove_step.rule(Add)
+def _(instruction: Add, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    return carried(step, sum(bound << shift for bound, shift in zip(bounds, alignment(step, types), strict=True)))
+
+
+@prove_step.rule(Extremum)
+def _(instruction: Instruction, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    return carried(step, max(bound << shift for bound, shift in zip(bounds, alignment(step, types), strict=True)))
+
+
+# Products
+
+
+@kernel.rule(MultiplyTensors)
+def _(instruction: MultiplyTensors, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    if not instruction.matrices:
+        return lambda inputs: _elementwise(step.name, *inputs)
+    if instruction.accumulator is None:
+        return lambda inputs: matrix_product(step.name, *inputs)
+    return AccumulatedProduct(instruction, instruction.accumulator, types, step.name)
+
+
+def _elementwise(what: str, x: Codes, w: Codes) -> Result:
+    low, high = product_ends((x.low, x.high), (w.low, w.high))
+    carrier = carrier_for(max(-low, high, x.bound, w.bound), what)
+    first, second = spread([x.tensor.to(carrier.dtype), w.tensor.to(carrier.dtype)])
+    return Result(first * second, low, high)
+
+
+@wide_kernel.rule(MultiplyTensors)
+def _(instruction: MultiplyTensors, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    if not instruction.matrices:
+        return lambda inputs: WideResult(np.multiply(*spread(inputs)))
+    return wide_product(instruction, types)
+
+
+@prove_step.rule(MultiplyTensors)
+def _(instruction: MultiplyTensors, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    if not instruction.matrices:
+        return carried(step, max(bounds[0] * bounds[1], *bounds))
+    return product_proof(instruction, step, types, bounds)
+
+
+# Quotients
+
+
+@kernel.rule(Divide)
+def _(instruction: Divide, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    shift = quotient_shift(instruction, step, types)
+    rounding = step.rounds_with.rounding
+    constant = None if instruction.divisor is None else torch.from_numpy(instruction.divisor.astype("int64"))
+
+    def divide(inputs: tuple[Codes, ...]) -> Result:
+        x = inputs[0]
+        if constant is None:
+            divisor, largest = inputs[1].tensor.to(torch.int64), inputs[1].bound
+            refuse_zero(bool((divisor == 0).any()), step.name)
+        else:
+            divisor, largest = constant.unsqueeze(0), int(constant.abs().max())
+        # Twice the numerator or the denominator decides the rounding, on int64.
+        carrier_for(2 * (x.bound << max(shift, 0)), step.name)
+        carrier_for(2 * (largest << max(-shift, 0)), step.name)
+        numerator, denominator = spread([x.tensor.to(torch.int64) << max(shift, 0), divisor << max(-shift, 0)])
+        rounded = divide_rounded(torch.where(denominator < 0, -numerator, numerator), denominator.abs(), rounding)
+        # No divisor is smaller than one unit of its own.
+        limit = (x.bound << max(shift, 0)) // (1 << max(-shift, 0)) + 1
+        return Result(rounded.to(carrier_for(limit, step.name).dtype), -limit, limit, rounded=True)
+
+    return divide
+
+
+def quotient_shift(instruction: Divide, step: Step, types: tuple[CodeType, ...]) -> int:
+    """How far numerators are shifted left (or divisors, where it is negative), for the quotient of codes to have the
+    step's fraction bits."""
+    divisor_bits = types[1].binary_point if instruction.divisor is None else instruction.divisor_fraction_bits
+    return step.type.binary_point - types[0].binary_point + divisor_bits
+
+
+def refuse_zero(found: bool, name: str) -> None:
+    if found:
+        raise BittrueError(
+            f"{name} divides by a code of 0: give the site of its divisor more fraction bits, or train a network whose "
+            "divisor stays away from 0."
+        )
+
+
+@wide_kernel.rule(Divide)
+def _(instruction: Divide, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    shift = quotient_shift(instruction, step, types)
+    rounding = step.rounds_with.rounding
+    constant = None if instruction.divisor is None else instruction.divisor.astype(object)[np.newaxis]
+
+    def divide(inputs: tuple[np.ndarray, ...]) -> WideResult:
+        x, d = spread([inputs[0], inputs[1] if constant is None else constant])
+        refuse_zero(bool((d == 0).any()), step.name)
+        numerator, denominator = x << max(shift, 0), d << max(-shift, 0)
+        signed = np.where(denominator < 0, -numerator, numerator)
+        return WideResult(integers.divide_rounded(signed, abs(denominator), rounding))
+
+    return divide
+
+
+@prove_step.rule(Divide)
+def _(instruction: Divide, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    shift = quotient_shift(instruction, step, types)
+    constant = instruction.divisor
+    ends = (1, bounds[1]) if constant is None else (int(abs(constant).min()), int(abs(constant).max()))
+    numerator, smallest, largest = bounds[0] << max(shift, 0), *(end << max(-shift, 0) for end in ends)
+    reach = max(*bounds, numerator // smallest + 1)
+    # Twice the numerator or the denominator decides the rounding, on int64.
+    decided = 2 * max(numerator, largest)
+    return carried(step, reach if Carrier.INT64.holds(decided) else max(reach, decided))

@@ -42,6 +42,20 @@ class Carrier(Enum):
     def dtype(self) -> torch.dtype:
         return _DTYPES[self]
 
+    @classmethod
+    def of(cls, tensor: torch.Tensor) -> "Carrier":
+        """The one that a tensor of codes is."""
+        return next(carrier for carrier, dtype in _DTYPES.items() if dtype == tensor.dtype)
+
+    def factor(self, shift: int) -> int:
+        """2^shift for a shift to the left. Farther than the carrier is wide only zeros are shifted, and stay zeros."""
+        return 1 << min(shift, self.bits)
+
+    def holds(self, bound: float) -> bool:
+        """Whether integers of absolute value ≤ bound are held exactly; the limit is strict (bound < 2^bits), as the
+        rule has it."""
+        return bool(bound < 1 << self.bits)
+
 
 _DTYPES = {
     Carrier.FLOAT32: torch.float32,
@@ -53,11 +67,11 @@ _DTYPES = {
 def carrier_for(bound: int, what: str, *, widest: Carrier = Carrier.INT64) -> Carrier:
     """The narrowest carrier for integers of absolute value ≤ bound; raises CarrierError that names `what`.
 
-    The limit is strict (bound < 2^bits), as the rule has it. Unless `widest` says otherwise it is one of torch's
-    carriers, and the error tells the simulator to go on in Python integers.
+    Unless `widest` says otherwise it is one of torch's carriers, and the error tells the simulator to go on in Python
+    integers.
     """
     for carrier in Carrier:
-        if bound < 1 << carrier.bits and carrier.bits <= widest.bits:
+        if carrier.bits <= widest.bits and carrier.holds(bound):
             return carrier
     raise CarrierError(
         f"{what}: its numbers can need {bound.bit_length() + 1} bits, more than the {widest.bits + 1} "

@@ -13,8 +13,9 @@ import torch
 
 from bittrue.fixed import Rounding
 from bittrue.program import Clip, FixedNetwork, ScaleOffset, Step
+from bittrue.simulation.affine import mapped_rounded
 from bittrue.simulation.carrier import Carrier, carrier_for
-from bittrue.simulation.elementwise import branch_bound, branches_of, mapped_rounded
+from bittrue.simulation.constants import branch_bound, branches_of
 from bittrue.simulation.kernel import Kernel
 from bittrue.simulation.values import Codes, Result
 
@@ -49,21 +50,20 @@ def fusions(program: FixedNetwork) -> dict[str, Fusion]:
 def _kernel(program: FixedNetwork, first: Step, scaling: ScaleOffset, last: Step, clip: Clip) -> Kernel | None:
     """The kernel of both, or None where they are not to be computed together."""
     source, quantizer = program.by_name[first.inputs[0]].type, last.quantizer
-    bits, finest = first.exact.fraction_bits, last.exact.fraction_bits
     if scaling.below is not None or first.quantizer is not None or first.type.low is None:
         return None
-    if quantizer is None or quantizer.rounding is not Rounding.NEAREST_EVEN or source.low is None:
+    if quantizer is None or quantizer.rounding is not Rounding.NEAREST_EVEN:
         return None
-    assert source.high is not None
-    assert bits is not None
-    assert finest is not None
+    if source.low is None or source.high is None:
+        return None
+    bits, finest = first.exact.binary_point, last.exact.binary_point
     (branch,) = branches_of(scaling, first, (source,))
     # Aligned to the clip's exact result, in whose units its bounds are.
     bound = branch_bound([branch], max(-source.low, source.high)) << finest - bits
     ends = [None if end is None else int(end * Fraction(2) ** finest) for end in (clip.low, clip.high)]
     shift = finest - quantizer.format.fraction_bits
     largest = max(bound, *(abs(end or 0) for end in ends))
-    if largest >> Carrier.FLOAT64.bits or abs(shift) > _MOST_FOLDED or abs(finest - bits - shift) > _MOST_FOLDED:
+    if not Carrier.FLOAT64.holds(largest) or abs(shift) > _MOST_FOLDED or abs(finest - bits - shift) > _MOST_FOLDED:
         return None
     scale, offset = (torch.tensor(numbers, dtype=torch.float64) * 2.0 ** (finest - bits - shift) for numbers in branch)
     low, high = (None if end is None else end * 2.0**-shift for end in ends)
@@ -76,4 +76,4 @@ def _kernel(program: FixedNetwork, first: Step, scaling: ScaleOffset, last: Step
         rounded = mapped_rounded(x, width, scale, offset, (low, high), Rounding.NEAREST_EVEN, carrier)
         return Result(rounded, -limit, limit, rounded=True)
 
-    return None if limit >> Carrier.FLOAT64.bits else compute
+    return compute if Carrier.FLOAT64.holds(limit) else None

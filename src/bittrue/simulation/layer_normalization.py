@@ -4,26 +4,31 @@ from fractions import Fraction
 from functools import cache
 from math import isqrt, prod
 
+import numpy as np
 import torch
 
 from bittrue.errors import CarrierError
 from bittrue.fixed import Quantizer, round_to_code
 from bittrue.fixed.surd import round_surd
-from bittrue.program import CodeType, Normalize, Step
-from bittrue.simulation.carrier import Carrier, bound_bits, carrier_for, nearest_float, power_of_two
+from bittrue.program import (
+    CodeType,
+    Normalize,
+    Step,
+)
+from bittrue.simulation.carrier import carrier_for, nearest_float, power_of_two
 from bittrue.simulation.kernel import Kernel, kernel
-from bittrue.simulation.proof import LayerProof, prove_step, quantizer_reach
+from bittrue.simulation.proof import LayerProof, held, prove_step, quantizer_reach
 from bittrue.simulation.rounding import round_resolved
 from bittrue.simulation.values import Codes, Result
+from bittrue.simulation.wide import WideKernel, WideResult, shaped, wide_kernel
 
 
 class RowNorm:
     """The exact normalization of one row of codes."""
 
     def __init__(self, instruction: Normalize, kind: CodeType, quantizer: Quantizer) -> None:
-        assert kind.fraction_bits is not None
         self.count = prod(kind.shape[-instruction.axes :])
-        self.unit = Fraction(2) ** -kind.fraction_bits
+        self.unit = Fraction(2) ** -kind.binary_point
         self.epsilon = instruction.epsilon
         self.gamma, self.beta = [Fraction(1)] * self.count, [Fraction(0)] * self.count
         if instruction.gamma is not None:
@@ -59,8 +64,7 @@ class RowNorm:
 
 @kernel.rule(Normalize)
 def _(instruction: Normalize, step: Step, types: tuple[CodeType, ...]) -> Kernel:
-    assert step.quantizer is not None
-    quantizer = step.quantizer
+    quantizer = step.rounds_with
     norm = RowNorm(instruction, types[0], quantizer)
     count, epsilon = norm.count, nearest_float(norm.epsilon, step.name)
     unit = nearest_float(norm.unit, step.name)
@@ -95,11 +99,21 @@ def _(instruction: Normalize, step: Step, types: tuple[CodeType, ...]) -> Kernel
     return normalize
 
 
+@wide_kernel.rule(Normalize)
+def _(instruction: Normalize, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    norm = RowNorm(instruction, types[0], step.rounds_with)
+
+    def normalize(inputs: tuple[np.ndarray, ...]) -> WideResult:
+        (x,) = inputs
+        rows = x.reshape(-1, norm.count).tolist()
+        return WideResult(shaped([code for row in rows for code in norm.codes(row)], x))
+
+    return normalize
+
+
 @prove_step.rule(Normalize)
 def _(instruction: Normalize, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
-    assert step.quantizer is not None
-    norm = RowNorm(instruction, types[0], step.quantizer)
-    largest = round_to_code(norm.reach, step.quantizer.format.fraction_bits, step.quantizer.rounding)
+    norm = RowNorm(instruction, types[0], step.rounds_with)
+    largest = round_to_code(norm.reach, step.rounds_with.format.fraction_bits, step.rounds_with.rounding)
     reach = max(2 * bounds[0] * norm.count, quantizer_reach(step, -largest, largest))
-    margin = carrier_for(reach, step.name, widest=Carrier.PYTHON).bits - bound_bits(reach)
-    return LayerProof(step.name, "correctly rounded, row by row", bound_bits(reach), margin)
+    return held(step, reach, "correctly rounded, row by row")

@@ -1,15 +1,25 @@
-"""Kernels that move codes: reshape, move, pad, select, concatenate."""
+"""Movement of codes: reshape, move, pad, select, concatenate."""
 
-from fractions import Fraction
-
+import numpy as np
 import torch
 
 from bittrue.operators.windows import select
-from bittrue.program import CodeType, Concatenate, Instruction, Move, Pad, Reshape, Select, Step
+from bittrue.program import (
+    CodeType,
+    Concatenate,
+    Instruction,
+    Move,
+    Pad,
+    Reshape,
+    Select,
+    Step,
+)
 from bittrue.simulation.carrier import carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove_step
-from bittrue.simulation.values import Codes, Result, alignment, shifted
+from bittrue.simulation.values import Codes, Result, alignment, exact_code, shifted
+from bittrue.simulation.wide import WideKernel, WideResult, wide_kernel
+from bittrue.simulation.wide_windows import padded
 
 
 @kernel.rule(Reshape)
@@ -24,8 +34,7 @@ def _(instruction: Reshape, step: Step, types: tuple[CodeType, ...]) -> Kernel:
 @kernel.rule(Pad)
 def _(instruction: Pad, step: Step, types: tuple[CodeType, ...]) -> Kernel:
     (shift,) = alignment(step, types)
-    assert step.exact.fraction_bits is not None
-    fill = int(instruction.value * Fraction(2) ** step.exact.fraction_bits)
+    fill = exact_code(instruction.value, step)
     flat = [size for pair in reversed(instruction.padding) for size in pair]
 
     def pad(inputs: tuple[Codes, ...]) -> Result:
@@ -82,6 +91,52 @@ def _(instruction: Concatenate, step: Step, types: tuple[CodeType, ...]) -> Kern
     return concatenate
 
 
+@wide_kernel.rule(Reshape)
+def _(instruction: Reshape, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    return lambda inputs: WideResult(inputs[0].reshape(len(inputs[0]), *step.type.shape))
+
+
+@wide_kernel.rule(Pad)
+def _(instruction: Pad, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    (shift,) = alignment(step, types)
+    fill = exact_code(instruction.value, step)
+    return lambda inputs: WideResult(padded(inputs[0] << shift, instruction.padding, fill))
+
+
+@wide_kernel.rule(Select)
+def _(instruction: Select, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    def read(inputs: tuple[np.ndarray, ...]) -> WideResult:
+        (x,) = inputs
+        for axis, indices in enumerate(instruction.indices, start=1):
+            if indices is not None:
+                # −1 reads the zeros that are put behind the last place.
+                zeros = np.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), 0, object)
+                x = np.take(np.concatenate([x, zeros], axis), indices, axis)
+        return WideResult(x)
+
+    return read
+
+
+@wide_kernel.rule(Move)
+def _(instruction: Move, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    places = np.indices(instruction.sizes).reshape(len(instruction.sizes), -1)
+    sources = instruction.offset + np.array(instruction.strides, np.int64) @ places
+    return lambda inputs: WideResult(
+        inputs[0].reshape(len(inputs[0]), -1)[:, sources].reshape(len(inputs[0]), *step.type.shape)
+    )
+
+
+@wide_kernel.rule(Concatenate)
+def _(instruction: Concatenate, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    shifts = alignment(step, types)
+
+    def concatenate(inputs: tuple[np.ndarray, ...]) -> WideResult:
+        aligned = [x << shift for x, shift in zip(inputs, shifts, strict=True)]
+        return WideResult(np.concatenate(aligned, instruction.axis + 1))
+
+    return concatenate
+
+
 @prove_step.rule(Reshape, Move, Select)
 def _(instruction: Instruction, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
     return carried(step, bounds[0])
@@ -89,9 +144,8 @@ def _(instruction: Instruction, step: Step, types: tuple[CodeType, ...], bounds:
 
 @prove_step.rule(Pad)
 def _(instruction: Pad, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
-    assert step.exact.fraction_bits is not None
-    fill = abs(int(instruction.value * Fraction(2) ** step.exact.fraction_bits))
-    return carried(step, max(bounds[0] << alignment(step, types)[0], fill))
+    fill = exact_code(instruction.value, step)
+    return carried(step, max(bounds[0] << alignment(step, types)[0], abs(fill)))
 
 
 @prove_step.rule(Concatenate)

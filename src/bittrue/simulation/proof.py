@@ -1,11 +1,12 @@
 """The proof per step (B14): which carrier holds every number of it, by how many bits, for all inputs that its formats
 allow."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import assert_never
 
-from bittrue.fixed import Overflow, Quantizer
+from bittrue.fixed import Overflow, Quantizer, round_to_code
 from bittrue.program import CodeType, FixedNetwork, Step
 from bittrue.rules import RuleTable
 from bittrue.simulation.carrier import Carrier, bound_bits, carrier_for
@@ -54,12 +55,31 @@ def limited_reach(reach: int, quantizer: Quantizer) -> int:
             assert_never(quantizer.overflow)
 
 
+def held(step: Step, reach: int, how: str = "{carrier}") -> LayerProof:
+    """The proof of a step none of whose numbers exceeds `reach`, on the narrowest carrier that holds them; how: it is
+    computed."""
+    carrier = carrier_for(reach, step.name, widest=Carrier.PYTHON)
+    strategy = how.format(carrier=carrier.label)
+    return LayerProof(step.name, strategy, bound_bits(reach), carrier.bits - bound_bits(reach))
+
+
+def code_by_code(step: Step, largest_input: int, largest_result: int) -> LayerProof:
+    """The proof of a step that is computed code by code, from its input's codes and the exact result's, rounded if it
+    is no dyadic number."""
+    reach = max(largest_input, quantizer_reach(step, -largest_result, largest_result))
+    return held(step, reach, "correctly rounded, code by code")
+
+
+def largest_code(ends: Iterable[Fraction | int], quantizer: Quantizer) -> int:
+    """The largest absolute code that a quantizer rounds one of these numbers to."""
+    bits, rounding = quantizer.format.fraction_bits, quantizer.rounding
+    return max(abs(round_to_code(Fraction(end), bits, rounding)) for end in ends)
+
+
 def carried(step: Step, bound: int) -> LayerProof:
     """The proof of a step whose exact result and all on the way to it stay within `bound`, on the narrowest carrier
     that holds it, what its quantizer makes of it included."""
-    bound = quantizer_reach(step, -bound, bound)
-    carrier = carrier_for(bound, step.name, widest=Carrier.PYTHON)
-    return LayerProof(step.name, carrier.label, bound_bits(bound), carrier.bits - bound_bits(bound))
+    return held(step, quantizer_reach(step, -bound, bound))
 
 
 def prove(program: FixedNetwork, peaks: Mapping[str, int]) -> tuple[LayerProof, ...]:

@@ -41,7 +41,14 @@ from bittrue.rules import RuleTable
 from bittrue.simulation import intervals
 
 _MOST_TAIL = 1 << 13
-_SMALLEST_ERROR = 2.0**-60
+SMALLEST_ERROR = 2.0**-60
+_ERROR = 2.0**-36
+"""Taken as the error of float64's exp, tanh and the like, relative to the result: tens of thousands of times what the
+mathematical libraries state."""
+
+
+def _rational_everywhere(x: mpmath.mpi) -> mpmath.mpi:
+    raise AssertionError("a function whose values are rational needs no interval")
 
 
 @dataclass(frozen=True)
@@ -50,14 +57,14 @@ class RealFunction:
 
     approximate: in float64, to within 2^-36 of the result or `absolute_error`. rational: its value where that is
     rational, None elsewhere; raises ValueError, which says what the number lacks, where there is no value. interval:
-    the function of an interval, None where `rational` knows every value. tail: two numbers that an irrational value
-    lies strictly between, narrow far from 0, where they spare the intervals.
+    the function of an interval; never asked where `rational` knows every value. tail: two numbers that an irrational
+    value lies strictly between, narrow far from 0, where they spare the intervals.
     """
 
     approximate: Callable[[torch.Tensor], torch.Tensor]
     rational: Callable[[Fraction], Fraction | None]
-    interval: Callable[[mpmath.mpi], mpmath.mpi] | None = None
-    absolute_error: float = _SMALLEST_ERROR
+    interval: Callable[[mpmath.mpi], mpmath.mpi] = _rational_everywhere
+    absolute_error: float = SMALLEST_ERROR
     tail: Callable[[Fraction], tuple[Fraction, Fraction]] | None = None
 
 
@@ -270,7 +277,9 @@ def _(function: HardSigmoid) -> RealFunction:
         return min(max(exact_slope * x + exact_offset, Fraction(0)), Fraction(1))
 
     # Near 0 the sum of larger numbers has their error.
-    return RealFunction(lambda x: (slope * x + offset).clamp(0, 1), rational, None, (1 + abs(offset)) * 2.0**-50)
+    return RealFunction(
+        lambda x: (slope * x + offset).clamp(0, 1), rational, absolute_error=(1 + abs(offset)) * 2.0**-50
+    )
 
 
 @real_function.rule(HardSwish)
@@ -282,6 +291,12 @@ def _(function: HardSwish) -> RealFunction:
 
 EXP = real_function[Exp](Exp())
 """Of numbers that are not positive, as a softmax has them."""
+
+
+def error_of(reals: torch.Tensor, quantizer: Quantizer, absolute: float) -> torch.Tensor:
+    """How far approximations in units of the quantizer's last bit may be off, with an absolute part for results that
+    float64 can't tell from an end of the function's range."""
+    return reals.abs() * _ERROR + absolute * 2.0**quantizer.format.fraction_bits
 
 
 def function_code(code: int, fraction_bits: int, quantizer: Quantizer, function: RealFunction, what: str) -> int:
@@ -301,36 +316,6 @@ def function_code(code: int, fraction_bits: int, quantizer: Quantizer, function:
         below, above = floor(min(ends)), ceil(max(ends)) - 1
         if below == above:
             return round_to_code(Fraction(2 * below + 1, 4), 0, rounding)
-    interval = function.interval
-    assert interval is not None
-    return intervals.round_interval(lambda: interval(intervals.exact(code, fraction_bits)), bits, rounding, what)
-
-
-def softmax_code(codes: list[int], index: int, fraction_bits: int, quantizer: Quantizer, what: str) -> int:
-    """The rounded code of one output of a row; rational only where all codes are equal."""
-    bits, rounding = quantizer.format.fraction_bits, quantizer.rounding
-    if len(set(codes)) == 1:
-        return round_to_code(Fraction(1, len(codes)), bits, rounding)
-
-    def value() -> mpmath.mpi:
-        others = [
-            intervals.exp(intervals.exact(code - codes[index], fraction_bits)) for code in codes if code != codes[index]
-        ]
-        return 1 / sum(others, mpmath.iv.mpf(len(codes) - len(others)))
-
-    return intervals.round_interval(value, bits, rounding, what)
-
-
-def log_softmax_code(codes: list[int], index: int, fraction_bits: int, quantizer: Quantizer, what: str) -> int:
-    """The rounded code of one output of a row; rational only over one code."""
-    bits, rounding = quantizer.format.fraction_bits, quantizer.rounding
-    if len(codes) == 1:
-        return 0
-    largest = max(codes)
-
-    def value() -> mpmath.mpi:
-        others = [intervals.exp(intervals.exact(code - largest, fraction_bits)) for code in codes if code != largest]
-        total = sum(others, mpmath.iv.mpf(len(codes) - len(others)))
-        return intervals.exact(codes[index] - largest, fraction_bits) - intervals.padded(mpmath.iv.log(total))
-
-    return intervals.round_interval(value, bits, rounding, what)
+    return intervals.round_interval(
+        lambda: function.interval(intervals.exact(code, fraction_bits)), bits, rounding, what
+    )

@@ -9,7 +9,7 @@ from bittrue.fixed import Overflow, Quantizer, Rounding
 from bittrue.fixed.tensor import apply_overflow_, count_overflows, quantize, round_shift_
 from bittrue.program import CodeType, Step
 from bittrue.simulation import wide
-from bittrue.simulation.carrier import carrier_for
+from bittrue.simulation.carrier import Carrier, carrier_for
 from bittrue.simulation.values import Codes, Result, Value
 
 _MOST_SCALED = 60
@@ -63,12 +63,11 @@ def finish(result: Result, step: Step, *, may_overwrite: bool) -> tuple[Value, i
             # Of sums over sums the bounds would be the batches' own; the reported proof is for all data alike.
             low, high = _extremes(tensor)
         return _on_carrier(tensor, step, low, high), 0
-    assert result.rounded or step.is_dyadic
-    shift = 0 if result.rounded else (step.exact.fraction_bits or 0) - quantizer.format.fraction_bits
+    shift = 0 if result.rounded else step.exact.binary_point - quantizer.format.fraction_bits
     if shift < 0:
         low, high = low << -shift, high << -shift
         carrier = carrier_for(max(abs(low), abs(high)), step.name)
-        if carrier.dtype != tensor.dtype and carrier.bits > _bits(tensor):
+        if carrier.dtype != tensor.dtype and carrier.bits > Carrier.of(tensor).bits:
             tensor, may_overwrite = tensor.to(carrier.dtype), True
     if shift:
         tensor = round_shift_(tensor if may_overwrite else tensor.clone(), shift, quantizer.rounding)
@@ -86,7 +85,7 @@ def finish(result: Result, step: Step, *, may_overwrite: bool) -> tuple[Value, i
             if quantizer.overflow is Overflow.WRAP:
                 # In an unsigned word a small negative code wraps to a large one.
                 carrier = carrier_for(quantizer.max_code, step.name)
-                if carrier.bits > _bits(tensor):
+                if carrier.bits > Carrier.of(tensor).bits:
                     tensor, may_overwrite = tensor.to(carrier.dtype), True
             tensor = apply_overflow_(tensor if may_overwrite else tensor.clone(), quantizer)
         least, most = _limited(least, most, quantizer)
@@ -112,10 +111,6 @@ def _limited(least: int, most: int, quantizer: Quantizer) -> tuple[int, int]:
             return quantizer.min_code, quantizer.max_code
         case _:
             assert_never(quantizer.overflow)
-
-
-def _bits(tensor: torch.Tensor) -> int:
-    return {torch.float32: 24, torch.float64: 53, torch.int64: 62}[tensor.dtype]
 
 
 def _on_carrier(tensor: torch.Tensor, step: Step, low: int, high: int) -> Codes:

@@ -6,7 +6,8 @@ from typing import assert_never
 import torch
 
 from bittrue.errors import CarrierError
-from bittrue.fixed import Rounding
+from bittrue.fixed import Quantizer, Rounding
+from bittrue.fixed.tensor import round_shift_
 
 Resolve = Callable[[torch.Tensor], Sequence[int]]
 """Takes the flat indices of doubtful elements and returns their exact codes."""
@@ -36,6 +37,11 @@ def divide_rounded(numerator: torch.Tensor, denominator: torch.Tensor, rounding:
             assert_never(rounding)
     twice = 2 * rest
     return below + ((twice > denominator) | ((twice == denominator) & up_at_tie))
+
+
+def round_to_(codes: torch.Tensor, fraction_bits: int, quantizer: Quantizer) -> torch.Tensor:
+    """Codes of `fraction_bits` rounded in place to those of a quantizer, not yet limited."""
+    return round_shift_(codes, fraction_bits - quantizer.format.fraction_bits, quantizer.rounding)
 
 
 def round_certain(reals: torch.Tensor, rounding: Rounding) -> torch.Tensor:

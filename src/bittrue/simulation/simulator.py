@@ -1,8 +1,7 @@
 """The simulator: a FixedNetwork on torch, with the bits of the definition, batch by batch."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,37 +10,41 @@ from bittrue.errors import CarrierError
 from bittrue.operators.float_value import float_value
 from bittrue.program import Bypass, CodeType, FixedNetwork, Quantize, Step
 from bittrue.simulation import (
-    elementwise,
+    activation,
+    arithmetic,
+    batch_normalization,
+    constants,
     functions,
     layer_normalization,
+    layer_normalization_table,
     movement,
-    multiply_accumulate,
-    normalize_table,
     pooling,
-    tensor_products,
+    softmax,
+    softmax_table,
     wide,
-    wide_functions,
-    wide_tensors,
 )
-from bittrue.simulation.arithmetic import exact_arithmetic
 from bittrue.simulation.fusion import Fusion, fusions
+from bittrue.simulation.ieee import exact_arithmetic
 from bittrue.simulation.kernel import Kernel, kernel
+from bittrue.simulation.live_values import LiveValues
 from bittrue.simulation.proof import LayerProof, carried, prove, prove_step
 from bittrue.simulation.requantization import finish, quantize_reals
+from bittrue.simulation.sums import multiply_accumulate
 from bittrue.simulation.values import Codes, Result, Value
 
 KERNEL_MODULES = (
-    elementwise,
+    activation,
+    arithmetic,
+    batch_normalization,
+    constants,
     functions,
     layer_normalization,
+    layer_normalization_table,
     movement,
     multiply_accumulate,
-    normalize_table,
     pooling,
-    tensor_products,
-    wide,
-    wide_functions,
-    wide_tensors,
+    softmax,
+    softmax_table,
 )
 """Imported for the rules that they register."""
 
@@ -111,110 +114,94 @@ class Simulator:
 
         Raises CarrierError where codes are too long for any carrier, FormatError for NaN or infinity in x.
         """
-        return self._run(x, {self.program.output}, self._fusions if observe is None else {}, observe)[0]
+        live = LiveValues(self.program, [self.program.output])
+        return self._run(x, live, self._fusions if observe is None else {}, observe)
 
     def run_keeping(self, x: np.ndarray) -> KeptBatch:
         """As `run`, with all values kept, which takes as much memory as they have together."""
-        result, values = self._run(x, set(self.program.by_name), {}, None)
-        return KeptBatch(self.program, x, values, result)
+        live = LiveValues(self.program, self.program.by_name)
+        result = self._run(x, live, {}, None)
+        return KeptBatch(self.program, x, live.own, result)
 
     @torch.inference_mode()
     @exact_arithmetic()
     def _run(
-        self, x: np.ndarray, kept: set[str], fused: Mapping[str, Fusion], observe: Observer | None
-    ) -> tuple[BatchResult, dict[str, Value]]:
-        """The batch's result, and the values of the steps `kept`, which always has the output."""
-        values: dict[str, Value] = {}
-        readers = Counter(name for step in self.program.steps for name in set(step.inputs))
-        readers.update(kept)
+        self, x: np.ndarray, live: LiveValues, fused: Mapping[str, Fusion], observe: Observer | None
+    ) -> BatchResult:
         overflows: dict[str, int] = {}
         peaks: dict[str, int] = {}
-        done: set[str] = set()
-        for own in self.program.steps:
-            if own.name in done:
-                continue
-            step, compute = own, self._kernels.get(own.name)
-            if own.name in fused and isinstance(values[own.inputs[0]], Codes):
-                step, compute = fused[own.name].step, fused[own.name].kernel
-                done.add(step.name)
-            codes, outside = self._compute(step, x, values, readers, compute)
-            values[step.name] = codes
+        for step, value, outside in self._computed(x, live, fused):
             overflows |= outside
-            if codes.fraction_bits is not None and (step.type.low is None or step.type.high is None):
-                peaks[step.name] = codes.bound
+            if value.fraction_bits is not None and (step.type.low is None or step.type.high is None):
+                peaks[step.name] = value.bound
             if observe is not None:
-                observe(step, codes)
-            for name in set(step.inputs):
-                readers[name] -= 1
-                if not readers[name]:
-                    del values[name]
-        output = self.program.by_name[self.program.output]
-        outputs = _output_values(values[output.name], _place(output))
-        return BatchResult(outputs, overflows, peaks), values
+                observe(step, value)
+        return BatchResult(self._outputs(live), overflows, peaks)
 
+    @torch.inference_mode()
+    @exact_arithmetic()
     def run_from(self, kept: KeptBatch) -> np.ndarray:
         """The outputs of this program for a batch that another one has run: only what differs is computed.
 
         A step that is the other program's very own and whose inputs came out the same is left out, and so is all that
         depends on it alone.
         """
-        fresh: dict[str, Value] = {}
-        last_reader = {name: step.name for step in self.program.steps for name in step.inputs}
-        with torch.inference_mode(), exact_arithmetic():
-            changed: set[str] = set()
-            for step in self.program.steps:
-                known = kept.program.by_name.get(step.name)
-                if known is step and changed.isdisjoint(step.inputs):
-                    continue
-                codes = self._from_kept(step, kept, fresh)
-                if known is None or not _same_codes(codes, kept.values[step.name]):
-                    fresh[step.name] = codes
-                    changed.add(step.name)
-                for name in set(step.inputs) & set(fresh):
-                    if last_reader[name] == step.name and name != self.program.output:
-                        del fresh[name]
-            output = self.program.by_name[self.program.output]
-            last = fresh[output.name] if output.name in fresh else kept.values[output.name]
-            return _output_values(last, _place(output))
+        live = LiveValues(self.program, [self.program.output], kept.values, kept.program.steps)
+        for _ in self._computed(kept.x, live, {}):
+            pass
+        return self._outputs(live)
 
+    @torch.inference_mode()
+    @exact_arithmetic()
     def compute(self, name: str, kept: KeptBatch) -> Value:
         """One step's codes from the kept values of its inputs."""
-        with torch.inference_mode(), exact_arithmetic():
-            return self._from_kept(self.program.by_name[name], kept, {})
+        live = LiveValues(self.program, (), kept.values)
+        value, _ = self._compute(self.program.by_name[name], kept.x, live, self._kernels.get(name))
+        return value
 
-    def _from_kept(self, step: Step, kept: KeptBatch, fresh: Mapping[str, Value]) -> Value:
-        inputs = {name: fresh[name] if name in fresh else kept.values[name] for name in step.inputs}
-        codes, _ = self._compute(step, kept.x, inputs, Counter(dict.fromkeys(inputs, 2)), self._kernels.get(step.name))
-        return codes
+    def _computed(
+        self, x: np.ndarray, live: LiveValues, fused: Mapping[str, Fusion]
+    ) -> Iterator[tuple[Step, Value, dict[str, int]]]:
+        """Step after step that isn't known, with its value and its overflows by site."""
+        done: set[str] = set()
+        for own in self.program.steps:
+            if own.name in done or live.is_known(own):
+                continue
+            step, compute = own, self._kernels.get(own.name)
+            if own.name in fused and isinstance(live[own.inputs[0]], Codes):
+                step, compute = fused[own.name].step, fused[own.name].kernel
+                done.add(step.name)
+            value, outside = self._compute(step, x, live, compute)
+            live.put(step, value)
+            yield step, value, outside
+            live.release_inputs_of(step)
 
     def _compute(
-        self, step: Step, x: np.ndarray, values: dict[str, Value], readers: Counter[str], compute: Kernel | None
+        self, step: Step, x: np.ndarray, live: LiveValues, compute: Kernel | None
     ) -> tuple[Value, dict[str, int]]:
         """The codes of a step, and its overflows by site; compute: its kernel, where it has one."""
         if isinstance(step.instruction, Quantize):
             pixels = torch.from_numpy(np.ascontiguousarray(x, np.float32))
             codes, outside = quantize_reals(pixels, step, "the input")
             return codes, _by_site(step, outside, {})
-        tensors = {name: codes.tensor for name, codes in values.items() if isinstance(codes, Codes)}
-        storages = Counter(_storage(tensor) for tensor in tensors.values())
-        inputs = tuple(
-            replace(codes, reusable=readers[name] == 1 and storages[_storage(codes.tensor)] == 1)
-            if isinstance(codes, Codes)
-            else codes
-            for name, codes in ((name, values[name]) for name in step.inputs)
-        )
+        inputs = live.inputs_of(step)
         result = _on_torch(step, compute, inputs)
         if result is None:
             return self._in_python(step, inputs)
         if isinstance(step.instruction, Bypass):
             codes, outside = quantize_reals(result.tensor, step, _place(step))
-            return codes, _by_site(step, outside, {})
-        kept = {_storage(tensor) for name, tensor in tensors.items() if name not in step.inputs or readers[name] > 1}
-        for name in step.inputs:
-            if name in tensors and storages[_storage(tensors[name])] > 1:
-                kept.add(_storage(tensors[name]))
-        codes, outside = finish(result, step, may_overwrite=_storage(result.tensor) not in kept)
+        else:
+            codes, outside = finish(result, step, may_overwrite=live.may_overwrite(result.tensor, step))
         return codes, _by_site(step, outside, result.inner_overflows)
+
+    def _outputs(self, live: LiveValues) -> np.ndarray:
+        """The network's output in float64, exactly, or rounded to it where a code has more than 53 bits; no zero is
+        negative."""
+        output = self.program.by_name[self.program.output]
+        try:
+            return live[output.name].reals() + 0.0
+        except CarrierError as error:
+            raise CarrierError(f"{_place(output)}: {error}") from None
 
     def _in_python(self, step: Step, inputs: tuple[Value, ...]) -> tuple[Value, dict[str, int]]:
         if step.name not in self._wide_kernels:
@@ -285,25 +272,3 @@ def _by_site(step: Step, outside: int, inner: Mapping[str, int]) -> dict[str, in
     """The overflows of a step's quantizer and of those inside its instruction."""
     counts = {f"{step.name}.{role}": count for role, count in inner.items()}
     return counts if step.site is None or step.quantizer is None else counts | {step.site: outside}
-
-
-def _same_codes(first: Value, second: Value) -> bool:
-    """Whether two batches of a step are equal, code by code and in their binary point."""
-    if first.fraction_bits != second.fraction_bits:
-        return False
-    if isinstance(first, Codes) and isinstance(second, Codes) and first.tensor.dtype == second.tensor.dtype:
-        return torch.equal(first.tensor, second.tensor)
-    return np.array_equal(first.integers(), second.integers())
-
-
-def _storage(tensor: torch.Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()
-
-
-def _output_values(codes: Value, what: str) -> np.ndarray:
-    """The exact values of the output in float64 (rounded to it where a code has more than 53 bits); no zero is
-    negative."""
-    try:
-        return codes.reals() + 0.0
-    except CarrierError as error:
-        raise CarrierError(f"{what}: {error}") from None

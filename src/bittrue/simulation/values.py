@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -136,12 +137,14 @@ def shifted(codes: Codes, shift: int, carrier: Carrier) -> torch.Tensor:
     """codes · 2^shift for shift ≥ 0 on a carrier that holds them: the same tensor where nothing changes, else a new
     one."""
     moved = codes.tensor.to(carrier.dtype)
-    # Further than the carrier is wide only zeros are shifted, and stay zeros.
-    return moved * (1 << min(shift, carrier.bits)) if shift else moved
+    return moved * carrier.factor(shift) if shift else moved
+
+
+def exact_code(number: Fraction, step: Step) -> int:
+    """A number on the grid of the step's exact result, as a code of it."""
+    return int(number * Fraction(2) ** step.exact.binary_point)
 
 
 def alignment(step: Step, types: tuple[CodeType, ...]) -> list[int]:
     """How far each input's codes are shifted left to reach the exact result's fraction bits."""
-    finest = step.exact.fraction_bits
-    assert finest is not None
-    return [finest - kind.fraction_bits for kind in types if kind.fraction_bits is not None]
+    return [step.exact.binary_point - kind.binary_point for kind in types]

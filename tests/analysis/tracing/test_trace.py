@@ -28,7 +28,7 @@ from bittrue.network import Network, Parameter
 from bittrue.operators import BatchNormalization, Dense, Input, ReLU
 from bittrue.plan import Override, Plan, PlanOptions, Word, plan_from_ranges, sites_of, study_plan, uniform_plan
 from bittrue.program import Quantize
-from bittrue.simulation import simulator as simulator_module
+from bittrue.simulation import live_values
 from bittrue.simulation.simulator import Simulator
 
 WRAPPED = PlanOptions("affine", "every-node", "exact", "exact")
@@ -196,7 +196,7 @@ def test_a_change_that_is_overlooked_is_found_out(
     monkeypatch: pytest.MonkeyPatch, network: Network, tmp_path: Path
 ) -> None:
     """The canary of the test above: if every step seemed unchanged, freed sites would do nothing."""
-    monkeypatch.setattr(simulator_module, "_same_codes", lambda first, second: True)
+    monkeypatch.setattr(live_values, "same_codes", lambda first, second: True)
     with pytest.raises(AssertionError):
         test_a_freed_site_is_a_whole_simulation_of_its_plan("wrap", network, tmp_path)
 

@@ -21,9 +21,9 @@ from bittrue.lowering import Lowered
 from bittrue.plan import Guard, Site, Spec, Word, describe_spec
 from bittrue.plan.spec import GUARD_BITS
 from bittrue.program import Bypass, CodeType, FixedNetwork, MultiplyAccumulate, Quantize, Step
-from bittrue.simulation.accumulators import quantizations
-from bittrue.simulation.products import ProductSums, product_sums
 from bittrue.simulation.simulator import KeptBatch, Simulator
+from bittrue.simulation.sums.accumulators import quantizations
+from bittrue.simulation.sums.products import ProductSums, product_sums
 from bittrue.simulation.values import Codes, Value
 
 INT64_BITS = 62

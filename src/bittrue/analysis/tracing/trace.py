@@ -24,9 +24,9 @@ from bittrue.lowering import lower_seen, lower_variant
 from bittrue.network import Network
 from bittrue.plan import Plan, Site, Spec, sites_of
 from bittrue.program import FixedNetwork, MultiplyAccumulate
-from bittrue.simulation.bounds import SumBounds
 from bittrue.simulation.carrier import Carrier
 from bittrue.simulation.simulator import KeptBatch, Simulator
+from bittrue.simulation.sums.bounds import SumBounds
 
 IMAGES = 64
 """How many images are traced where nothing else is said."""

@@ -9,12 +9,12 @@ import torch
 
 from bittrue.fixed import Quantizer, Rounding, integers
 from bittrue.fixed.surd import round_surd
-from bittrue.fixed.tensor import apply_overflow_, count_overflows, round_shift_
+from bittrue.fixed.tensor import apply_overflow_, count_overflows
 from bittrue.program import CodeType, NormalizeTable, Step
-from bittrue.simulation.carrier import Carrier, bound_bits, carrier_for, nearest_float, power_of_two
+from bittrue.simulation.carrier import carrier_for, nearest_float, power_of_two
 from bittrue.simulation.kernel import Kernel, kernel
-from bittrue.simulation.proof import LayerProof, limited_reach, prove_step, quantizer_reach
-from bittrue.simulation.rounding import divide_rounded, round_resolved
+from bittrue.simulation.proof import LayerProof, held, limited_reach, prove_step, quantizer_reach
+from bittrue.simulation.rounding import divide_rounded, round_resolved, round_to_
 from bittrue.simulation.values import Codes, Result
 from bittrue.simulation.wide import WideKernel, WideResult, wide_kernel
 
@@ -32,10 +32,8 @@ class _Parts:
     """
 
     def __init__(self, instruction: NormalizeTable, step: Step, kind: CodeType) -> None:
-        assert kind.fraction_bits is not None
-        assert step.exact.fraction_bits is not None
         self.epsilon, self.rounding = instruction.epsilon, instruction.reciprocal_root.rounding
-        self.source = kind.fraction_bits
+        self.source = kind.binary_point
         self.count = prod(kind.shape[-instruction.axes :])
         self.mean_bits, self.difference_bits, self.variance_bits, self.root_bits = (
             part.format.fraction_bits
@@ -44,7 +42,7 @@ class _Parts:
         self.aligned = max(self.source, self.mean_bits)
         self.product_bits = self.difference_bits + self.root_bits
         last = self.product_bits if instruction.normalized is None else instruction.normalized.format.fraction_bits
-        finest = step.exact.fraction_bits
+        finest = step.exact.binary_point
         self.gamma = np.ones(1, np.int64) if instruction.gamma is None else instruction.gamma
         self.beta = np.zeros(1, np.int64) if instruction.beta is None else instruction.beta
         self.shifts = (
@@ -98,7 +96,7 @@ def _(instruction: NormalizeTable, step: Step, types: tuple[CodeType, ...]) -> K
         mean = limited("mean", mean, instruction.mean)
         left, right = parts.aligned - parts.source, parts.aligned - parts.mean_bits
         carrier_for((max(x.bound, 1) << left) + (max(_largest(mean), 1) << right), name)
-        difference = _rounded((rows << left) - (mean << right), parts.aligned, instruction.difference)
+        difference = round_to_((rows << left) - (mean << right), parts.aligned, instruction.difference)
         difference = limited("difference", difference, instruction.difference)
         farthest = _largest(difference)
         bound = farthest * farthest * count
@@ -112,7 +110,7 @@ def _(instruction: NormalizeTable, step: Step, types: tuple[CodeType, ...]) -> K
         carrier_for(farthest * _largest(root), name)
         product = difference * root
         if instruction.normalized is not None:
-            rounded = _rounded(product, parts.product_bits, instruction.normalized)
+            rounded = round_to_(product, parts.product_bits, instruction.normalized)
             product = limited("normalized", rounded, instruction.normalized)
         largest = _largest(product) * largest_gamma
         carrier_for(max(largest, 1) << product_shift, name)
@@ -126,10 +124,6 @@ def _(instruction: NormalizeTable, step: Step, types: tuple[CodeType, ...]) -> K
 
 def _largest(codes: torch.Tensor) -> int:
     return max(abs(int(end)) for end in torch.aminmax(codes)) if codes.numel() else 0
-
-
-def _rounded(codes: torch.Tensor, fraction_bits: int, quantizer: Quantizer) -> torch.Tensor:
-    return round_shift_(codes, fraction_bits - quantizer.format.fraction_bits, quantizer.rounding)
 
 
 @wide_kernel.rule(NormalizeTable)
@@ -190,5 +184,4 @@ def _(instruction: NormalizeTable, step: Step, types: tuple[CodeType, ...], boun
     gamma, beta = (max(abs(code) for code in codes.tolist()) for codes in (parts.gamma, parts.beta))
     largest = (last * gamma << parts.shifts[0]) + (beta << parts.shifts[1])
     reach = max(bounds[0] * parts.count, exact, squares << shift, product, quantizer_reach(step, -largest, largest))
-    margin = carrier_for(reach, step.name, widest=Carrier.PYTHON).bits - bound_bits(reach)
-    return LayerProof(step.name, "table form, row by row", bound_bits(reach), margin)
+    return held(step, reach, "table form, row by row")

@@ -11,14 +11,14 @@ from bittrue.errors import CarrierError, KernelError
 from bittrue.lowering import lower_network
 from bittrue.plan import Override, uniform_plan
 from bittrue.program import FixedNetwork, MultiplyAccumulate
-from bittrue.simulation import choice, integer_units, sum_kernels
-from bittrue.simulation.bounds import SumBounds
 from bittrue.simulation.carrier import Carrier
-from bittrue.simulation.choice import proven
-from bittrue.simulation.digits import Digits
-from bittrue.simulation.kernel_check import check_kernel
 from bittrue.simulation.proof import prove
-from bittrue.simulation.strategies import (
+from bittrue.simulation.sums import choice, integer_units, sum_kernels
+from bittrue.simulation.sums.bounds import SumBounds
+from bittrue.simulation.sums.choice import proven
+from bittrue.simulation.sums.digits import Digits
+from bittrue.simulation.sums.kernel_check import check_kernel
+from bittrue.simulation.sums.strategies import (
     ChannelGroups,
     DigitProducts,
     InputParts,
@@ -28,7 +28,7 @@ from bittrue.simulation.strategies import (
     cost,
     work_of,
 )
-from bittrue.simulation.sum_kernels import sum_kernel
+from bittrue.simulation.sums.sum_kernels import sum_kernel
 from cases import CASES, Case, inputs_of
 from plans import AFFINE_EVERY_NODE
 from simulation.comparison import check

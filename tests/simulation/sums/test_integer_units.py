@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from bittrue.simulation import integer_units
-from bittrue.simulation.integer_units import IntegerSums, available
+from bittrue.simulation.sums import integer_units
+from bittrue.simulation.sums.integer_units import IntegerSums, available
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 
 from bittrue.fixed.arrays import signed_sums
 from bittrue.program import MultiplyAccumulate
-from bittrue.simulation.digits import Digits, cut_weights
+from bittrue.simulation.carrier import Carrier
+from bittrue.simulation.sums.digits import Digits, cut_weights
 
 
 class SumBounds:
@@ -90,27 +91,29 @@ class SumBounds:
         return least, most
 
     @cached_property
-    def by_channel(self) -> tuple[np.ndarray, np.ndarray] | None:
+    def splits_by_channel(self) -> bool:
+        """Whether `by_channel` is exact: not for grouped channels, dense layers and weights that add up to 2^53."""
+        instruction = self.instruction
+        return instruction.groups == 1 and bool(instruction.strides) and Carrier.FLOAT64.holds(max(self.magnitudes))
+
+    @cached_property
+    def by_channel(self) -> tuple[np.ndarray, np.ndarray]:
         """A convolution's sums over the kernel of the positive weights, and of the negative ones' absolute values.
 
-        (in, out) at G in float64, exactly; None for grouped channels, dense layers and weights that add up to 2^53 or
-        more.
+        (in, out) at G in float64, exactly where the layer `splits_by_channel`.
         """
-        instruction = self.instruction
-        if instruction.groups != 1 or not instruction.strides or max(self.magnitudes) >= 1 << 53:
-            return None
-        weight = torch.from_numpy(instruction.weight).to(torch.float64).flatten(0, -3)
+        weight = torch.from_numpy(self.instruction.weight).to(torch.float64).flatten(0, -3)
         above, below = weight.clamp(min=0).sum(0).numpy(), (-weight).clamp(min=0).sum(0).numpy()
         # A channel shifted further than this has no weight but 0, or the magnitudes would be larger.
         scale = np.exp2(np.minimum(self.shifts, 53))
         return above * scale, below * scale
 
     def channel_reach(self, lows: ArrayLike, highs: ArrayLike) -> np.ndarray:
-        """How far the products of each input channel can take a sum up, and down: (2, in, out) in float64.
+        """How far the products of each input channel can take a sum up, and down: (2, in, out) in float64, of a layer
+        that `splits_by_channel`.
 
         lows ≤ 0 ≤ highs: each input channel's ends (or one for all). A little too large, where float64 rounds.
         """
-        assert self.by_channel is not None
         above, below = self.by_channel
         low, high = np.array(lows, np.float64)[:, None], np.array(highs, np.float64)[:, None]
         reach: np.ndarray = np.stack([above * high - below * low, below * high - above * low]) * (1 + 2.0**-50)

@@ -16,8 +16,8 @@ from bittrue.fixed import Overflow, Quantizer, decode, overflow_code, overflows,
 from bittrue.fixed.tensor import apply_overflow_, count_overflows, round_shift_
 from bittrue.operators.windows import window_shape
 from bittrue.simulation.carrier import Carrier, carrier_for
-from bittrue.simulation.products import ProductSums
-from bittrue.simulation.sum_kernels import gather_patches
+from bittrue.simulation.sums.products import ProductSums
+from bittrue.simulation.sums.sum_kernels import gather_patches
 from bittrue.simulation.values import Codes, Result
 
 _CACHED_SUMS = 1 << 18
@@ -137,8 +137,7 @@ def _aligned(sums: ProductSums, accumulator: Quantizer, codes: Codes) -> Result:
     shift = accumulator.format.fraction_bits - sums.fraction_bits
     low, high = exact.low << shift, exact.high << shift
     carrier = carrier_for(max(-low, high), sums.what)
-    factor = 1 << min(shift, carrier.bits)  # farther only zeros are shifted
-    tensor = exact.tensor.to(carrier.dtype) * factor if shift else exact.tensor
+    tensor = exact.tensor.to(carrier.dtype) * carrier.factor(shift) if shift else exact.tensor
     return replace(exact, tensor=tensor, low=low, high=high, inner_overflows={"accumulator": 0})
 
 
@@ -148,7 +147,7 @@ def _wrapped(sums: ProductSums, accumulator: Quantizer, codes: Codes) -> Result:
     reach = max(accumulator.max_code, -accumulator.min_code)
     carrier = carrier_for(max(max(-exact.low, exact.high) << shift, reach), sums.what)
     total = exact.tensor.to(carrier.dtype)
-    total = total * (1 << min(shift, carrier.bits)) if shift else total
+    total = total * carrier.factor(shift) if shift else total
     inner = {"accumulator": count_overflows(total, accumulator)}
     total = apply_overflow_(total, accumulator)
     return Result(total, accumulator.min_code, accumulator.max_code, inner_overflows=inner)
@@ -227,9 +226,8 @@ def _factors(
     product to `fraction_bits`.
     """
     instruction = sums.instruction
-    # Where a shift is more than the carrier holds, the proof has it that all products are zero.
-    shifts = [1 << min(shift, carrier.bits) for shift in _shifts(sums, fraction_bits)]
-    weight = torch.from_numpy(instruction.weight).to(carrier.dtype) * torch.tensor(shifts, dtype=carrier.dtype)
+    powers = [carrier.factor(shift) for shift in _shifts(sums, fraction_bits)]
+    weight = torch.from_numpy(instruction.weight).to(carrier.dtype) * torch.tensor(powers, dtype=carrier.dtype)
     in_order = weight.reshape(-1, instruction.groups, weight.shape[-1] // instruction.groups)
     return gather_patches(tensor.to(carrier.dtype), instruction).unsqueeze(-1), in_order
 

@@ -9,11 +9,11 @@ import torch
 from bittrue.operators.windows import convolution_weight, convolve, window_shape
 from bittrue.program import MultiplyAccumulate
 from bittrue.rules import RuleTable
-from bittrue.simulation.bounds import SumBounds
 from bittrue.simulation.carrier import Carrier
-from bittrue.simulation.digits import cut_weights
-from bittrue.simulation.integer_units import IntegerSums
-from bittrue.simulation.strategies import ChannelGroups, DigitProducts, InputParts, OneCarrier
+from bittrue.simulation.sums.bounds import SumBounds
+from bittrue.simulation.sums.digits import cut_weights
+from bittrue.simulation.sums.integer_units import IntegerSums
+from bittrue.simulation.sums.strategies import ChannelGroups, DigitProducts, InputParts, OneCarrier
 
 _PIECE = 1 << 17
 """Sums added at once in float64: a megabyte, which stays in the cores' caches."""
@@ -186,8 +186,8 @@ def aligned_weight(
 
 
 def factors(sums: SumBounds, carrier: Carrier) -> list[int]:
-    """2^shift for each output channel; where that is more than the carrier holds, all products are zero anyway."""
-    return [1 << min(shift, carrier.bits) for shift in sums.shifts]
+    """2^shift for each output channel."""
+    return [carrier.factor(shift) for shift in sums.shifts]
 
 
 def aligned_bias(sums: SumBounds, dtype: torch.dtype, shift: int) -> torch.Tensor | None:

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bittrue.simulation.digits import Digits, cut_weights, digits_for
+from bittrue.simulation.sums.digits import Digits, cut_weights, digits_for
 
 CUTS = [Digits(count, bits, signed) for count in (1, 2, 3, 4) for bits in (5, 6, 7, 8) for signed in (False, True)]
 

@@ -11,7 +11,7 @@ from bittrue.lowering import lower_network
 from bittrue.operators import LayerNormalization
 from bittrue.plan import Override, PlanOptions, plan_from_ranges, uniform_plan
 from bittrue.program import FixedNetwork
-from bittrue.simulation import normalize_table, simulator
+from bittrue.simulation import layer_normalization_table, simulator
 from bittrue.simulation.float_model import FloatModel
 from bittrue.simulation.simulator import Simulator, prove
 from cases import CASES, Case, inputs_of
@@ -55,22 +55,22 @@ def test_overflows_of_each_part_are_counted(wide: bool, monkeypatch: pytest.Monk
     assert overflows["norm.reciprocal_root"] == 2
 
 
-@pytest.mark.parametrize("part", ["count_overflows", "divide_rounded", "_rounded"])
+@pytest.mark.parametrize("part", ["count_overflows", "divide_rounded", "round_to_"])
 def test_a_part_that_is_wrong_is_noticed(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program = table_of(bare(4), 8, 3, *NARROW)
     assert check(program, NARROW_INPUT) is None
-    original = getattr(normalize_table, part)
-    monkeypatch.setattr(normalize_table, part, lambda *arguments: original(*arguments) + 1)
+    original = getattr(layer_normalization_table, part)
+    monkeypatch.setattr(layer_normalization_table, part, lambda *arguments: original(*arguments) + 1)
     assert check(program, NARROW_INPUT) is not None
 
 
 def test_a_table_that_is_one_off_for_one_code_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     program = table_of(bare(4), 12, 6)
     x = inputs_of(bare(4))
-    monkeypatch.setattr(normalize_table, "_ERROR", 1.0)  # all are decided exactly
+    monkeypatch.setattr(layer_normalization_table, "_ERROR", 1.0)  # all are decided exactly
     assert check(program, x) is None
-    original = normalize_table.round_surd
-    monkeypatch.setattr(normalize_table, "round_surd", lambda *arguments: original(*arguments) + 1)
+    original = layer_normalization_table.round_surd
+    monkeypatch.setattr(layer_normalization_table, "round_surd", lambda *arguments: original(*arguments) + 1)
     assert check(table_of(bare(4), 12, 6), x) is not None
 
 

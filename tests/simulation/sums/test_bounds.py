@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bittrue.program import MultiplyAccumulate
-from bittrue.simulation import integer_units
-from bittrue.simulation.bounds import SumBounds
 from bittrue.simulation.carrier import Carrier
-from bittrue.simulation.products import ProductSums
-from bittrue.simulation.strategies import OneCarrier, work_of
+from bittrue.simulation.sums import integer_units
+from bittrue.simulation.sums.bounds import SumBounds
+from bittrue.simulation.sums.products import ProductSums
+from bittrue.simulation.sums.strategies import OneCarrier, work_of
 from bittrue.simulation.values import Codes
 
 
@@ -64,7 +64,8 @@ def test_a_large_channel_with_small_weights_costs_no_bits() -> None:
     codes = Codes(x, 0, 0, 1 << 20)
     assert sums.strategy(0, 1 << 20) != OneCarrier(Carrier.FLOAT32)
     assert sums.exact_sum(codes).tensor.item() == (1 << 20) + (100 << 10)
-    assert sums._strategy == OneCarrier(Carrier.FLOAT32)
+    assert sums._layout is not None
+    assert sums._layout.strategy == OneCarrier(Carrier.FLOAT32)
 
 
 @pytest.mark.usefixtures("floats_only")
@@ -79,7 +80,7 @@ def test_a_batch_that_outgrows_the_ends_seen_is_proven_again(monkeypatch: pytest
     # The canary: without a second look float32 stays, and a bit is lost.
     blind = layer(np.array([[1], [1 << 10]]))
     blind.exact_sum(first)
-    monkeypatch.setattr(ProductSums, "_ends", lambda self, codes: self._seen)
+    monkeypatch.setattr(ProductSums, "_ends", lambda self, codes: self._layout.seen)
     assert int(blind.exact_sum(second).tensor) != expected
 
 

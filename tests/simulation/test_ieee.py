@@ -11,8 +11,8 @@ from bittrue.errors import CarrierError
 from bittrue.lowering import lower_network
 from bittrue.plan import Override, PlanOptions, uniform_plan
 from bittrue.program import FixedNetwork
-from bittrue.simulation import arithmetic
-from bittrue.simulation.arithmetic import check_kernels, exact_arithmetic
+from bittrue.simulation import ieee
+from bittrue.simulation.ieee import check_kernels, exact_arithmetic
 from bittrue.simulation.simulator import Simulator, prove
 from cases import Case, Draft
 
@@ -23,7 +23,7 @@ def _layers(draft: Draft) -> None:
 
 
 CASE = Case("precise", (8, 8, 32), _layers)
-SWITCHES = arithmetic._SWITCHES
+SWITCHES = ieee._SWITCHES
 
 
 def program_and_inputs() -> tuple[FixedNetwork, np.ndarray]:
@@ -120,10 +120,10 @@ def test_a_kernel_that_is_not_exact_is_refused(name: str, kind: str, monkeypatch
         Simulator(program).run(x)
 
 
-@pytest.mark.parametrize("kind", arithmetic._CANARIES)
+@pytest.mark.parametrize("kind", ieee._CANARIES)
 def test_the_numbers_of_the_canaries_are_odd_and_next_to_the_limit(kind: str) -> None:
-    products, compute = arithmetic._CANARIES[kind]
-    x, weight = arithmetic._factors(products)
+    products, compute = ieee._CANARIES[kind]
+    x, weight = ieee._factors(products)
     sums = compute(x.double(), weight.double())
     assert 2**23 < float(sums.max()) < 2**24
     assert bool((sums % 2 != 0).any())
@@ -134,15 +134,15 @@ def test_the_numbers_of_the_canaries_are_odd_and_next_to_the_limit(kind: str) ->
 
 def test_the_check_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    original = arithmetic._factors
+    original = ieee._factors
 
     def factors(products: int) -> tuple[torch.Tensor, torch.Tensor]:
         calls.append(products)
         return original(products)
 
-    monkeypatch.setattr(arithmetic, "_factors", factors)
+    monkeypatch.setattr(ieee, "_factors", factors)
     check_kernels.cache_clear()
     for _ in range(2):
         with exact_arithmetic():
             pass
-    assert len(calls) == len(arithmetic._CANARIES)
+    assert len(calls) == len(ieee._CANARIES)

@@ -6,11 +6,11 @@ from itertools import product
 import numpy as np
 
 from bittrue.rules import RuleTable
-from bittrue.simulation import integer_units
-from bittrue.simulation.bounds import SumBounds
 from bittrue.simulation.carrier import Carrier, carrier_for
-from bittrue.simulation.digits import LARGEST_DIGIT, Digits, digits_for
-from bittrue.simulation.strategies import (
+from bittrue.simulation.sums import integer_units
+from bittrue.simulation.sums.bounds import SumBounds
+from bittrue.simulation.sums.digits import LARGEST_DIGIT, Digits, digits_for
+from bittrue.simulation.sums.strategies import (
     TWO_PART_PRODUCT,
     ChannelGroups,
     DigitProducts,
@@ -55,9 +55,9 @@ def proven(sums: SumBounds, work: Work, lows: np.ndarray, highs: np.ndarray) -> 
         low_bits = _low_bits(sums, low, high)
         if low_bits:
             yield InputParts(low_bits)
-    elif sums.by_channel is not None:
+    elif sums.splits_by_channel:
         reach = sums.channel_reach(lows, highs)
-        if reach.sum(axis=1).max() + max(map(abs, sums.biases)) < 1 << Carrier.FLOAT32.bits:
+        if Carrier.FLOAT32.holds(reach.sum(axis=1).max() + max(map(abs, sums.biases))):
             yield OneCarrier(Carrier.FLOAT32)
         groups = channel_groups(reach)
         if groups is not None:
@@ -70,7 +70,7 @@ def proven(sums: SumBounds, work: Work, lows: np.ndarray, highs: np.ndarray) -> 
 def _low_bits(sums: SumBounds, low: int, high: int) -> int:
     """How many low bits to cut off the inputs so that both parts' sums fit float32; 0 where two parts don't do."""
     for low_bits in range(1, Carrier.FLOAT32.bits):
-        if part_bound(sums, low, high, low_bits) < 1 << Carrier.FLOAT32.bits:
+        if Carrier.FLOAT32.holds(part_bound(sums, low, high, low_bits)):
             return low_bits
     return 0
 
@@ -116,10 +116,10 @@ def _digit_products(sums: SumBounds, low: int, high: int) -> DigitProducts | Non
         if inputs is not None and weights is not None
     ]
     for inputs, weights in sorted(cuts, key=lambda pair: pair[0].count * pair[1].count):
-        if digit_bound(sums, inputs, weights, low, high) >> Carrier.FLOAT32.bits:
+        if not Carrier.FLOAT32.holds(digit_bound(sums, inputs, weights, low, high)):
             continue
         bound = _added_bound(sums, inputs, weights, low, high)
-        carrier = next((carrier for carrier in ADDED_ON if not bound >> carrier.bits), None)
+        carrier = next((carrier for carrier in ADDED_ON if carrier.holds(bound)), None)
         if carrier is not None:
             return DigitProducts(inputs, weights, carrier)
     return None

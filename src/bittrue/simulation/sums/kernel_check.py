@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from bittrue.errors import KernelError
-from bittrue.simulation.bounds import SumBounds
 from bittrue.simulation.carrier import Carrier
-from bittrue.simulation.choice import Ends
-from bittrue.simulation.sum_kernels import SumKernel, aligned_bias, aligned_weight, linear
+from bittrue.simulation.sums.bounds import SumBounds
+from bittrue.simulation.sums.choice import Ends
+from bittrue.simulation.sums.sum_kernels import SumKernel, aligned_bias, aligned_weight, linear
 
 _CHANNELS = 8
 
@@ -21,7 +21,7 @@ def check_kernel(kernel: SumKernel, sums: SumBounds, shift: int, shape: tuple[in
     Sums that float64 doesn't hold are added in integers, and not looked at. Raises KernelError where a bit is off.
     """
     largest = max(-int(ends[0].min()), int(ends[1].max()))
-    if sums.bound(largest) >> Carrier.FLOAT64.bits:
+    if not Carrier.FLOAT64.holds(sums.bound(largest)):
         return
     low, high = (torch.from_numpy(end.astype(np.float64)) for end in ends)
     x = torch.where(torch.rand(shape, generator=torch.Generator().manual_seed(0)) < 0.5, low, high)
@@ -31,7 +31,7 @@ def check_kernel(kernel: SumKernel, sums: SumBounds, shift: int, shape: tuple[in
     weight = aligned_weight(sums, Carrier.FLOAT64, shift, outputs=some)
     bias = aligned_bias(sums, torch.float64, shift)
     exact = linear(x, weight, None if bias is None else bias[some], sums.instruction)
-    codes = x if largest >> Carrier.FLOAT32.bits else x.to(torch.float32)
+    codes = x.to(torch.float32) if Carrier.FLOAT32.holds(largest) else x
     if not torch.equal(kernel(codes, None)[..., some].to(torch.float64), exact):
         raise KernelError(
             f"{sums.what}: torch's kernel for it isn't exact on this machine where it must be; look for a setting that "

@@ -12,7 +12,7 @@ from math import prod
 from bittrue.program import MultiplyAccumulate
 from bittrue.rules import RuleTable
 from bittrue.simulation.carrier import Carrier
-from bittrue.simulation.digits import Digits
+from bittrue.simulation.sums.digits import Digits
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import pytest
 from bittrue.lowering import lower_network
 from bittrue.plan import Override, PlanOptions, uniform_plan
 from bittrue.program import FixedNetwork, MultiplyAccumulate
-from bittrue.simulation import accumulators
-from bittrue.simulation.bounds import SumBounds
 from bittrue.simulation.carrier import Carrier
 from bittrue.simulation.simulator import prove
+from bittrue.simulation.sums import accumulators
+from bittrue.simulation.sums.bounds import SumBounds
 from cases import CASES, Case, inputs_of
 from plans import ACCUMULATORS, AFFINE_EVERY_NODE, QUANTIZED
 from simulation.comparison import check

@@ -4,6 +4,8 @@ width.
 Such arrays have the dtype object. They are slow, and what is left where no machine integer holds a number.
 """
 
+from typing import assert_never
+
 import numpy as np
 
 from bittrue.fixed.format import Overflow, Quantizer, Rounding
@@ -33,6 +35,8 @@ def divide_rounded(numerators: np.ndarray, denominators: np.ndarray | int, round
             up_at_tie = ~negative
         case Rounding.NEAREST_TO_ZERO:
             up_at_tie = negative
+        case _:
+            assert_never(rounding)
     twice = rest * 2
     nearest: np.ndarray = below + ((twice > denominators) | ((twice == denominators) & up_at_tie))
     return nearest

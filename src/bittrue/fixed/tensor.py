@@ -214,6 +214,8 @@ def _round_shift_integers_(codes: Tensor, shift: int, rounding: Rounding) -> Ten
             upwards = half & (rest | negative)
         case Rounding.TRUNCATE:
             upwards = negative & (half | rest)
+        case _:
+            assert_never(rounding)
     return codes.add_(upwards)
 
 

@@ -1,5 +1,5 @@
-"""What each strategy of an exact sum costs beside one float32 sum: where the constants in simulation/strategies.py come
-from.
+"""What each strategy of an exact sum costs beside one float32 sum: where the constants in
+simulation/sums/strategies.py come from.
 
     python benchmarks/carriers.py [--threads 1] [--rounds 7]
 

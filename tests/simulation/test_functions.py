@@ -1,9 +1,5 @@
-"""Functions and softmax beyond what the table of plans reaches: far binary points, long codes, parts that overflow."""
+"""Functions beyond what the table of plans reaches: far binary points, long codes; outputs without negative zeros."""
 
-import gc
-import weakref
-from dataclasses import replace
-from fractions import Fraction
 from functools import partial
 from itertools import product
 
@@ -18,95 +14,18 @@ from bittrue.errors import CarrierError
 from bittrue.fixed import FixedFormat, Quantizer, Rounding
 from bittrue.fixed.reference import decode
 from bittrue.lowering import lower_network
-from bittrue.network import Parameter
-from bittrue.operators import BatchNormalization, Dense, Identity, MaxPooling, Pointwise, ReLU, Softmax
-from bittrue.plan import STUDY_OPTIONS, Override, PlanOptions, uniform_plan
-from bittrue.program.functions import BatchNorm, Sigmoid, Tanh
-from bittrue.simulation import batch_normalization, intervals, simulator, softmax_table
-from bittrue.simulation.batch_normalization import _BatchNormKernel
+from bittrue.operators import Identity, Pointwise, ReLU, Softmax
+from bittrue.plan import Override, PlanOptions, uniform_plan
+from bittrue.program.functions import Sigmoid, Tanh
+from bittrue.simulation import intervals
 from bittrue.simulation.real_functions import function_code, real_function
 from bittrue.simulation.rounding import round_resolved
 from bittrue.simulation.simulator import Simulator
-from bittrue.simulation.values import Codes
 from cases import CASES, Case, Draft, inputs_of
 from plans import AFFINE_EVERY_NODE
 from simulation.comparison import check
 
 BY_NAME = {case.name: case for case in CASES}
-TABLE = replace(AFFINE_EVERY_NODE, softmax="table")
-EXACT = PlanOptions()
-
-
-def _differences(draft: Draft) -> None:
-    """(a, b) becomes (a + b, a)."""
-    weight = np.array([[1, 1], [1, 0]], np.float32)
-    draft.add("dense", Dense(Parameter("dense.weight", weight), None))
-    draft.add("softmax", Softmax())
-
-
-@pytest.mark.parametrize("options", [EXACT, replace(EXACT, softmax="table")], ids=["exact", "table"])
-def test_a_softmax_of_codes_that_float64_does_not_hold(options: PlanOptions) -> None:
-    """2^58 + 1 and 2^58 are one number in float64, and two for a softmax."""
-    case = Case("differences", (2,), _differences)
-    sites = ["image.output=ap_fixed<60,60>", "dense.weight=ap_fixed<2,2>", "dense.output=EXACT"]
-    if options.softmax == "table":
-        sites += ["softmax.difference=ap_ufixed<4,4,AP_TRN,AP_SAT>", "softmax.exp=ap_ufixed<9,1>"]
-    overrides = [Override.parse(site) for site in sites]
-    program = lower_network(case.network, uniform_plan(case.network, 12, 8, options=options, overrides=overrides))
-    x = np.array([[2.0**58, 1], [2.0**58, 0], [2.0**58, -2]], np.float32)
-    assert check(program, x) is None
-    first, equal, second = Simulator(program).run(x).outputs
-    assert first[0] > 0.7 > second[1] - 0.2 > 0.6
-    assert equal[0] == equal[1]
-
-
-def test_exponentials_whose_sum_int64_does_not_hold() -> None:
-    case = Case("many", (1024,), lambda draft: draft.add("softmax", Softmax()))
-    sites = [
-        "softmax.exp=ap_ufixed<54,1>",
-        "softmax.sum=ap_ufixed<20,12,AP_RND,AP_SAT>",
-        "softmax.reciprocal=ap_ufixed<20,1>",
-    ]
-    overrides = [Override.parse(site) for site in sites]
-    program = lower_network(case.network, uniform_plan(case.network, 12, 4, options=TABLE, overrides=overrides))
-    x = np.zeros((1, 1024), np.float32)
-    assert check(program, x) is None
-    assert Simulator(program).run(x).outputs.tolist() == [[0.0] * 1024]  # 1/1024 at 4 fraction bits
-
-
-def narrow_table() -> tuple[Case, list[Override]]:
-    sites = [
-        "softmax.difference=ap_ufixed<4,1,AP_TRN,AP_SAT>",
-        "softmax.exp=ap_ufixed<5,0,AP_RND,AP_SAT>",
-        "softmax.sum=ap_ufixed<5,1,AP_RND,AP_SAT>",
-        "softmax.reciprocal=ap_ufixed<5,-1,AP_RND,AP_SAT>",
-    ]
-    case = Case("narrow table", (4,), lambda draft: draft.add("softmax", Softmax()))
-    return case, [Override.parse(site) for site in sites]
-
-
-@pytest.mark.parametrize("wide", [False, True])
-def test_overflows_inside_the_table_are_counted(wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """exp(0) = 1, sums of 2 and more, and reciprocals of 1 and more don't fit; nor do differences of 2 and more."""
-    case, overrides = narrow_table()
-    program = lower_network(case.network, uniform_plan(case.network, 8, 3, options=TABLE, overrides=overrides))
-    x = np.array([[0, 0, 0, 0], [3, 0, -4, 2.875], [-1, -1.5, -1, -1]], np.float32)
-    if wide:
-        monkeypatch.setattr(simulator, "_on_torch", lambda *arguments: None)
-    assert check(program, x) is None
-    overflows = Simulator(program).run(x).overflows
-    assert overflows["softmax.difference"] == 2
-    assert overflows["softmax.exp"] == 4 + 1 + 3
-    assert overflows["softmax.sum"] == 3
-    assert overflows["softmax.reciprocal"] == 3
-
-
-@pytest.mark.parametrize("name", ["count_overflows"])
-def test_an_inner_overflow_that_is_not_counted_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    case, overrides = narrow_table()
-    program = lower_network(case.network, uniform_plan(case.network, 8, 3, options=TABLE, overrides=overrides))
-    monkeypatch.setattr(softmax_table, name, lambda codes, quantizer: 0)
-    assert "overflows" in (check(program, np.zeros((1, 4), np.float32)) or "")
 
 
 ALONE = {
@@ -176,52 +95,6 @@ def test_doubtful_numbers_of_a_view_are_decided_in_their_places() -> None:
         reals, 0.01, Rounding.NEAREST_UP, lambda cases: [int(order[i] + 0.5) for i in cases.tolist()], "this test"
     )
     assert rounded.tolist() == [[1, 2, 0], [1, 4, 5]]
-
-
-def test_a_raw_norm_with_ties_after_a_pooling_whose_result_is_a_view() -> None:
-    def extend(draft: Draft) -> None:
-        draft.add("pool", MaxPooling((3,), (2,), ((1, 1),)))
-        numbers = {"gamma": 1.0, "beta": 0.0, "mean": 0.0, "variance": 3.75}
-        parameters = [Parameter(f"norm.{name}", np.full(3, value, np.float32)) for name, value in numbers.items()]
-        draft.add("norm", BatchNormalization(*parameters, 0.25))
-
-    case = Case("ties of a view", (7, 3), extend)
-    plan = uniform_plan(case.network, 8, 2, options=STUDY_OPTIONS, rounding=Rounding.NEAREST_UP)
-    x = np.arange(2 * 21, dtype=np.float32).reshape(2, 7, 3) / 4
-    assert check(lower_network(case.network, plan), x) is None
-
-
-def tied_kernel() -> _BatchNormKernel:
-    """γ/√(σ²+ε) = ½: odd codes are ties."""
-    one, variance = np.array([1]), np.array([4])
-    function = BatchNorm(one, 0, None, 0, np.array([0]), 0, variance, 0, Fraction(0))
-    return _BatchNormKernel(function, Quantizer(FixedFormat(True, 16, 0), Rounding.NEAREST_UP), 0, "norm")
-
-
-def test_a_kernel_goes_with_its_network() -> None:
-    norm = tied_kernel()
-    norm((Codes(torch.arange(-4.0, 5)[:, None], 0, -4, 4),))
-    dead = weakref.ref(norm)
-    del norm
-    gc.collect()
-    assert dead() is None
-
-
-def test_a_range_found_wanting_is_not_gone_through_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    norm = tied_kernel()
-    searched: list[int] = []
-    original = batch_normalization.doubtful
-
-    def doubtful(reals: torch.Tensor, *arguments: object) -> torch.Tensor:
-        searched.append(reals.numel())
-        return original(reals, *arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(batch_normalization, "doubtful", doubtful)
-    assert not norm._covers(-100, 100)
-    assert not norm._covers(-100, 100)  # within the same powers of two
-    assert not norm._covers(-90, 120)
-    assert not norm._covers(-1000, 1000)
-    assert len(searched) == 1
 
 
 def test_no_output_is_a_negative_zero() -> None:

@@ -1,4 +1,4 @@
-"""Functions of one code and layer normalization: every code of a word, ties, numbers without a value, far results."""
+"""Functions of one code: every code of a word, numbers without a value, far results; and rows of many numbers."""
 
 from fractions import Fraction
 from functools import cache
@@ -10,7 +10,7 @@ import pytest
 from bittrue.errors import BittrueError
 from bittrue.fixed import Overflow, Rounding
 from bittrue.lowering import lower_network
-from bittrue.network import Operator, Parameter
+from bittrue.network import Operator
 from bittrue.operators import LayerNormalization, LogSoftmax, Pointwise
 from bittrue.operators.functions import float_function
 from bittrue.plan import Override, plan_from_ranges, uniform_plan
@@ -31,7 +31,7 @@ from bittrue.program.functions import (
     Softplus,
     Sqrt,
 )
-from bittrue.simulation import functions, intervals, layer_normalization, real_functions, simulator
+from bittrue.simulation import functions, intervals, real_functions, simulator
 from bittrue.simulation.simulator import Simulator, prove
 from cases import POSITIVE_CASES, Case, inputs_of
 from plans import ranges_of
@@ -196,34 +196,6 @@ def test_an_exponential_beyond_float64_is_computed_all_the_same() -> None:
 
 
 # Rows
-
-
-def tied_norm(gamma: float, beta: float) -> Case:
-    """Rows of a variance of 1, to which 3 is added: halves of gamma."""
-    parameters = (
-        Parameter(f"node.{role}", np.full(4, value, np.float32)) for role, value in (("g", gamma), ("b", beta))
-    )
-    return Case("tied", (2, 4), lambda draft: draft.add("node", LayerNormalization(*parameters, 3.0)))
-
-
-TIED = np.array([[[1, 3, 1, 3], [5, 5, 5, 5]], [[-7, -5, -5, -7], [0, 0, 0, 0]]], np.float32)
-
-
-@pytest.mark.parametrize("rounding", Rounding)
-def test_ties_of_a_layer_normalization(rounding: Rounding) -> None:
-    case = tied_norm(1.0, 1.5)
-    overrides = [Override("node.output", "ap_fixed<12,12>"), Override("node.b", "ap_fixed<8,6>")]
-    program = lower_network(case.network, uniform_plan(case.network, 12, 2, rounding=rounding, overrides=overrides))
-    assert check(program, TIED) is None
-
-
-def test_a_tie_that_is_not_decided_exactly_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = tied_norm(1.0, 0.0)
-    overrides = [Override("node.output", "ap_fixed<12,12,AP_RND,AP_SAT>")]
-    program = lower_network(case.network, uniform_plan(case.network, 12, 2, overrides=overrides))
-    assert check(program, TIED) is None
-    monkeypatch.setattr(layer_normalization.RowNorm, "code", lambda self, row, index, radicand: 0)
-    assert check(program, TIED) is not None
 
 
 @pytest.mark.parametrize("fraction_bits", [-1500, 1030])

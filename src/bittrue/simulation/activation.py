@@ -2,11 +2,7 @@
 
 import numpy as np
 
-from bittrue.program import (
-    Clip,
-    CodeType,
-    Step,
-)
+from bittrue.program import Clip, CodeType, Step
 from bittrue.simulation.carrier import carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove_step

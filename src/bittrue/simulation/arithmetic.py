@@ -1,4 +1,4 @@
-"""Arithmetic between values: sums, products, quotients, extrema."""
+"""Arithmetic between values: sums, quotients, extrema."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -9,24 +9,9 @@ import torch
 from bittrue.errors import BittrueError
 from bittrue.fixed import integers
 from bittrue.operators.broadcasting import spread
-from bittrue.program import (
-    Add,
-    CodeType,
-    Divide,
-    Extremum,
-    Instruction,
-    MultiplyTensors,
-    Step,
-)
+from bittrue.program import Add, CodeType, Divide, Extremum, Instruction, Step
 from bittrue.simulation.carrier import Carrier, carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
-from bittrue.simulation.matrix_product import (
-    AccumulatedProduct,
-    matrix_product,
-    product_ends,
-    product_proof,
-    wide_product,
-)
 from bittrue.simulation.proof import LayerProof, carried, prove_step
 from bittrue.simulation.rounding import divide_rounded
 from bittrue.simulation.values import Codes, Result, alignment, shifted
@@ -91,42 +76,6 @@ def _(instruction: Add, step: Step, types: tuple[CodeType, ...], bounds: tuple[i
 @prove_step.rule(Extremum)
 def _(instruction: Instruction, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
     return carried(step, max(bound << shift for bound, shift in zip(bounds, alignment(step, types), strict=True)))
-
-
-# Products
-
-
-@kernel.rule(MultiplyTensors)
-def _(instruction: MultiplyTensors, step: Step, types: tuple[CodeType, ...]) -> Kernel:
-    if not instruction.matrices:
-        return lambda inputs: _elementwise(step.name, *inputs)
-    if instruction.accumulator is None:
-        return lambda inputs: matrix_product(step.name, *inputs)
-    return AccumulatedProduct(instruction, instruction.accumulator, types, step.name)
-
-
-def _elementwise(what: str, x: Codes, w: Codes) -> Result:
-    low, high = product_ends((x.low, x.high), (w.low, w.high))
-    carrier = carrier_for(max(-low, high, x.bound, w.bound), what)
-    first, second = spread([x.tensor.to(carrier.dtype), w.tensor.to(carrier.dtype)])
-    return Result(first * second, low, high)
-
-
-@wide_kernel.rule(MultiplyTensors)
-def _(instruction: MultiplyTensors, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
-    if not instruction.matrices:
-        return lambda inputs: WideResult(np.multiply(*spread(inputs)))
-    return wide_product(instruction, types)
-
-
-@prove_step.rule(MultiplyTensors)
-def _(instruction: MultiplyTensors, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
-    if not instruction.matrices:
-        return carried(step, max(bounds[0] * bounds[1], *bounds))
-    return product_proof(instruction, step, types, bounds)
-
-
-# Quotients
 
 
 @kernel.rule(Divide)

@@ -10,11 +10,7 @@ import numpy as np
 import torch
 
 from bittrue.fixed import Rounding
-from bittrue.program import (
-    CodeType,
-    ScaleOffset,
-    Step,
-)
+from bittrue.program import CodeType, ScaleOffset, Step
 from bittrue.shapes import Shape
 from bittrue.simulation.affine import affine_rounded, rows_of
 from bittrue.simulation.carrier import Carrier, carrier_for, power_of_two

@@ -10,11 +10,7 @@ import torch
 from bittrue.errors import CarrierError
 from bittrue.fixed import Quantizer, round_to_code
 from bittrue.fixed.surd import round_surd
-from bittrue.program import (
-    CodeType,
-    Normalize,
-    Step,
-)
+from bittrue.program import CodeType, Normalize, Step
 from bittrue.simulation.carrier import carrier_for, nearest_float, power_of_two
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, held, prove_step, quantizer_reach

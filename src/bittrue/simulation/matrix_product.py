@@ -1,4 +1,4 @@
-"""Matrix products of two values, with their accumulators (B6)."""
+"""Products of two values: element by element, or of matrices with their accumulators (B6)."""
 
 from collections.abc import Sequence
 
@@ -8,25 +8,39 @@ import torch
 from bittrue.fixed import Overflow, Quantizer, integers
 from bittrue.fixed.tensor import apply_overflow_, count_overflows, round_shift_
 from bittrue.operators.broadcasting import spread
-from bittrue.program import (
-    CodeType,
-    MultiplyTensors,
-    Step,
-)
+from bittrue.program import CodeType, MultiplyTensors, Step
 from bittrue.simulation.carrier import carrier_for
-from bittrue.simulation.proof import LayerProof, carried, held
+from bittrue.simulation.kernel import Kernel, kernel
+from bittrue.simulation.proof import LayerProof, carried, held, prove_step
 from bittrue.simulation.values import Codes, Result
-from bittrue.simulation.wide import WideKernel, WideResult, rounded_to
+from bittrue.simulation.wide import WideKernel, WideResult, rounded_to, wide_kernel
+
+
+@kernel.rule(MultiplyTensors)
+def _(instruction: MultiplyTensors, step: Step, types: tuple[CodeType, ...]) -> Kernel:
+    if not instruction.matrices:
+        return lambda inputs: _elementwise(step.name, *inputs)
+    if instruction.accumulator is None:
+        return lambda inputs: _matrix_product(step.name, *inputs)
+    return _AccumulatedProduct(instruction, instruction.accumulator, types, step.name)
+
+
+def _elementwise(what: str, x: Codes, w: Codes) -> Result:
+    low, high = _product_ends((x.low, x.high), (w.low, w.high))
+    carrier = carrier_for(max(-low, high, x.bound, w.bound), what)
+    first, second = spread([x.tensor.to(carrier.dtype), w.tensor.to(carrier.dtype)])
+    return Result(first * second, low, high)
+
 
 Ends = tuple[int, int]
 
 
-def product_bits(types: Sequence[CodeType]) -> int:
+def _product_bits(types: Sequence[CodeType]) -> int:
     """The fraction bits of the products."""
     return sum(kind.binary_point for kind in types)
 
 
-def product_ends(x: Ends, w: Ends) -> Ends:
+def _product_ends(x: Ends, w: Ends) -> Ends:
     """The least and the largest product."""
     corners = [left * right for left in x for right in w]
     return min(corners), max(corners)
@@ -34,11 +48,11 @@ def product_ends(x: Ends, w: Ends) -> Ends:
 
 def _sum_ends(products: int, x: Ends, w: Ends) -> Ends:
     """The least and the largest sum of any of the products."""
-    least, most = product_ends(x, w)
+    least, most = _product_ends(x, w)
     return products * min(least, 0), products * max(most, 0)
 
 
-def matrix_product(what: str, x: Codes, w: Codes) -> Result:
+def _matrix_product(what: str, x: Codes, w: Codes) -> Result:
     """Every partial sum, in any order, lies between the sums of the products' least and largest numbers and 0."""
     low, high = _sum_ends(x.tensor.shape[-1], (x.low, x.high), (w.low, w.high))
     carrier = carrier_for(max(-low, high, x.bound, w.bound), what)
@@ -46,14 +60,14 @@ def matrix_product(what: str, x: Codes, w: Codes) -> Result:
     return Result(torch.matmul(first, second), low, high)
 
 
-class AccumulatedProduct:
+class _AccumulatedProduct:
     """A matrix product whose accumulator has a quantizer of its own (B6)."""
 
     def __init__(
         self, instruction: MultiplyTensors, accumulator: Quantizer, types: Sequence[CodeType], what: str
     ) -> None:
         self._instruction, self._accumulator, self._what = instruction, accumulator, what
-        self._shift = accumulator.format.fraction_bits - product_bits(types)
+        self._shift = accumulator.format.fraction_bits - _product_bits(types)
 
     def __call__(self, inputs: tuple[Codes, ...]) -> Result:
         x, w = inputs
@@ -70,7 +84,7 @@ class AccumulatedProduct:
 
     def _aligned(self, x: Codes, w: Codes) -> torch.Tensor:
         """The exact sums at the accumulator's fraction bits."""
-        exact = matrix_product(self._what, x, w)
+        exact = _matrix_product(self._what, x, w)
         reach = max(self._accumulator.max_code, -self._accumulator.min_code)
         carrier = carrier_for(max(max(-exact.low, exact.high) << self._shift, reach), self._what)
         return exact.tensor.to(carrier.dtype) * carrier.factor(self._shift)
@@ -122,12 +136,14 @@ def ordered_reach(accumulator: Quantizer, shift: int, products: int, largest: in
     return limit + max(largest, limit if quantized else 0)
 
 
-def wide_product(instruction: MultiplyTensors, types: Sequence[CodeType]) -> WideKernel:
-    """The matrix product in Python integers."""
+@wide_kernel.rule(MultiplyTensors)
+def _(instruction: MultiplyTensors, step: Step, types: tuple[CodeType, ...]) -> WideKernel:
+    if not instruction.matrices:
+        return lambda inputs: WideResult(np.multiply(*spread(inputs)))
     accumulator = instruction.accumulator
     if accumulator is None:
         return lambda inputs: WideResult(np.matmul(*spread(inputs)))
-    finest = product_bits(types)
+    finest = _product_bits(types)
     shift = accumulator.format.fraction_bits - finest
     if not wraps_once(accumulator, shift):
         return lambda inputs: _accumulated(accumulator, finest, instruction.quantized_products, *spread(inputs))
@@ -163,16 +179,16 @@ def _accumulated(
     return WideResult(total, {"accumulator": outside})
 
 
-def product_proof(
-    instruction: MultiplyTensors, step: Step, types: Sequence[CodeType], bounds: tuple[int, ...]
-) -> LayerProof:
-    """The proof of a matrix product of values whose codes stay within `bounds`."""
+@prove_step.rule(MultiplyTensors)
+def _(instruction: MultiplyTensors, step: Step, types: tuple[CodeType, ...], bounds: tuple[int, ...]) -> LayerProof:
+    if not instruction.matrices:
+        return carried(step, max(bounds[0] * bounds[1], *bounds))
     products, accumulator = types[0].shape[-1], instruction.accumulator
     largest = bounds[0] * bounds[1]
     total = products * largest
     if accumulator is None:
         return carried(step, max(total, *bounds))
-    shift = accumulator.format.fraction_bits - product_bits(types)
+    shift = accumulator.format.fraction_bits - _product_bits(types)
     if never_acts(accumulator, shift, (-total, total)):
         return carried(step, max(total << shift, *bounds))
     if wraps_once(accumulator, shift):

@@ -4,16 +4,7 @@ import numpy as np
 import torch
 
 from bittrue.operators.windows import select
-from bittrue.program import (
-    CodeType,
-    Concatenate,
-    Instruction,
-    Move,
-    Pad,
-    Reshape,
-    Select,
-    Step,
-)
+from bittrue.program import CodeType, Concatenate, Instruction, Move, Pad, Reshape, Select, Step
 from bittrue.simulation.carrier import carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove_step

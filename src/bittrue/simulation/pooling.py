@@ -8,12 +8,7 @@ import torch
 
 from bittrue.fixed import Rounding, integers
 from bittrue.operators.windows import window_counts, window_extremum, window_sum
-from bittrue.program import (
-    CodeType,
-    Step,
-    WindowExtremum,
-    WindowSum,
-)
+from bittrue.program import CodeType, Step, WindowExtremum, WindowSum
 from bittrue.simulation.carrier import Carrier, carrier_for
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.proof import LayerProof, carried, prove_step

@@ -7,12 +7,7 @@ import numpy as np
 import torch
 
 from bittrue.fixed import Quantizer, round_to_code
-from bittrue.program import (
-    CodeType,
-    LogSoftmax,
-    Softmax,
-    Step,
-)
+from bittrue.program import CodeType, LogSoftmax, Softmax, Step
 from bittrue.simulation import intervals
 from bittrue.simulation.carrier import carrier_for, power_of_two
 from bittrue.simulation.kernel import Kernel, kernel

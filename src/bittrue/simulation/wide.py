@@ -12,12 +12,7 @@ import numpy as np
 import torch
 
 from bittrue.fixed import Quantizer, integers
-from bittrue.program import (
-    Bypass,
-    CodeType,
-    Quantize,
-    Step,
-)
+from bittrue.program import Bypass, CodeType, Quantize, Step
 from bittrue.rules import RuleTable
 from bittrue.simulation.carrier import Carrier, carrier_for
 from bittrue.simulation.proof import quantizer_reach

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from bittrue.environment import _precision_switches
 from bittrue.errors import CarrierError
 from bittrue.lowering import lower_network
 from bittrue.plan import Override, PlanOptions, uniform_plan
@@ -23,7 +24,7 @@ def _layers(draft: Draft) -> None:
 
 
 CASE = Case("precise", (8, 8, 32), _layers)
-SWITCHES = ieee._SWITCHES
+SWITCHES = _precision_switches()
 
 
 def program_and_inputs() -> tuple[FixedNetwork, np.ndarray]:

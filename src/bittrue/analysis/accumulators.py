@@ -20,6 +20,7 @@ from bittrue.analysis.evaluating.executor import InProcess, Unit, run_through
 from bittrue.analysis.progress import Progress
 from bittrue.data import Batch, Dataset
 from bittrue.display import Column, Table, View
+from bittrue.environment import exact_environment
 from bittrue.errors import CarrierError, PlanError
 from bittrue.fixed import FixedFormat
 from bittrue.fixed.notation import ap_fixed_name
@@ -174,6 +175,7 @@ def _shown(found: SumRange | None) -> str:
     return "–" if found is None else str(found)
 
 
+@exact_environment()
 def accumulator_widths(
     network: Network,
     plan: Plan,

@@ -16,6 +16,7 @@ from bittrue.analysis.evaluating.batches import chosen_images, default_batch_siz
 from bittrue.analysis.evaluating.executor import InProcess, Unit, run_through
 from bittrue.analysis.progress import Progress
 from bittrue.data import Batch, Dataset
+from bittrue.environment import exact_environment
 from bittrue.errors import BittrueError, DataError
 from bittrue.network import Network
 from bittrue.plan import Octave, PlanOptions, Ranges, SiteRange, sites_of
@@ -127,6 +128,7 @@ class StreamingHistogram:
         return tuple(kept)
 
 
+@exact_environment()
 def measure_ranges(
     network: Network,
     dataset: Dataset,
@@ -200,6 +202,7 @@ def _count(histograms: Mapping[str, StreamingHistogram], site: str, values: torc
         ) from None
 
 
+@exact_environment()
 def calibration_images(
     dataset: Dataset, images: int | None = None, *, train: Dataset | None = None
 ) -> tuple[Dataset, Dataset]:

@@ -18,6 +18,7 @@ from bittrue.analysis.evaluating.record import Record, joined, totals
 from bittrue.analysis.progress import Progress
 from bittrue.data import Batch, Dataset
 from bittrue.display import Column, Table, View
+from bittrue.environment import exact_environment
 from bittrue.errors import BittrueError
 from bittrue.files import dump_json, make_folder, write_text
 from bittrue.network import Network
@@ -134,6 +135,7 @@ class Simulation(SavedResult):
             raise BittrueError(f"{source}: not a simulation ({error!r}); make one with `bittrue simulate`.") from None
 
 
+@exact_environment()
 def simulate(
     network: Network,
     plan: Plan,

@@ -20,6 +20,7 @@ from bittrue.analysis.recipe import Recipe
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verdict import Row
 from bittrue.data import Dataset
+from bittrue.environment import exact_environment
 from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
 from bittrue.lowering import lower_network
 from bittrue.network import Network
@@ -39,6 +40,7 @@ class SweepRow:
     plan: Plan
 
 
+@exact_environment()
 def sweep_rows(
     network: Network,
     recipe: Recipe,
@@ -74,6 +76,7 @@ def _row_name(word_length: int | WordLengths | None) -> str:
     return f"W={word_length}"
 
 
+@exact_environment()
 def sweep(
     network: Network,
     dataset: Dataset,

@@ -14,6 +14,7 @@ from bittrue.data import Batch, Dataset
 from bittrue.definition import Codes as DefinedCodes
 from bittrue.definition import interpret_step
 from bittrue.display import View
+from bittrue.environment import exact_environment
 from bittrue.errors import BittrueError, PlanError
 from bittrue.lowering import lower_network
 from bittrue.network import Network
@@ -96,6 +97,7 @@ class Verification(SavedResult):
             raise BittrueError(f"{source}: not a verification ({error!r}); make one with `bittrue verify`.") from None
 
 
+@exact_environment()
 def verify(
     network: Network,
     plan: Plan,

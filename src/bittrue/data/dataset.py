@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bittrue.data.preprocess import Preprocessing
 from bittrue.data.source import Labels, Raw, Source
+from bittrue.environment import exact_floats
 from bittrue.errors import DataError
 
 _HASH_CHUNK = 2**20  # bytes of raw examples read at a time for the hash
@@ -173,6 +174,7 @@ class Dataset:
                 done += count
                 parts = []
 
+    @exact_floats()
     def _preprocess(self, raw: Raw, index: int) -> NDArray[np.float32]:
         """Preprocess the examples from `index` on; NaN and infinities stop here, at the door."""
         if raw.dtype.kind == "f":  # looked at before the resize too, which may skip pixels

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 
+from bittrue.environment import exact_environment
 from bittrue.errors import ModelError
 from bittrue.files import check_ordinary
 from bittrue.frontends.doors import READABLE, TORCH_OBJECT, ClosedDoor, called, file_door, object_door
@@ -11,6 +12,7 @@ from bittrue.network import Network
 from bittrue.plan import Plan
 
 
+@exact_environment()
 def load(
     source: str | os.PathLike[str] | object,
     weights: str | os.PathLike[str] | None = None,
@@ -50,6 +52,7 @@ def load(
     return _load_object(source, where, {"weights": weights, "told": told})
 
 
+@exact_environment()
 def load_with_plan(source: str | os.PathLike[str] | object) -> tuple[Network, Plan]:
     """The Network that an ONNX file with quantizers (QDQ or QONNX) holds, and the plan that they are.
 

@@ -14,6 +14,7 @@ from bittrue.analysis.progress import Progress
 from bittrue.analysis.simulate import Simulation
 from bittrue.data import Batch, Dataset
 from bittrue.display import Column, Table, View
+from bittrue.environment import exact_environment
 from bittrue.errors import PlanError
 from bittrue.fixed import Quantizer
 from bittrue.integrations.keras_insert import insert_layers
@@ -105,6 +106,7 @@ class Comparison(Result):
         }
 
 
+@exact_environment()
 def compare(
     model: Any,
     plan: Plan | Simulation,

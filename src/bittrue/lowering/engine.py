@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from bittrue.environment import exact_environment
 from bittrue.lowering.emission import LoweringContext
 from bittrue.network import Network, Node, Operator
 from bittrue.plan import Plan, check_plan
@@ -26,6 +27,7 @@ def lower_network(network: Network, plan: Plan) -> FixedNetwork:
     return context.program()
 
 
+@exact_environment()
 def lower_nodes(context: LoweringContext, taken_over: Callable[[Node], bool] = lambda node: False) -> None:
     """The steps of each of the context's nodes, in integers or in float32; `taken_over` says which nodes have theirs
     already."""

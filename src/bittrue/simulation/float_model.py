@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from bittrue.environment import exact_environment
 from bittrue.network import Network
 from bittrue.operators.float_value import float_value
 
@@ -21,6 +22,7 @@ class FloatModel:
         self._last_reader = {name: node.name for node in network.nodes for name in node.inputs}
 
     @torch.inference_mode()
+    @exact_environment()
     def run(self, x: np.ndarray, observe: Observer | None = None) -> np.ndarray:
         """The network's output for a batch x of float32, shape (batch, *input shape), channels last; float32
         likewise."""

@@ -1,52 +1,25 @@
-"""torch's float32 arithmetic as the proofs need it: IEEE 754, whatever precision torch has been told to be content with
-(B14).
-
-Notebooks ask for `torch.set_float32_matmul_precision("medium")` or automatic mixed precision to train faster; oneDNN
-then multiplies in bfloat16 or TF32, which no bound on sums allows for.
-"""
+"""torch's float32 arithmetic as the proofs need it: sums of products exact up to the carrier's limit (B14)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
 
 import torch
 
+from bittrue.environment import exact_environment
 from bittrue.errors import CarrierError
 from bittrue.operators.windows import convolution_weight, convolve
-
-torch.backends.nnpack.set_flags(False)  # type: ignore[no-untyped-call]  # its convolutions are Winograd's and not exact on integers (B14)
-
-_SWITCHES = (torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv)  # type: ignore[attr-defined]  # torch makes them at import
 
 
 @contextmanager
 def exact_arithmetic() -> Iterator[None]:
-    """IEEE precision for all that is computed inside; afterwards the settings are what they were.
+    """IEEE arithmetic for all that is computed inside; afterwards the settings are what they were.
 
     Raises CarrierError where a kernel of this machine's torch isn't exact all the same.
     """
-    changed = [
-        (switch, _own_precision(switch)) for switch in _SWITCHES if switch.fp32_precision not in ("none", "ieee")
-    ]
-    try:
-        for switch, _ in changed:
-            switch.fp32_precision = "ieee"
-        with torch.autocast("cpu", enabled=False):
-            check_kernels()
-            yield
-    finally:
-        for switch, precision in changed:
-            switch.fp32_precision = precision
-
-
-def _own_precision(switch: Any) -> str:
-    """The setting itself: "none" where what it says is taken from the one for all of torch."""
-    said: str = switch.fp32_precision
-    switch.fp32_precision = "none"
-    inherited = switch.fp32_precision == said
-    switch.fp32_precision = said
-    return "none" if inherited else said
+    with exact_environment():
+        check_kernels()
+        yield
 
 
 @cache

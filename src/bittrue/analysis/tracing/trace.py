@@ -19,6 +19,7 @@ from bittrue.analysis.tracing.smallest_set import ENOUGH, smallest_set
 from bittrue.analysis.tracing.stops import Stops
 from bittrue.analysis.tracing.trace_result import Effect, SiteTrace, Trace
 from bittrue.data import Dataset
+from bittrue.environment import exact_environment
 from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
 from bittrue.lowering import lower_seen, lower_variant
 from bittrue.network import Network
@@ -38,6 +39,7 @@ SETS = 24
 """How many sets of sites are tried."""
 
 
+@exact_environment()
 def trace(
     network: Network,
     plan: Plan,

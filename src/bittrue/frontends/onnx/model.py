@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bittrue.environment import exact_environment
 from bittrue.errors import ModelError
 from bittrue.frontends.doors import NEEDS_ONNX
 from bittrue.frontends.onnx.batch import follow_batch, refuse_batch
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
+@exact_environment()
 def from_onnx(source: "str | os.PathLike[str] | ModelProto | Any") -> Network:
     """The Network of an ONNX model: the path of a file, or a model in memory.
 
@@ -48,6 +50,7 @@ def from_onnx(source: "str | os.PathLike[str] | ModelProto | Any") -> Network:
     return _read(source)[0]
 
 
+@exact_environment()
 def from_onnx_with_plan(source: "str | os.PathLike[str] | ModelProto | Any") -> tuple[Network, Plan]:
     """The Network of an ONNX model with quantizers (QDQ or QONNX), and the plan that they are.
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from bittrue.environment import exact_environment
 from bittrue.errors import ModelError
 from bittrue.frontends.doors import NEEDS_EXPORTER
 from bittrue.frontends.torch.archive import safe_archive
@@ -14,6 +15,7 @@ from bittrue.frontends.torch.quiet import quiet, reason
 from bittrue.network import Network, check_parameters
 
 
+@exact_environment()
 def from_torch(source: Any, example_input: Any = None) -> Network:
     """The Network of a PyTorch model in evaluation mode.
 

@@ -100,7 +100,7 @@ HARMLESS: dict[str, State] = {
     "medium matrix products": lambda: setting(torch.set_float32_matmul_precision, "medium", "highest"),
     "bfloat16 in all products": lambda: setting(every_precision, "bf16", "none"),
     "NNPACK": lambda: setting(nnpack, True, torch._C._get_nnpack_enabled()),
-    "no oneDNN": lambda: torch.backends.mkldnn.flags(enabled=False),
+    "no oneDNN": lambda: setting(torch._C._set_mkldnn_enabled, False, True),
     "deterministic": lambda: setting(torch.use_deterministic_algorithms, True, False),
     "inference": torch.inference_mode,
     "gradients": torch.enable_grad,
@@ -134,9 +134,12 @@ def network() -> Network:
     return builder.finish(builder.add("d", Dense(weight, Parameter("d.bias", np.array([-1e-42, 0.1], np.float32))), x))
 
 
+NETWORK = network()
+
+
 def numbers(folder: Path) -> list[object]:
     """What is read, rounded, computed and verified."""
-    small = network()
+    small = NETWORK
     data = bittrue.load_dataset(str(folder / "data.npz"), scale="1/3", shape=(2,))
     plan = bittrue.uniform_plan(small, 12, 7, rounding=bittrue.Rounding.FLOOR)
     found: list[object] = [batch.x.tobytes() for batch in data.batches(3)]

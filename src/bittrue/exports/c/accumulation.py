@@ -1,0 +1,85 @@
+"""A sum of products in C: exact, or kept in an accumulator's format from product to product (B6)."""
+
+from dataclasses import dataclass
+
+from bittrue.exports.c.draft import Draft, Number
+from bittrue.exports.c.quantization import requantized
+from bittrue.fixed import Overflow, Quantizer
+
+
+@dataclass(frozen=True)
+class Accumulation:
+    """The variable `sum`, to which one product after the other is added.
+
+    fraction_bits: of the exact products, once each is multiplied by its `alignment`. exact_fraction_bits: those that hold
+    the first number, too. most: the largest absolute value that the products reach together, as a code. count: how many
+    there are. quantizer: the accumulator's, None for an exact sum; quantized_products: whether it rounds the products, too.
+    """
+
+    draft: Draft
+    fraction_bits: int
+    exact_fraction_bits: int
+    most: int
+    count: int
+    quantizer: Quantizer | None
+    quantized_products: bool
+
+    @property
+    def in_order(self) -> bool:
+        """Whether each partial sum is quantized. One that wraps and loses no fraction bits may wrap once at the end."""
+        quantizer = self.quantizer
+        return quantizer is not None and not (
+            quantizer.overflow is Overflow.WRAP and quantizer.format.fraction_bits >= self.exact_fraction_bits
+        )
+
+    def begin(self, first: Number) -> None:
+        """Declare `sum`: the quantized `first`, or 0 where the sum is exact and `first` is added in the end."""
+        if not self.in_order:
+            self.draft.line(f"{self.draft.type_for(self.most)} sum = 0;")
+            return
+        start = requantized(self.draft, first, self.quantizer)
+        self.draft.line(f"{self.draft.type_for(*self._ends(first))} sum = {start.text};")
+
+    def add(self, x: Number, w: Number, alignment: Number, first: Number) -> None:
+        """Add x·w."""
+        draft = self.draft
+        if not self.in_order:  # all of the products have one alignment, which waits until the end
+            kind = draft.type_for(self.most)
+            draft.line(f"sum += ({kind}){x.text} * ({kind}){w.text};")
+            return
+        assert self.quantizer is not None
+        product = draft.times(draft.times(x, w), alignment)
+        product = Number(product.text, self.fraction_bits, product.low, product.high)
+        if self.quantized_products:
+            product = requantized(draft, product, self.quantizer)
+        low, high = self._ends(first)
+        before = Number("sum", self.quantizer.format.fraction_bits, low, high)
+        after = requantized(draft, draft.plus(before, product), self.quantizer)
+        draft.line(f"sum = {after.text};")
+
+    def end(self, alignment: Number, first: Number) -> Number:
+        """The whole sum."""
+        if not self.in_order:
+            products = Number("sum", self.fraction_bits, -self.most, self.most)
+            if alignment.text != "1":
+                kind = self.draft.type_for(self.most)
+                aligned = f"sum * ({kind}){alignment.text}"
+                products = self.draft.variable(aligned, self.fraction_bits, -self.most, self.most)
+            return requantized(self.draft, self.draft.plus(products, first), self.quantizer)
+        assert self.quantizer is not None
+        return Number("sum", self.quantizer.format.fraction_bits, *self._ends(first))
+
+    def _ends(self, first: Number) -> tuple[int, int]:
+        """What a partial sum that is quantized in order lies between."""
+        quantizer = self.quantizer
+        assert quantizer is not None
+        if quantizer.overflow is not Overflow.UNBOUNDED:
+            return min(quantizer.min_code, 0), max(quantizer.max_code, 0)
+        # Each rounding, of a product and of a sum, moves the sum by one unit at most.
+        shift = quantizer.format.fraction_bits - self.fraction_bits
+        products = self.most << shift if shift >= 0 else (self.most >> -shift) + 1
+        shift = quantizer.format.fraction_bits - first.fraction_bits
+        start = max(-first.low, first.high)
+        start = start << shift if shift >= 0 else (start >> -shift) + 1
+        reach = products + start + 2 * self.count + 1
+        return -reach, reach

@@ -1,0 +1,107 @@
+"""A FixedNetwork as C: its functions, the constants that they read, and the call that runs them in order."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# Imported for the rules that they register.
+from bittrue.exports.c import (  # noqa: F401
+    activation,
+    arithmetic,
+    convolution,
+    functions,
+    gaps,
+    layer_normalization,
+    movement,
+    pooling,
+    softmax,
+)
+from bittrue.exports.c.buffers import Buffers, allocate
+from bittrue.exports.c.draft import Constant, Draft
+from bittrue.exports.c.groups import Group, Grouping, grouped
+from bittrue.exports.c.helpers import Helper
+from bittrue.exports.c.table import export_c
+from bittrue.exports.storage import Storage, storage_of
+from bittrue.program import FixedNetwork, Step
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """A group as a C function. fails: whether it gives back 1 where a divisor is 0, instead of nothing."""
+
+    group: Group
+    draft: Draft
+
+    @property
+    def name(self) -> str:
+        return self.draft.names[self.group.last.name]
+
+
+@dataclass(frozen=True, eq=False)
+class CProgram:
+    """name: the prefix of everything that is global, and the name of the call."""
+
+    name: str
+    program: FixedNetwork
+    grouping: Grouping
+    functions: tuple[Function, ...]
+    buffers: Buffers
+
+    @property
+    def constants(self) -> tuple[Constant, ...]:
+        return tuple(constant for function in self.functions for constant in function.draft.constants)
+
+    @property
+    def helpers(self) -> tuple[Helper, ...]:
+        """In an order in which each is defined before it is called."""
+        found = {helper for function in self.functions for helper in function.draft.helpers}
+        return tuple(sorted(found, key=lambda helper: (len(helper.needs), helper.name)))
+
+    @property
+    def input(self) -> Step:
+        return self.program.steps[0]
+
+    @property
+    def output(self) -> Step:
+        return self.program.by_name[self.program.output]
+
+    def storage_of(self, name: str) -> Storage:
+        return storage_of(self.program.by_name[name])
+
+
+def c_program(program: FixedNetwork, name: str) -> CProgram:
+    """The functions of a program. name: of the network; what C can't have in a name becomes `_`.
+
+    Raises: BittrueError for an instruction that C can't have, with its node and what to do; CarrierError for numbers that
+    64 bits don't hold.
+    """
+    prefix = identifier(name)
+    names = _names(program, prefix)
+    grouping = grouped(program)
+    functions = []
+    for group in grouping.groups:
+        inputs = tuple(program.by_name[source].type for source in group.inputs)
+        draft = Draft(names, group.steps, inputs)
+        instruction = group.steps[0].instruction
+        export_c[type(instruction)](instruction, draft)
+        functions.append(Function(group, draft))
+    return CProgram(prefix, program, grouping, tuple(functions), allocate(program, grouping))
+
+
+def identifier(name: str) -> str:
+    """A name that C takes."""
+    text = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    return text if re.match(r"[A-Za-z]", text) else f"network_{text}"
+
+
+def _names(program: FixedNetwork, prefix: str) -> Mapping[str, str]:
+    """A C name for each step, no two alike."""
+    names: dict[str, str] = {}
+    for step in program.steps:
+        wanted = f"{prefix}_{re.sub(r'[^A-Za-z0-9_]', '_', step.name)}"
+        place, chosen = 1, wanted
+        while chosen in names.values():
+            place += 1
+            chosen = f"{wanted}_{place}"
+        names[step.name] = chosen
+    return names

@@ -5,10 +5,12 @@ across file systems is a copy) and starts with `.part-`, which is all that a kil
 """
 
 import contextlib
+import ctypes
 import json
 import math
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +51,52 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise BittrueError(f"{path} can't be written ({error.strerror}): free or choose another place.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: str | Path) -> Iterator[Path]:
+    """Yield an empty temporary folder beside `path`; on success it becomes `path` in one step, with all that is in it,
+    and a folder that was there goes; on any failure the temporary one is removed and `path` stays as it was.
+
+    Whether an old folder may go is the caller's to know. Raises: BittrueError where the folder can't be made.
+    """
+    target = Path(os.path.realpath(path))
+    make_folder(target.parent)
+    temporary = target.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{target.name}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        for file in sorted(temporary.rglob("*")):
+            _flush(file)
+        if target.exists():
+            _exchange(temporary, target)
+        else:
+            os.rename(temporary, target)
+        _flush(target.parent)
+    except OSError as error:
+        if error.filename is not None and not str(error.filename).startswith(str(temporary)):
+            raise
+        raise BittrueError(f"{path} can't be written ({error.strerror}): free or choose another place.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+_RENAME_EXCHANGE = 2  # of Linux's renameat2(2)
+_AT_THE_WORKING_FOLDER = -100
+
+
+def _exchange(first: Path, second: Path) -> None:
+    """Let two folders change their names: in one step where the system has that, else in three."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    names = (os.fsencode(first), os.fsencode(second))
+    if rename is not None and not rename(
+        _AT_THE_WORKING_FOLDER, names[0], _AT_THE_WORKING_FOLDER, names[1], _RENAME_EXCHANGE
+    ):
+        return
+    aside = second.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{second.name}")
+    os.rename(second, aside)
+    os.rename(first, second)
+    os.rename(aside, first)
 
 
 def make_folder(path: Path) -> None:

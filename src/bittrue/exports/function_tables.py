@@ -1,12 +1,11 @@
 """The table of a function of one code: what the simulation computes for every code that can come in (B8)."""
 
-from dataclasses import fields
-
 import numpy as np
 
 from bittrue.errors import CarrierError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer
-from bittrue.program import CodeType, FixedNetwork, Function, Lookup, Quantize, Step
+from bittrue.program import CodeType, FixedNetwork, Lookup, Quantize, Step
+from bittrue.program.functions import Function
 from bittrue.simulation.simulator import Simulator
 from bittrue.simulation.values import Value
 
@@ -16,20 +15,23 @@ LARGEST_INPUT = 1 << 16
 _INPUT, _OUTPUT = "x", "y"
 
 
-def table_of(function: Function, quantizer: Quantizer, low: int, high: int, fraction_bits: int, what: str) -> np.ndarray:
-    """The function's codes for the input codes from `low` to `high`: (codes, channels), or (codes, 1) where all channels
+def table_of(
+    function: Function, quantizer: Quantizer, low: int, high: int, fraction_bits: int, what: str
+) -> np.ndarray:
+    """The function's codes for the input codes from `low` to `high`: (codes, channels), or (codes, 1) where all
+    channels
     have the same function. Their overflow mode has been applied.
 
-    Raises: CarrierError, which begins with `what`, for more than 65,536 input codes; BittrueError for a code at which the
-    function has no value.
+    Raises: CarrierError, which begins with `what`, for more than 65,536 input codes; BittrueError for a code at which
+    the function has no value.
     """
     count = high - low + 1
     if count > LARGEST_INPUT or abs(fraction_bits) > 100:
         raise CarrierError(
-            f"{what}: a table with an entry for each of {count:,} input codes is too large; give the site before it 16 bits "
-            "or fewer."
+            f"{what}: a table with an entry for each of {count:,} input codes is too large; give the site before it "
+            "16 bits or fewer."
         )
-    channels = max([1, *(getattr(function, entry.name).size for entry in _arrays(function))])
+    channels = max([1, *(value.size for value in vars(function).values() if isinstance(value, np.ndarray))])
     kind = CodeType((channels,), fraction_bits, low, high)
     word = FixedFormat(True, max((~low).bit_length(), high.bit_length(), 1) + 1, fraction_bits)
     source = Step(
@@ -58,7 +60,3 @@ def table_of(function: Function, quantizer: Quantizer, low: int, high: int, frac
     Simulator(program).run(np.repeat(codes[:, None], channels, axis=1), observe)
     (table,) = found
     return table if (table != table[:, :1]).any() else table[:, :1]
-
-
-def _arrays(function: Function) -> list[object]:
-    return [entry for entry in fields(function) if isinstance(getattr(function, entry.name), np.ndarray)]

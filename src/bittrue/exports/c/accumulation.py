@@ -11,9 +11,10 @@ from bittrue.fixed import Overflow, Quantizer
 class Accumulation:
     """The variable `sum`, to which one product after the other is added.
 
-    fraction_bits: of the exact products, once each is multiplied by its `alignment`. exact_fraction_bits: those that hold
-    the first number, too. most: the largest absolute value that the products reach together, as a code. count: how many
-    there are. quantizer: the accumulator's, None for an exact sum; quantized_products: whether it rounds the products, too.
+    fraction_bits: of the exact products, once each is multiplied by its `alignment`. exact_fraction_bits: those that
+    hold the first number, too. most: the largest absolute value that the products reach together, as a code. count:
+    how many there are. quantizer: the accumulator's, None for an exact sum; quantized_products: whether it rounds the
+    products, too.
     """
 
     draft: Draft

@@ -31,6 +31,15 @@ class Buffers:
     sizes: tuple[int, ...]
 
     @property
+    def members(self) -> tuple[tuple[tuple[str, Storage, int], ...], ...]:
+        """For each buffer its members: name, storage, and how many codes it holds at most."""
+        found: list[dict[str, tuple[Storage, int]]] = [{} for _ in self.sizes]
+        for place in self.places.values():
+            before = found[place.buffer].get(place.member, (place.storage, 0))
+            found[place.buffer][place.member] = (place.storage, max(before[1], place.size))
+        return tuple(tuple((name, *member) for name, member in sorted(each.items())) for each in found)
+
+    @property
     def bytes(self) -> int:
         return sum(self.sizes)
 

@@ -10,7 +10,11 @@ from bittrue.program import Step
 def main(program: CProgram) -> str:
     """A program that compares every stored layer with the vectors and ends with the first wrong code."""
     rows = [_row(program.input)] + [_row(function.group.last) for function in program.functions]
-    return _MAIN.replace("NAME_UPPER", program.name.upper()).replace("NAME", program.name).replace("LAYERS", ",\n".join(rows))
+    return (
+        _MAIN.replace("NAME_UPPER", program.name.upper())
+        .replace("NAME", program.name)
+        .replace("LAYERS", ",\n".join(rows))
+    )
 
 
 def _row(step: Step) -> str:
@@ -22,7 +26,11 @@ def _row(step: Step) -> str:
 def makefile(program: CProgram, *, blob: bool) -> str:
     """Builds `check` with every warning an error."""
     constants = f"{program.name}_constants.{'S' if blob else 'c'}"
-    return _MAKEFILE.replace("NAME_UPPER", program.name.upper()).replace("NAME", program.name).replace("CONSTANTS", constants)
+    return (
+        _MAKEFILE.replace("NAME_UPPER", program.name.upper())
+        .replace("NAME", program.name)
+        .replace("CONSTANTS", constants)
+    )
 
 
 _MAKEFILE = """\
@@ -47,9 +55,9 @@ clean:
 _MAIN = """\
 /* Compares NAME with golden vectors: every stored layer of every image, code by code.
  *
- *   check FOLDER          FOLDER holds SITE.bin, little-endian codes of all images, for the input and for each layer that
- *                         is to be compared. Ends with 1 at the first wrong code.
- *   check FOLDER --dump TARGET   writes what this network computes as TARGET/SITE.bin instead. */
+ *   check FOLDER          FOLDER holds SITE.bin, little-endian codes of all images, for the input and for each layer
+ that *                         is to be compared. Ends with 1 at the first wrong code. *   check FOLDER --dump TARGET
+ writes what this network computes as TARGET/SITE.bin instead. */
 #include "NAME.h"
 
 #include <stdio.h>
@@ -176,8 +184,8 @@ void NAME_observe(int number, const void *codes)
         right = from_bytes(bytes, layer->width, layer->is_signed);
         got = from_memory(codes, place, layer);
         if (got != right) {
-            printf("FAIL layer %d %s, image %ld, index %ld: expected %lld, got %lld\\n", number, layer->site, image, place,
-                   (long long)right, (long long)got);
+            printf("FAIL layer %d %s, image %ld, index %ld: expected %lld, got %lld\\n", number, layer->site, image,
+                   place, (long long)right, (long long)got);
             exit(1);
         }
         ++compared;

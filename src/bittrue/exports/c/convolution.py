@@ -51,9 +51,7 @@ def _accumulation(instruction: MultiplyAccumulate, draft: Draft, taps: int) -> t
         first = draft.element(draft.step, "bias", instruction.bias, "c", instruction.bias_fraction_bits)
     most = _most(instruction, draft, factors)
     exact = max(finest, first.fraction_bits)
-    total = Accumulation(
-        draft, finest, exact, most, taps, instruction.accumulator, instruction.quantized_products
-    )
+    total = Accumulation(draft, finest, exact, most, taps, instruction.accumulator, instruction.quantized_products)
     return total, alignment, first
 
 

@@ -16,7 +16,6 @@ from bittrue.exports.storage import Storage, storage_between
 from bittrue.fixed import Rounding
 from bittrue.program import CodeType, Step
 
-
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _VARIABLE = re.compile(r"\s*const \w+ (v\d*) = ")
 
@@ -72,9 +71,9 @@ class Constant:
 class Draft:
     """What the rules of the instructions write into.
 
-    names: of the steps in C, unique. steps: those that it computes, one after the other for each number: the first reads the
-    function's inputs, and each of the others the one before it. inputs: the types of the first one's inputs.
-    can_fail: whether the function gives 1 back where a divisor is 0.
+    names: of the steps in C, unique. steps: those that it computes, one after the other for each number: the first
+    reads the function's inputs, and each of the others the one before it. inputs: the types of the first one's
+    inputs. can_fail: whether the function gives 1 back where a divisor is 0.
     """
 
     names: Mapping[str, str]
@@ -189,7 +188,9 @@ class Draft:
         if number.low == number.high == 0:
             return self.zero(fraction_bits)
         low, high = number.low << shift, number.high << shift
-        return self.variable(f"({self.type_for(low, high)}){number.text} * {literal(1 << shift)}", fraction_bits, low, high)
+        return self.variable(
+            f"({self.type_for(low, high)}){number.text} * {literal(1 << shift)}", fraction_bits, low, high
+        )
 
     def times(self, x: Number, w: Number) -> Number:
         """x·w, exactly."""

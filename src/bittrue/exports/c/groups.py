@@ -25,14 +25,16 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class Grouping:
-    """groups: in the order in which they run. stored: for each step whose codes are those of another, that one's name."""
+    """groups: in the order in which they run. stored: for each step whose codes are those of another, that one's
+    name."""
 
     groups: tuple[Group, ...]
     aliases: Mapping[str, str]
 
 
 def grouped(program: FixedNetwork) -> Grouping:
-    """The groups of a program: a step joins the one before it where it computes each code from the one at its own place,
+    """The groups of a program: a step joins the one before it where it computes each code from the one at its own
+    place,
     is that step's only reader, and the codes in between are exact (what is rounded is stored, as in hardware). A step
     that changes no code becomes an alias."""
     readers = Counter(name for step in program.steps for name in step.inputs)

@@ -1,4 +1,5 @@
-"""The small C functions that generated code calls: shifts that round, quotients that round, and overflow modes (B3, B4).
+"""The small C functions that generated code calls: shifts that round, quotients that round, and overflow modes (B3,
+B4).
 
 They are written for `int32_t` and `int64_t` alike, from the definition of each mode on the exact quotient: the floor,
 and what the remainder says beside one half. A program gets those that it calls. Right shifts of negative numbers, which

@@ -61,7 +61,9 @@ def select(instruction: Select, draft: Draft) -> None:
         x = draft.code(0, flat(reads, shape))
         if has_zeros:
             known = " && ".join(
-                f"{read} >= 0" for read, places in zip(reads, instruction.indices, strict=True) if places and -1 in places
+                f"{read} >= 0"
+                for read, places in zip(reads, instruction.indices, strict=True)
+                if places and -1 in places
             )
             x = draft.variable(f"{known} ? {x.text} : 0", x.fraction_bits, min(x.low, 0), max(x.high, 0))
         finish(draft, flat(positions, target if len(target) == len(sizes) else sizes), x)
@@ -80,5 +82,3 @@ def concatenate(instruction: Concatenate, draft: Draft) -> None:
             x = draft.shifted(draft.code(place, f"o * {run} + i"), bits)
             finish(draft, f"o * {whole} + {start} + i", x)
         start += run
-
-

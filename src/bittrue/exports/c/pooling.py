@@ -70,5 +70,3 @@ def _out_spatial(
         (before + size + after - spread * (width - 1) - 1) // stride + 1
         for size, width, stride, (before, after), spread in axes
     )
-
-

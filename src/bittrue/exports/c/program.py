@@ -72,20 +72,20 @@ class CProgram:
 def c_program(program: FixedNetwork, name: str) -> CProgram:
     """The functions of a program. name: of the network; what C can't have in a name becomes `_`.
 
-    Raises: BittrueError for an instruction that C can't have, with its node and what to do; CarrierError for numbers that
-    64 bits don't hold.
+    Raises: BittrueError for an instruction that C can't have, with its node and what to do; CarrierError for numbers
+    that 64 bits don't hold.
     """
     prefix = identifier(name)
     names = _names(program, prefix)
     grouping = grouped(program)
-    functions = []
+    made = []
     for group in grouping.groups:
         inputs = tuple(program.by_name[source].type for source in group.inputs)
         draft = Draft(names, group.steps, inputs)
         instruction = group.steps[0].instruction
         export_c[type(instruction)](instruction, draft)
-        functions.append(Function(group, draft))
-    return CProgram(prefix, program, grouping, tuple(functions), allocate(program, grouping))
+        made.append(Function(group, draft))
+    return CProgram(prefix, program, grouping, tuple(made), allocate(program, grouping))
 
 
 def identifier(name: str) -> str:

@@ -25,9 +25,7 @@ def requantized(draft: Draft, number: Number, quantizer: Quantizer | None) -> Nu
     return limited(draft, _rounded(draft, number, shift, quantizer), quantizer)
 
 
-def divided(
-    draft: Draft, dividend: Number, divisor: Number, quantizer: Quantizer
-) -> Number:
+def divided(draft: Draft, dividend: Number, divisor: Number, quantizer: Quantizer) -> Number:
     """dividend / divisor rounded to the quantizer's format and limited; the divisor is above 0.
 
     The quotient of the codes has F = F_dividend − F_divisor; what is missing to the quantizer's F is put on top or

@@ -10,7 +10,8 @@ from bittrue.exports.c.integers import literal
 from bittrue.exports.c.quantization import divided, requantized
 from bittrue.exports.c.table import export_c, finish
 from bittrue.exports.function_tables import table_of
-from bittrue.program import Exp, LogSoftmax, Softmax, SoftmaxTable
+from bittrue.program import LogSoftmax, Softmax, SoftmaxTable
+from bittrue.program.functions import Exp
 
 _NO_INTEGERS = "its exponentials have no integer form; stop before it with --until, or plan with --softmax table"
 export_c.unsupported(Softmax, reason=_NO_INTEGERS)

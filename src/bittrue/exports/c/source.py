@@ -24,7 +24,7 @@ def header(program: CProgram) -> str:
         f"/* {program.name}: a network in fixed point, integers alone.",
         f" * network {program.program.network}",
         f" * plan {program.program.plan}",
-        " * Codes are integers; a code c stands for the value c * 2^-FRACTION_BITS. Tensors are row-major, channels last. */",
+        " * A code c stands for the value c * 2^-FRACTION_BITS. Tensors are row-major, channels last. */",
         f"#ifndef {guard}",
         f"#define {guard}",
         "",
@@ -41,10 +41,10 @@ def header(program: CProgram) -> str:
             "",
         ]
     lines += [
-        f"/* Bytes of the static buffers between the layers. */",
+        "/* Bytes of the static buffers between the layers. */",
         f"#define {name.upper()}_BUFFER_BYTES {program.buffers.bytes}",
         "",
-        "/* Computes one image. Gives back 0, or the number of the layer, from 1 on, whose divisor is 0 for this image.",
+        "/* Computes one image. Gives back 0, or the number of the layer, from 1 on, whose divisor is 0 for it.",
         " * It isn't reentrant, since the layers share static buffers. */",
         f"int {name}(const {name}_input *in, {name}_output *out);",
         "",
@@ -76,7 +76,7 @@ def source(program: CProgram) -> str:
     """The layers' functions and the call."""
     lines = [f'#include "{program.name}.h"', f'#include "{program.name}_constants.h"', "", "#include <stddef.h>", ""]
     for helper in program.helpers:
-        lines += helper.text.splitlines() + [""]
+        lines += [*helper.text.splitlines(), ""]
     for function in program.functions:
         lines += [*_function(program, function), ""]
     lines += _call(program)
@@ -104,14 +104,9 @@ def _function(program: CProgram, function: Function) -> Iterator[str]:
 
 def _call(program: CProgram) -> Iterator[str]:
     name = program.name
-    for buffer in range(len(program.buffers.sizes)):
-        members = {
-            place.member: (place.storage, max(p.size for p in program.buffers.places.values() if (p.buffer, p.member) == (buffer, place.member)))
-            for place in program.buffers.places.values()
-            if place.buffer == buffer
-        }
+    for buffer, members in enumerate(program.buffers.members):
         yield "static union {"
-        yield from (f"    {storage.c_type} {member}[{size}];" for member, (storage, size) in sorted(members.items()))
+        yield from (f"    {storage.c_type} {member}[{size}];" for member, storage, size in members)
         yield f"}} buffer{buffer};"
         yield ""
     yield f"#ifdef {name.upper()}_OBSERVE"

@@ -10,10 +10,12 @@ from bittrue.program import Step
 from bittrue.rules import RuleTable
 
 export_c: RuleTable[Callable[[Any, Draft], None]] = RuleTable("C export", gaps_allowed=True)
-"""Rules `(instruction, draft) -> None`: write the loops of the draft's first step, and call `finish` for each number."""
+"""Rules `(instruction, draft) -> None`: write the loops of the draft's first step, and call `finish` for each
+number."""
 
 OneCode = Callable[[Any, Step, Draft, Number, str], Number]
-"""`(instruction, step, draft, x, index) -> result`: what a step makes of the code x at the flat place `index`, quantized."""
+"""`(instruction, step, draft, x, index) -> result`: what a step makes of the code x at the flat place `index`,
+quantized."""
 
 one_code: dict[type, OneCode] = {}
 """Instructions that compute each number from the one at its own place. Such a step can join the function of the step

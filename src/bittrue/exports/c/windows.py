@@ -27,15 +27,17 @@ def window(
 ) -> Iterator[tuple[list[str], list[str]]]:
     """Loops over the taps of the window at the output position `positions`, those in the padding left out.
 
-    sizes and all after it but `positions`: an entry a spatial axis. Yields the variables of the tap (`k0`, …) and of the
-    input position (`r0`, …).
+    sizes and all after it but `positions`: an entry a spatial axis. Yields the variables of the tap (`k0`, …) and of
+    the input position (`r0`, …).
     """
     with contextlib.ExitStack() as stack:
         taps, places = [], []
         for axis, (size, taps_here) in enumerate(zip(sizes, kernel, strict=True)):
             tap, place, (before, _) = f"k{axis}", f"r{axis}", padding[axis]
             stack.enter_context(draft.loop(tap, taps_here))
-            draft.line(f"const int32_t {place} = {positions[axis]} * {strides[axis]} + {tap} * {dilation[axis]} - {before};")
+            draft.line(
+                f"const int32_t {place} = {positions[axis]} * {strides[axis]} + {tap} * {dilation[axis]} - {before};"
+            )
             if before or _reaches(size, taps_here, strides[axis], padding[axis], dilation[axis]):
                 with draft.block(f"if ({place} < 0 || {place} >= {size})"):
                     draft.line("continue;")

@@ -1,0 +1,131 @@
+"""export: from a network and a plan to a folder of files for hardware, with a manifest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bittrue.data import Dataset
+from bittrue.display import Column, Table, View
+from bittrue.errors import BittrueError
+from bittrue.exports.c.target import TARGET as C
+from bittrue.exports.job import Job, Target, until
+from bittrue.exports.manifest import NAME, manifest_of
+from bittrue.exports.vectors.target import TARGET as VECTORS
+from bittrue.files import dump_json, read_json, replacing_folder
+from bittrue.lowering import lower_network
+from bittrue.network import Network
+from bittrue.plan import Plan
+from bittrue.result import Result
+from bittrue.wording import counted
+
+TARGETS = {target.name: target for target in (C, VECTORS)}
+"""The kinds of export, by name."""
+
+
+@dataclass(frozen=True, repr=False)
+class Export(Result):
+    """What an export left behind: the folder, and the manifest's object."""
+
+    folder: str
+    targets: tuple[str, ...]
+    manifest: Mapping[str, Any]
+
+    def view(self) -> View:
+        rows = [
+            (
+                name,
+                entry["format"] if isinstance(entry["format"], str) else "a format a channel",
+                _shape(entry["shape"]),
+            )
+            for name, entry in self.manifest["sites"].items()
+        ]
+        table = Table((Column("site"), Column("format"), Column("shape")), rows, f"Exported: {', '.join(self.targets)}")
+        host = self.manifest["on_host"]
+        where = f"Left to the host: {', '.join(host)}." if host else "All of the network is on the device."
+        return table, f"{counted(len(self.manifest['files']), 'file')} in {self.folder}. {where}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A row a site."""
+        return [{"site": name, **entry} for name, entry in self.manifest["sites"].items()]
+
+    def to_json(self) -> dict[str, Any]:
+        """manifest.json's object."""
+        return dict(self.manifest)
+
+
+def export(
+    network: Network,
+    plan: Plan,
+    targets: str | Sequence[str],
+    out: str | Path,
+    *,
+    data: Dataset | None = None,
+    images: int | None = None,
+    until_node: str | None = None,
+) -> Export:
+    """Write the network under the plan for hardware: a folder a target in `out`, and manifest.json.
+
+    targets: names of `TARGETS`, as a list or joined by commas. data, images: the first `images` of it become golden
+    vectors (None: 10, or all where there are fewer). until_node: the last node on the device; those after it are the
+    host's.
+
+    The folder appears whole, in the place of an export that was there. The same input gives the same bytes.
+
+    Raises: BittrueError for a target that doesn't exist or can't have an instruction, by its node; for vectors without
+    data; for a folder with files that no export wrote.
+    """
+    chosen = _targets(targets)
+    program = lower_network(network, plan)
+    if until_node is not None:
+        program = until(program, until_node)
+    taken = None if data is None else data.take(min(10, data.images) if images is None else images)
+    job = Job(network, plan, program, taken)
+    for target in chosen:
+        if target.needs_images and job.images is None:
+            raise BittrueError(f"The target {target.name} is made from images: give data, and how many of it.")
+        target.check(job)
+    folder = Path(out)
+    _require_ours(folder)
+    with replacing_folder(folder) as temporary:
+        files = {}
+        for target in chosen:
+            (temporary / target.name).mkdir()
+            files[target.name] = target.write(job, temporary / target.name)
+        manifest = manifest_of(job, temporary, files)
+        (temporary / NAME).write_text(dump_json(manifest), encoding="utf-8")
+    return Export(str(out), tuple(target.name for target in chosen), manifest)
+
+
+def _targets(names: str | Sequence[str]) -> list[Target]:
+    wanted = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+    for name in wanted:
+        if name not in TARGETS:
+            known = ", ".join(TARGETS)
+            raise BittrueError(f"There is no export target {name[:80]!r}: choose from {known}, joined by commas.")
+    return [TARGETS[name] for name in dict.fromkeys(wanted)]
+
+
+def _require_ours(folder: Path) -> None:
+    """Refuse a folder that holds anything but an export."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise BittrueError(f"{folder} is no folder: name a new one for the export.")
+    if not folder.exists():
+        return
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    if not there:
+        return
+    known = set()
+    if NAME in there:
+        content = read_json(folder / NAME, "manifest")
+        if isinstance(content, dict) and isinstance(content.get("files"), dict):
+            known = {NAME, *content["files"]}
+    foreign = sorted(there - known)
+    if foreign:
+        raise BittrueError(
+            f"{folder} holds files that no export wrote ({foreign[0][:80]} among them): choose another folder."
+        )
+
+
+def _shape(sizes: Sequence[int]) -> str:
+    return "×".join(map(str, sizes)) or "1"

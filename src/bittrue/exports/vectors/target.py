@@ -1,0 +1,68 @@
+"""The target `vectors`: the input's and every layer's codes as hex text, NumPy arrays and little-endian bytes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from bittrue.errors import BittrueError
+from bittrue.exports.job import Job, Target
+from bittrue.exports.storage import storage_of
+from bittrue.exports.vectors.inputs import vectors_of
+from bittrue.exports.words import hex_words, word_length_of
+from bittrue.files import dump_json
+from bittrue.program import Step
+from bittrue.simulation.simulator import Simulator
+from bittrue.simulation.values import Value
+
+
+def layers_of(job: Job) -> tuple[Step, ...]:
+    """The steps whose codes are kept: those that are sites. Raises: BittrueError for FLOAT among them."""
+    steps = tuple(step for step in job.program.steps if step.site is not None)
+    for step in steps:
+        if step.type.is_float:
+            raise BittrueError(
+                f"site {step.site}: FLOAT has no codes to make vectors of; give it a format, or stop before it with "
+                "--until."
+            )
+        storage_of(step)
+    return steps
+
+
+def _check(job: Job) -> None:
+    layers_of(job)
+
+
+def _write(job: Job, folder: Path) -> Mapping[str, str]:
+    layers = layers_of(job)
+    return write_vectors(job, layers, folder)
+
+
+def write_vectors(job: Job, layers: tuple[Step, ...], folder: Path) -> Mapping[str, str]:
+    """Write the codes of `layers` for every input; which file holds a site's codes as an array."""
+    for kind in ("bin", "hex", "npy"):
+        (folder / kind).mkdir()
+    found: dict[str, list[np.ndarray]] = {step.name: [] for step in layers}
+
+    def observe(step: Step, value: Value) -> None:
+        if step.name in found:
+            found[step.name].append(value.integers()[0])
+
+    simulator = Simulator(job.program)
+    origins = []
+    for vector in vectors_of(job):
+        origins.append(vector.origin)
+        simulator.run(vector.x[None], observe)
+    for step in layers:
+        name = step.site
+        codes = np.stack(found.pop(step.name)).astype(storage_of(step).dtype)
+        codes.tofile(folder / "bin" / f"{name}.bin")
+        np.save(folder / "npy" / f"{name}.npy", codes)
+        (folder / "hex" / f"{name}.hex").write_text(hex_words(codes, word_length_of(step)), encoding="ascii")
+    (folder / "vectors.json").write_text(dump_json({"images": len(origins), "inputs": origins}), encoding="utf-8")
+    return {str(step.site): f"npy/{step.site}.npy" for step in layers}
+
+
+TARGET = Target(
+    "vectors", "golden vectors of every layer, with hostile inputs", needs_images=True, check=_check, write=_write
+)

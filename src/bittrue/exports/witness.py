@@ -1,0 +1,69 @@
+"""verify: the simulation against any witness: the definition, a target of an export that is built and run, a folder."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bittrue.analysis.progress import Progress
+from bittrue.analysis.verify import Verification
+from bittrue.analysis.verify import verify as against_the_definition
+from bittrue.data import Dataset
+from bittrue.errors import BittrueError
+from bittrue.exports.c.run import run_c
+from bittrue.exports.device.compare import DeviceComparison, compare_codes, compare_with_folder
+from bittrue.exports.job import Job, until
+from bittrue.lowering import lower_network
+from bittrue.network import Network
+from bittrue.plan import Plan
+
+Build = Callable[[Job, NDArray[np.float32], Path], Path]
+"""Builds a target for a job in an empty folder, runs it on images x, and gives back the folder of its codes, a file a
+site."""
+
+BUILDS: dict[str, Build] = {"c": run_c}
+"""The exports that can be built and run here, by name."""
+
+REFERENCE = "reference"
+"""The definition in Python integers."""
+
+
+def verify(
+    network: Network,
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    against: str = REFERENCE,
+    images: int | None = None,
+    until_node: str | None = None,
+    progress: Progress | None = None,
+) -> Verification | DeviceComparison:
+    """Compare the simulation's codes on the first `images` examples (None: 2) with those of a witness, bit for bit.
+
+    against: `reference`, the definition in Python integers, at every node; the name of an export in `BUILDS`, which is
+    built and run here, at every node whose codes it stores; or a folder of what a device computed (see
+    `device.compare.compare_with_folder`). until_node: for exports, the last node on the device.
+
+    Raises: BittrueError for a witness that doesn't exist, and what the witness needs and lacks.
+    """
+    if against == REFERENCE:
+        return against_the_definition(network, plan, dataset, against=against, images=images or 2, progress=progress)
+    chosen = dataset.take(min(images or 2, dataset.images))
+    if against not in BUILDS:
+        if not Path(against).is_dir():
+            known = ", ".join((REFERENCE, *BUILDS))
+            raise BittrueError(
+                f"There is no witness {against[:80]!r}: choose {known}, or a folder of what a device computed."
+            )
+        return compare_with_folder(network, plan, dataset, against, images=chosen.images)
+    program = lower_network(network, plan)
+    if until_node is not None:
+        program = until(program, until_node)
+    job = Job(network, plan, program, None)
+    x = np.concatenate([batch.x for batch in chosen.batches(64)])
+    with tempfile.TemporaryDirectory(prefix="bittrue-") as place:
+        codes = BUILDS[against](job, x, Path(place))
+        facts = {"name": chosen.name, "sha256": chosen.sha256, "images": len(x)}
+        return compare_codes(program, x, codes, data=facts, against=against)

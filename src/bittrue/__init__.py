@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from bittrue.analysis.tracing.trace import trace
     from bittrue.analysis.tracing.trace_result import Trace
     from bittrue.analysis.verdict import Row
-    from bittrue.analysis.verify import Verification, verify
+    from bittrue.analysis.verify import Verification
     from bittrue.data import Dataset, load_dataset
     from bittrue.errors import BittrueError
+    from bittrue.exports.device.compare import DeviceComparison
+    from bittrue.exports.export import Export, export
+    from bittrue.exports.witness import verify
     from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
     from bittrue.frontends import load, load_with_plan
     from bittrue.frontends.onnx.model import from_onnx
@@ -55,6 +58,8 @@ _HOMES = {
     "Chart": "bittrue.analysis.charts.chart",
     "Comparison": "bittrue.integrations.compare",
     "Dataset": "bittrue.data",
+    "DeviceComparison": "bittrue.exports.device.compare",
+    "Export": "bittrue.exports.export",
     "FixedFormat": "bittrue.fixed",
     "FixedNetwork": "bittrue.program",
     "HARDWARE": "bittrue.analysis.recipe",
@@ -81,6 +86,7 @@ _HOMES = {
     "calibration_images": "bittrue.analysis.ranges",
     "choose_recipe": "bittrue.analysis.recipe",
     "compare": "bittrue.integrations.compare",
+    "export": "bittrue.exports.export",
     "from_onnx": "bittrue.frontends.onnx.model",
     "from_torch": "bittrue.frontends.torch.model",
     "histogram": "bittrue.analysis.charts.chart",
@@ -98,7 +104,7 @@ _HOMES = {
     "sweep_rows": "bittrue.analysis.sweep",
     "trace": "bittrue.analysis.tracing.trace",
     "uniform_plan": "bittrue.plan",
-    "verify": "bittrue.analysis.verify",
+    "verify": "bittrue.exports.witness",
 }
 """Where each public name lives, with the name that it has there where that is another."""
 
@@ -114,6 +120,8 @@ __all__ = [
     "Chart",
     "Comparison",
     "Dataset",
+    "DeviceComparison",
+    "Export",
     "FixedFormat",
     "FixedNetwork",
     "Network",
@@ -137,6 +145,7 @@ __all__ = [
     "calibration_images",
     "choose_recipe",
     "compare",
+    "export",
     "from_onnx",
     "from_torch",
     "histogram",

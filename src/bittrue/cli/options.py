@@ -57,6 +57,12 @@ FractionBits = Annotated[
 ]
 
 
+Until = Annotated[
+    str | None,
+    typer.Option("--until", metavar="NODE", help="The last node on the device; what comes after it is the host's."),
+]
+
+
 @dataclass(frozen=True)
 class ModelOptions:
     """Which network, and where its weights are if elsewhere."""
@@ -178,6 +184,26 @@ class DataOptions:
 def _names(modes: "type[Rounding | Overflow]") -> str:
     """bittrue's name of each mode, with AMD's where it has one."""
     return ", ".join(mode.value if mode.amd is None else f"{mode.value} ({mode.amd})" for mode in modes)
+
+
+@dataclass(frozen=True)
+class OptionalDataOptions(DataOptions):
+    """The same for a command that can do without."""
+
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            metavar="DATA",
+            rich_help_panel=DATA,
+            show_default=False,
+            help="digits, cifar10:DIR, x.npz (arrays x and y), or a folder of class folders.",
+        ),
+    ] = ""
+
+    def load_if_given(self, network: "Network") -> "Dataset | None":
+        """The data set, or None where no --data was given."""
+        return self.load(network) if self.data else None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from bittrue.program import CodeType, Step
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _VARIABLE = re.compile(r"\s*const \w+ (v\d*) = ")
+_CHANGED = re.compile(r"(?P<indent>\s*)(?P<type>(?:int|int32_t|int64_t) )?(?P<name>\w+) \+?= (?P<value>.*)")
 
 
 @dataclass(frozen=True)
@@ -107,14 +108,17 @@ class Draft:
 
     @property
     def body(self) -> list[str]:
-        """The lines, without the variables that nothing reads; an argument that nothing reads is named as such."""
+        """The lines, without the variables that nothing reads; a sum or an argument that nothing reads is named so."""
         kept: list[str] = []
         read: set[str] = set()
         for line in reversed(self.writer.lines):
-            declared = _VARIABLE.match(line)
-            if declared is None or declared[1] in read:
-                kept.append(line)
-                read.update(_NAME.findall(line))
+            declared, changed = _VARIABLE.match(line), _CHANGED.match(line)
+            if declared is not None and declared[1] not in read:
+                continue
+            if changed is not None and changed["type"] and changed["name"] not in read:
+                kept.append(f"{changed['indent']}(void){changed['name']};")
+            kept.append(line)
+            read.update(_NAME.findall(line if changed is None else changed["value"]))
         unread = [f"(void){argument};" for argument in self.arguments if argument not in read]
         return unread + kept[::-1]
 

@@ -17,6 +17,8 @@ from bittrue.analysis.tracing.trace import trace
 from bittrue.analysis.verify import FirstMismatch, Verification, verify
 from bittrue.errors import BittrueError
 from bittrue.integrations.compare import Comparison, LayerDifference
+from bittrue.exports.device.compare import DeviceComparison, SiteComparison, WrongCode
+from bittrue.exports.export import export
 from bittrue.integrations.keras_weights import WeightChange, WeightReport
 from bittrue.network import Network
 from bittrue.operators import Dense, Input
@@ -30,6 +32,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
     ranges = measure_ranges(network, dataset)
     plan = study_plan(network, 4, overrides=[Override("pool.output", "EXACT")])
     mismatch = FirstMismatch("conv.output", "code", 1, 3, 5, 6)
+    wrong = WrongCode("conv.output", 0, 3, (0, 1, 1), 5, 7, 0.625, 0.875)
     return {
         "Network": network,
         "SiteRange": ranges["conv.output"],
@@ -44,6 +47,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
         ),
         "WeightReport": WeightReport("ap_fixed<8,3>", (WeightChange("conv.weight", 9, 8, 2, 1, 0.5),)),
         "AccumulatorWidths": accumulator_widths(network, plan, dataset),
+        "Export": export(network, plan, "vectors", tmp_path_factory.mktemp("exports") / "export", data=dataset, images=1),
+        "DeviceComparison": DeviceComparison(
+            *("sha256:0", "sha256:1", {"images": 1}, "dumps", 1),
+            (SiteComparison("conv.output", "conv.output.hex", 9, 1, 2, {2: 1}, wrong),),
+            *("the bias of conv left out", ("pool.output",)),
+        ),
         "Trace": trace(network, study_plan(network, 1, word_length=3), dataset),
     }
 

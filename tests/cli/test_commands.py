@@ -319,7 +319,7 @@ def test_a_mismatch_is_exit_code_1(
         first = FirstMismatch("conv1.output", "code", 0, 7, 3, 4)
         return dataclasses.replace(original(*arguments, **options), mismatches=1, first=first)
 
-    monkeypatch.setattr("bittrue.analysis.verify.verify", differing)
+    monkeypatch.setattr("bittrue.exports.witness.against_the_definition", differing)
     arguments = ["verify", model, "--plan", plan, "--data", images, "--images", "1"]
     result = run(*arguments)
     assert result.exit_code == 1

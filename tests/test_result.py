@@ -16,9 +16,9 @@ from bittrue.analysis.sweep import sweep, sweep_rows
 from bittrue.analysis.tracing.trace import trace
 from bittrue.analysis.verify import FirstMismatch, Verification, verify
 from bittrue.errors import BittrueError
-from bittrue.integrations.compare import Comparison, LayerDifference
 from bittrue.exports.device.compare import DeviceComparison, SiteComparison, WrongCode
 from bittrue.exports.export import export
+from bittrue.integrations.compare import Comparison, LayerDifference
 from bittrue.integrations.keras_weights import WeightChange, WeightReport
 from bittrue.network import Network
 from bittrue.operators import Dense, Input
@@ -47,7 +47,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
         ),
         "WeightReport": WeightReport("ap_fixed<8,3>", (WeightChange("conv.weight", 9, 8, 2, 1, 0.5),)),
         "AccumulatorWidths": accumulator_widths(network, plan, dataset),
-        "Export": export(network, plan, "vectors", tmp_path_factory.mktemp("exports") / "export", data=dataset, images=1),
+        "Export": export(
+            network, plan, "vectors", tmp_path_factory.mktemp("exports") / "export", data=dataset, images=1
+        ),
         "DeviceComparison": DeviceComparison(
             *("sha256:0", "sha256:1", {"images": 1}, "dumps", 1),
             (SiteComparison("conv.output", "conv.output.hex", 9, 1, 2, {2: 1}, wrong),),

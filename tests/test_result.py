@@ -22,7 +22,7 @@ from bittrue.integrations.compare import Comparison, LayerDifference
 from bittrue.integrations.keras_weights import WeightChange, WeightReport
 from bittrue.network import Network
 from bittrue.operators import Dense, Input
-from bittrue.plan import Override, Plan, Ranges, study_plan
+from bittrue.plan import Override, Plan, Ranges, study_plan, uniform_plan
 from bittrue.result import Result, SavedResult
 
 
@@ -32,6 +32,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
     ranges = measure_ranges(network, dataset)
     plan = study_plan(network, 4, overrides=[Override("pool.output", "EXACT")])
     mismatch = FirstMismatch("conv.output", "code", 1, 3, 5, 6)
+    exported = tmp_path_factory.mktemp("exports") / "export"
     wrong = WrongCode("conv.output", 0, 3, (0, 1, 1), 5, 7, 0.625, 0.875)
     return {
         "Network": network,
@@ -47,9 +48,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
         ),
         "WeightReport": WeightReport("ap_fixed<8,3>", (WeightChange("conv.weight", 9, 8, 2, 1, 0.5),)),
         "AccumulatorWidths": accumulator_widths(network, plan, dataset),
-        "Export": export(
-            network, plan, "vectors", tmp_path_factory.mktemp("exports") / "export", data=dataset, images=1
-        ),
+        "Export": export(network, uniform_plan(network, 8, 4), "vectors", exported, data=dataset, images=1),
         "DeviceComparison": DeviceComparison(
             *("sha256:0", "sha256:1", {"images": 1}, "dumps", 1),
             (SiteComparison("conv.output", "conv.output.hex", 9, 1, 2, {2: 1}, wrong),),

@@ -109,7 +109,7 @@ def test_the_frame_holds_numbers(results: dict[str, Result]) -> None:
 
 def test_saved_ones_come_back_as_they_were(results: dict[str, Result], tmp_path: Path) -> None:
     saved = [result for result in results.values() if isinstance(result, SavedResult)]
-    assert len(saved) == 8
+    assert len(saved) == 9
     for result in saved:
         path = tmp_path / "result.json"
         result.save(path)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from bittrue.errors import ModelError
 from bittrue.frontends.arrays.stored import exact_value
 from bittrue.frontends.keras.model import from_keras
 from bittrue.network import Network
@@ -136,6 +137,12 @@ def test_exact_value_in_float32(dtype: np.typing.DTypeLike) -> None:
 
 def test_float64_is_kept_only_where_float32_would_round() -> None:
     assert exact_value(np.array([0.5, 3.0])).dtype == np.float32
-    for rounded in (0.1, 1e300, 1e-300):
+    for rounded in (0.1, 1e38, 1e-300):
         assert exact_value(np.array([rounded])).dtype == np.float64
     assert exact_value(np.array([np.nan, 1.0])).dtype == np.float32
+
+
+def test_exact_value_beyond_float32() -> None:
+    assert exact_value(np.array([3e38, np.pi])).dtype == np.float64
+    with pytest.raises(ModelError, match=r"its weights reach 1\.0e\+300, beyond float32"):
+        exact_value(np.array([1.0, -1e300]))

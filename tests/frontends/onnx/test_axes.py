@@ -29,9 +29,10 @@ STEPS: dict[str, Step] = {
 """Those that need more than one input without attributes."""
 
 ALONE = {**functions.OPERATORS, **quantization.QONNX_OPERATORS}
-ELEMENTWISE = [*arithmetic.OPERATORS, *ALONE, "QuantizeLinear"]
 OF_CONSTANTS = ("BipolarQuant",)
 """No activation goes through it."""
+
+FUNCTIONS = sorted({*arithmetic.OPERATORS, *ALONE, "QuantizeLinear"} - set(OF_CONSTANTS))
 
 
 def loaded(shape: tuple[int | str, ...], *steps: Step) -> tuple[tuple[int, ...], str]:
@@ -53,7 +54,7 @@ def is_seen_through(name: str) -> bool:
     return before[0] == behind[0] == (8, 3) and "Transpose" not in before[1] + behind[1]
 
 
-@pytest.mark.parametrize("name", sorted(set(ELEMENTWISE) - set(OF_CONSTANTS)))
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_channels_behind_any_function(name: str) -> None:
     assert is_seen_through(name)
 

@@ -1,5 +1,6 @@
 """Nodes that compute constants: shape arithmetic and transposed weights, evaluated by ONNX's reference in bounds."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,12 +35,15 @@ def folded(node: OnnxNode, folding: Folding, conversion: Conversion) -> tuple[Co
 
 
 def _evaluate(node: OnnxNode, arrays: Sequence[np.ndarray], opset: int) -> list[np.ndarray]:
-    from onnx import helper
+    from onnx import AttributeProto, helper
     from onnx.reference import ReferenceEvaluator
 
     given = [name for name in node.inputs if name]
-    attributes = {name: attribute.value for name, attribute in node.attributes.items()}
-    proto = helper.make_node(node.op_type, node.inputs, node.outputs, **attributes)
+    proto = helper.make_node(node.op_type, node.inputs, node.outputs)
+    proto.attribute.extend(
+        helper.make_attribute(name, attribute.value, attr_type=AttributeProto.AttributeType.Value(attribute.kind))
+        for name, attribute in node.attributes.items()
+    )
     unknown = helper.make_tensor_value_info
     graph = helper.make_graph(
         [proto],
@@ -52,7 +56,8 @@ def _evaluate(node: OnnxNode, arrays: Sequence[np.ndarray], opset: int) -> list[
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             results = ReferenceEvaluator(model).run(None, dict(zip(given, arrays, strict=True)))
     except Exception as error:  # ONNX's reference meets wrong arguments with exceptions of all kinds
         reason = str(error).strip().partition("\n")[0] or type(error).__name__

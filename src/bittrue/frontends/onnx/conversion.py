@@ -276,6 +276,13 @@ class NodeUse:
             raise ModelError(f"its input {index} is no list of whole numbers: export the model again")
         return tuple(int(number) for number in value.reshape(-1))
 
+    def whole(self, index: int) -> int:
+        """The one whole number in constant input `index`."""
+        found = self.numbers(index)
+        if len(found) != 1:
+            raise ModelError(f"its input {index} holds {len(found)} numbers, expected one: export the model again")
+        return found[0]
+
     def scalar(self, index: int) -> float:
         """The one number in constant input `index`, which must be finite."""
         value = self.bound(index)

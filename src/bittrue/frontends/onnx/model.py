@@ -99,6 +99,9 @@ def _read(source: Any) -> tuple[Network, dict[str, Spec]]:
 
 def network_of(graph: OnnxGraph) -> tuple[Network, dict[str, Spec]]:
     """The Network that a graph computes, and the formats that the file holds, by site."""
+    for node in graph.nodes:
+        with _naming(str(node)):
+            check_node(node, graph.opset)
     conversion = Conversion(graph, wanted_names(graph), axes_of)
     _add_input(conversion)
     for node in graph.nodes:
@@ -113,7 +116,6 @@ def network_of(graph: OnnxGraph) -> tuple[Network, dict[str, Spec]]:
 
 
 def _convert(node: OnnxNode, conversion: Conversion) -> None:
-    check_node(node, conversion.graph.opset)
     use, row = NodeUse(node, conversion), operator_of(node)
     if row is None:
         raise _unknown(node)

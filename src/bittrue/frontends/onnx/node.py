@@ -15,6 +15,7 @@ import numpy as np
 
 from bittrue.errors import ModelError
 from bittrue.frontends.onnx.tensors import decode
+from bittrue.wording import counted
 
 EXPORT_AGAIN = "export the model again"
 
@@ -150,7 +151,7 @@ def check_node(node: OnnxNode, opset: int) -> None:
         ("output", node.outputs, wanted.outputs),
     ):
         if not least <= len(given) <= most:
-            raise ModelError(f"it has {len(given)} {what}s, expected {_between(least, most)}: {EXPORT_AGAIN}")
+            raise ModelError(f"it has {counted(len(given), what)}, expected {_between(least, most)}: {EXPORT_AGAIN}")
     for place, name in enumerate(node.inputs):
         if not name and place not in wanted.optional:
             raise ModelError(f"it has no input {place}: {EXPORT_AGAIN}")

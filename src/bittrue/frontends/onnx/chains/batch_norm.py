@@ -36,7 +36,7 @@ def _scales(use: NodeUse, scale: str) -> Iterator[tuple[Constant | None, Constan
     for gamma, root in factors:
         for left, right in _pairs(use, _argument(use, _argument(use, root, "Reciprocal"), "Sqrt"), "Add"):
             epsilon = _constant(use, right).value
-            if epsilon.size == 1:
+            if epsilon.size == 1 and np.isfinite(epsilon).all():
                 found = None if gamma is None else _constant(use, gamma)
                 yield found, _constant(use, left), float(np.float32(epsilon.reshape(())))
 

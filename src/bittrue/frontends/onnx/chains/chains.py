@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isclose
 
+import numpy as np
+
 from bittrue.frontends.onnx.conversion import Conversion, Draft
 from bittrue.network import Operator, Parameter
 from bittrue.operators import Broadcast, DivideConstant, Multiply, Pointwise, ScaleOffset
@@ -107,7 +109,10 @@ def _scale(operator: Operator | None) -> float | None:
 
 
 def number_of(parameter: Parameter | None) -> float | None:
-    return float(parameter.value.reshape(())) if parameter is not None and parameter.value.size == 1 else None
+    """The one finite number that a parameter holds; None where it holds others."""
+    if parameter is None or parameter.value.size != 1 or not np.isfinite(parameter.value).all():
+        return None
+    return float(parameter.value.reshape(()))
 
 
 def close(number: float | None, wanted: float) -> bool:

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from bittrue.errors import ModelError
+from bittrue.frontends.arrays.stored import exact_value
 from bittrue.frontends.forms import clipped
 from bittrue.frontends.onnx.axes import Axes
 from bittrue.frontends.onnx.conversion import Constant, NodeUse, Rule, Tensor, Value
@@ -59,7 +60,7 @@ def plus(use: NodeUse, x: Tensor, constant: Constant, sign: int) -> Tensor:
     value = spread_constant(use, x, constant)
     if sign != 1 and constant.quantizers is not None:
         raise ModelError("it subtracts a quantized constant, which is not supported: add its negative")
-    value = value if sign == 1 else -value
+    value = value if sign == 1 else -exact_value(value)
     key = (use.name, sign)
     # Nobody writes a bias as a difference; Keras's torch backend starts a batch norm with one.
     free = x.sole and sign == 1 and value.shape in _per_channel(use, x)

@@ -62,7 +62,7 @@ def spread_constant(use: NodeUse, x: Tensor, constant: Constant) -> np.ndarray:
     """A constant in the axes that x has in the network: (1,) for one number, without leading axes of size 1."""
     shape, value = x.shape, constant.value
     try:
-        combined = tuple(np.broadcast_shapes(shape, value.shape))
+        combined = tuple(np.broadcast_shapes(shape, value.shape)) if value.size else ()
     except ValueError:
         combined = ()
     if combined[len(combined) - len(shape) :] != shape or any(

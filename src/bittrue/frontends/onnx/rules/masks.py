@@ -70,7 +70,10 @@ def _keep(use: NodeUse, taken: np.ndarray) -> None:
     """Note that these positions take part, and no more than those of another mask of the same sum."""
     (name,) = use.node.outputs
     masks = use.conversion.masks
-    masks[name] = taken & masks[name] if name in masks else taken
+    try:
+        masks[name] = taken & masks[name] if name in masks else taken
+    except ValueError:
+        raise ModelError("its masks' shapes don't fit each other: export the model again") from None
 
 
 OPERATORS: Table = {"Where": OnnxOperator(_where, axes=Axes.OWN, folding=ELEMENTWISE)}

@@ -178,6 +178,8 @@ def _gather(use: NodeUse) -> Value:
     x, indices = use.tensor(0), use.constant(1).value
     axis = axis_of(use, len(x.shape))
     size = x.shape[axis]
+    if indices.dtype.kind not in "iu":
+        raise ModelError("its places are no whole numbers: export the model again")
     places = [int(index) % size for index in indices.reshape(-1)[:100_000] if -size <= int(index) < size]
     steps = {after - before for before, after in pairwise(places)} or {1}
     if indices.ndim > 1 or len(places) != indices.size or not places:

@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from bittrue.errors import ModelError
+from bittrue.frontends.arrays.stored import exact_value
 from bittrue.frontends.onnx.axes import Axes
 from bittrue.frontends.onnx.conversion import Constant, NodeUse, Tensor, Value
 from bittrue.frontends.onnx.layout import Layout
+from bittrue.frontends.onnx.node import EXPORT_AGAIN
 from bittrue.frontends.onnx.rows import PRODUCTS, Naming, OnnxOperator, Table
 from bittrue.frontends.onnx.rules.windows import added_axis, channels_last, image_layout, steps_layout, window
 from bittrue.network import Parameter, format_shape
@@ -25,12 +27,16 @@ def _conv(use: NodeUse) -> Value:
         )
     geometry = window(use, kernel)
     added = added_axis(use.tensor(0), geometry)
-    x, rows = _channels(use, groups) if added is None else (use.tensor(0), lambda weight, axis: weight)
+    x, rows = (
+        _channels(use, groups, weight.value.shape[1]) if added is None else (use.tensor(0), lambda weight, axis: weight)
+    )
     moved = _to_last(weight.value, (1, 0))
     if added is not None:
         geometry, moved = geometry.without(added), moved.squeeze(added)
     parameter = use.parameter("weight", weight, rows(moved, moved.ndim - 2), "convolution")
-    operator = Convolution(parameter, _bias(use, 2), geometry.strides, geometry.padding, geometry.dilation, groups)
+    operator = Convolution(
+        parameter, _bias(use, 2, moved.shape[-1]), geometry.strides, geometry.padding, geometry.dilation, groups
+    )
     number = use.add(operator, x)
     shape = use.shape_of(number)
     return Tensor(number, image_layout(shape) if added is None else steps_layout(shape, added))
@@ -53,6 +59,8 @@ def _conv_transpose(use: NodeUse) -> Value:
     if wanted is None and automatic.startswith("SAME"):
         wanted = tuple(size * stride for size, stride in zip(x.shape[2:], geometry.strides, strict=True))
     padding = geometry.padding
+    if len(extra) != axes or min(extra) < 0 or (wanted is not None and len(wanted) < axes):
+        raise ModelError(f"its output padding and output shape don't fit {axes} spatial axes: {EXPORT_AGAIN}")
     if wanted is not None:
         totals = [size + more - end for size, more, end in zip(full, extra, wanted[-axes:], strict=True)]
         if min(totals) < 0:
@@ -63,19 +71,20 @@ def _conv_transpose(use: NodeUse) -> Value:
     # (groups, in, out, *kernel) → (*kernel, in, groups · out)
     moved = np.ascontiguousarray(stored.transpose(*range(3, 3 + axes), 1, 0, 2))
     parameter = use.parameter("weight", weight, moved.reshape(*kernel, stored.shape[1], -1), "transposed")
-    bias = _bias(use, 2)
+    bias = _bias(use, 2, groups * stored.shape[2])
     operator = ConvolutionTransposed(parameter, bias, geometry.strides, padding, extra, geometry.dilation, groups)
     number = use.add(operator, x)
     return Tensor(number, image_layout(use.shape_of(number)))
 
 
-def _channels(use: NodeUse, groups: int) -> tuple[Tensor, Callable[[np.ndarray, int], np.ndarray]]:
-    """The input, channels last, and how the weight's input channels follow an order that isn't the file's."""
+def _channels(use: NodeUse, groups: int, channels: int) -> tuple[Tensor, Callable[[np.ndarray, int], np.ndarray]]:
+    """The input, channels last, and how the weight's input `channels` follow an order that isn't the file's."""
     x = use.tensor(0)
     layout = x.layout
     atoms = layout.atoms(1) if len(layout.shape) > 1 else ()
     spatial = tuple(layout.atoms(axis) for axis in range(2, len(layout.shape)))
-    if groups == 1 and layout.axes[:-1] == spatial and layout.axes[-1] != atoms and set(layout.axes[-1]) == set(atoms):
+    whole = groups == 1 and len(layout.shape) > 1 and channels == layout.shape[1]
+    if whole and layout.axes[:-1] == spatial and layout.axes[-1] != atoms and set(layout.axes[-1]) == set(atoms):
         return x, lambda weight, axis: layout.along(weight, axis, atoms)
     return channels_last(use, x), lambda weight, axis: weight
 
@@ -85,11 +94,13 @@ def _to_last(weight: np.ndarray, last: tuple[int, int]) -> np.ndarray:
     return np.ascontiguousarray(weight.transpose(*range(2, weight.ndim), *last))
 
 
-def _bias(use: NodeUse, index: int) -> Parameter | None:
+def _bias(use: NodeUse, index: int, units: int) -> Parameter | None:
     """The bias, if there is one; zeros that an exporter made up in the place of none are none."""
     if not use.has(index):
         return None
     bias = use.constant(index)
+    if bias.value.shape != (units,):
+        raise ModelError(f"its bias has the shape {format_shape(bias.value.shape)}, expected {units}: {EXPORT_AGAIN}")
     if not bias.stored and not bias.value.any():
         return None
     return use.parameter("bias", bias, bias.value, use.constant(1).origin)
@@ -114,7 +125,11 @@ def _gemm(use: NodeUse) -> Value:
 def _scaled(constant: Constant, factor: float) -> np.ndarray:
     if factor != 1 and constant.quantizers is not None:
         raise ModelError("it multiplies a quantized constant, which is not supported: export it with alpha and beta 1")
-    return constant.value if factor == 1 else constant.value * constant.value.dtype.type(factor)
+    if factor == 1:
+        return constant.value
+    exact_value(constant.value)  # which refuses whole numbers
+    with np.errstate(over="ignore"):  # what becomes infinite is refused with the other parameters
+        return np.asarray(constant.value * constant.value.dtype.type(factor))
 
 
 def _matmul(use: NodeUse) -> Value:

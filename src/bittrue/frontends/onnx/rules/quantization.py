@@ -11,9 +11,12 @@ import numpy as np
 
 from bittrue.errors import ModelError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
+from bittrue.frontends.arrays.stored import exact_value
 from bittrue.frontends.onnx.conversion import Constant, NodeUse, Tensor, Value
 from bittrue.frontends.onnx.rows import Table, function
+from bittrue.network import format_shape
 from bittrue.operators import Identity
+from bittrue.shapes import Shape
 
 QONNX_DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
 
@@ -130,9 +133,16 @@ def _bipolar_quant(use: NodeUse) -> Value:
     value = use.value(0)
     if isinstance(value, Tensor):
         raise ModelError("it makes signs of activations, which is not supported: use Quant with two bits")
-    scales = use.constant(1).value
+    scales = exact_value(use.constant(1).value)
+    if scales.size != 1 and not _is_spread(scales.shape, value.value.shape):
+        raise ModelError(f"its scales of {format_shape(scales.shape)} don't fit {format_shape(value.value.shape)}")
     quantizers = tuple(Quantizer(FixedFormat(True, 2, _fraction_bits(scale))) for scale in _scales(use))
     return replace(value, value=np.where(value.value >= 0, scales, -scales), quantizers=quantizers)
+
+
+def _is_spread(shape: Shape, to: Shape) -> bool:
+    """Whether arrays of one shape are broadcast to the other."""
+    return len(shape) <= len(to) and all(size in (1, whole) for size, whole in zip(shape[::-1], to[::-1], strict=False))
 
 
 OPERATORS: Table = {

@@ -54,7 +54,7 @@ def _split_to_sequence(use: NodeUse) -> Value:
     size, stated = x.shape[axis], use.constant(1).value
     if stated.ndim == 1:
         return Parts(split_into(use, x, axis, use.numbers(1)))
-    [part] = use.numbers(1)
+    part = use.whole(1)
     if part < 1 or size > part * MOST_PARTS:
         raise ModelError(f"{size} values can't be split into parts of {part}: export the model again")
     whole, rest = divmod(size, part)
@@ -65,7 +65,7 @@ MOST_PARTS = 4096
 
 
 def _sequence_at(use: NodeUse) -> Value:
-    tensors, [place] = use.parts(0).tensors, use.numbers(1)
+    tensors, place = use.parts(0).tensors, use.whole(1)
     if not -len(tensors) <= place < len(tensors):
         raise ModelError(f"it reads place {place} of a sequence of {len(tensors)}: export the model again")
     return tensors[place]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
 
 from bittrue.errors import ModelError
 from bittrue.frontends.onnx.axes import Axes
@@ -20,6 +21,9 @@ from bittrue.operators import (
     MaxPooling,
 )
 from bittrue.shapes import Padding, Shape
+
+MAXIMUM_POSITIONS = 1 << 24
+"""Of a window over an image; a description with more is damaged or hostile."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,12 @@ def window(use: NodeUse, size: tuple[int, ...]) -> Window:
         padding = ((0, 0),) * axes
     elif automatic != "NOTSET":
         raise ModelError(f"its auto_pad {automatic!r} is unknown: export the model again")
+    reaches = zip(spatial, size, strides, dilation, padding, strict=True)
+    positions = [(whole + sum(pads) - step * (reach - 1)) // stride for whole, reach, stride, step, pads in reaches]
+    if prod(max(count, 1) for count in positions) > MAXIMUM_POSITIONS:
+        raise ModelError(
+            f"{format_shape(tuple(positions))} is more than one image's values can be: export the model again"
+        )
     return Window(size, strides, dilation, padding)
 
 

@@ -26,7 +26,7 @@ ORIGINS = {"study.md": "examples/alexnet_cifar10/README.md", "changes.md": "CHAN
 GROUPS = (
     ("Networks and data", ("frontends", "network", "data", "errors")),
     ("Formats and plans", ("fixed", "plan", "lowering", "program")),
-    ("Measuring, simulating, verifying", ("analysis",)),
+    ("Measuring, simulating, verifying", ("analysis", "report")),
 )
 """The API's sections, and the packages whose public names stand in them; all others follow."""
 

@@ -12,7 +12,7 @@ import bittrue
 
 WANTED = {
     *("load", "load_dataset", "measure_ranges", "uniform_plan", "study_plan", "plan_from_ranges"),
-    *("lower", "simulate", "sweep", "verify"),
+    *("lower", "simulate", "study", "sweep", "verify"),
 }
 
 

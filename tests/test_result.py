@@ -23,6 +23,7 @@ from bittrue.integrations.keras_weights import WeightChange, WeightReport
 from bittrue.network import Network
 from bittrue.operators import Dense, Input
 from bittrue.plan import Override, Plan, Ranges, study_plan, uniform_plan
+from bittrue.report.study import study
 from bittrue.result import Result, SavedResult
 
 
@@ -40,6 +41,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
         "Ranges": ranges,
         "Plan": plan,
         "Sweep": sweep(network, dataset, sweep_rows(network, STUDY, fraction_bits=[2, 6])),
+        "StudyResult": study(network, dataset, fraction_bits=[2], verified_images=1),
         "Simulation": simulate(network, plan, dataset),
         "Verification": verify(network, plan, dataset),
         "mismatch": Verification("sha256:0", "sha256:1", {"images": 2}, "reference", 2, 9, 1, mismatch, ("a",)),

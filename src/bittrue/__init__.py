@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         uniform_plan,
     )
     from bittrue.program import FixedNetwork
+    from bittrue.report.study import StudyResult, study
 
 _HOMES = {
     "AccumulatorWidths": "bittrue.analysis.accumulators",
@@ -75,6 +76,7 @@ _HOMES = {
     "Row": "bittrue.analysis.verdict",
     "STUDY": "bittrue.analysis.recipe",
     "Simulation": "bittrue.analysis.simulate",
+    "StudyResult": "bittrue.report.study",
     "Sweep": "bittrue.analysis.sweep_result",
     "SweepRow": "bittrue.analysis.sweep",
     "Trace": "bittrue.analysis.tracing.trace_result",
@@ -99,6 +101,7 @@ _HOMES = {
     "quantize_weights": "bittrue.integrations.keras_weights",
     "ranges_chart": "bittrue.analysis.charts.chart",
     "simulate": "bittrue.analysis.simulate",
+    "study": "bittrue.report.study",
     "study_plan": "bittrue.plan",
     "sweep": "bittrue.analysis.sweep",
     "sweep_rows": "bittrue.analysis.sweep",
@@ -135,6 +138,7 @@ __all__ = [
     "Rounding",
     "Row",
     "Simulation",
+    "StudyResult",
     "Sweep",
     "SweepRow",
     "Trace",
@@ -159,6 +163,7 @@ __all__ = [
     "quantize_weights",
     "ranges_chart",
     "simulate",
+    "study",
     "study_plan",
     "sweep",
     "sweep_rows",

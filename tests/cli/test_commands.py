@@ -12,12 +12,10 @@ import pytest
 import bittrue.analysis.verify
 from bittrue.analysis.evaluating.metrics import metric_named
 from bittrue.analysis.statistics import mcnemar_exact
-from bittrue.analysis.sweep import SweepRow
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verdict import Row
 from bittrue.analysis.verify import FirstMismatch
 from bittrue.cli.demo import next_commands
-from bittrue.cli.sweep import sufficient
 from bittrue.cli.tables import print_view
 from bittrue.files import dump_json
 from bittrue.fixed import parse_quantizer
@@ -252,26 +250,6 @@ def test_sweep_beside_float(metric: str, run: Run, model: Path, images: Path, tm
     assert {path.name for path in (tmp_path / "out").iterdir()} == RESULTS - {"accuracy.png"}
     last = read(tmp_path / "out/sweep.json")["rows"][-1]["plan"]
     assert Plan.from_json(read(tmp_path / "out/plan.json"), "plan.json").hash == last
-
-
-@pytest.mark.parametrize(
-    ("flips", "expected"),
-    [
-        ([(9, 0, 0.004), (1, 0, 1.0), (0, 0, 1.0)], 1),
-        ([(9, 0, 0.004), (9, 0, 0.004), (0, 9, 0.004)], 2),  # better than float is enough
-        ([(9, 0, 0.004), (1, 0, 1.0), (9, 0, 0.004)], 2),  # none suffices: the last
-        ([(1, 0, 1.0), (9, 0, 0.004), (0, 0, 1.0)], 2),  # a luckier row with fewer bits is none to build
-        ([(1, 0, 1.0), (0, 0, 1.0), (0, 0, 1.0)], 0),
-    ],
-)
-def test_the_plan_left_behind_has_the_fewest_bits_that_suffice(flips: list[Any], expected: int) -> None:
-    plan = Plan("sha256:0", PlanOptions(), {})
-    asked = [SweepRow(f"F={index}", plan) for index in range(3)]
-    rows = [Row("float", None, False, 9)]
-    rows += [Row(f"F={index}", "", True, 9, lost=x, gained=y, p_value=p) for index, (x, y, p) in enumerate(flips)]
-    result = Sweep("sha256:0", "n", {}, "accuracy", tuple(rows), "")
-    assert sufficient(asked, result) is asked[expected]
-    assert sufficient(asked, replace(result, metric="mse")) is asked[-1]
 
 
 def test_a_hopeless_row_has_no_probability_of_zero(capsys: pytest.CaptureFixture[str]) -> None:

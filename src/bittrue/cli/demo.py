@@ -13,7 +13,6 @@ from bittrue.cli.command import ANSWER_IS_NO, command
 from bittrue.cli.options import CommonOptions
 from bittrue.cli.output import output_folder, say, say_json
 from bittrue.cli.progress import progress
-from bittrue.cli.sweep import STORE, sufficient, write_results
 from bittrue.cli.tables import print_view
 
 FRACTION_BITS = range(3, 9)
@@ -34,13 +33,11 @@ def demo(
     common: CommonOptions,
 ) -> None:
     """Run it all on a small digits network: ranges, sweep, plan, check against the definition, report."""
-    from bittrue.analysis.ranges import calibration_images, measure_ranges
-    from bittrue.analysis.recipe import STUDY
-    from bittrue.analysis.sweep import sweep, sweep_rows
-    from bittrue.analysis.verify import verify
+    from bittrue.analysis.ranges import calibration_images
     from bittrue.data import load_dataset
     from bittrue.files import write_bytes
     from bittrue.frontends import load
+    from bittrue.report.study import study
 
     with output_folder(out) as folder, progress() as display:
         write_bytes(folder / "model.keras", bundled_model())
@@ -48,33 +45,39 @@ def demo(
         test = load_dataset("digits", shape=network.input.shape)
         training = load_dataset("digits", split="train", shape=network.input.shape)
         calibration, test = calibration_images(test, train=training)
-        ranges = measure_ranges(network, calibration, progress=display)
-        rows = sweep_rows(network, STUDY, fraction_bits=FRACTION_BITS)
-        result = sweep(network, test, rows, store=folder / STORE, command=context.obj, progress=display)
-        plan = sufficient(rows, result).plan
-        verification = verify(network, plan, test, images=VERIFIED_IMAGES, progress=display)
-        write_results(folder, network, ranges, rows, result, verification)
+        found = study(
+            network,
+            test,
+            fraction_bits=FRACTION_BITS,
+            calibration=calibration,
+            out=folder,
+            verified_images=VERIFIED_IMAGES,
+            command=context.obj,
+            progress=display,
+        )
     if common.json:
         say_json(
             {
                 "bittrue": 1,
                 "folder": str(out),
-                "verdict": result.verdict,
-                "mismatches": verification.mismatches,
+                "verdict": found.sweep.verdict,
+                "mismatches": found.mismatches,
                 "next": next_commands(out),
             }
         )
     else:
-        print_view(ranges.view())
-        print_view(result.view())
-        say()
-        print_view(verification.view())
+        if found.ranges is not None:
+            print_view(found.ranges.view())
+        print_view(found.sweep.view())
+        if found.verification is not None:
+            say()
+            print_view(found.verification.view())
         say(f"The report: {folder / 'report.html'}")
         say()
         say("Go on from here:")
         for line in next_commands(out):
             say(f"  {line}")
-    if verification.mismatches:
+    if found.mismatches:
         raise typer.Exit(ANSWER_IS_NO)
 
 

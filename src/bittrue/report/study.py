@@ -1,0 +1,143 @@
+"""A study: ranges, a sweep, the plan that it chooses, and the folder that says it all, in one call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bittrue.analysis.progress import Progress, found_here
+from bittrue.analysis.ranges import calibration_images, measure_ranges
+from bittrue.analysis.recipe import Recipe, choose_recipe
+from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
+from bittrue.analysis.sweep_result import Sweep
+from bittrue.analysis.verify import Verification, verify
+from bittrue.data import Dataset
+from bittrue.display import View
+from bittrue.files import make_folder, write_text
+from bittrue.network import Network
+from bittrue.plan import Plan, Ranges, WordLengths
+from bittrue.report.page import build_report
+from bittrue.result import Result
+
+RANGES_IMAGES = 256
+"""The report shows the ranges of the first images where the recipe needs none."""
+
+STORE = "results.sqlite"
+
+
+@dataclass(frozen=True, repr=False)
+class StudyResult(Result):
+    """What a study found.
+
+    plan: of the sweep's sufficient row; of the last row, which has the most bits, where none suffices. ranges: None
+    where nothing needs them. verification: of the plan, where images were to be verified. folder: where all of it lies.
+    """
+
+    sweep: Sweep
+    plan: Plan
+    ranges: Ranges | None
+    verification: Verification | None
+    folder: Path | None
+
+    @property
+    def mismatches(self) -> int:
+        """What the verification found; 0 where there was none."""
+        return 0 if self.verification is None else self.verification.mismatches
+
+    def view(self) -> View:
+        """The sweep's, and how the check went."""
+        return (*self.sweep.view(), *(() if self.verification is None else self.verification.view()))
+
+    def records(self) -> list[dict[str, Any]]:
+        """The sweep's."""
+        return self.sweep.records()
+
+    def to_json(self) -> dict[str, Any]:
+        """sweep.json's object; the other parts have files of their own."""
+        return self.sweep.to_json()
+
+
+def study(
+    network: Network,
+    dataset: Dataset,
+    recipe: Recipe | None = None,
+    *,
+    word_lengths: Sequence[int | WordLengths] = (),
+    fraction_bits: Sequence[int] = (),
+    calibration: Dataset | None = None,
+    out: str | Path | None = None,
+    images: int | None = None,
+    batch_size: int | None = None,
+    metric: str = "accuracy",
+    verified_images: int = 0,
+    command: str | None = None,
+    progress: Progress | None = None,
+) -> StudyResult:
+    """Evaluate the network at several numbers of bits beside float, say how few suffice, and leave a folder.
+
+    recipe: None: the one that the bits given mean, as on the command line. calibration: what the ranges are measured
+    on; None: where the recipe needs them, images that are then left out of the test (see `calibration_images`), else
+    the first of `dataset`. verified_images: on so many the plan is compared with the definition.
+
+    out: the folder for sweep.json, plan.json, ranges.json, verify.json, network.txt, the report, and the store, from
+    which a study that was killed goes on where it was. images, batch_size, metric: see `sweep`.
+
+    Raises: what `choose_recipe`, `measure_ranges`, `sweep_rows`, `sweep` and `verify` raise; BittrueError where `out`
+    can't be written.
+    """
+    chosen = recipe
+    if chosen is None:
+        chosen = choose_recipe(word_length=bool(word_lengths), fraction_bits=bool(fraction_bits))
+    if calibration is None:
+        calibration = dataset.take(min(RANGES_IMAGES, dataset.images))
+        if chosen.needs_ranges:
+            calibration, dataset = calibration_images(dataset)
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        make_folder(folder)
+    with found_here(progress) as display:
+        ranges = None
+        if chosen.needs_ranges or folder is not None:
+            ranges = measure_ranges(network, calibration, batch_size=batch_size, progress=display)
+        rows = sweep_rows(network, chosen, word_lengths=word_lengths, fraction_bits=fraction_bits, ranges=ranges)
+        try:
+            result = sweep(
+                network,
+                dataset,
+                rows,
+                store=None if folder is None else folder / STORE,
+                images=images,
+                batch_size=batch_size,
+                metric=metric,
+                calibration=ranges.data if ranges is not None and chosen.needs_ranges else None,
+                command=command,
+                progress=display,
+            )
+        except KeyboardInterrupt:
+            if folder is None:
+                raise
+            raise KeyboardInterrupt(f"the same command goes on from what is in {folder / STORE}") from None
+        plan = sufficient_row(rows, result).plan
+        verification = None
+        if verified_images:
+            verification = verify(network, plan, dataset, images=verified_images, progress=display)
+    found = StudyResult(result, plan, ranges, verification, folder)
+    if folder is not None:
+        _leave(found, network, folder)
+    return found
+
+
+def sufficient_row(rows: Sequence[SweepRow], result: Sweep) -> SweepRow:
+    """What was asked for as the sweep's sufficient row; the last row, which has the most bits, where none suffices."""
+    enough = result.sufficient
+    return rows[-1] if enough is None else next(row for row in rows if row.name == enough.name)
+
+
+def _leave(found: StudyResult, network: Network, folder: Path) -> None:
+    """Everything that a study leaves in its folder beside its store, the report last."""
+    parts = {"ranges": found.ranges, "plan": found.plan, "sweep": found.sweep, "verify": found.verification}
+    write_text(folder / "network.txt", network.text)
+    for name, part in parts.items():
+        if part is not None:
+            part.save(folder / f"{name}.json")
+    build_report(folder)

@@ -1,0 +1,92 @@
+"""A study: one call, one folder, and the plan that the sweep chooses."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.networks import convolutional, random_images
+from bittrue.analysis.ranges import measure_ranges
+from bittrue.analysis.sweep import SweepRow
+from bittrue.analysis.sweep_result import Sweep
+from bittrue.analysis.verdict import Row
+from bittrue.analysis.verify import Verification
+from bittrue.errors import BittrueError
+from bittrue.plan import Plan, PlanOptions, Ranges
+from bittrue.report import study as study_module
+from bittrue.report.study import study, sufficient_row
+
+
+def test_the_folder_has_what_the_study_found(tmp_path: Path) -> None:
+    network, dataset, out = convolutional(), random_images(tmp_path), tmp_path / "new" / "out"
+    found = study(network, dataset, fraction_bits=[1, 6], out=out, verified_images=1, command="me")
+    assert {path.name for path in out.iterdir()} == {
+        *("sweep.json", "plan.json", "ranges.json", "verify.json", "network.txt"),
+        *("report.html", "accuracy.png", "results.sqlite"),
+    }
+    assert Sweep.load(out / "sweep.json") == found.sweep
+    assert Plan.load(out / "plan.json") == found.plan
+    assert Ranges.load(out / "ranges.json") == found.ranges == measure_ranges(network, dataset)
+    assert Verification.load(out / "verify.json") == found.verification
+    assert (found.folder, found.mismatches, found.sweep.command) == (out, 0, "me")
+    assert found.sweep.calibration is None  # the recipe needs no ranges
+    assert found.records() == found.sweep.records()
+
+
+def test_without_a_folder_nothing_is_measured_in_vain(tmp_path: Path) -> None:
+    network, dataset = convolutional(), random_images(tmp_path)
+    found = study(network, dataset, fraction_bits=[4])
+    assert (found.ranges, found.verification, found.folder, found.mismatches) == (None, None, None, 0)
+    assert [row.name for row in found.sweep.rows] == ["float", "F=4"]
+
+
+def test_ranges_that_the_recipe_needs_are_measured_on_images_left_out_of_the_test(tmp_path: Path) -> None:
+    network, dataset = convolutional(), random_images(tmp_path)
+    found = study(network, dataset, word_lengths=[6])
+    assert found.ranges == measure_ranges(network, dataset.take(20))
+    assert found.sweep.data["images"] == 20
+    assert found.sweep.calibration == found.ranges.data
+    elsewhere = study(network, dataset, word_lengths=[6], calibration=dataset.take(7))
+    assert elsewhere.sweep.data["images"] == 40
+    assert elsewhere.ranges is not None
+    assert elsewhere.ranges.data["images"] == 7
+
+
+def test_an_interrupted_one_says_where_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, dataset = convolutional(), random_images(tmp_path)
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study_module, "sweep", interrupted)
+    with pytest.raises(KeyboardInterrupt, match=r"goes on from what is in .*results\.sqlite"):
+        study(network, dataset, fraction_bits=[4], out=tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt) as caught:
+        study(network, dataset, fraction_bits=[4])
+    assert caught.value.args == ()
+
+
+def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
+    with pytest.raises(BittrueError, match=r"The folder .* can't be made"):
+        study(convolutional(), random_images(tmp_path), fraction_bits=[4], out=tmp_path / "images.npz")
+
+
+@pytest.mark.parametrize(
+    ("flips", "expected"),
+    [
+        ([(9, 0, 0.004), (1, 0, 1.0), (0, 0, 1.0)], 1),
+        ([(9, 0, 0.004), (9, 0, 0.004), (0, 9, 0.004)], 2),  # better than float is enough
+        ([(9, 0, 0.004), (1, 0, 1.0), (9, 0, 0.004)], 2),  # none suffices: the last
+        ([(1, 0, 1.0), (9, 0, 0.004), (0, 0, 1.0)], 2),  # a luckier row with fewer bits is none to build
+        ([(1, 0, 1.0), (0, 0, 1.0), (0, 0, 1.0)], 0),
+    ],
+)
+def test_the_plan_left_behind_has_the_fewest_bits_that_suffice(flips: list[Any], expected: int) -> None:
+    plan = Plan("sha256:0", PlanOptions(), {})
+    asked = [SweepRow(f"F={index}", plan) for index in range(3)]
+    rows = [Row("float", None, False, 9)]
+    rows += [Row(f"F={index}", "", True, 9, lost=x, gained=y, p_value=p) for index, (x, y, p) in enumerate(flips)]
+    result = Sweep("sha256:0", "n", {}, "accuracy", tuple(rows), "")
+    assert sufficient_row(asked, result) is asked[expected]
+    assert sufficient_row(asked, replace(result, metric="mse")) is asked[-1]

@@ -113,7 +113,7 @@ _ONNX_WITH_PLAN = Reader("onnx.model", "from_onnx_with_plan")
 _TORCH = Reader("torch.model", "from_torch")
 
 FILES: tuple[FileDoor | ClosedDoor, ...] = (
-    FileDoor("a .keras file (Keras 3)", _ends_in(".keras"), _KERAS, ("told",)),
+    FileDoor("a .keras file (Keras 2 or 3)", _ends_in(".keras"), _KERAS, ("told",)),
     FileDoor("an .h5 file (Keras 2 or 3)", _ends_in(".h5", ".hdf5"), _KERAS, ("told",)),
     FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, with_plan=_ONNX_WITH_PLAN),
     FileDoor("a .pt2 file (torch.export)", _ends_in(".pt2"), _TORCH),

@@ -1,6 +1,8 @@
 """Files as Keras 2 wrote them, made from models of Keras 3: TensorFlow 2's description of the same layers."""
 
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,20 @@ def save_keras2(model: keras.Model, path: Path, version: str = "2.4.0") -> Path:
             for name in names:
                 group.move(name, f"{name}:0")
             group.attrs["weight_names"] = [f"{name}:0".encode() for name in names]
+    return path
+
+
+def save_keras2_archive(model: keras.Model, path: Path, version: str = "2.15.0") -> Path:
+    """`path`, a `.keras` file, as TensorFlow 2.13 to 2.15 wrote it: Keras 2's description, and arrays without names."""
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        config, weights = json.loads(archive.read("config.json")), io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(weights, "r+") as file:
+        file.visititems(lambda name, group: group.attrs.pop("name", None))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(in_keras2_form(config)))
+        archive.writestr("metadata.json", json.dumps({"keras_version": version}))
+        archive.writestr("model.weights.h5", weights.getvalue())
     return path
 
 

@@ -16,7 +16,7 @@ from bittrue.errors import ModelError
 from bittrue.frontends import load
 from bittrue.frontends.keras.model import from_keras
 from bittrue.program.functions import HardSigmoid
-from frontends.keras.keras2_files import save_h5, save_keras2
+from frontends.keras.keras2_files import save_h5, save_keras2, save_keras2_archive
 from frontends.keras.zoo import CASES, IMAGE, Case, functional, nested, randomise, sequential
 
 
@@ -27,14 +27,17 @@ def test_each_layer_in_both_forms(case: Case, tmp_path: Path) -> None:
     assert load(save_h5(model, tmp_path / "keras3.h5")).hash == network.hash
     if case.name != "activation hard_sigmoid":  # another function of the same name in Keras 2
         assert load(save_keras2(model, tmp_path / "keras2.hdf5")).hash == network.hash
+        assert load(save_keras2_archive(model, tmp_path / "keras2.keras")).hash == network.hash
 
 
 @pytest.mark.parametrize("stack", [[layers.Activation("hard_sigmoid")], [layers.Dense(2, activation="hard_sigmoid")]])
 def test_the_hard_sigmoid_of_keras_2(stack: list[layers.Layer], tmp_path: Path) -> None:
     """0.2·x + 0.5, between 0 and 1."""
-    operator = load(save_keras2(sequential(*stack, shape=(3,))(), tmp_path / "keras2.h5")).nodes[-1].operator
-    assert isinstance(operator.written, HardSigmoid)
-    assert (operator.written.slope, operator.written.offset) == (Fraction(1, 5), 0.5)
+    model = sequential(*stack, shape=(3,))()
+    for path in (save_keras2(model, tmp_path / "keras2.h5"), save_keras2_archive(model, tmp_path / "keras2.keras")):
+        operator = load(path).nodes[-1].operator
+        assert isinstance(operator.written, HardSigmoid)
+        assert (operator.written.slope, operator.written.offset) == (Fraction(1, 5), 0.5)
 
 
 def small() -> keras.Model:
@@ -99,6 +102,17 @@ def test_a_layer_under_its_old_name_with_a_wrapped_axis(tmp_path: Path) -> None:
         normalization["class_name"] = "BatchNormalizationV1"
         normalization["config"]["axis"] = {"class_name": "__tuple__", "items": [3]}
         normalization["config"]["dtype"] = None
+
+    assert load(edited(save_keras2(model, tmp_path / "model.h5"), edit)).hash == from_keras(model).hash
+
+
+def test_numbers_as_older_files_write_them(tmp_path: Path) -> None:
+    """0 and 1 for false and true, whole numbers as 3.0, one number for all axes."""
+    model = randomise(sequential(layers.Conv2D(5, 3, use_bias=False), layers.BatchNormalization(center=False))())
+
+    def edit(description: dict[str, Any]) -> None:
+        layer(description, 1)["config"].update(use_bias=0, filters=5.0, kernel_size=3, strides=1.0)
+        layer(description, 2)["config"].update(scale=1, center=0)
 
     assert load(edited(save_keras2(model, tmp_path / "model.h5"), edit)).hash == from_keras(model).hash
 

@@ -1,4 +1,5 @@
-"""A `.keras` file, read without Keras: a zip archive of `config.json`, `metadata.json` and `model.weights.h5`.
+"""A `.keras` file of Keras 3, or of Keras 2 (TensorFlow 2.13 to 2.15), read without Keras: a zip archive of
+`config.json`, `metadata.json` and `model.weights.h5`.
 
 Nothing in the file is executed, because nothing in it is ever given to anything that executes. The zip's checksums are
 verified before the contents are parsed, so a damaged file is told from a good one; the HDF5 part may hold no links to
@@ -18,6 +19,7 @@ import h5py
 from bittrue.errors import ModelError
 from bittrue.frontends.arrays.hdf5 import damage_as_model_error, group_at, plain_array, text_attribute
 from bittrue.frontends.arrays.stored import StoredArray
+from bittrue.frontends.keras.keras2 import in_keras3_form, is_keras2
 
 CONFIG = "config.json"
 METADATA = "metadata.json"
@@ -75,7 +77,7 @@ class ArchiveWeights:
 def open_archive(path: Path) -> Iterator[tuple[Mapping[str, object], ArchiveWeights]]:
     """The configuration and the weights of the `.keras` file at `path`; the weights are readable until the exit.
 
-    Raises: ModelError for a file that is missing, damaged, or not written by Keras 3.
+    Raises: ModelError for a file that is missing or damaged.
     """
     if not path.is_file():
         raise ModelError("there is no such file: check the path")
@@ -92,11 +94,12 @@ def _read_members(path: Path) -> tuple[Mapping[str, object], bytes]:
         if not {CONFIG, METADATA} <= names:
             raise ModelError(f"it holds no {CONFIG} and {METADATA} as Keras's files do: save the model in Keras again")
         version = _json(archive, METADATA).get("keras_version")
-        if not isinstance(version, str) or version.startswith(("0.", "1.", "2.")):
-            raise ModelError(f"it was saved by Keras {version}: load the model in Keras 3 and save it again")
+        if not isinstance(version, str):
+            raise ModelError(f"its {METADATA} names no version of Keras: save the model in Keras again")
         if WEIGHTS not in names:
             raise ModelError(f"it holds no {WEIGHTS}: save the whole model in Keras with model.save")
-        return _json(archive, CONFIG), _read(archive, WEIGHTS)
+        config = _json(archive, CONFIG)
+        return (in_keras3_form(config, version) if is_keras2(version) else config), _read(archive, WEIGHTS)
 
 
 def _json(archive: zipfile.ZipFile, name: str) -> Mapping[str, object]:

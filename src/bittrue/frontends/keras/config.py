@@ -60,12 +60,11 @@ class Settings:
         return _integer(key, self._value(key), minimum)
 
     def integers(self, key: str, count: int, minimum: int = 1) -> tuple[int, ...]:
-        return tuple(_integer(key, value, minimum) for value in _list(key, self._value(key), count))
-
-    def integers_or_one(self, key: str, count: int, minimum: int = 1) -> tuple[int, ...]:
         """`count` integers, or one that stands for all."""
-        one = isinstance(self._value(key), int)
-        return (self.integer(key, minimum),) * count if one else self.integers(key, count, minimum)
+        stored = self._value(key)
+        if isinstance(stored, int | float):
+            return (self.integer(key, minimum),) * count
+        return tuple(_integer(key, value, minimum) for value in _list(key, stored, count))
 
     def integer_pairs(self, key: str, count: int, minimum: int = 0) -> tuple[tuple[int, int], ...]:
         """`count` pairs, as ZeroPadding2D's ((top, bottom), (left, right))."""
@@ -82,10 +81,11 @@ class Settings:
         return None if self.values.get(key) is None else self.number(key)
 
     def flag(self, key: str) -> bool:
+        """Older files have 0 and 1 for false and true."""
         value = self._value(key)
-        if not isinstance(value, bool):
+        if value not in (0, 1):
             raise ModelError(f"{key} is {shown(value)}, expected true or false")
-        return value
+        return bool(value)
 
     def choice(self, key: str, *choices: str) -> str:
         value = self._value(key)
@@ -343,6 +343,8 @@ def _text(what: str, value: object) -> str:
 
 
 def _integer(what: str, value: object, minimum: int) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= MAXIMUM_INTEGER:
         raise ModelError(f"{what} is {shown(value)}, expected a whole number from {minimum} to {MAXIMUM_INTEGER}")
     return value

@@ -22,7 +22,6 @@ from bittrue.frontends.arrays.hdf5 import (
     text_list_attribute,
 )
 from bittrue.frontends.arrays.stored import StoredArray
-from bittrue.frontends.keras.activations import KERAS2_HARD_SIGMOID
 from bittrue.frontends.keras.keras2 import in_keras3_form
 
 CONFIG = "model_config"
@@ -120,12 +119,7 @@ def open_h5(path: Path) -> Iterator[tuple[Mapping[str, object], H5Weights]]:
             group = group_at(file, WEIGHTS)
         if group is None:
             raise ModelError(f"it holds no {WEIGHTS}: save the whole model in Keras with model.save")
-        yield in_keras3_form(description), H5Weights(group, functools.cache(functools.partial(read_names, group)), {})
-
-
-def _with_keras2_functions(config: dict[str, object]) -> dict[str, object]:
-    """A layer's arguments, the function that has another meaning in Keras 3 under a name of its own."""
-    return {**config, "activation": KERAS2_HARD_SIGMOID} if config.get("activation") == "hard_sigmoid" else config
+        yield description, H5Weights(group, functools.cache(functools.partial(read_names, group)), {})
 
 
 def _description(file: h5py.File) -> Mapping[str, object]:
@@ -142,7 +136,7 @@ def _description(file: h5py.File) -> Mapping[str, object]:
         raise ModelError(
             f"it was saved under {backend}, whose kernels are flipped: load it in Keras 2 and save it again"
         )
-    description = json.loads(text, object_hook=_with_keras2_functions if version.startswith("2.") else None)
+    description = json.loads(text)
     if not isinstance(description, dict):
         raise ModelError(f"its {CONFIG} is damaged: save the model in Keras again")
-    return description
+    return in_keras3_form(description, version)

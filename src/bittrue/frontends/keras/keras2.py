@@ -1,4 +1,4 @@
-"""Keras 2's descriptions of models, and those that Keras 3 writes into `.h5` files, in the form of Keras 3's own files.
+"""Keras 2's descriptions of models, in `.h5` and `.keras` files, and Keras 3's in `.h5` files, in the form of Keras 3's own.
 
 Only what differs is changed, and only where it has the expected type: everything is checked where it is read
 (`config.py`). Keras 2's form: `get_config` of TensorFlow 2.4 to 2.15 (https://github.com/keras-team/tf-keras).
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bittrue.errors import ModelError
+from bittrue.frontends.keras.activations import KERAS2_HARD_SIGMOID
 from bittrue.frontends.keras.config import MODELS, shown
 
 CLASSES = {
@@ -44,11 +45,31 @@ POLICIES = ("Policy", "PolicyV1")
 """The classes of Keras 2's dtype policies."""
 
 
-def in_keras3_form(description: Mapping[str, object]) -> Mapping[str, object]:
-    """The description of a layer, or of a model with all layers in it, as a `.keras` file of Keras 3 holds it.
+def is_keras2(version: str) -> bool:
+    """Whether a stored version of Keras is one before 3."""
+    return version.startswith(("0.", "1.", "2."))
+
+
+def in_keras3_form(description: Mapping[str, object], version: str) -> Mapping[str, object]:
+    """The description of a model by this version of Keras, in the form that a `.keras` file of Keras 3 has.
 
     Raises: ModelError for a TensorFlow function in the place of a layer.
     """
+    return _described(_with_keras2_functions(description) if is_keras2(version) else description)
+
+
+def _with_keras2_functions(value: Any) -> Any:
+    """A description in which the function that has another meaning in Keras 3 has a name of its own."""
+    if isinstance(value, list):
+        return [_with_keras2_functions(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    named = {key: _with_keras2_functions(item) for key, item in value.items()}
+    return {**named, "activation": KERAS2_HARD_SIGMOID} if value.get("activation") == "hard_sigmoid" else named
+
+
+def _described(description: Mapping[str, object]) -> Mapping[str, object]:
+    """The description of a layer, or of a model with all layers in it."""
     class_name, config, module = description.get("class_name"), description.get("config"), description.get("module")
     if not isinstance(class_name, str):
         return description
@@ -95,7 +116,7 @@ def _arguments(class_name: str, config: Mapping[str, object]) -> dict[str, Any]:
         arguments["dtype"] = dtype["config"].get("name")
     activation = arguments.get("activation")
     if isinstance(activation, dict):  # a layer in the place of a function
-        arguments["activation"] = in_keras3_form(activation)
+        arguments["activation"] = _described(activation)
     return arguments
 
 
@@ -109,7 +130,7 @@ def _plain(value: object) -> object:
 
 
 def _model(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
-    layers = [in_keras3_form(layer) if isinstance(layer, dict) else layer for layer in config["layers"]]
+    layers = [_described(layer) if isinstance(layer, dict) else layer for layer in config["layers"]]
     if class_name == "Sequential":
         return {**config, "layers": [*_missing_input(layers, config), *layers]}
     described = [layer for layer in layers if isinstance(layer, dict)]

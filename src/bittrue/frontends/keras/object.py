@@ -55,7 +55,7 @@ def describe(model: Any) -> Mapping[str, object]:
     kind = type(model)
     version = str(getattr(sys.modules.get("keras"), "__version__", ""))
     if any(cls.__module__.startswith("tf_keras") for cls in kind.__mro__) or not version.startswith("3."):
-        raise ModelError("it is a Keras 2 model: load it in Keras 3 (keras.saving.load_model) and pass that one")
+        raise ModelError("it is a Keras 2 model: save it with model.save('model.keras') and give that file")
     description: dict[str, object] = {"class_name": kind.__name__, "module": kind.__module__, "config": {}}
     if kind.__name__ in MODELS and is_from_keras(kind.__module__):
         try:

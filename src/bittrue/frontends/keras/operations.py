@@ -214,9 +214,9 @@ def _over_the_last_axis(operator: Operator) -> Rule:
 def _pooling(operator: type[MaxPooling] | type[AveragePooling]) -> Rule:
     def rule(use: LayerUse) -> Operator:
         rank = len(use.shape) - 1
-        window = use.settings.integers_or_one("pool_size", rank)
+        window = use.settings.integers("pool_size", rank)
         absent = use.settings.values.get("strides") is None
-        strides = window if absent else use.settings.integers_or_one("strides", rank)
+        strides = window if absent else use.settings.integers("strides", rank)
         return operator(window, strides, use.padding(window, strides, (1,) * rank))
 
     return rule

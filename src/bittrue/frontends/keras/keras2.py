@@ -1,4 +1,4 @@
-"""Keras 2's descriptions of models, in `.h5` and `.keras` files, and Keras 3's in `.h5` files, as Keras 3's own files have them.
+"""Keras 2's descriptions of models, and Keras 3's in `.h5` files, in the form of Keras 3's own `.keras` files.
 
 Only what differs is changed, and only where it has the expected type: everything is checked where it is read
 (`config.py`). Keras 2's form: `get_config` of TensorFlow 2.4 to 2.15 (https://github.com/keras-team/tf-keras).

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bittrue.analysis.verdict import Row
     from bittrue.analysis.verify import Verification
     from bittrue.data import Dataset, load_dataset
+    from bittrue.data import as_dataset as dataset
     from bittrue.errors import BittrueError
     from bittrue.exports.device.compare import DeviceComparison
     from bittrue.exports.export import Export, export
@@ -89,6 +90,7 @@ _HOMES = {
     "choose_recipe": "bittrue.analysis.recipe",
     "compare": "bittrue.integrations.compare",
     "export": "bittrue.exports.export",
+    "dataset": "bittrue.data:as_dataset",
     "from_onnx": "bittrue.frontends.onnx.model",
     "from_torch": "bittrue.frontends.torch.model",
     "histogram": "bittrue.analysis.charts.chart",
@@ -149,6 +151,7 @@ __all__ = [
     "calibration_images",
     "choose_recipe",
     "compare",
+    "dataset",
     "export",
     "from_onnx",
     "from_torch",

@@ -157,7 +157,7 @@ def test_shapes_that_fit(
 @pytest.mark.parametrize(
     ("x", "wanted", "part"),
     [
-        ((6, 32, 32, 3), (227, 227, 3), "32×32×3 but the network wants 227×227×3: resize them with --resize HxW"),
+        ((6, 32, 32, 3), (227, 227, 3), "32×32×3 but the network wants 227×227×3: resize them with --resize 227x227"),
         ((6, 4, 5, 3), (5, 4, 3), "4×5×3"),
         ((6, 4, 5, 3), (60,), "give examples of that shape"),
         ((6, 4, 5, 3), (None, None, 1), "wants any×any×1: give images of 1 channel\\."),
@@ -201,7 +201,7 @@ def test_layout_and_split_where_they_have_no_meaning(tmp_path: Path) -> None:
         load_dataset(saved(tmp_path / "x.npz"), split="train")
     with pytest.raises(DataError, match="nhwc or nchw"):
         load_dataset(saved(tmp_path / "x.npz"), layout="other")
-    with pytest.raises(DataError, match="only four axes"):
+    with pytest.raises(DataError, match="only images, arrays"):
         load_dataset(saved(tmp_path / "x.npz", IMAGES[..., 0]), layout="nchw")
 
 

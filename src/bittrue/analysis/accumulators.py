@@ -18,7 +18,7 @@ import torch
 from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size
 from bittrue.analysis.evaluating.executor import InProcess, Unit, run_through
 from bittrue.analysis.progress import Progress
-from bittrue.data import Batch, Dataset
+from bittrue.data import Batch, DataLike
 from bittrue.display import Column, Table, View
 from bittrue.environment import exact_environment
 from bittrue.errors import CarrierError, PlanError
@@ -179,7 +179,7 @@ def _shown(found: SumRange | None) -> str:
 def accumulator_widths(
     network: Network,
     plan: Plan,
-    dataset: Dataset,
+    dataset: DataLike,
     *,
     images: int | None = None,
     batch_size: int | None = None,

@@ -15,7 +15,7 @@ import torch
 from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size
 from bittrue.analysis.evaluating.executor import InProcess, Unit, run_through
 from bittrue.analysis.progress import Progress
-from bittrue.data import Batch, Dataset
+from bittrue.data import Batch, DataLike, Dataset, as_dataset
 from bittrue.environment import exact_environment
 from bittrue.errors import BittrueError, DataError
 from bittrue.network import Network
@@ -131,7 +131,7 @@ class StreamingHistogram:
 @exact_environment()
 def measure_ranges(
     network: Network,
-    dataset: Dataset,
+    dataset: DataLike,
     *,
     images: int | None = None,
     batch_size: int | None = None,
@@ -204,7 +204,7 @@ def _count(histograms: Mapping[str, StreamingHistogram], site: str, values: torc
 
 @exact_environment()
 def calibration_images(
-    dataset: Dataset, images: int | None = None, *, train: Dataset | None = None
+    dataset: DataLike, images: int | None = None, *, train: DataLike | None = None
 ) -> tuple[Dataset, Dataset]:
     """Which examples to measure the ranges on, and which are then left to test on.
 
@@ -216,7 +216,9 @@ def calibration_images(
     """
     if images is not None and images < 1:
         raise DataError(f"Calibration on {images} images is impossible: take at least one.")
+    dataset = as_dataset(dataset)
     if train is not None:
+        train = as_dataset(train)
         return train.take(min(images or CALIBRATION_IMAGES, train.images)), dataset
     wanted = min(CALIBRATION_IMAGES, dataset.images // 2) if images is None else images
     if not 0 < wanted < dataset.images:

@@ -16,7 +16,7 @@ from bittrue.analysis.evaluating.evaluation import Evaluation, counters, metric_
 from bittrue.analysis.evaluating.executor import InProcess, Unit, run_through
 from bittrue.analysis.evaluating.record import Record, joined, totals
 from bittrue.analysis.progress import Progress
-from bittrue.data import Batch, Dataset
+from bittrue.data import Batch, DataLike
 from bittrue.display import Column, Table, View
 from bittrue.environment import exact_environment
 from bittrue.errors import BittrueError
@@ -139,7 +139,7 @@ class Simulation(SavedResult):
 def simulate(
     network: Network,
     plan: Plan,
-    dataset: Dataset,
+    dataset: DataLike,
     *,
     images: int | None = None,
     batch_size: int | None = None,

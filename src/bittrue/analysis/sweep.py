@@ -19,7 +19,7 @@ from bittrue.analysis.progress import Progress, found_here, showing
 from bittrue.analysis.recipe import Recipe
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verdict import Row
-from bittrue.data import Dataset
+from bittrue.data import DataLike, Dataset
 from bittrue.environment import exact_environment
 from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
 from bittrue.lowering import lower_network
@@ -79,7 +79,7 @@ def _row_name(word_length: int | WordLengths | None) -> str:
 @exact_environment()
 def sweep(
     network: Network,
-    dataset: Dataset,
+    dataset: DataLike,
     rows: Sequence[SweepRow],
     *,
     store: str | Path | None = None,

@@ -10,7 +10,7 @@ import numpy as np
 from bittrue.analysis.evaluating.batches import chosen_images
 from bittrue.analysis.evaluating.executor import InProcess, Unit
 from bittrue.analysis.progress import Progress, showing
-from bittrue.data import Batch, Dataset
+from bittrue.data import Batch, DataLike
 from bittrue.definition import Codes as DefinedCodes
 from bittrue.definition import interpret_step
 from bittrue.display import View
@@ -101,7 +101,7 @@ class Verification(SavedResult):
 def verify(
     network: Network,
     plan: Plan,
-    dataset: Dataset,
+    dataset: DataLike,
     *,
     against: str = "reference",
     images: int | None = 2,

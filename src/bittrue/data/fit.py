@@ -1,5 +1,6 @@
 """Do examples fit the shape that a network wants? A source becomes a Dataset here, or is refused with a remedy."""
 
+from dataclasses import replace
 from math import prod
 
 from bittrue.data.dataset import Dataset
@@ -19,7 +20,7 @@ def prepared(source: Source, name: str, split: str, steps: Preprocessing, shape:
         split=split,
         splits=source.splits,
         images=source.images,
-        shape=found if shape is None else _fitted(found, shape, source.where),
+        shape=found if shape is None else _fitted(found, shape, source.where, steps),
         classes=source.classes,
         class_names=source.class_names,
         preprocessing=steps,
@@ -27,7 +28,14 @@ def prepared(source: Source, name: str, split: str, steps: Preprocessing, shape:
     )
 
 
-def _fitted(found: tuple[int, ...], wanted: Shape, where: str) -> tuple[int, ...]:
+def fitted(dataset: Dataset, shape: Shape) -> Dataset:
+    """`dataset` for a network that wants `shape`, itself where it has it. Raises DataError where it can't be."""
+    found = dataset.preprocessing.output_shape(dataset.source.shape, dataset.source.where)
+    wanted = _fitted(found, shape, dataset.source.where, dataset.preprocessing)
+    return dataset if dataset.shape == wanted else replace(dataset, shape=wanted)
+
+
+def _fitted(found: tuple[int, ...], wanted: Shape, where: str, steps: Preprocessing) -> tuple[int, ...]:
     """`found`, or `wanted` where the same values in the same order fill it; DataError where they don't."""
     if _fits(found, wanted):
         return found
@@ -39,21 +47,23 @@ def _fitted(found: tuple[int, ...], wanted: Shape, where: str) -> tuple[int, ...
     )
     if len(exact) == len(wanted) and (same_axes or grey_as_vector):
         return exact
-    raise DataError(
-        f"{where} gives examples of shape {_by(found)} but the network wants {_by(wanted)}: {_remedy(found, wanted)}."
-    )
+    remedy = _remedy(found, wanted, steps)
+    raise DataError(f"{where} gives examples of shape {_by(found)} but the network wants {_by(wanted)}: {remedy}.")
 
 
-def _remedy(found: tuple[int, ...], wanted: Shape) -> str:
+def _remedy(found: tuple[int, ...], wanted: Shape, steps: Preprocessing) -> str:
     """What to do about examples of the shape `found`."""
     if len(wanted) != 3 or len(found) not in (2, 3):
         return "give examples of that shape"
-    if len(found) == 3 and _fits((*found[1:], found[0]), wanted):
+    if len(found) == 3 and steps.layout == "nhwc" and _fits((*found[1:], found[0]), wanted):
         return "if their channels come first, read them with --layout nchw"
+    if len(found) == 3 and steps.layout == "nchw" and _fits((found[2], *found[:2]), wanted):
+        return "if their channels come last, read them with --layout nhwc"
     channels = found[2] if len(found) == 3 else 1
     if wanted[2] not in (None, channels):
         return f"give images of {wanted[2]} channel{'' if wanted[2] == 1 else 's'}"
-    return "resize them with --resize HxW"
+    height, width = wanted[:2]
+    return f"resize them with --resize {'HxW' if None in (height, width) else f'{height}x{width}'}"
 
 
 def _fits(found: tuple[int, ...], wanted: Shape) -> bool:

@@ -50,7 +50,9 @@ class Source(ABC):
     - `labels`: one class an example, or None. They and the digests are held in memory, 8 bytes an example each;
     - `classes`: how many classes, or None without labels;
     - `targets`: what the labels are where they are no classes, or None;
-    - `class_names`: in label order, where they are known.
+    - `class_names`: in label order, where they are known;
+    - `channels_first`: whether images had their channels first where they come from;
+    - `remedy`: what to do, a sentence, where an example is another one when it is read again.
     """
 
     where: str
@@ -61,6 +63,8 @@ class Source(ABC):
     classes: int | None
     targets: Targets | None = None
     class_names: tuple[str, ...] | None = None
+    channels_first: bool = False
+    remedy: str = "Start again, and leave the data alone meanwhile."
 
     def __post_init__(self) -> None:
         if self.images == 0 or 0 in self.shape:
@@ -101,8 +105,7 @@ class Source(ABC):
         other = digests.first_other(start, found)
         if other is not None:
             raise ChangedError(
-                f"{self.where} changed while it was in use: {what} {other:,} is another one than before. "
-                "Start again, and leave the data alone meanwhile."
+                f"{self.where} changed while it was in use: {what} {other:,} is another one than before. {self.remedy}"
             )
 
     @cached_property

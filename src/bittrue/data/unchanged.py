@@ -66,26 +66,32 @@ def opened_file(path: Path) -> Iterator[BinaryIO]:
 class Digests:
     """63 bits of the SHA-256 of each of `count` examples that was read; 8 bytes an example."""
 
-    def __init__(self, count: int) -> None:
-        self._known = np.full(count, _NOT_YET, np.uint64)
+    def __init__(self, count: int, known: NDArray[np.uint64] | None = None) -> None:
+        self._known = np.full(count, _NOT_YET, np.uint64) if known is None else known
 
     def first_other(self, start: int, examples: NDArray[np.generic]) -> int | None:
         """The number of the first of the contiguous `examples` (n, …), number `start` and the next ones, that is not
         what it was when it was read before; None where all are the same or new."""
-        head = hashlib.sha256(f"{examples.dtype.str}{examples.shape[1:]}".encode())
-        content = examples.view(np.uint8).reshape(-1).data
-        size = len(content) // len(examples)
-        found = np.empty(len(examples), np.uint64)
-        for index in range(len(examples)):
-            digest = head.copy()
-            digest.update(content[index * size : (index + 1) * size])
-            found[index] = int.from_bytes(digest.digest()[:8], "little") | 1  # never _NOT_YET
+        found = digests_of(examples)
         known = self._known[start : start + len(found)]
         others = np.flatnonzero((known != found) & (known != _NOT_YET))
         if others.size:
             return start + int(others[0])
         known[...] = found
         return None
+
+
+def digests_of(examples: NDArray[np.generic]) -> NDArray[np.uint64]:
+    """The digest of each of the contiguous `examples` (n, …), of its values, their type and its shape."""
+    head = hashlib.sha256(f"{examples.dtype.str}{examples.shape[1:]}".encode())
+    content = examples.reshape(-1).view(np.uint8).data
+    size = len(content) // len(examples)
+    found = np.empty(len(examples), np.uint64)
+    for index in range(len(examples)):
+        digest = head.copy()
+        digest.update(content[index * size : (index + 1) * size])
+        found[index] = int.from_bytes(digest.digest()[:8], "little") | 1  # never _NOT_YET
+    return found
 
 
 def _found(path: Path, status: os.stat_result) -> DataFile:

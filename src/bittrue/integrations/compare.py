@@ -12,7 +12,7 @@ from bittrue.analysis.evaluating.ending import Ending, ending_of
 from bittrue.analysis.evaluating.executor import InProcess, Unit, run_through
 from bittrue.analysis.progress import Progress
 from bittrue.analysis.simulate import Simulation
-from bittrue.data import Batch, Dataset
+from bittrue.data import Batch, DataLike
 from bittrue.display import Column, Table, View
 from bittrue.environment import exact_environment
 from bittrue.errors import PlanError
@@ -110,7 +110,7 @@ class Comparison(Result):
 def compare(
     model: Any,
     plan: Plan | Simulation,
-    dataset: Dataset,
+    dataset: DataLike,
     *,
     images: int | None = None,
     batch_size: int | None = None,

@@ -4,9 +4,9 @@ import contextlib
 import math
 from collections.abc import Iterator
 
-from bittrue.data import Batch, Dataset, prefetch
+from bittrue.data import Batch, DataLike, Dataset, as_dataset, prefetch
 from bittrue.errors import DataError
-from bittrue.network import Network, format_shape
+from bittrue.network import Network
 
 LARGEST_ACTIVATION = 2**26  # bytes of the largest activation of a batch, on the widest carrier
 LARGEST_BATCH = 256
@@ -19,25 +19,16 @@ def default_batch_size(network: Network) -> int:
     return min(1 << (fitting.bit_length() - 1), LARGEST_BATCH)
 
 
-def chosen_images(network: Network, dataset: Dataset, images: int | None) -> Dataset:
-    """The first `images` examples of a data set (None, or more than there are: all of them).
+def chosen_images(network: Network, data: DataLike, images: int | None) -> Dataset:
+    """The first `images` examples of `data` (None, or more than there are: all of them), which is what
+    `bittrue.dataset` takes.
 
-    Raises: DataError for fewer than one, and where their shape is not the one that the network takes.
+    Raises: DataError for fewer than one, where `data` can't be read, and where their shape is not the network's.
     """
     if images is not None and images < 1:
         raise DataError(f"{images} images were asked for: take at least one.")
-    wanted = network.input.shape
-    if dataset.shape != wanted:
-        remedy = f" --resize {wanted[0]}x{wanted[1]} makes them fit" if _can_resize(dataset.shape, wanted) else ""
-        raise DataError(
-            f"{dataset.name} gives examples of shape {format_shape(dataset.shape)}, but {network.name} takes "
-            f"{format_shape(wanted)}:{remedy or ' use the data that the network was trained for'}."
-        )
+    dataset = as_dataset(data, shape=network.input.shape)
     return dataset if images is None else dataset.take(min(images, dataset.images))
-
-
-def _can_resize(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    return len(shape) == len(wanted) == 3 and shape[2] == wanted[2]
 
 
 @contextlib.contextmanager

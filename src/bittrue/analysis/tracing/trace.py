@@ -18,7 +18,7 @@ from bittrue.analysis.tracing.plan_counts import PlanCounts
 from bittrue.analysis.tracing.smallest_set import ENOUGH, smallest_set
 from bittrue.analysis.tracing.stops import Stops
 from bittrue.analysis.tracing.trace_result import Effect, SiteTrace, Trace
-from bittrue.data import Dataset
+from bittrue.data import DataLike, Dataset
 from bittrue.environment import exact_environment
 from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
 from bittrue.lowering import lower_seen, lower_variant
@@ -43,7 +43,7 @@ SETS = 24
 def trace(
     network: Network,
     plan: Plan,
-    dataset: Dataset,
+    dataset: DataLike,
     *,
     images: int | None = IMAGES,
     batch_size: int | None = None,

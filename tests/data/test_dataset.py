@@ -175,7 +175,9 @@ def test_shapes_that_do_not_fit(tmp_path: Path, x: tuple[int, ...], wanted: tupl
 def test_a_grey_image_with_its_channel_in_the_middle_is_refused(tmp_path: Path) -> None:
     """Channels last, but read as if they came first: 8×1 images of 8 channels, which are the same number of values."""
     grey = saved(tmp_path / "x.npz", np.zeros((6, 8, 8, 1), np.float32), None)
-    with pytest.raises(DataError, match="8×1×8 but the network wants 8×8×1: give images of 1 channel"):
+    with pytest.raises(
+        DataError, match="8×1×8 but the network wants 8×8×1: if their channels come last, read them with --layout nhwc"
+    ):
         load_dataset(grey, layout="nchw", shape=(8, 8, 1))
 
 

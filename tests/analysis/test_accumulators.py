@@ -59,8 +59,36 @@ def test_no_partial_sum_of_any_input_in_any_order_leaves_the_range(tmp_path: Pat
     }
     assert layer.any_order is not None
     assert (layer.any_order.low, layer.any_order.high) == (min(reached), max(reached))
+    assert layer.any_input == layer.any_order  # nothing stands before the input's quantizer
     assert (layer.products, layer.weight) == (3, "ap_fixed<8,8>")
     assert layer.input == ("ap_fixed<2,2>" if signed else "ap_ufixed<2,2>")
+
+
+def test_any_codes_of_the_input_reach_further_than_any_image(tmp_path: Path) -> None:
+    """Three times a code of 4 bits, in a word of 6, five times: −24 to 21 of the −32 to 31 that the word holds."""
+    operators = [
+        (name, Dense(Parameter(f"{name}.weight", np.full((1, 1), factor, np.float32)), None))
+        for name, factor in (("three", 3), ("five", 5))
+    ]
+    network = chain("factors", [("image", Input((1,))), *operators])
+    words = (Override("image.output", "Q3.0"), Override("three.output", "Q5.0"))
+    plan = uniform_plan(network, 12, 0, overrides=words)
+    three, five = accumulator_widths(network, plan, rows(tmp_path, [1])).layers
+    assert three.any_input == three.any_order == SumRange(0, -24, 21)
+    assert (five.any_input, five.any_order) == (SumRange(0, -160, 155), SumRange(0, -120, 105))
+    assert five.input == "ap_fixed<6,6>"
+    symmetric = (words[0], Override("three.output", "ap_fixed<6,6,AP_RND,AP_SAT_SYM>"))
+    _, five = accumulator_widths(network, uniform_plan(network, 12, 0, overrides=symmetric), rows(tmp_path, [1])).layers
+    assert five.any_input == SumRange(0, -155, 155)
+
+
+def test_movements_and_maxima_pass_the_format_on(tmp_path: Path) -> None:
+    network, dataset = convolutional(), random_images(tmp_path)
+    for layer in accumulator_widths(network, hardware(network, dataset), dataset).layers:
+        assert layer.any_input is not None
+        assert layer.any_order is not None
+        assert layer.any_input.low <= layer.any_order.low
+        assert layer.any_order.high <= layer.any_input.high
 
 
 def test_the_sums_on_the_data(tmp_path: Path) -> None:
@@ -104,7 +132,12 @@ def narrower(found: SumRange) -> SumRange:
 
 @pytest.mark.parametrize(
     ("which", "modes"),
-    [("any_order", "AP_RND,AP_SAT"), ("in_order", "AP_TRN,AP_SAT_ZERO"), ("final", "AP_TRN,AP_WRAP")],
+    [
+        ("any_input", "AP_RND,AP_SAT"),
+        ("any_order", "AP_RND,AP_SAT"),
+        ("in_order", "AP_TRN,AP_SAT_ZERO"),
+        ("final", "AP_TRN,AP_WRAP"),
+    ],
 )
 def test_accumulators_of_these_widths_change_nothing(tmp_path: Path, which: str, modes: str) -> None:
     """And with one bit less the simulation counts overflows on the data, for those widths that speak of it."""
@@ -121,7 +154,7 @@ def test_accumulators_of_these_widths_change_nothing(tmp_path: Path, which: str,
     }
     assert (tmp_path / "same/outputs.npy").read_bytes() == (tmp_path / "exact/outputs.npy").read_bytes()
     assert {k: v for k, v in same.overflows.items() if k in exact.overflows} == exact.overflows
-    if which == "any_order":
+    if which in ("any_input", "any_order"):
         # Proven silent, so that nothing is computed product by product.
         assert [proof.strategy for proof in same.layers] == [proof.strategy for proof in exact.layers]
     else:
@@ -135,7 +168,7 @@ def test_where_inputs_are_unbounded_or_float(tmp_path: Path) -> None:
     network, dataset = convolutional(), random_images(tmp_path)
     plan = study_plan(network, 4)
     widths = accumulator_widths(network, plan, dataset, images=5)
-    assert [layer.any_order for layer in widths.layers] == [None, None]
+    assert [(layer.any_input, layer.any_order) for layer in widths.layers] == [(None, None)] * 2
     assert widths.layers[0].input == "UNBOUNDED with 4 fraction bits"
     assert all(layer.final is not None for layer in widths.layers)
     assert repr(widths).splitlines()[3].split()[2] == "–"
@@ -179,7 +212,7 @@ def test_the_file(tmp_path: Path) -> None:
         "sha256:2",
         {"name": "rows", "sha256": "sha256:3", "images": 2},
         1,
-        (LayerAccumulator("dense", "ap_fixed<2,2>", "EXACT", 3, None, SumRange(4, -(1 << 70), 3), None),),
+        (LayerAccumulator("dense", "ap_fixed<2,2>", "EXACT", 3, None, None, SumRange(4, -(1 << 70), 3), None),),
     )
     content = widths.to_json()
     assert content["layers"][0]["in_order"] == {
@@ -190,6 +223,11 @@ def test_the_file(tmp_path: Path) -> None:
         "high": 3,
     }
     assert AccumulatorWidths.from_json(content, "ranges.json") == widths
+    before = {
+        **content,
+        "layers": [{k: v for k, v in layer.items() if k != "any_input"} for layer in content["layers"]],
+    }
+    assert AccumulatorWidths.from_json(before, "ranges.json") == widths
     for broken in ({}, {**content, "layers": [{"node": "dense"}]}, {**content, "layers": 3}, []):
         with pytest.raises(PlanError, match=r"^ranges\.json: its accumulators"):
             AccumulatorWidths.from_json(broken, "ranges.json")

@@ -30,7 +30,7 @@ def test_ranges_report_the_accumulators(run: Run, model: Path, images: Path, tmp
     assert [layer["node"] for layer in layers] == LAYERS
     assert all(layer["any_order"]["format"] in result.stdout for layer in layers)
     for layer in layers:
-        words = [layer[name]["word_length"] for name in ("any_order", "in_order", "final")]
+        words = [layer[name]["word_length"] for name in ("any_input", "any_order", "in_order", "final")]
         assert words == sorted(words, reverse=True)
     # The file serves as ranges, and a plan made of it has the same accumulators.
     plan = tmp_path / "plan.json"

@@ -18,9 +18,9 @@ LAYERS = (
         "ap_ufixed<8,0>",
         "ap_fixed<8,-2>",
         363,
-        *(SumRange(18, -(1 << bits), 7) for bits in (23, 20, 19)),
+        *(SumRange(18, -(1 << bits), 7) for bits in (24, 23, 20, 19)),
     ),
-    LayerAccumulator("dense6", "UNBOUNDED with 5 fraction bits", "EXACT", 9216, None, None, None),
+    LayerAccumulator("dense6", "UNBOUNDED with 5 fraction bits", "EXACT", 9216, None, None, None, None),
 )
 
 
@@ -39,8 +39,8 @@ def test_the_accumulators_are_shown(tmp_path: Path) -> None:
     assert "held the final sums on 512 images" in text
     assert "<b>conv1</b>" not in text
     cells = text[text.index("&lt;b&gt;conv1") :].split("</tr>")[0]
-    assert [f"ap_fixed&lt;{bits + 1},{bits - 17}&gt;" in cells for bits in (23, 20, 19)] == [True] * 3
-    assert text.count("<td>–</td><td>–</td><td>–</td>") == 1
+    assert [f"ap_fixed&lt;{bits + 1},{bits - 17}&gt;" in cells for bits in (24, 23, 20, 19)] == [True] * 4
+    assert text.count("<td>–</td><td>–</td><td>–</td><td>–</td>") == 1
 
 
 def test_of_another_plan_they_speak_for_the_formats_beside_them(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """How wide the accumulator of each sum of products must be: for these weights whatever the data, and on the data.
 
-Three widths, each for sums that keep every fraction bit of the products and the bias:
+Four widths, each for sums that keep every fraction bit of the products and the bias:
 
-- *any order*: no partial sum of any of the products and the bias can exceed it, for any input that the formats allow.
+- *any input*: no partial sum of any of the products and the bias, in any order, can exceed it, for whatever codes the
+  format of the layer's input allows: the layer may stand anywhere.
+- *any order*: the same for whatever the network is given. The layers before this one can't produce every code.
 - *in order*: the partial sums in the stated order (B6) on the data; what saturates needs that much to stay silent.
 - *final*: the final sums on the data; what wraps (AP_WRAP) needs no more, since it may wrap in between.
 """
@@ -24,7 +26,7 @@ from bittrue.environment import exact_environment
 from bittrue.errors import CarrierError, PlanError
 from bittrue.fixed import FixedFormat
 from bittrue.fixed.notation import ap_fixed_name
-from bittrue.lowering import lower_network
+from bittrue.lowering import lower_by_formats, lower_keeping
 from bittrue.network import Network
 from bittrue.plan import Guard, Plan, Word
 from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Step
@@ -78,14 +80,16 @@ class SumRange:
 class LayerAccumulator:
     """The accumulator that one layer needs.
 
-    input, weight: the formats of the products' factors, as text. products: how many a sum has. any_order: None where
-    nothing bounds the input (UNBOUNDED). in_order, final: None where the sums need more than torch's integers hold.
+    input, weight: the formats of the products' factors, as text; the input's is the narrowest that holds whatever the
+    layers before can produce. products: how many a sum has. any_input, any_order: None where no format bounds the
+    input (UNBOUNDED), or nothing does. in_order, final: None where the sums need more than torch's integers hold.
     """
 
     node: str
     input: str
     weight: str
     products: int
+    any_input: SumRange | None
     any_order: SumRange | None
     in_order: SumRange | None
     final: SumRange | None
@@ -97,7 +101,7 @@ class LayerAccumulator:
         }
 
 
-_RANGES = ("any_order", "in_order", "final")
+_RANGES = ("any_input", "any_order", "in_order", "final")
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,15 +122,16 @@ class AccumulatorWidths(SavedResult):
 
     def view(self) -> View:
         rows = [
-            (layer.node, f"{layer.products:,}", _shown(layer.any_order), _shown(layer.in_order), _shown(layer.final))
+            (layer.node, f"{layer.products:,}", *(_shown(getattr(layer, name)) for name in _RANGES))
             for layer in self.layers
         ]
-        columns = [Column("accumulator of"), Column("products", number=True), Column("never overflows")]
-        columns += [Column("enough in order"), Column("at the end")]
+        columns = [Column("accumulator of"), Column("products", number=True), Column("any input codes")]
+        columns += [Column("any image"), Column("enough in order"), Column("at the end")]
         return (
             Table(columns, rows, "Accumulators"),
-            "Never overflows: whatever the data and the order. Enough in order: for the partial sums on the data, "
-            "kernel rows, columns, then input channels "
+            "Any input codes: enough in any order, whatever codes the format of the layer's input allows. Any image: "
+            "enough in any order, whatever the network is given, as the layers before can't produce every code. Enough "
+            "in order: for the partial sums on the data, kernel rows, columns, then input channels "
             f"({counted(self.ordered_images, 'image')}). At the end: for the final sums on the data "
             f"({counted(self.data['images'], 'image')}), which is all that an accumulator that wraps needs to hold.",
         )
@@ -161,7 +166,8 @@ class AccumulatorWidths(SavedResult):
                     int(layer["products"]),
                     **{name: None if layer[name] is None else SumRange.from_json(layer[name]) for name in _RANGES},
                 )
-                for layer in content["layers"]
+                # Files from before `any_input` was found have none.
+                for layer in ({"any_input": None} | layer for layer in content["layers"])
             )
             images = int(content["ordered_images"])
             return cls(str(content["network"]), str(content["plan"]), dict(content["data"]), images, layers)
@@ -194,9 +200,10 @@ def accumulator_widths(
     result can be promised.
     """
     chosen = chosen_images(network, dataset, images)
-    program = lower_network(network, plan)
+    lowered = lower_keeping(network, plan)
+    program, by_formats = lowered.program, lower_by_formats(lowered)
     layers = [
-        _Layer(step, program, weight_format(network, plan, step.name))
+        _Layer(step, program, by_formats, weight_format(network, plan, step.name))
         for step in program.steps
         if isinstance(step.instruction, MultiplyAccumulate)
     ]
@@ -257,12 +264,12 @@ class _Widening:
 class _Layer:
     """The sums of one step so far."""
 
-    def __init__(self, step: Step, program: FixedNetwork, weight: str) -> None:
+    def __init__(self, step: Step, program: FixedNetwork, by_formats: FixedNetwork, weight: str) -> None:
         assert isinstance(step.instruction, MultiplyAccumulate)
         self.step = step
         self._weight = weight
         self._input: CodeType = program.by_name[step.inputs[0]].type
-        assert self._input.fraction_bits is not None
+        self._allowed: CodeType = by_formats.by_name[step.inputs[0]].type
         self._sums = product_sums(step.instruction, step, self._input)
         self._in_order: SumRange | None = None
         self._final: SumRange | None = None
@@ -287,15 +294,31 @@ class _Layer:
 
     def found(self) -> LayerAccumulator:
         low, high, fraction_bits = self._input.low, self._input.high, self._sums.input_fraction_bits
-        any_order, factor = None, f"UNBOUNDED with {fraction_bits} fraction bits"
+        factor = f"UNBOUNDED with {fraction_bits} fraction bits"
         if low is not None and high is not None:
-            any_order = SumRange(self._sums.fraction_bits, *self._sums.partial_sums(low, high))
             factor = str(SumRange(fraction_bits, low, high))
-        if not self._measurable or self._in_order is None or self._final is None:
-            return LayerAccumulator(self.step.name, factor, self._weight, self.products, any_order, None, None)
-        # Final sums are partial sums too, those of the images whose others were left out among them.
-        in_order = self._in_order.widened(self._final.low, self._final.high)
-        return LayerAccumulator(self.step.name, factor, self._weight, self.products, any_order, in_order, self._final)
+        in_order, final = self._in_order, self._final
+        if not self._measurable or in_order is None or final is None:
+            in_order = final = None
+        else:
+            # Final sums are partial sums too, those of the images whose others were left out among them.
+            in_order = in_order.widened(final.low, final.high)
+        return LayerAccumulator(
+            self.step.name,
+            factor,
+            self._weight,
+            self.products,
+            any_input=self._reach(self._allowed),
+            any_order=self._reach(self._input),
+            in_order=in_order,
+            final=final,
+        )
+
+    def _reach(self, inputs: CodeType) -> SumRange | None:
+        """What partial sums in any order can reach for codes of this type; None where nothing bounds them."""
+        if inputs.low is None or inputs.high is None:
+            return None
+        return SumRange(self._sums.fraction_bits, *self._sums.partial_sums(inputs.low, inputs.high))
 
     def _widened(self, known: SumRange | None, sums: torch.Tensor) -> SumRange:
         low, high = (int(end) for end in torch.aminmax(sums))

@@ -7,7 +7,7 @@ table gives the operator with its rounded parameters instead, to be computed in 
 
 from bittrue.lowering.emission import LoweringContext, quantized_type
 from bittrue.lowering.engine import bypass, lower, lower_network
-from bittrue.lowering.near import Lowered, lower_keeping, lower_seen, lower_variant
+from bittrue.lowering.near import Lowered, lower_by_formats, lower_keeping, lower_seen, lower_variant
 from bittrue.lowering.parameters import ParameterCodes, Surd
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Surd",
     "bypass",
     "lower",
+    "lower_by_formats",
     "lower_keeping",
     "lower_network",
     "lower_seen",

@@ -8,7 +8,7 @@ from bittrue.lowering.engine import lower_nodes
 from bittrue.lowering.parameters import ParameterCodes
 from bittrue.network import Network, Node
 from bittrue.plan import Plan, Site, check_plan
-from bittrue.program import FixedNetwork
+from bittrue.program import Bounds, CodeType, FixedNetwork
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +57,28 @@ def lower_seen(near: Lowered, seen: Mapping[str, tuple[int, int]]) -> FixedNetwo
         for step in near.program.steps
         if step.name in seen and (step.type.low is None or step.type.high is None)
     }
-    context = LoweringContext(near.network, near.plan, near.parameters, bounded)
+    return _retyped(near, bounded)
+
+
+def lower_by_formats(near: Lowered) -> FixedNetwork:
+    """`near`'s program, where each step expects of its inputs whatever their quantizers let through.
+
+    What the network can't produce, whatever it is given, is expected too: a ReLU's word that holds 255 where the layers
+    before it reach 200 at most.
+    """
+    allowed = {
+        step.name: CodeType.within(step.type.shape, step.type.binary_point, Bounds.of_quantizer(step.quantizer))
+        for step in near.program.steps
+        if step.quantizer is not None
+    }
+    return _retyped(near, allowed)
+
+
+def _retyped(near: Lowered, types: Mapping[str, CodeType]) -> FixedNetwork:
+    """`near`'s program with other types for some of its steps, and what follows from them for the others."""
+    context = LoweringContext(near.network, near.plan, near.parameters, types)
     lower_nodes(context)
-    steps = tuple(replace(step, type=bounded.get(step.name, step.type)) for step in context.program().steps)
+    steps = tuple(replace(step, type=types.get(step.name, step.type)) for step in context.program().steps)
     return replace(near.program, steps=steps)
 
 

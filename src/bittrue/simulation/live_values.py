@@ -32,7 +32,7 @@ class LiveValues:
         read where no newer ones differ, and stay as they are. steps: those that computed them."""
         self.own: dict[str, Value] = {}
         self._readers = Counter(name for step in program.steps for name in set(step.inputs))
-        self._readers.update(stay)
+        self._readers.update(list(stay))  # of a mapping it would take the values for counts
         self._in_memory: defaultdict[int, set[str]] = defaultdict(set)
         self._earlier, self._steps = earlier, frozenset(steps)
         self._lent = {_memory(value.tensor) for value in earlier.values() if isinstance(value, Codes)}

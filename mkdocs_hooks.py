@@ -20,7 +20,11 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent
 NOTEBOOKS = "examples/notebooks"
-ORIGINS = {"study.md": "examples/alexnet_cifar10/README.md", "changes.md": "CHANGELOG.md"}
+ORIGINS = {
+    "study.md": "examples/alexnet_cifar10/README.md",
+    "changes.md": "CHANGELOG.md",
+    "contributing.md": "CONTRIBUTING.md",
+}
 """Pages whose text is another file of the repository."""
 
 GROUPS = (
@@ -170,8 +174,8 @@ def decisions_page() -> str:
     """The list of decisions, by their titles."""
     lines = ["# Decisions\n", "What was chosen where the rules leave something open, and why.\n"]
     for path in _decisions():
-        title = path.read_text("utf-8").splitlines()[0].removeprefix("# ")
-        lines.append(f"- [{title}]({path.name})")
+        title, _, status = path.read_text("utf-8").splitlines()[:3]
+        lines.append(f"- [{title.removeprefix('# ')}]({path.name}) ({status.removeprefix('Status: ').rstrip('.')})")
     return "\n".join(lines) + "\n"
 
 

@@ -135,6 +135,17 @@ def test_make_alone_names_every_target(clone: Path) -> None:
     assert asked(clone) == []
 
 
+def test_the_quick_tests_are_there() -> None:
+    named = [line.partition("::")[0] for line in (ROOT / "tests/quick.txt").read_text().split()]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_what_is_checked_before_a_commit_is_what_make_checks() -> None:
+    hooks = re.findall(r"entry: \.venv/bin/(\S+)", (ROOT / ".pre-commit-config.yaml").read_text())
+    assert len(hooks) == 4
+    assert all(f"$(BIN)/{hook}" in (ROOT / "Makefile").read_text() for hook in hooks)
+
+
 def test_the_pins_agree_and_name_no_build() -> None:
     pins = (ROOT / "constraints.txt").read_text().splitlines()[1:]
     assert "torch==2.13.0" in pins

@@ -103,7 +103,13 @@ def test_every_public_name_has_its_place_in_the_reference(site: dict[Path, Page]
 def test_a_broken_link_fails_the_build(tmp_path: Path) -> None:
     for name in ("docs", "src", "examples/notebooks"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.keras"))
-    for name in ("mkdocs.yml", "mkdocs_hooks.py", "CHANGELOG.md", "examples/alexnet_cifar10/README.md"):
+    for name in (
+        "mkdocs.yml",
+        "mkdocs_hooks.py",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "examples/alexnet_cifar10/README.md",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     with (tmp_path / "docs/house.md").open("a", encoding="utf-8") as page:

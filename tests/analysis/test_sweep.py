@@ -79,6 +79,22 @@ def test_rows_say_what_simulate_says(network: Network, tmp_path: Path) -> None:
     assert repr(result).endswith(result.verdict)
 
 
+@pytest.mark.parametrize(
+    ("calibration", "words"),
+    [
+        (None, ""),
+        ({"name": "images.npz", "split": "test", "images": 1040}, " (ranges measured on 1,040 others)"),
+        ({"name": "images.npz", "split": "train", "images": 9}, " (ranges measured on 9 images of its train split)"),
+        ({"images": 7}, " (ranges measured on 7 images)"),
+    ],
+)
+def test_the_title_says_where_the_ranges_come_from(
+    network: Network, tmp_path: Path, calibration: dict[str, object] | None, words: str
+) -> None:
+    result = sweep(network, random_images(tmp_path), study_rows(network, 2), calibration=calibration)
+    assert repr(result).startswith(f"small on 40 images of images.npz{words}; flips")
+
+
 def test_the_file_is_read_back(network: Network, tmp_path: Path) -> None:
     result = sweep(network, random_images(tmp_path), study_rows(network, 2), calibration={"images": 7}, command="x")
     content = json.loads(dump_json(result.to_json()))

@@ -228,3 +228,14 @@ def test_a_row_of_labels_that_fills_the_memory(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((1, 2)), y=np.zeros((1, 2**24 + 1), bool))
     with pytest.raises(DataError, match="more classes than any network has"):
         load_dataset(str(tmp_path / "bomb.npz"))
+
+
+def test_an_archive_that_unpacks_to_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused by what the archive declares, before anything is unpacked; saved unpacked it is read."""
+    x = np.zeros((100, 1000), np.uint8)
+    np.savez_compressed(tmp_path / "bomb.npz", x=x, y=x[:, 0])
+    assert load_dataset(tmp_path / "bomb.npz").images == 100
+    monkeypatch.setattr("bittrue.data.arrays.BOMB_BYTES", 50_000)
+    with pytest.raises(DataError, match=r"bomb\.npz holds x packed to a \d+th of its 100,128 bytes.*numpy\.savez"):
+        load_dataset(tmp_path / "bomb.npz")
+    assert load_dataset(save(tmp_path / "unpacked.npz", x=x)).images == 100

@@ -17,7 +17,13 @@ from docs.pages import ROOT, Block, blocks
 from frontends.onnx_quantized_zoo import SHAPE, qdq
 from frontends.onnx_zoo import channels_last, random
 
-GUIDE = [ROOT / "README.md", ROOT / "docs/index.md", ROOT / "docs/models.md", ROOT / "docs/proof.md"]
+GUIDE = [
+    ROOT / "README.md",
+    ROOT / "docs/index.md",
+    ROOT / "docs/models.md",
+    ROOT / "docs/data.md",
+    ROOT / "docs/proof.md",
+]
 
 
 def commands(block: Block) -> list[str]:

@@ -38,7 +38,8 @@ class Sweep(SavedResult):
 
     def view(self) -> View:
         shown = metric_named(self.metric).shown
-        title = f"{self.network_name} on {counted(self.data['images'], 'image')} of {self.data['name']}{shown.note}"
+        where = f"{counted(self.data['images'], 'image')} of {self.data['name']}{self._measured_on()}"
+        title = f"{self.network_name} on {where}{shown.note}"
         columns = [Column("row"), *shown.columns]
         cells = [[row.name, *shown.cells(row)] for row in self.rows]
         totals = ["" if row.plan is None else f"{sum(row.overflows.values()):,}" for row in self.rows]
@@ -48,6 +49,17 @@ class Sweep(SavedResult):
         if inexact:
             exactness = f"Not exact, since FLOAT has a part in them: {', '.join(inexact)}."
         return (Table([*columns, Column("overflows", number=True)], rows, title), exactness, self.verdict)
+
+    def _measured_on(self) -> str:
+        """On which images the ranges were measured, for the title: nobody should have to wonder where they went."""
+        if self.calibration is None:
+            return ""
+        images = f"{self.calibration['images']:,}"
+        facts = [(data.get("name"), data.get("split")) for data in (self.calibration, self.data)]
+        if facts[0] == facts[1]:
+            return f" (ranges measured on {images} others)"
+        words = [f"{images} images", *(f"of its {split} split" for split in facts[0][1:] if split is not None)]
+        return f" (ranges measured on {' '.join(words)})"
 
     def chart(self) -> Chart:
         """Accuracy against bits beside the float network, with intervals and ties; for mse and sqnr the distance from

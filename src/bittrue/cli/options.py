@@ -123,7 +123,7 @@ class DataOptions:
             "--data",
             metavar="DATA",
             rich_help_panel=DATA,
-            help="digits, cifar10:DIR, x.npz (arrays x and y), or a folder of class folders.",
+            help="digits, cifar10:DIR, x.npz, x.npy,y.npy, or a folder of class folders or of .npy files.",
         ),
     ]
     split: Annotated[str, typer.Option("--split", metavar="test|train", rich_help_panel=DATA, help="Which split.")] = (
@@ -153,7 +153,7 @@ class DataOptions:
     ] = None
     layout: Annotated[
         str,
-        typer.Option("--layout", metavar="nhwc|nchw", rich_help_panel=DATA, help="The order of an npz file's axes."),
+        typer.Option("--layout", metavar="nhwc|nchw", rich_help_panel=DATA, help="The order of axes in NumPy's files."),
     ] = "nhwc"
 
     def load(self, network: "Network", *, split: str | None = None) -> "Dataset":
@@ -197,7 +197,7 @@ class OptionalDataOptions(DataOptions):
             metavar="DATA",
             rich_help_panel=DATA,
             show_default=False,
-            help="digits, cifar10:DIR, x.npz (arrays x and y), or a folder of class folders.",
+            help="digits, cifar10:DIR, x.npz, x.npy,y.npy, or a folder of class folders or of .npy files.",
         ),
     ] = ""
 

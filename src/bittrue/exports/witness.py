@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bittrue.analysis.evaluating.batches import chosen_images
 from bittrue.analysis.progress import Progress
 from bittrue.analysis.verify import Verification
 from bittrue.analysis.verify import verify as against_the_definition
-from bittrue.data import Dataset
+from bittrue.data import DataLike
 from bittrue.errors import BittrueError
 from bittrue.exports.c.run import run_c
 from bittrue.exports.device.compare import DeviceComparison, compare_codes, compare_with_folder
@@ -33,7 +34,7 @@ REFERENCE = "reference"
 def verify(
     network: Network,
     plan: Plan,
-    dataset: Dataset,
+    dataset: DataLike,
     *,
     against: str = REFERENCE,
     images: int | None = None,
@@ -50,7 +51,7 @@ def verify(
     """
     if against == REFERENCE:
         return against_the_definition(network, plan, dataset, against=against, images=images or 2, progress=progress)
-    chosen = dataset.take(min(images or 2, dataset.images))
+    chosen = chosen_images(network, dataset, images or 2)
     if against not in BUILDS:
         if not Path(against).is_dir():
             known = ", ".join((REFERENCE, *BUILDS))

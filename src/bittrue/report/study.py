@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bittrue.analysis.evaluating.batches import chosen_images
 from bittrue.analysis.progress import Progress, found_here
 from bittrue.analysis.ranges import calibration_images, measure_ranges
 from bittrue.analysis.recipe import Recipe, choose_recipe
 from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verify import Verification, verify
-from bittrue.data import Dataset
+from bittrue.data import DataLike
 from bittrue.display import View
 from bittrue.files import make_folder, write_text
 from bittrue.network import Network
@@ -59,12 +60,12 @@ class StudyResult(Result):
 
 def study(
     network: Network,
-    dataset: Dataset,
+    dataset: DataLike,
     recipe: Recipe | None = None,
     *,
     word_lengths: Sequence[int | WordLengths] = (),
     fraction_bits: Sequence[int] = (),
-    calibration: Dataset | None = None,
+    calibration: DataLike | None = None,
     out: str | Path | None = None,
     images: int | None = None,
     batch_size: int | None = None,
@@ -88,6 +89,7 @@ def study(
     chosen = recipe
     if chosen is None:
         chosen = choose_recipe(word_length=bool(word_lengths), fraction_bits=bool(fraction_bits))
+    dataset = chosen_images(network, dataset, None)
     if calibration is None:
         calibration = dataset.take(min(RANGES_IMAGES, dataset.images))
         if chosen.needs_ranges:

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bittrue.data import Dataset
+from bittrue.analysis.evaluating.batches import chosen_images
+from bittrue.data import DataLike
 from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError, DataError
 from bittrue.exports.device.dumps import READERS, Word, read_codes
@@ -179,7 +180,7 @@ def _shown(code: int, value: float) -> str:
 
 
 def compare_with_folder(
-    network: Network, plan: Plan, dataset: Dataset, folder: str | Path, *, images: int | None = None
+    network: Network, plan: Plan, dataset: DataLike, folder: str | Path, *, images: int | None = None
 ) -> DeviceComparison:
     """Compare the dumps in `folder` with the codes of the first `images` examples (None: all of the data).
 
@@ -189,7 +190,7 @@ def compare_with_folder(
     Raises: DataError for a folder without a file of a site, two files of one, and a file that can't be read as codes
     of it.
     """
-    chosen = dataset if images is None else dataset.take(images)
+    chosen = chosen_images(network, dataset, images)
     program = lower_network(network, plan)
     x = np.concatenate([batch.x for batch in chosen.batches(64)])
     return compare_codes(

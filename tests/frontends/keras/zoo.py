@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 from keras import layers
+from keras.src.applications import convnext
 
 Tensor = keras.KerasTensor
 IMAGE = (9, 8, 4)
@@ -67,6 +68,7 @@ def squeezed(x: Tensor) -> Tensor:
     return layers.Multiply()([x, layers.Dense(4, activation="sigmoid")(pooled)])
 
 
+GROUPS = "Reshape Transpose LayerNormalization Transpose Reshape ScaleOffset"
 ATTENTION = (
     "Dense ScaleOffset Reshape Transpose Dense Reshape Transpose MatMul Softmax Dense Reshape Transpose MatMul "
     "Transpose Reshape Dense"
@@ -142,6 +144,12 @@ def _windows(size: int, window: int, stride: int) -> list[slice]:
     before = max((positions - 1) * stride + window - size, 0) // 2
     starts = [position * stride - before for position in range(positions)]
     return [slice(max(start, 0), min(start + window, size)) for start in starts]
+
+
+def normalized_by_rows(x: np.ndarray) -> np.ndarray:
+    """Keras's torch backend takes one axis for the last one."""
+    centred = x - x.mean(axis=1, keepdims=True, dtype=np.float64)
+    return centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-3)
 
 
 def relu_of_threshold(x: np.ndarray) -> np.ndarray:
@@ -251,7 +259,49 @@ CASES = [
     Case("layer norm axes", sequential(layers.LayerNormalization(axis=[2, 3], scale=False)), "LayerNormalization"),
     Case("layer norm of all", sequential(layers.LayerNormalization(axis=[1, 2, 3])), "LayerNormalization"),
     Case("layer norm bare", sequential(layers.LayerNormalization(center=False, scale=False)), "LayerNormalization"),
+    Case(
+        "batch norm by columns", sequential(layers.BatchNormalization(axis=2)), "Transpose BatchNormalization Transpose"
+    ),
+    Case(
+        "layer norm by rows",
+        sequential(layers.LayerNormalization(axis=1, center=False, scale=False)),
+        "Transpose LayerNormalization Transpose",
+        normalized_by_rows,
+    ),
+    Case(
+        "layer norm of outer axes",
+        sequential(layers.LayerNormalization(axis=[1, 3])),
+        "Transpose LayerNormalization Transpose",
+    ),
+    Case("group norm", sequential(layers.GroupNormalization(2, epsilon=0.02)), GROUPS),
+    Case("group norm of one group", sequential(layers.GroupNormalization(1)), GROUPS),
+    Case("instance norm", sequential(layers.GroupNormalization(-1, scale=False)), GROUPS),
+    Case(
+        "group norm bare",
+        sequential(layers.GroupNormalization(2, center=False, scale=False), shape=STEPS),
+        GROUPS.replace(" ScaleOffset", ""),
+    ),
+    Case(
+        "group norm of rows",
+        sequential(layers.GroupNormalization(3, axis=1)),
+        f"Transpose {GROUPS} Transpose",
+    ),
+    Case(
+        "group norm of vectors",
+        sequential(layers.GroupNormalization(3), shape=(12,)),
+        "Reshape LayerNormalization Reshape ScaleOffset",
+    ),
+    Case("unit norm", sequential(layers.UnitNormalization()), "Square ReduceSum Sqrt Clip Divide"),
+    Case("unit norm of images", sequential(layers.UnitNormalization([1, 2])), "Square ReduceSum Sqrt Clip Divide"),
+    Case(
+        "rms norm",
+        sequential(layers.RMSNormalization(epsilon=0.02)),
+        "Square ReduceMean ScaleOffset Sqrt Divide ScaleOffset",
+    ),
+    Case("layer scale", sequential(convnext.LayerScale(0.5, 4)), "ScaleOffset"),
+    Case("stochastic depth at inference", sequential(convnext.StochasticDepth(0.5)), "Identity"),
     Case("softmax", sequential(layers.Softmax(), shape=(12,)), "Softmax"),
+    Case("softmax by rows", sequential(layers.Softmax(axis=1)), "Transpose Softmax Transpose"),
     Case("softmax over images", sequential(layers.Softmax(axis=3)), "Softmax"),
     *(
         Case(f"activation {name}", sequential(layers.Activation(name)), operator)
@@ -355,6 +405,11 @@ CASES = [
     Case(
         "upsampling bilinear", sequential(layers.UpSampling2D((2, 3), interpolation="bilinear")), "UpsamplingBilinear"
     ),
+    Case("resizing to the same", sequential(layers.Resizing(9, 8)), "Identity"),
+    Case("resizing up", sequential(layers.Resizing(18, 24)), "UpsamplingBilinear"),
+    Case("resizing up to the nearest", sequential(layers.Resizing(18, 8, "nearest")), "UpsamplingNearest"),
+    Case("resizing down", sequential(layers.Resizing(3, 8)), "Slice"),
+    Case("resizing down to the nearest", sequential(layers.Resizing(9, 4, "nearest")), "Slice"),
     Case("repeat vector", sequential(layers.RepeatVector(3), shape=(5,)), "Broadcast"),
     Case("rescaling", sequential(layers.Rescaling(1 / 255, offset=-0.5)), "ScaleOffset"),
     Case("rescaling channels", sequential(layers.Rescaling([0.5, 0.25, 2.0, 1.0])), "ScaleOffset"),

@@ -122,6 +122,7 @@ class Conversion:
             for part, operator, inputs in made.parts:
                 sources = [self._add(self._part_name(name, part), operator, *(values[place] for place in inputs))]
                 values[part] = sources[0]
+            sources = [values[place] for place in made.reads] or sources
             made = made.last
             self._not_a_layer.add(name)
         elif isinstance(made, Outputs):

@@ -8,7 +8,15 @@ from bittrue.errors import ModelError
 from bittrue.frontends.keras.activations import ACTIVATIONS, elu, leaky_relu, prelu, relu
 from bittrue.frontends.keras.attention import INNER_LAYERS, multi_head_attention
 from bittrue.frontends.keras.config import Settings, is_from_keras, shown
-from bittrue.frontends.keras.normalizations import batch_normalization, layer_normalization, normalization, softmax
+from bittrue.frontends.keras.normalizations import (
+    batch_normalization,
+    group_normalization,
+    layer_normalization,
+    normalization,
+    rms_normalization,
+    softmax,
+    unit_normalization,
+)
 from bittrue.frontends.keras.pooling import adaptive_pooling, global_pooling, pooling
 from bittrue.frontends.keras.products import convolution, dense, depthwise, separable, transposed
 from bittrue.frontends.keras.use import LayerKind, LayerUse, Unsupported
@@ -16,6 +24,7 @@ from bittrue.frontends.keras.values import (
     concatenate,
     cropping,
     flatten,
+    layer_scale,
     merging,
     nothing,
     permute,
@@ -23,6 +32,7 @@ from bittrue.frontends.keras.values import (
     repeat_vector,
     rescaling,
     reshape,
+    resizing,
     upsampling_1d,
     upsampling_2d,
     zero_padding,
@@ -51,7 +61,6 @@ def _activation(use: LayerUse) -> Operator:
 
 _ATTENTION = "use MultiHeadAttention, whose parts are nodes"
 _STATE = "it keeps a state from step to step: use Conv1D or MultiHeadAttention over the steps"
-_ROW_NORMALIZATION = "use BatchNormalization, or LayerNormalization over the last axes"
 _VOLUME = "three spatial axes are not supported: use Conv2D, with the third axis among the channels"
 _TEXT = "it reads text or categories: do it outside of the model, and give the model numbers"
 
@@ -111,12 +120,13 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     "GlobalMaxPooling1D": LayerKind(global_pooling(GlobalMaxPooling, 1)),
     "GlobalMaxPooling2D": LayerKind(global_pooling(GlobalMaxPooling, 2)),
     "GlobalMaxPooling3D": Unsupported(_VOLUME),
-    "GroupNormalization": Unsupported(_ROW_NORMALIZATION),
+    "GroupNormalization": LayerKind(group_normalization),
     "GroupQueryAttention": Unsupported(_ATTENTION),
     "Hashing": Unsupported(_TEXT),
     "Identity": LayerKind(nothing),
     "LSTM": Unsupported(_STATE),
     "LayerNormalization": LayerKind(layer_normalization),
+    "LayerScale": LayerKind(layer_scale),
     "LeakyReLU": LayerKind(leaky_relu, as_activation="leaky_relu"),
     "Masking": Unsupported(
         "what a mask leaves out depends on the data, which is not supported: cut the steps off before"
@@ -134,7 +144,7 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     "Normalization": LayerKind(normalization, holds_constants=True),
     "PReLU": LayerKind(prelu),
     "Permute": LayerKind(permute),
-    "RMSNormalization": Unsupported(_ROW_NORMALIZATION),
+    "RMSNormalization": LayerKind(rms_normalization),
     "RNN": Unsupported(_STATE),
     "RandAugment": _AUGMENTATION,
     "RandomBrightness": _AUGMENTATION,
@@ -163,7 +173,7 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     "RepeatVector": LayerKind(repeat_vector),
     "Rescaling": LayerKind(rescaling, holds_constants=True),
     "Reshape": LayerKind(reshape),
-    "Resizing": Unsupported("resize the images before, as `--resize` does, or use UpSampling2D with whole factors"),
+    "Resizing": LayerKind(resizing),
     "SeparableConv1D": LayerKind(separable(1), has_activation=True),
     "SeparableConv2D": LayerKind(separable(2), has_activation=True),
     "SimpleRNN": Unsupported(_STATE),
@@ -175,13 +185,14 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     "SpectralNormalization": Unsupported(
         "save the model with the layer inside of it, which has the normalized weights"
     ),
+    "StochasticDepth": LayerKind(nothing),
     "StringLookup": Unsupported(_TEXT),
     "Subtract": LayerKind(merging(Subtract()), reads_several=True),
     "TextVectorization": Unsupported(_TEXT),
     "TimeDistributed": Unsupported(
         "Dense and LayerNormalization work on every step without it; put other layers before the steps"
     ),
-    "UnitNormalization": Unsupported(_ROW_NORMALIZATION),
+    "UnitNormalization": LayerKind(unit_normalization),
     "UpSampling1D": LayerKind(upsampling_1d),
     "UpSampling2D": LayerKind(upsampling_2d),
     "UpSampling3D": Unsupported(_VOLUME),
@@ -208,7 +219,8 @@ def activation(settings: Settings, shape: Shape) -> tuple[str, Operator]:
     of_keras = isinstance(module, str) and is_from_keras(module)
     if of_keras and isinstance(config, dict) and isinstance(kind, LayerKind) and kind.as_activation:
         made = kind.rule(LayerUse(Settings(config), (shape,), lambda _: {}))
-        assert isinstance(made, Operator)  # of what may stand as an activation nothing takes several steps
+        if not isinstance(made, Operator):
+            raise ModelError(f"its activation {class_name} takes several steps: put it behind as a layer of its own")
         return kind.as_activation, made
     raise ModelError(
         "its activation is Python code or a class of the author's, which bittrue neither executes nor translates: "

@@ -25,6 +25,7 @@ from bittrue.frontends.keras.movements import (
     swap_axes,
     transpose,
 )
+from bittrue.frontends.keras.normalizations import over_last_axes
 from bittrue.frontends.keras.use import Chain, LayerUse, Rule
 from bittrue.network import Operator, Parameter, format_shape
 from bittrue.operators import (
@@ -202,13 +203,8 @@ def _reduction(kind: Reduction) -> Rule:
     return rule
 
 
-def _over_the_last_axis(operator: Operator) -> Rule:
-    def rule(use: LayerUse) -> Operator:
-        if use.settings.axis("axis", len(use.shape)) != len(use.shape) - 1:
-            raise ModelError("softmax over another axis than the last is not supported: put the channels last")
-        return operator
-
-    return rule
+def _over_an_axis(operator: Operator) -> Rule:
+    return lambda use: over_last_axes(use, (use.settings.axis("axis", len(use.shape)),), operator)
 
 
 def _pooling(operator: type[MaxPooling] | type[AveragePooling]) -> Rule:
@@ -270,7 +266,7 @@ OPERATIONS: dict[str, Rule] = {
     "LeakyRelu": _leaky_relu,
     "Log": _of_each(Pointwise(Log())),
     "LogSigmoid": _of_each(ACTIVATIONS["log_sigmoid"]),
-    "LogSoftmax": _over_the_last_axis(LogSoftmax()),
+    "LogSoftmax": _over_an_axis(LogSoftmax()),
     "Matmul": _matmul,
     "Max": _reduction(ReduceMaximum),
     "MaxPool": _pooling(MaxPooling),
@@ -298,7 +294,7 @@ OPERATIONS: dict[str, Rule] = {
     "Selu": _of_each(ACTIVATIONS["selu"]),
     "Sigmoid": _of_each(ACTIVATIONS["sigmoid"]),
     "Silu": _of_each(ACTIVATIONS["silu"]),
-    "Softmax": _over_the_last_axis(Softmax()),
+    "Softmax": _over_an_axis(Softmax()),
     "Softplus": _of_each(ACTIVATIONS["softplus"]),
     "Softsign": _of_each(ACTIVATIONS["softsign"]),
     "SparseSigmoid": _of_each(ACTIVATIONS["sparse_sigmoid"]),

@@ -79,11 +79,13 @@ class Graph:
     """The operators of a layer that becomes several nodes, which may read any of those before them.
 
     parts: a name that is put behind the layer's own, the operator, and what it reads: the layer's inputs by their
-    number, earlier parts by name. `last` reads the last of them and has the layer's name. Roles are as in Chain.
+    number, earlier parts by name. `last` has the layer's name; it reads the last of them, or what `reads` says. Roles
+    are as in Chain.
     """
 
     parts: tuple[tuple[str, Operator, tuple[str | int, ...]], ...]
     last: Operator
+    reads: tuple[str | int, ...] = ()
 
 
 @dataclass(frozen=True)

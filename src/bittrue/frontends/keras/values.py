@@ -75,6 +75,35 @@ def upsampling_2d(use: LayerUse) -> Operator:
     return UpsamplingBilinear(factors, align_corners=False)
 
 
+def resizing(use: LayerUse) -> Operator:
+    """By whole factors: to more positions as UpSampling2D does, to fewer by those at the centres."""
+    spatial, settings = use.spatial(2), use.settings
+    size = (settings.integer("height"), settings.integer("width"))
+    kind = settings.choice("interpolation", "nearest", "bilinear")
+    in_proportion = size[0] * spatial[1] == size[1] * spatial[0]
+    if any(settings.values.get(f"{how}_to_aspect_ratio") for how in ("crop", "pad")) and not in_proportion:
+        raise ModelError("cropping or padding to an aspect ratio is not supported: use Cropping2D or ZeroPadding2D")
+    if size == spatial:
+        return Identity()
+    if all(new % old == 0 for new, old in zip(size, spatial, strict=True)):
+        factors = (size[0] // spatial[0], size[1] // spatial[1])
+        return UpsamplingNearest(factors) if kind == "nearest" else UpsamplingBilinear(factors, align_corners=False)
+    steps = tuple(old // new for new, old in zip(size, spatial, strict=True))
+    is_whole = all(old == new * step for new, old, step in zip(size, spatial, steps, strict=True))
+    at_centres = kind == "nearest" or all(step % 2 for step in steps)
+    if not is_whole or not at_centres or settings.values.get("antialias"):
+        raise ModelError(
+            f"from {format_shape(spatial)} to {format_shape(size)} it is no whole factor that is supported: resize the "
+            "images before, as `--resize` does, or use AveragePooling2D"
+        )
+    return Slice(tuple(step // 2 for step in steps), spatial, steps, (0, 1))
+
+
+def layer_scale(use: LayerUse) -> Operator:
+    """The factors of ConvNeXt, one a channel."""
+    return ScaleOffset(use.parameters({"scale": use.shape[-1:]})["scale"], None)
+
+
 def repeat_vector(use: LayerUse) -> Operator:
     if len(use.shape) != 1:
         raise ModelError(f"it needs a vector and reads {format_shape(use.shape)}")

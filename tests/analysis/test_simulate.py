@@ -11,11 +11,14 @@ import pytest
 from analysis.networks import RecordedProgress, convolutional, random_images
 from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.simulate import simulate
+from bittrue.analysis.verify import verify
+from bittrue.data import load_dataset
 from bittrue.definition import interpret
 from bittrue.errors import BittrueError, DataError, PlanError
 from bittrue.lowering import lower_network
-from bittrue.network import Network
-from bittrue.plan import Override, Plan, plan_from_ranges, study_plan
+from bittrue.network import Network, NetworkBuilder, Parameter
+from bittrue.operators import Dense, Input
+from bittrue.plan import Override, Plan, plan_from_ranges, study_plan, uniform_plan
 from bittrue.simulation.simulator import Simulator
 
 ROLES = ("study", "hardware")
@@ -156,3 +159,23 @@ def test_a_failure_on_the_way_leaves_no_file(tmp_path: Path, monkeypatch: pytest
         simulate(network, study_plan(network, 6), dataset, batch_size=4, out=out, nodes=True, progress=progress)
     assert [path for path in out.rglob("*") if path.is_file()] == []
     assert progress.events == [("simulate", 40), 4, 4, "finished"]
+
+
+def test_codes_that_float64_rounds_to_one_number_are_two(tmp_path: Path) -> None:
+    """Class 0 has the code 2^60, class 1 one more: it is predicted, without a tie, whatever float64 makes of them."""
+    builder = NetworkBuilder("wide")
+    dense = Dense(Parameter("d.weight", np.array([[1, 1], [0, 1]], np.float32)), None)
+    network = builder.finish(builder.add("d", dense, builder.add("x", Input((2,)))))
+    np.savez(tmp_path / "data.npz", x=np.array([[1, 2.0**-60], [1, 0], [0.5, 0.25]], np.float32), y=[1, 0, 1])
+    data = load_dataset(str(tmp_path / "data.npz"), shape=(2,))
+    plan = uniform_plan(network, 64, 60, overrides=[Override("d.weight", "ap_fixed<4,4>")])
+    result = simulate(network, plan, data, out=tmp_path / "out", nodes=True)
+    assert np.load(tmp_path / "out/nodes/d.npy")[0].tolist() == [2**60, 2**60 + 1]
+    assert np.load(tmp_path / "out/predictions.npy").tolist() == [1, 0, 1]
+    assert (result.correct, result.tied, result.rounded_outputs) == (3, 1, 1)
+    assert "1 output of more than 53 bits: rounded to float64 in outputs.npy" in str(result.view()[-1])
+    assert type(result).from_json(result.to_json(), "this test").rounded_outputs == 1
+    assert verify(network, plan, data).mismatches == 0
+    # The canary: the numbers of outputs.npy tell nothing apart.
+    outputs = np.load(tmp_path / "out/outputs.npy")
+    assert outputs[0, 0] == outputs[0, 1]

@@ -48,7 +48,9 @@ class Simulation(SavedResult):
     network, plan: their hashes. data: name, sha256 and images. The metrics (B13) are None where the data has no labels
     or the network is no classifier. exact: proven for every layer. overflows: for every site with a quantizer, how many
     of its codes lay outside its limits; of an accumulator, how many of its quantizations did, or how many final sums
-    where it may wrap once at the end (B6). planned: the plan itself, of which a file keeps the hash alone.
+    where it may wrap once at the end (B6). rounded_outputs: how many numbers of `outputs.npy` are rounded to float64,
+    since their codes have more than 53 bits; predictions and ties go by the codes. planned: the plan itself, of which a
+    file keeps the hash alone.
     """
 
     network: str
@@ -64,6 +66,7 @@ class Simulation(SavedResult):
     exact: bool
     layers: tuple[LayerProof, ...]
     overflows: Mapping[str, int]
+    rounded_outputs: int = 0
     planned: Plan | None = field(default=None, repr=False, compare=False)
 
     file: ClassVar[str] = "simulation"
@@ -95,7 +98,13 @@ class Simulation(SavedResult):
     def _summary(self) -> str:
         exact = "exact, proven for every layer" if self.exact else "not exact, since FLOAT has a part in it"
         overflows = counted(sum(self.overflows.values()), "overflow")
-        return f"{counted(self.images, 'image')}, {overflows}; {exact}."
+        summary = f"{counted(self.images, 'image')}, {overflows}; {exact}."
+        if not self.rounded_outputs:
+            return summary
+        return (
+            f"{summary} {counted(self.rounded_outputs, 'output')} of more than 53 bits: rounded to float64 in "
+            "outputs.npy, and exact in the codes that --nodes writes."
+        )
 
     def records(self) -> list[dict[str, Any]]:
         """A row a layer: its proof, and the overflows of its node's output."""
@@ -118,6 +127,7 @@ class Simulation(SavedResult):
             "exact": self.exact,
             "layers": [asdict(layer) for layer in self.layers],
             "overflows": dict(self.overflows),
+            "rounded_outputs": self.rounded_outputs,
         }
 
     @classmethod
@@ -130,6 +140,7 @@ class Simulation(SavedResult):
                 interval=None if interval is None else tuple(interval),
                 over_ties=None if over_ties is None else tuple(over_ties),
                 layers=tuple(LayerProof(**layer) for layer in content["layers"]),
+                rounded_outputs=content.get("rounded_outputs", 0),  # files from before it was counted have none
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BittrueError(f"{source}: not a simulation ({error!r}); make one with `bittrue simulate`.") from None
@@ -149,10 +160,10 @@ def simulate(
 ) -> Simulation:
     """Simulate the first `images` examples (None: all).
 
-    out: a folder for `outputs.npy` (float64, the exact values, (images, *shape)) and, for a classifier,
-    `predictions.npy` (int32). nodes: there too `nodes/NAME.npy` with every node's codes, (images, *shape), in the
-    smallest integer type that holds whatever the site can (FLOAT: the values in float32), and `nodes.json` with their
-    fraction bits. Codes of more than 64 bits have one more axis, of uint64 words in two's complement, the least
+    out: a folder for `outputs.npy` (float64, (images, *shape): the exact values, but for `rounded_outputs`) and, for a
+    classifier, `predictions.npy` (int32). nodes: there too `nodes/NAME.npy` with every node's codes, (images, *shape),
+    in the smallest integer type that holds whatever the site can (FLOAT: the values in float32), and `nodes.json` with
+    their fraction bits. Codes of more than 64 bits have one more axis, of uint64 words in two's complement, the least
     significant first, and `nodes.json` says how many. The files appear together, when all images are through.
 
     Raises: DataError where data and network don't fit; PlanError for another network's plan; CarrierError where no
@@ -166,6 +177,7 @@ def simulate(
     program = evaluation.program(plan)
     steps = tuple(step for step in program.steps if step.site is not None) if nodes else ()
     records: list[Record] = []
+    rounded = 0
     size = default_batch_size(network) if batch_size is None else batch_size
     with contextlib.ExitStack() as stack:
         files = None
@@ -173,7 +185,9 @@ def simulate(
             files = stack.enter_context(_writing(Path(out), program, chosen.images, metric is not None, steps))
 
         def take(found: _Found) -> None:
+            nonlocal rounded
             records.append(found.record)
+            rounded += found.rounded
             if files is not None:
                 files.append(found)
 
@@ -190,16 +204,22 @@ def simulate(
         exact=is_exact(program),
         layers=prove(program, totals(records, "peaks", max)),
         overflows=program.parameter_overflows | totals(records, "overflows", operator.add),
+        rounded_outputs=rounded,
         planned=plan,
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """A simulated batch. nodes: the codes of the steps that are written, as their arrays hold them."""
+    """A simulated batch.
+
+    rounded: how many of the outputs are not what their codes say. nodes: the codes of the steps that are written, as
+    their arrays hold them.
+    """
 
     record: Record
     outputs: NDArray[np.float64]
+    rounded: int
     nodes: Mapping[str, NDArray[Any]]
 
 
@@ -221,7 +241,7 @@ class _Simulating:
                     rows[step.name] = _rows(step, codes)
 
             result = simulator.run(batch.x, observe if self.nodes else None)
-            return _Found(judge(batch, result.outputs, counters(result)), result.outputs, rows)
+            return _Found(judge(batch, result.judged, counters(result)), result.outputs, result.rounded, rows)
 
         return compute
 

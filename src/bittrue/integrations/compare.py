@@ -184,7 +184,7 @@ class _Comparing:
                 if step.name in self.tallies:
                     self.tallies[step.name].add(fake[step.name], codes.reals())
 
-            true = simulator.run(batch.x, observe).outputs
+            true = simulator.run(batch.x, observe).judged
             return self._predicted(batch, outputs, true) if self.ending.is_classes else _Predicted()
 
         return compute

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from bittrue.simulation import (
     softmax_table,
     wide,
 )
+from bittrue.simulation.carrier import Carrier
 from bittrue.simulation.fusion import Fusion, fusions
 from bittrue.simulation.ieee import exact_arithmetic
 from bittrue.simulation.kernel import Kernel, kernel
@@ -32,6 +34,9 @@ from bittrue.simulation.proof import LayerProof, carried, prove, prove_step
 from bittrue.simulation.requantization import finish, quantize_reals
 from bittrue.simulation.sums import multiply_accumulate
 from bittrue.simulation.values import Codes, Result, Value
+
+_LAST_FLOAT64_BIT = 1074
+"""Fraction bits of the smallest float64."""
 
 KERNEL_MODULES = (
     activation,
@@ -60,14 +65,21 @@ Observer = Callable[[Step, Value], None]
 class BatchResult:
     """One batch's results.
 
-    outputs: the network's output as float64 values, (batch, *shape). overflows: per site of an output or accumulator,
-    how many codes lay outside its quantizer's limits after rounding. peaks: per step that no format bounds, the largest
-    absolute code.
+    outputs: the network's output as float64 values, (batch, *shape). judged: the same without any rounding, by which
+    predictions and ties go: `outputs` itself or, where a code has more than 53 bits, Fractions in an array of the dtype
+    object. overflows: per site of an output or accumulator, how many codes lay outside its quantizer's limits after
+    rounding. peaks: per step that no format bounds, the largest absolute code.
     """
 
     outputs: np.ndarray
+    judged: np.ndarray
     overflows: dict[str, int]
     peaks: dict[str, int]
+
+    @property
+    def rounded(self) -> int:
+        """How many outputs are rounded to float64."""
+        return 0 if self.judged is self.outputs else int((self.outputs != self.judged).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,12 +150,12 @@ class Simulator:
                 peaks[step.name] = value.bound
             if observe is not None:
                 observe(step, value)
-        return BatchResult(self._outputs(live), overflows, peaks)
+        return BatchResult(*self._outputs(live), overflows, peaks)
 
     @torch.inference_mode()
     @exact_arithmetic()
     def run_from(self, kept: KeptBatch) -> np.ndarray:
-        """The outputs of this program for a batch that another one has run: only what differs is computed.
+        """The outputs of this program, `judged`, for a batch that another one has run: only what differs is computed.
 
         A step that is the other program's very own and whose inputs came out the same is left out, and so is all that
         depends on it alone.
@@ -151,7 +163,7 @@ class Simulator:
         live = LiveValues(self.program, [self.program.output], kept.values, kept.program.steps)
         for _ in self._computed(kept.x, live, {}):
             pass
-        return self._outputs(live)
+        return self._outputs(live)[1]
 
     @torch.inference_mode()
     @exact_arithmetic()
@@ -196,14 +208,18 @@ class Simulator:
             codes, outside = finish(result, step, may_overwrite=live.may_overwrite(result.tensor, step))
         return codes, _by_site(step, outside, result.inner_overflows)
 
-    def _outputs(self, live: LiveValues) -> np.ndarray:
-        """The network's output in float64, exactly, or rounded to it where a code has more than 53 bits; no zero is
-        negative."""
+    def _outputs(self, live: LiveValues) -> tuple[np.ndarray, np.ndarray]:
+        """The network's output in float64, where no zero is negative, and the same without any rounding."""
         output = self.program.by_name[self.program.output]
+        value = live[output.name]
         try:
-            return live[output.name].reals() + 0.0
+            reals = value.reals() + 0.0
         except CarrierError as error:
             raise CarrierError(f"{_place(output)}: {error}") from None
+        bits = value.fraction_bits
+        if bits is None or (Carrier.FLOAT64.holds(value.bound) and bits <= _LAST_FLOAT64_BIT):
+            return reals, reals
+        return reals, value.integers().astype(object) * Fraction(2) ** -bits
 
     def _in_python(self, step: Step, inputs: tuple[Value, ...]) -> tuple[Value, dict[str, int]]:
         if step.name not in self._wide_kernels:

@@ -49,7 +49,7 @@ class Evaluation:
 
         def compute(batch: Batch) -> Record:
             result = simulator.run(batch.x)
-            return judge(batch, result.outputs, counters(result))
+            return judge(batch, result.judged, counters(result))
 
         return compute
 

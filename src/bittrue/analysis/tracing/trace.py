@@ -86,7 +86,7 @@ class _Run:
     def add(self, kept: KeptBatch, first: int, advance: Callable[[int], None]) -> None:
         """Count one batch, and run it with each site freed."""
         self.judge.begin(kept.x, first, self.stops.add_float)
-        self.judge.add_plan(kept.result.outputs, first)
+        self.judge.add_plan(kept.result.judged, first)
         self.stops.add(kept)
         for name, value in kept.values.items():
             if value.fraction_bits is not None:
@@ -101,7 +101,7 @@ class _Run:
     def _add_freed(self, name: str, kept: KeptBatch, first: int, *, is_same: bool) -> None:
         """Run a batch with one site freed; `is_same`: its numbers pass its quantizer unchanged, and so nothing does."""
         if is_same:
-            self.judge.add(name, kept.result.outputs, first)
+            self.judge.add(name, kept.result.judged, first)
             return
         try:
             self.judge.add(name, Simulator(self._program(name), self.base).run_from(kept), first)

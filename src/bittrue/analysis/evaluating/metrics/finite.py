@@ -7,7 +7,7 @@ from bittrue.errors import BittrueError
 
 
 def require_finite(outputs: NDArray[np.float64], first_image: int) -> None:
-    finite = np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)
+    finite = np.isfinite(outputs.astype(np.float64, copy=False)).reshape(len(outputs), -1).all(axis=1)
     if not finite.all():
         image = first_image + int(finite.argmin())
         raise BittrueError(

@@ -34,7 +34,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
     plan = study_plan(network, 4, overrides=[Override("pool.output", "EXACT")])
     mismatch = FirstMismatch("conv.output", "code", 1, 3, 5, 6)
     exported = tmp_path_factory.mktemp("exports") / "export"
-    wrong = WrongCode("conv.output", 0, 3, (0, 1, 1), 5, 7, 0.625, 0.875)
+    wrong = WrongCode("conv.output", 0, 3, (0, 1, 1), 5, 7, 0.625, 0.875, 8)
     return {
         "Network": network,
         "SiteRange": ranges["conv.output"],

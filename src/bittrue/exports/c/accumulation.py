@@ -46,7 +46,7 @@ class Accumulation:
         draft = self.draft
         if not self.in_order:  # all of the products have one alignment, which waits until the end
             kind = draft.type_for(self.most)
-            draft.line(f"sum += ({kind}){x.text} * ({kind}){w.text};")
+            draft.line(f"sum += {x.to(kind)} * {w.to(kind)};")
             return
         assert self.quantizer is not None
         product = draft.times(draft.times(x, w), alignment)
@@ -64,7 +64,7 @@ class Accumulation:
             products = Number("sum", self.fraction_bits, -self.most, self.most)
             if alignment.text != "1":
                 kind = self.draft.type_for(self.most)
-                aligned = f"sum * ({kind}){alignment.text}"
+                aligned = f"sum * {alignment.to(kind)}"
                 products = self.draft.variable(aligned, self.fraction_bits, -self.most, self.most)
             return requantized(self.draft, self.draft.plus(products, first), self.quantizer)
         assert self.quantizer is not None

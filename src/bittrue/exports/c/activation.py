@@ -42,7 +42,7 @@ def _bounded(draft: Draft, number: Number, code: int, sign: str) -> Number:
     if low == high:
         return Number(literal(low), number.fraction_bits, low, high)
     kind = draft.type_for(low, high)
-    chosen = f"{number.text} {sign} {literal(code)} ? {literal(code)} : ({kind}){number.text}"
+    chosen = f"{number.text} {sign} {literal(code)} ? {literal(code)} : {number.to(kind)}"
     return draft.variable(chosen, number.fraction_bits, low, high)
 
 
@@ -55,7 +55,8 @@ def scale_offset(instruction: ScaleOffset, step: Step, draft: Draft, x: Number, 
         summand = draft.element(step, f"offset{name}", offset, next(places), instruction.offset_fraction_bits)
         return draft.plus(draft.times(x, factor), summand)
 
-    x = draft.variable(x.text, x.fraction_bits, x.low, x.high)
+    if not x.is_variable:
+        x = draft.variable(x.text, x.fraction_bits, x.low, x.high)
     below = instruction.below
     threshold = None if below is None else ceil(below.threshold * Fraction(2) ** x.fraction_bits)
     if below is None or threshold is None or threshold <= x.low:

@@ -31,7 +31,7 @@ def extremum(instruction: Extremum, draft: Draft) -> None:
     def larger(x: Number, y: Number) -> Number:
         low, high = choose(x.low, y.low), choose(x.high, y.high)
         kind = draft.type_for(x.low, x.high, y.low, y.high)
-        chosen = f"({kind}){x.text} {sign} ({kind}){y.text} ? ({kind}){x.text} : ({kind}){y.text}"
+        chosen = f"{x.to(kind)} {sign} {y.to(kind)} ? {x.to(kind)} : {y.to(kind)}"
         return draft.variable(in_type(chosen, kind, low, high), x.fraction_bits, low, high)
 
     with draft.loop("i", draft.size):
@@ -92,5 +92,5 @@ def _negated_below_zero(draft: Draft, number: Number, sign: Number) -> Number:
     low, high = min(number.low, -number.high), max(number.high, -number.low)
     kind = draft.type_for(low, high)
     low = max(low, 0) if number is sign else low
-    chosen = f"{sign.text} < 0 ? -({kind}){number.text} : ({kind}){number.text}"
+    chosen = f"{sign.text} < 0 ? -{number.to(kind)} : {number.to(kind)}"
     return draft.variable(chosen, number.fraction_bits, low, high)

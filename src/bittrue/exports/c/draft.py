@@ -17,6 +17,8 @@ from bittrue.fixed import Rounding
 from bittrue.program import CodeType, Step
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_OWN = re.compile(r"v\d*")
+_LITERAL = re.compile(r"\(?-?\d+\)?")
 _VARIABLE = re.compile(r"\s*const \w+ (v\d*) = ")
 _CHANGED = re.compile(r"(?P<indent>\s*)(?P<type>(?:int|int32_t|int64_t) )?(?P<name>\w+) \+?= (?P<value>.*)")
 
@@ -39,9 +41,20 @@ class Number:
         """32 or 64: the bits of the type that arithmetic on it needs."""
         return width_of(self.low, self.high)
 
+    def to(self, kind: str) -> str:
+        """It in an integer type of C, `int32_t` or `int64_t`: a cast where it isn't known to have that type."""
+        own = _OWN.fullmatch(self.text) or (_LITERAL.fullmatch(self.text) and self.width == 32)
+        known = own is not None and kind == f"int{self.width}_t"
+        return self.text if known else f"({kind}){self.text}"
+
     def cast(self, width: int) -> str:
         """It as an integer of `width` bits."""
-        return f"(int{width}_t){self.text}"
+        return self.to(f"int{width}_t")
+
+    @property
+    def is_variable(self) -> bool:
+        """Whether it is a variable that `Draft.variable` made, in the type that its bounds ask for."""
+        return _OWN.fullmatch(self.text) is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,9 +205,7 @@ class Draft:
         if number.low == number.high == 0:
             return self.zero(fraction_bits)
         low, high = number.low << shift, number.high << shift
-        return self.variable(
-            f"({self.type_for(low, high)}){number.text} * {literal(1 << shift)}", fraction_bits, low, high
-        )
+        return self.variable(f"{number.to(self.type_for(low, high))} * {literal(1 << shift)}", fraction_bits, low, high)
 
     def times(self, x: Number, w: Number) -> Number:
         """x·w, exactly."""
@@ -205,7 +216,7 @@ class Draft:
         if w.low == w.high == 1:
             return Number(x.text, bits, low, high)
         kind = self.type_for(low, high, x.low, x.high, w.low, w.high)
-        return self.variable(in_type(f"({kind}){x.text} * ({kind}){w.text}", kind, low, high), bits, low, high)
+        return self.variable(in_type(f"{x.to(kind)} * {w.to(kind)}", kind, low, high), bits, low, high)
 
     def plus(self, x: Number, y: Number) -> Number:
         """x + y, exactly, at the larger of their fraction bits."""
@@ -215,7 +226,7 @@ class Draft:
             return x
         low, high = x.low + y.low, x.high + y.high
         kind = self.type_for(low, high, x.low, x.high, y.low, y.high)
-        return self.variable(in_type(f"({kind}){x.text} + ({kind}){y.text}", kind, low, high), bits, low, high)
+        return self.variable(in_type(f"{x.to(kind)} + {y.to(kind)}", kind, low, high), bits, low, high)
 
 
 def in_type(text: str, kind: str, low: int, high: int) -> str:

@@ -32,4 +32,4 @@ def _read(draft: Draft, step: Step, role: str, table: np.ndarray, place: str, fr
 
 def _offset(draft: Draft, x: Number) -> str:
     kind = draft.type_for(x.low, x.high, x.high - x.low)
-    return f"({kind}){x.text} - {literal(x.low)}" if x.low else x.text
+    return f"{x.to(kind)} - {literal(x.low)}" if x.low else x.text

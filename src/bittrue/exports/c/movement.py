@@ -38,7 +38,7 @@ def pad(instruction: Pad, draft: Draft) -> None:
         x = draft.code(0, flat(places, shape))
         shift = bits - x.fraction_bits
         low, high = min(x.low << shift, fill), max(x.high << shift, fill)
-        moved = f"({draft.type_for(low, high)}){x.text} * {literal(1 << shift)}"
+        moved = f"{x.to(draft.type_for(low, high))} * {literal(1 << shift)}"
         chosen = f"{' && '.join(inside)} ? {moved} : {literal(fill)}" if inside else moved
         finish(draft, flat(positions, target), draft.variable(chosen, bits, low, high))
 

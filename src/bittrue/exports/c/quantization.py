@@ -98,7 +98,7 @@ def _widened(draft: Draft, number: Number, shift: int, quantizer: Quantizer) -> 
         return draft.variable(f"({kind}){text} * {literal(1 << shift)}", bits, least, most)
     lowest, highest = -(-least >> shift), most >> shift  # the codes whose product stays inside
     below, above = (0, 0) if quantizer.overflow is Overflow.SATURATE_ZERO else (least, most)
-    product = f"({kind}){number.text} * {literal(1 << shift)}" if shift < 63 else "0"
+    product = f"{number.to(kind)} * {literal(1 << shift)}" if shift < 63 else "0"
     x = number.cast(number.width)
     chosen = f"{x} < {literal(lowest)} ? {literal(below)} : {x} > {literal(highest)} ? {literal(above)} : {product}"
     return draft.variable(chosen, bits, least, most)

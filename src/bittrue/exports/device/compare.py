@@ -36,7 +36,9 @@ _LARGEST_DIFFERENCES = 9
 
 @dataclass(frozen=True)
 class WrongCode:
-    """The first wrong code of a site: image, place in its tensor (flat, row-major, and by axis), and both codes."""
+    """The first wrong code of a site: image, place in its tensor (flat, row-major, and by axis), both codes, and the
+    bits of
+    the site's words."""
 
     site: str
     image: int
@@ -46,6 +48,7 @@ class WrongCode:
     got: int
     expected_value: float
     got_value: float
+    word_length: int
 
 
 @dataclass(frozen=True)
@@ -121,9 +124,9 @@ class DeviceComparison(SavedResult):
             sentences.append(
                 f"The first wrong site is {first.site}: image {first.image}, index {first.index} {list(first.place)}."
             )
-            sentences.append(
-                f"Expected {_shown(first.expected, first.expected_value)}, got {_shown(first.got, first.got_value)}."
-            )
+            right = _shown(first.expected, first.expected_value, first.word_length)
+            mistaken = _shown(first.got, first.got_value, first.word_length)
+            sentences.append(f"Expected {right}, got {mistaken}.")
             sentences.append(f"A guess: {self.guess}." if self.guess else "No usual mistake explains it.")
         if self.missing:
             shown = ", ".join(self.missing[:6]) + (", …" if len(self.missing) > 6 else "")
@@ -175,8 +178,10 @@ def _site_from_json(content: Mapping[str, Any]) -> SiteComparison:
     )
 
 
-def _shown(code: int, value: float) -> str:
-    return f"{code} ({'-' if code < 0 else ''}0x{abs(code):x}, the value {value:g})"
+def _shown(code: int, value: float, word_length: int) -> str:
+    """In decimal, as the word's hexadecimal digits, and as the value."""
+    word = code & ((1 << word_length) - 1)
+    return f"{code} (0x{word:0{-(-word_length // 4)}x}, the value {value:g})"
 
 
 def compare_with_folder(
@@ -282,6 +287,7 @@ def _compared(step: Step, path: Path, expected: Codes, got: Codes) -> SiteCompar
         mistaken,
         float(decode(right, bits)),
         float(decode(mistaken, bits)),
+        word_length_of(step),
     )
     frequent = dict(Counter(differences).most_common(_LARGEST_DIFFERENCES))
     return SiteComparison(

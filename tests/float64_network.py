@@ -139,7 +139,7 @@ def _convolution_transposed(operator: ConvolutionTransposed, x: Array) -> Array:
     return y
 
 
-def _windows(operator: MaxPooling | AveragePooling, x: Array) -> Iterator[tuple[tuple[int, ...], Array]]:
+def pooled_windows(operator: MaxPooling | AveragePooling, x: Array) -> Iterator[tuple[tuple[int, ...], Array]]:
     """Each output position, and its window's positions in the input and in the padding that the model states, with NaN
     for padding, (positions in the window, channels)."""
     dilation = operator.dilation or (1,) * len(operator.window)
@@ -161,7 +161,7 @@ def _windows(operator: MaxPooling | AveragePooling, x: Array) -> Iterator[tuple[
 
 
 def _pooled(operator: MaxPooling | AveragePooling, x: Array, reduce: Callable[[Array], Array]) -> Array:
-    found = {position: reduce(window) for position, window in _windows(operator, x)}
+    found = {position: reduce(window) for position, window in pooled_windows(operator, x)}
     return np.array(list(found.values())).reshape(*(np.array(list(found)).max(axis=0) + 1), x.shape[-1])
 
 

@@ -87,7 +87,7 @@ def _steps(lowered: FixedNetwork) -> Iterator[tuple[str, str]]:
         name = type(step.instruction).__name__
         if isinstance(step.instruction, Lookup):
             name += f"({type(step.instruction.function).__name__})"
-        yield step.name.partition(".")[0], name
+        yield step.node, name
 
 
 def _add(found: list[str], name: str) -> None:

@@ -18,6 +18,7 @@ from bittrue.operators import (
     GlobalAveragePooling,
     LayerNormalization,
     ReduceMean,
+    ReduceSum,
     Softmax,
 )
 from bittrue.plan import (
@@ -132,6 +133,10 @@ def plans_of(case: Case) -> Iterator[Planned]:
             options = (AFFINE_EVERY_NODE, QUANTIZED)[(index + place) % 2]
             plan = uniform_plan(network, 8, 4, options=options, overrides=(Override("*.accumulator", spec),))
             yield planned(f"accumulator {name} {options.product}", plan)
+    if case.has(AveragePooling, GlobalAveragePooling, AdaptiveAveragePooling, ReduceMean, ReduceSum):
+        for name, spec in ACCUMULATORS.items():
+            plan = uniform_plan(network, 8, 4, overrides=(Override("*.accumulator", spec),))
+            yield planned(f"accumulator of windows {name}", plan)
     if case.has(Softmax):
         for rounding in (Rounding.NEAREST_EVEN, Rounding.FLOOR, Rounding.NEAREST_AWAY):
             plan = uniform_plan(network, 12, 7, rounding=rounding, options=TABLE)

@@ -17,7 +17,7 @@ from bittrue.errors import PlanError
 from bittrue.fixed import FixedFormat, Overflow, Rounding
 from bittrue.lowering import lower_network
 from bittrue.network import Network, Parameter
-from bittrue.operators import Dense, Input
+from bittrue.operators import AveragePooling, Dense, Input, UpsamplingBilinear
 from bittrue.plan import Override, Plan, plan_from_ranges, study_plan, uniform_plan
 from bittrue.program import MultiplyAccumulate
 from bittrue.simulation.sums.bounds import SumBounds
@@ -101,6 +101,49 @@ def test_the_sums_on_the_data(tmp_path: Path) -> None:
     assert layer.in_order == SumRange(0, -10, 5)  # −4, −10, −6, −5; 5, 5, 3, 5
     assert layer.final == SumRange(0, -5, 5)
     assert (str(layer.in_order), str(layer.final)) == ("ap_fixed<5,5>", "ap_fixed<4,4>")
+
+
+def averaged() -> Network:
+    """Means of three numbers each, of four."""
+    pooling = AveragePooling((3,), (1,), ((0, 0),))
+    return chain("averaged", [("image", Input((4, 1))), ("pool", pooling)])
+
+
+def test_the_sums_of_an_average(tmp_path: Path) -> None:
+    """1 + 1 − 2 and 1 − 2 − 2: 1, 2, 0; 1, −1, −3. Whatever the data, three codes of two bits."""
+    np.savez(tmp_path / "rows.npz", x=np.array([[[1], [1], [-2], [-2]]], np.float32))
+    dataset = load_dataset(str(tmp_path / "rows.npz"))
+    for overrides in ((), (Override("pool.accumulator", "ap_fixed<9,9>"),)):
+        plan = uniform_plan(averaged(), 8, 0, overrides=(Override("image.output", "ap_fixed<2,2>"), *overrides))
+        (layer,) = accumulator_widths(averaged(), plan, dataset).layers
+        assert (layer.node, layer.products, layer.input, layer.weight) == ("pool", 3, "ap_fixed<2,2>", "EXACT")
+        assert layer.any_order == SumRange(0, -6, 3)
+        assert layer.in_order == SumRange(0, -3, 2)
+        assert layer.final == SumRange(0, -3, 0)
+
+
+def test_the_sums_of_a_padded_average_over_three_axes(tmp_path: Path) -> None:
+    """The corner's window holds 1, 2, 4 and 8, the padding nothing."""
+    pooling = AveragePooling((2, 2, 2), (2, 2, 2), ((1, 0), (0, 0), (0, 0)))
+    network = chain("cube", [("image", Input((1, 2, 2, 1))), ("pool", pooling)])
+    np.savez(tmp_path / "cube.npz", x=np.array([1, 2, 4, 8], np.float32).reshape(1, 1, 2, 2, 1))
+    dataset = load_dataset(str(tmp_path / "cube.npz"))
+    plan = uniform_plan(network, 8, 0, overrides=(Override("image.output", "ap_ufixed<4,4>"),))
+    (layer,) = accumulator_widths(network, plan, dataset).layers
+    assert layer.products == 4
+    assert (layer.any_order, layer.in_order, layer.final) == (
+        *(SumRange(0, 0, 60), SumRange(0, 0, 15), SumRange(0, 15, 15)),
+    )
+
+
+@pytest.mark.parametrize("operator", [UpsamplingBilinear((3,), False), UpsamplingBilinear((2,), False)])
+def test_weights_that_no_file_holds(tmp_path: Path, operator: UpsamplingBilinear) -> None:
+    """Thirds have a site, quarters are exact."""
+    network = chain("upsampled", [("image", Input((3, 1))), ("up", operator)])
+    np.savez(tmp_path / "rows.npz", x=np.ones((1, 3, 1), np.float32))
+    dataset = load_dataset(str(tmp_path / "rows.npz"))
+    (layer,) = accumulator_widths(network, uniform_plan(network, 8, 4), dataset).layers
+    assert (layer.node, layer.weight) == ("up", "ap_fixed<8,4>" if operator.factors == (3,) else "EXACT")
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def first_difference(
             if step.site is not None and step.quantizer is not None:
                 overflows[step.site] += expected.overflows
             for role, count in expected.inner_overflows.items():
-                overflows[f"{step.name}.{role}"] += count
+                overflows[step.inner_site(role)] += count
     return None if overflows == result.overflows else f"overflows {result.overflows}, not {dict(overflows)}"
 
 

@@ -1,4 +1,4 @@
-"""How wide the accumulator of each sum of products must be: for these weights whatever the data, and on the data.
+"""How wide the accumulator of each sum must be, of products or over windows: whatever the data, and on the data.
 
 Four widths, each for sums that keep every fraction bit of the products and the bias:
 
@@ -9,7 +9,7 @@ Four widths, each for sums that keep every fraction bit of the products and the 
 - *final*: the final sums on the data; what wraps (AP_WRAP) needs no more, since it may wrap in between.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -28,9 +28,11 @@ from bittrue.fixed import FixedFormat
 from bittrue.fixed.notation import ap_fixed_name
 from bittrue.lowering import lower_by_formats, lower_keeping
 from bittrue.network import Network
+from bittrue.operators.windows import window_counts, window_rows, window_sum
 from bittrue.plan import Guard, Plan, Word
-from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Step
+from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Step, WindowSum
 from bittrue.result import SavedResult
+from bittrue.simulation.carrier import carrier_for
 from bittrue.simulation.simulator import Simulator
 from bittrue.simulation.sums.accumulators import running_sums
 from bittrue.simulation.sums.products import product_sums
@@ -81,8 +83,9 @@ class LayerAccumulator:
     """The accumulator that one layer needs.
 
     input, weight: the formats of the products' factors, as text; the input's is the narrowest that holds whatever the
-    layers before can produce. products: how many a sum has. any_input, any_order: None where no format bounds the
-    input (UNBOUNDED), or nothing does. in_order, final: None where the sums need more than torch's integers hold.
+    layers before can produce, and of a sum over windows the weight is EXACT, being 1. products: how many a sum has.
+    any_input, any_order: None where no format bounds the input (UNBOUNDED), or nothing does. in_order, final: None
+    where the sums need more than torch's integers hold.
     """
 
     node: str
@@ -202,12 +205,13 @@ def accumulator_widths(
     chosen = chosen_images(network, dataset, images)
     lowered = lower_keeping(network, plan)
     program, by_formats = lowered.program, lower_by_formats(lowered)
-    layers = [
-        _Layer(step, program, by_formats, weight_format(network, plan, step.name))
-        for step in program.steps
-        if isinstance(step.instruction, MultiplyAccumulate)
-    ]
-    products = sum(prod(layer.step.type.shape) * layer.products for layer in layers)
+    layers: list[_Layer | _Windows] = []
+    for step in program.steps:
+        if isinstance(step.instruction, MultiplyAccumulate):
+            layers.append(_Layer(step, program, by_formats, weight_format(network, plan, step.node)))
+        elif isinstance(step.instruction, WindowSum) and prod(step.instruction.window) > 1:
+            layers.append(_Windows(step, step.instruction, program, by_formats))
+    products = sum(prod(layer.step.type.shape) * layer.products for layer in layers if isinstance(layer, _Layer))
     ordered_images = min(max(ORDERED_PRODUCTS // max(products, 1), 1), chosen.images)
     work = _Widening(program, layers, ordered_images)
     executor = InProcess(chosen, default_batch_size(network) if batch_size is None else batch_size)
@@ -222,9 +226,10 @@ def accumulator_widths(
 
 
 def weight_format(network: Network, plan: Plan, node: str) -> str:
-    """The format of a layer's weights without its modes, or the word EXACT."""
-    (name,) = (parameter.name for role, parameter in network.by_name[node].operator.parameters() if role == "weight")
-    spec = plan.sites[name]
+    """The format of a layer's weights without its modes, or the word EXACT, as for weights that have no site."""
+    weights = [parameter.name for role, parameter in network.by_name[node].operator.parameters() if role == "weight"]
+    (name,) = weights or [f"{node}.weight"]
+    spec = plan.sites.get(name, Word.EXACT)
     if isinstance(spec, Word):
         return spec.value
     quantizers = spec if isinstance(spec, tuple) else (spec.quantizer if isinstance(spec, Guard) else spec,)
@@ -242,7 +247,7 @@ class _Widening:
     """The work that widens the layers' ranges, in this process; of the first `ordered_images` by the partial sums."""
 
     program: FixedNetwork
-    layers: "list[_Layer]"
+    layers: "Sequence[_Layer | _Windows]"
     ordered_images: int
 
     def prepare(self, plan: Plan) -> Callable[[Batch], None]:
@@ -304,7 +309,7 @@ class _Layer:
             # Final sums are partial sums too, those of the images whose others were left out among them.
             in_order = in_order.widened(final.low, final.high)
         return LayerAccumulator(
-            self.step.name,
+            self.step.node,
             factor,
             self._weight,
             self.products,
@@ -323,3 +328,63 @@ class _Layer:
     def _widened(self, known: SumRange | None, sums: torch.Tensor) -> SumRange:
         low, high = (int(end) for end in torch.aminmax(sums))
         return SumRange(self._sums.fraction_bits, low, high) if known is None else known.widened(low, high)
+
+
+class _Windows:
+    """The sums over windows of one step so far."""
+
+    def __init__(self, step: Step, instruction: WindowSum, program: FixedNetwork, by_formats: FixedNetwork) -> None:
+        self.step = step
+        self._instruction = instruction
+        self._input = program.by_name[step.inputs[0]].type
+        self._allowed = by_formats.by_name[step.inputs[0]].type
+        geometry = (instruction.window, instruction.strides, instruction.padding, instruction.dilation)
+        self.products = int(window_counts(self._input.shape[:-1], *geometry).max())
+        self._in_order: SumRange | None = None
+        self._final: SumRange | None = None
+        self._measurable = True
+
+    def add(self, codes: Value, ordered_images: int) -> None:
+        """Widen the ranges by the sums of a batch of inputs."""
+        self._measurable &= isinstance(codes, Codes)
+        if not self._measurable or not isinstance(codes, Codes):
+            return
+        try:
+            carrier_for(codes.bound * self.products, self.step.name)
+        except CarrierError:
+            self._measurable = False
+            return
+        x, instruction = codes.tensor.to(torch.int64), self._instruction
+        geometry = (instruction.window, instruction.strides, instruction.padding, instruction.dilation)
+        self._final = self._widened(self._final, window_sum(x, *geometry))
+        if ordered_images:
+            self._in_order = self._widened(self._in_order, window_rows(x[:ordered_images], *geometry).cumsum(-1))
+
+    def found(self) -> LayerAccumulator:
+        low, high, bits = self._input.low, self._input.high, self._input.binary_point
+        factor = f"UNBOUNDED with {bits} fraction bits"
+        if low is not None and high is not None:
+            factor = str(SumRange(bits, low, high))
+        in_order, final = (self._in_order, self._final) if self._measurable else (None, None)
+        if in_order is not None and final is not None:
+            in_order = in_order.widened(final.low, final.high)
+        return LayerAccumulator(
+            self.step.node,
+            factor,
+            Word.EXACT.value,
+            self.products,
+            any_input=self._reach(self._allowed),
+            any_order=self._reach(self._input),
+            in_order=in_order,
+            final=final,
+        )
+
+    def _reach(self, inputs: CodeType) -> SumRange | None:
+        """What partial sums in any order can reach for codes of this type; None where nothing bounds them."""
+        if inputs.low is None or inputs.high is None:
+            return None
+        return SumRange(inputs.binary_point, self.products * min(inputs.low, 0), self.products * max(inputs.high, 0))
+
+    def _widened(self, known: SumRange | None, sums: torch.Tensor) -> SumRange:
+        low, high = (int(end) for end in torch.aminmax(sums))
+        return SumRange(self._input.binary_point, low, high) if known is None else known.widened(low, high)

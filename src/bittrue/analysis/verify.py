@@ -219,7 +219,7 @@ class _Comparison:
             if step.site is not None and step.quantizer is not None:
                 overflows[step.site] = expected.overflows
             for role, count in expected.inner_overflows.items():
-                overflows[f"{step.name}.{role}"] = count
+                overflows[step.inner_site(role)] = count
             for name in step.inputs:
                 readers[name] -= 1
                 if not readers[name]:

@@ -101,7 +101,7 @@ def _check_plan(plan: Plan, network: Network) -> None:
             raise unknown_site(name, found)
     check_plan(plan, network)
     for name, site in found.items():
-        if site.role != "output" and site.values is None and plan.sites[name] is not Word.EXACT:
+        if site.role != "output" and site.values is None and plan.sites.get(name, Word.EXACT) is not Word.EXACT:
             raise PlanError(
                 f"site {name}: it lies inside of what Keras computes in one layer, where nothing can be rounded; make "
                 "the plan with exact accumulators, softmax and layer normalization, or use `bittrue simulate`."

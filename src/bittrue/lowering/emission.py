@@ -65,7 +65,7 @@ class LoweringContext:
         if any(self._types[name] != program.by_name[name].type for name in self.node.inputs):
             return False
         for step in program.steps:
-            if step.name.partition(".")[0] == self.node.name:
+            if step.node == self.node.name:
                 self._append(step)
         return True
 
@@ -87,6 +87,11 @@ class LoweringContext:
         if isinstance(spec, Quantizer):
             return spec
         raise PlanError(f"site {self.node.name}.{role}: it needs a format here, not {spec}.")
+
+    def accumulator(self) -> Quantizer | None:
+        """The quantizer of the node's accumulator; None where its sums are exact."""
+        spec = self._plan.sites.get(f"{self.node.name}.accumulator")
+        return spec if isinstance(spec, Quantizer) else None
 
     def part(self, role: str, exact_fraction_bits: int) -> Quantizer:
         """The quantizer of a number inside the node; EXACT keeps all of its `exact_fraction_bits`."""

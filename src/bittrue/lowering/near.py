@@ -35,7 +35,7 @@ def lower_variant(near: Lowered, plan: Plan) -> FixedNetwork:
     Steps whose sites and inputs' types are the same are `near`'s very own objects. Raises what `lower_network` does.
     """
     found = check_plan(plan, near.network)
-    known = _same_sites(near.plan, plan)
+    known = _same_sites(near.plan, plan, found)
     parameters = {name: codes for name, codes in near.parameters.items() if name in known}
     context = LoweringContext(near.network, plan, parameters)
     overflows = near.program.parameter_overflows
@@ -82,11 +82,11 @@ def _retyped(near: Lowered, types: Mapping[str, CodeType]) -> FixedNetwork:
     return replace(near.program, steps=steps)
 
 
-def _same_sites(plan: Plan, other: Plan) -> set[str]:
-    """The sites of which two plans say the same under the same options."""
+def _same_sites(plan: Plan, other: Plan, found: Mapping[str, Site]) -> set[str]:
+    """The sites, of those that are `found`, of which two plans say the same under the same options."""
     if plan.options != other.options:
         return set()
-    return {name for name, spec in other.sites.items() if plan.sites[name] == spec}
+    return {name for name in found if plan.sites.get(name) == other.sites.get(name)}
 
 
 def _sites_of_node(node: Node, found: Mapping[str, Site]) -> list[str]:

@@ -15,7 +15,7 @@ from bittrue.lowering import LoweringContext, bypass, lower
 from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
-from bittrue.operators.pooling import finish_sum
+from bittrue.operators.pooling import finish_sum, window_accumulator_site
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, sites
 from bittrue.program import Bounds
 from bittrue.program.bounds import hull
@@ -55,9 +55,14 @@ def _(operator: Adaptive, shapes: tuple[Shape, ...]) -> Shape:
     return (*operator.output_size, channels)
 
 
-@sites.rule(AdaptiveAveragePooling, AdaptiveMaxPooling)
-def _(operator: Adaptive, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+@sites.rule(AdaptiveMaxPooling)
+def _(operator: AdaptiveMaxPooling, node: Node, options: PlanOptions) -> tuple[Site, ...]:
     return (output_site(node),)
+
+
+@sites.rule(AdaptiveAveragePooling)
+def _(operator: AdaptiveAveragePooling, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+    return (output_site(node), window_accumulator_site(node))
 
 
 @grouping.rule(AdaptiveAveragePooling)

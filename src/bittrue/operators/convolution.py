@@ -8,7 +8,7 @@ import torch
 
 from bittrue import program
 from bittrue.errors import ModelError
-from bittrue.fixed import Quantizer, decode
+from bittrue.fixed import decode
 from bittrue.fixed.arrays import signed_sums
 from bittrue.lowering import LoweringContext, ParameterCodes, bypass, lower
 from bittrue.network import Node, Operator, Parameter, format_shape, shape_of
@@ -251,7 +251,6 @@ def _finish(
     """The node's last step, its sums of products of the step `source` with `weight`."""
     kind = context.type_of(source)
     bias = None if operator.bias is None else context.parameter(operator.bias)
-    accumulator = context.spec("accumulator")
     instruction = program.MultiplyAccumulate(
         weight.codes,
         weight.fraction_bits,
@@ -261,7 +260,7 @@ def _finish(
         padding,
         dilation,
         groups,
-        accumulator if isinstance(accumulator, Quantizer) else None,
+        context.accumulator(),
         context.options.product == "quantized",
     )
     if instruction.accumulator is not None:

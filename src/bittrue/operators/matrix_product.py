@@ -6,7 +6,6 @@ import torch
 
 from bittrue import program
 from bittrue.errors import ModelError
-from bittrue.fixed import Quantizer
 from bittrue.lowering import LoweringContext, bypass, lower
 from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.broadcasting import broadcast_shape, spread
@@ -57,10 +56,11 @@ def _(operator: MatMul) -> FloatFunction:
 @lower.rule(MatMul)
 def _(operator: MatMul, context: LoweringContext) -> None:
     first, second = context.input_types
-    spec = context.spec("accumulator")
-    if isinstance(spec, Quantizer):
-        instruction = program.MultiplyTensors(True, spec, context.options.product == "quantized")
-        context.finish(instruction, context.node.inputs, spec.format.fraction_bits, Bounds.of_quantizer(spec))
+    accumulator = context.accumulator()
+    if accumulator is not None:
+        instruction = program.MultiplyTensors(True, accumulator, context.options.product == "quantized")
+        bounds = Bounds.of_quantizer(accumulator)
+        context.finish(instruction, context.node.inputs, accumulator.format.fraction_bits, bounds)
         return
     bounds = (first.bounds * second.bounds).scaled(first.shape[-1])
     bits = first.binary_point + second.binary_point

@@ -3,18 +3,22 @@
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
+from operator import mul
 
 import numpy as np
 import torch
 
 from bittrue import program
 from bittrue.errors import ModelError
+from bittrue.fixed import Quantizer
 from bittrue.lowering import LoweringContext, bypass, lower
 from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
+from bittrue.operators.movement import row_major
 from bittrue.operators.output_kind import OutputKind, output_kind
 from bittrue.operators.windows import ceiled_padding, window_counts, window_extremum, window_shape, window_sum
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, sites
+from bittrue.program import Bounds
 from bittrue.program.bounds import hull
 from bittrue.shapes import Padding, Shape
 
@@ -98,9 +102,19 @@ def _(operator: Global, shapes: tuple[Shape, ...]) -> Shape:
     return (*(1 for _ in spatial), channels) if operator.keepdims else (channels,)
 
 
-@sites.rule(MaxPooling, GlobalMaxPooling, AveragePooling, GlobalAveragePooling)
+@sites.rule(MaxPooling, GlobalMaxPooling)
 def _(operator: Operator, node: Node, options: PlanOptions) -> tuple[Site, ...]:
     return (output_site(node),)
+
+
+@sites.rule(AveragePooling, GlobalAveragePooling)
+def _(operator: Operator, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+    return (output_site(node), window_accumulator_site(node))
+
+
+def window_accumulator_site(node: Node) -> Site:
+    """The site of what grows while a window is summed; its sums are exact unless a plan says otherwise."""
+    return Site(f"{node.name}.accumulator", node.name, "accumulator", optional=True)
 
 
 @grouping.rule(MaxPooling, GlobalMaxPooling)
@@ -184,8 +198,12 @@ def _whole(spatial: Shape) -> tuple[Shape, Shape, Padding, Shape]:
 
 
 def finish_sum(context: LoweringContext, source: str, instruction: program.WindowSum, counts: np.ndarray) -> None:
-    """The node's last step, a sum over windows; counts: how many numbers of the input each window holds, by position,
-    in the shape of the divisors."""
+    """The node's last step, a sum over windows, divided; counts: how many numbers of the input each window holds, by
+    position, in the shape of the divisors."""
+    accumulator = context.accumulator()
+    if accumulator is not None:
+        source, instruction = _accumulated(context, source, instruction, accumulator)
+        counts = np.ones_like(instruction.divisor)
     kind = context.type_of(source)
     pairs = np.unique(np.stack([counts.ravel(), instruction.divisor.ravel()]), axis=1).T.tolist()
     # A window's sum is its count of numbers, over its divisor, times a number between the input's bounds.
@@ -195,6 +213,38 @@ def finish_sum(context: LoweringContext, source: str, instruction: program.Windo
     dyadic = all(int(divisor).bit_count() == 1 for divisor in divisors)
     bits = kind.binary_point + int(divisors.max()).bit_length() - 1 if dyadic else None
     context.finish(instruction, (source,), bits, bounds)
+
+
+def _accumulated(
+    context: LoweringContext, source: str, instruction: program.WindowSum, accumulator: Quantizer
+) -> tuple[str, program.WindowSum]:
+    """The step that holds the sums of an accumulator, one a position, and the instruction that divides them.
+
+    The sums are those of products with 1 (B6): each window's numbers are laid out in a row, the padding's zeros among
+    them.
+    """
+    kind = context.type_of(source)
+    bounds, shape = kind.bounds, kind.shape
+    if any(map(any, instruction.padding)):
+        bounds = hull([bounds, Bounds.exactly(Fraction(0))])
+        padding = (*instruction.padding, (0, 0))
+        shape = tuple(size + before + after for size, (before, after) in zip(shape, padding, strict=True))
+        source = context.emit(program.Pad(padding), (source,), kind.binary_point, bounds, shape)
+    positions, channels = instruction.divisor.shape, shape[-1]
+    *apart, between_channels = row_major(shape)
+    move = program.Move(
+        (*positions, channels, *instruction.window),
+        (*map(mul, apart, instruction.strides), between_channels, *map(mul, apart, instruction.dilation)),
+    )
+    taps = prod(instruction.window)
+    source = context.emit(move, (source,), kind.binary_point, bounds, (*positions, channels, taps))
+    ones = np.ones((taps, 1), np.int64)
+    total = program.MultiplyAccumulate(ones, (0,), None, 0, (), (), (), 1, accumulator)
+    bits, limits = accumulator.format.fraction_bits, Bounds.of_quantizer(accumulator)
+    source = context.emit(total, (source,), bits, limits, (*positions, channels, 1))
+    source = context.emit(program.Reshape(), (source,), bits, limits, (*positions, channels))
+    each, nothing = (1,) * len(positions), ((0, 0),) * len(positions)
+    return source, program.WindowSum(each, each, nothing, each, instruction.divisor)
 
 
 @bypass.rule(MaxPooling, AveragePooling, GlobalMaxPooling, GlobalAveragePooling)

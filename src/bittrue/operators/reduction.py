@@ -12,7 +12,7 @@ from bittrue.lowering import LoweringContext, bypass, lower
 from bittrue.network import Node, Operator, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.output_kind import OutputKind, output_kind
-from bittrue.operators.pooling import finish_sum
+from bittrue.operators.pooling import finish_sum, window_accumulator_site
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, sites
 from bittrue.shapes import Padding, Shape
 
@@ -57,9 +57,14 @@ def _(operator: Reducing, shapes: tuple[Shape, ...]) -> Shape:
     return tuple(size for axis, size in enumerate(kept) if operator.keepdims or axis not in axes)
 
 
-@sites.rule(ReduceMean, ReduceSum, ReduceMaximum, ReduceMinimum)
-def _(operator: Reducing, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+@sites.rule(ReduceMaximum, ReduceMinimum)
+def _(operator: ReduceMaximum | ReduceMinimum, node: Node, options: PlanOptions) -> tuple[Site, ...]:
     return (output_site(node),)
+
+
+@sites.rule(ReduceMean, ReduceSum)
+def _(operator: ReduceMean | ReduceSum, node: Node, options: PlanOptions) -> tuple[Site, ...]:
+    return (output_site(node), window_accumulator_site(node))
 
 
 @grouping.rule(ReduceMean, ReduceSum)

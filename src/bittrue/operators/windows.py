@@ -160,6 +160,21 @@ def window_sum(
     return _by_axis(_padded(x, padding, 0), window, strides, dilation, torch.add)
 
 
+def window_rows(
+    x: torch.Tensor,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: Padding,
+    dilation: tuple[int, ...],
+) -> torch.Tensor:
+    """The numbers of each window of a channels-last tensor in a row, row-major over the window, with 0 in the padding:
+    (batch, *positions, channels, taps)."""
+    x = _padded(x, padding, 0)
+    for axis, (reach, stride, step) in enumerate(zip(window, strides, dilation, strict=True), start=1):
+        x = x.unfold(axis, step * (reach - 1) + 1, stride)[..., ::step]
+    return x.flatten(len(window) + 2)
+
+
 def _padded(x: torch.Tensor, padding: Padding, value: float) -> torch.Tensor:
     for axis, (before, after) in enumerate(padding, start=1):
         if before or after:

@@ -124,6 +124,8 @@ def build_plan(
     chosen = _overridden(found, overrides)
     plan: dict[str, Spec] = {}
     for name, site in found.items():
+        if site.optional and name not in chosen:
+            continue
         own = _recipe_spec(network, options, site, choose, inner, plan)
         if name in chosen:
             own_quantizer = choose(site) if own is Word.EXACT and site.role != "accumulator" else own

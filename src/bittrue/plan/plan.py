@@ -125,6 +125,8 @@ def check_plan(plan: Plan, network: Network) -> dict[str, Site]:
             raise unknown_site(name, found)
     for name, site in found.items():
         if name not in plan.sites:
+            if site.optional:
+                continue
             raise PlanError(f"the plan says nothing of the site {name}; make it again with `bittrue plan`.")
         check_spec(site, plan.sites[name])
     return found

@@ -22,6 +22,7 @@ class Site:
     where they are computed, like a batch norm's scale); None for data. channels: the output channels of a weight,
     which may each have a binary point of their own; None elsewhere. finite: whether the number always has a finite
     code, so that EXACT is allowed. bounds: what the number can't exceed whatever the data (a softmax: 0 to 1).
+    optional: a plan may leave it out, and it is then EXACT.
     span_of: a site whose largest minus smallest value bounds this one. measure: for a number inside a node, what it is
     in the float network, from the node's input (a tensor, batch axis first).
     """
@@ -32,6 +33,7 @@ class Site:
     values: np.ndarray | None = None
     channels: int | None = None
     finite: bool = True
+    optional: bool = False
     bounds: tuple[float, float] | None = None
     span_of: str | None = None
     measure: Callable[[Any], Any] | None = None

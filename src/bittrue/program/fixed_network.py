@@ -78,6 +78,15 @@ class Step:
     guard: bool = False
 
     @property
+    def node(self) -> str:
+        """The node whose step it is."""
+        return self.name.partition(".")[0]
+
+    def inner_site(self, role: str) -> str:
+        """The site of a quantizer inside the instruction."""
+        return f"{self.node}.{role}"
+
+    @property
     def is_dyadic(self) -> bool:
         """Whether the exact result has a code, which the quantizer shifts; else it is rounded as it is computed."""
         return self.exact.fraction_bits is not None

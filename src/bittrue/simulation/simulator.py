@@ -288,5 +288,5 @@ def _place(step: Step) -> str:
 
 def _by_site(step: Step, outside: int, inner: Mapping[str, int]) -> dict[str, int]:
     """The overflows of a step's quantizer and of those inside its instruction."""
-    counts = {f"{step.name}.{role}": count for role, count in inner.items()}
+    counts = {step.inner_site(role): count for role, count in inner.items()}
     return counts if step.site is None or step.quantizer is None else counts | {step.site: outside}

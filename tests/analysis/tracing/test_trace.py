@@ -24,8 +24,8 @@ from bittrue.errors import BittrueError
 from bittrue.files import dump_json
 from bittrue.fixed import Overflow, Rounding, decode, overflows, round_to_code
 from bittrue.lowering import lower_keeping, lower_network, lower_variant
-from bittrue.network import Network, Parameter
-from bittrue.operators import BatchNormalization, Dense, Input, ReLU
+from bittrue.network import Network, NetworkBuilder, Parameter
+from bittrue.operators import AveragePooling, BatchNormalization, Dense, Flatten, Input, MatMul, ReLU
 from bittrue.plan import Override, Plan, PlanOptions, Word, plan_from_ranges, sites_of, study_plan, uniform_plan
 from bittrue.program import Quantize
 from bittrue.simulation import live_values
@@ -384,6 +384,31 @@ def test_an_accumulator_that_wraps_at_the_end(tmp_path: Path) -> None:
     assert (event.index, event.product, event.exact, event.became) == ((1,), None, "11/4", "-5/4")
     assert found.ranking[0] == "last.accumulator"
     assert found.plan_correct == 0
+
+
+def test_an_average_that_wraps_inside(tmp_path: Path) -> None:
+    """3 + 3 is −2 in four bits, and so the mean of two threes −1."""
+    layers: Layers = [("image", Input((2, 2))), ("pool", AveragePooling((2,), (1,), ((0, 0),))), ("flat", Flatten())]
+    network = chain("averaged", layers)
+    np.savez(tmp_path / "rows.npz", x=np.tile(np.array([[3, 1], [3, 1]], np.float32), (4, 1, 1)), y=np.zeros(4))
+    plan = uniform_plan(network, 12, 6, overrides=[Override("pool.accumulator", "ap_fixed<5,3>")])
+    found = trace(network, plan, load_dataset(str(tmp_path / "rows.npz")))
+    site = found.site("pool.accumulator")
+    assert (site.overflowed, found.plan_correct) == (4, 0)
+    assert found.ranking[0] == "pool.accumulator"
+
+
+def test_a_matrix_product_whose_accumulator_overflows(tmp_path: Path) -> None:
+    """Its numbers aren't gone through one by one; how many overflowed is known."""
+    builder = NetworkBuilder("product")
+    image = builder.add("image", Input((2, 2)))
+    network = builder.finish(builder.add("flat", Flatten(), builder.add("product", MatMul(), image, image)))
+    np.savez(tmp_path / "rows.npz", x=np.full((3, 2, 2), 2, np.float32), y=np.zeros(3))
+    plan = uniform_plan(network, 12, 6, overrides=[Override("product.accumulator", "ap_fixed<20,3>")])
+    dataset = load_dataset(str(tmp_path / "rows.npz"))
+    site = trace(network, plan, dataset).site("product.accumulator")
+    assert site.overflowed == simulate(network, plan, dataset).overflows["product.accumulator"] == 12
+    assert site.altered is None
 
 
 def test_two_faults_that_must_be_put_right_together(tmp_path: Path) -> None:

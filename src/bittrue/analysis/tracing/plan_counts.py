@@ -74,10 +74,9 @@ class PlanCounts:
             altered[name] = self._counts[name].add(exact, rounded, first_image)
         for name, site in self._sites.items():
             if site.role == "accumulator":
-                self._add_accumulator(name, self._lowered.program.by_name[site.node], kept, first_image)
-            elif site.values is None and name not in altered and name in kept.result.overflows:
-                self._inner[name] = self._inner.get(name, 0) + kept.result.overflows[name]
-                self._uncounted.add(name)
+                self._add_accumulator(name, site.node, kept, first_image)
+            elif site.values is None and name not in altered:
+                self._add_overflows_alone(name, kept)
         return altered
 
     def result(self, bounded: FixedNetwork) -> list[SiteTrace]:
@@ -94,10 +93,23 @@ class PlanCounts:
             piece = rows[start : start + at_a_time]
             counts.add(Exact(piece.astype(np.float64), None), quantize_array(piece, unlimited)[0], start)
 
-    def _add_accumulator(self, site: str, step: Step, kept: KeptBatch, first_image: int) -> None:
-        instruction = step.instruction
-        if not isinstance(instruction, MultiplyAccumulate) or instruction.accumulator is None:
-            return  # FLOAT has a part in the node
+    def _add_overflows_alone(self, site: str, kept: KeptBatch) -> None:
+        """Of a number inside an instruction, which isn't gone through; none where FLOAT has a part in the node."""
+        if site in kept.result.overflows:
+            self._inner[site] = self._inner.get(site, 0) + kept.result.overflows[site]
+            self._uncounted.add(site)
+
+    def _add_accumulator(self, site: str, node: str, kept: KeptBatch, first_image: int) -> None:
+        found = [
+            (step, step.instruction, step.instruction.accumulator)
+            for step in self._lowered.program.steps
+            if step.node == node
+            if isinstance(step.instruction, MultiplyAccumulate) and step.instruction.accumulator is not None
+        ]
+        if not found:
+            self._add_overflows_alone(site, kept)
+            return
+        [(step, instruction, accumulator)] = found
         codes, counts = kept.values[step.inputs[0]], self._counts[site]
         try:
             if not isinstance(codes, Codes) or site in self._uncounted:
@@ -105,7 +117,7 @@ class PlanCounts:
             if site not in self._sums:
                 self._sums[site] = product_sums(instruction, step, self._lowered.program.by_name[step.inputs[0]].type)
             with torch.inference_mode():
-                for moment in quantizations(self._sums[site], instruction.accumulator, codes):
+                for moment in quantizations(self._sums[site], accumulator, codes):
                     exact = Exact(moment.exact.numpy(), moment.fraction_bits)
                     counts.add(exact, moment.rounded.numpy(), first_image + moment.first_image, moment.product)
         except CarrierError:

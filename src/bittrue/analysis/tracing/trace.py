@@ -70,7 +70,8 @@ class _Run:
         self.network, self.plan, self.images = network, plan, images
         self.prefixes = Prefixes(network, plan, images, batch_size)
         self.lowered, self.base = self.prefixes.lowered, self.prefixes.base
-        self.sites: Mapping[str, Site] = sites_of(network, plan.options)
+        found = sites_of(network, plan.options)
+        self.sites: Mapping[str, Site] = {name: site for name, site in found.items() if name in plan.sites}
         self.counts = PlanCounts(self.lowered, self.base, self.sites)
         self.judge = Judge(network, images)
         self.stops = Stops(self.lowered.program)

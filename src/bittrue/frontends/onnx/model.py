@@ -66,11 +66,9 @@ def from_onnx_with_plan(source: "str | os.PathLike[str] | ModelProto | Any") -> 
             "`bittrue plan MODEL --word-length W`."
         )
     options = PlanOptions(batch_norm="raw", rounding_points="every-node")
-    return network, Plan(
-        network.hash,
-        options,
-        {name: formats.get(name, _unrounded(site)) for name, site in sites_of(network, options).items()},
-    )
+    stated = {name: site for name, site in sites_of(network, options).items() if not site.optional}
+    specs = {name: formats.get(name, _unrounded(site)) for name, site in stated.items()}
+    return network, Plan(network.hash, options, specs)
 
 
 def _unrounded(site: Site) -> Word:

@@ -39,6 +39,12 @@ CHANGED: dict[str, tuple[int, tuple[int | str, ...], list[Step], str]] = {
     "split by attribute": (
         *(11, ROW, [step("Split", "x", axis=1, split=[3, 4], outputs=2, name="s"), step("Relu", "s_2")], "Slice ReLU"),
     ),
+    "group norm": (
+        21,
+        ("n", 4, 5, 6),
+        [step("GroupNormalization", "last", positive(4), random(4), num_groups=2)],
+        "Reshape Transpose Reshape LayerNormalization ScaleOffset Reshape Transpose Reshape",
+    ),
     "batch norm": (
         *(9, IMAGE, [step("BatchNormalization", "last", positive(3), random(3), random(3), positive(3))]),
         "BatchNormalization",

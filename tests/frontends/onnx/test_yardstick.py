@@ -448,6 +448,16 @@ CASES: dict[str, tuple[tuple[int | str, ...], list[Step], str | None]] = {
         [conv(), step("Gather", "last", integers(0, 2, 1, 3), axis=1)],
         "Convolution Take Transpose",
     ),
+    "instance norm": (
+        IMAGE,
+        [conv(), step("InstanceNormalization", "last", positive(4), random(4), epsilon=0.125), step("Relu", "last")],
+        None,
+    ),
+    "instance norm of steps": (SEQUENCE, [step("InstanceNormalization", "last", positive(4), random(4))], None),
+    **{
+        name: (SEQUENCE, [step(name, "last", axes=[2], keepdims=keeps)], None)
+        for name, keeps in {"ReduceL1": 0, "ReduceL2": 1, "ReduceSumSquare": 0}.items()
+    },
     "products of values": (
         SEQUENCE,
         [step("Transpose", "x", perm=[0, 2, 1], name="t"), step("MatMul", "x", "t"), step("Softmax", "last")],

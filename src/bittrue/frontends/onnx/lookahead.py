@@ -5,7 +5,8 @@ say it, and those that keep the axes of what they read pass it on.
 """
 
 from bittrue.frontends.onnx.axes import Axes
-from bittrue.frontends.onnx.conversion import Constant, Conversion, NodeUse
+from bittrue.frontends.onnx.conversion import Constant, Conversion, NodeUse, Tensor
+from bittrue.frontends.onnx.node import OnnxNode
 
 MAXIMUM_LOOK_AHEAD = 100
 
@@ -41,6 +42,10 @@ def is_image(conversion: Conversion, rank: int) -> bool:
     while name != conversion.graph.input.name:
         node = conversion.makers.get(name)
         axes = Axes.OWN if node is None else conversion.axes(node)
+        before = None if node is None else _reshaped_and_back(conversion, node)
+        if before is not None:
+            name = before
+            continue
         if node is None or not axes & (Axes.KEPT | Axes.CHANNELS_FIRST):
             return False
         if Axes.CHANNELS_FIRST in axes:
@@ -51,6 +56,22 @@ def is_image(conversion: Conversion, rank: int) -> bool:
             if source in conversion.values and not isinstance(conversion.value(source), Constant)
         )
     return input_order(conversion, len(conversion.graph.input.shape))[-1] == 1
+
+
+def _reshaped_and_back(conversion: Conversion, node: OnnxNode) -> str | None:
+    """The value whose shape a Reshape gives back to what was made of it in another one, as exporters write a group
+    normalization; None where the node is no such Reshape."""
+    chain = [node]
+    for _ in range(2):
+        maker = conversion.makers.get(chain[-1].inputs[0]) if chain[-1].inputs else None
+        if maker is None:
+            return None
+        chain.append(maker)
+    last, inner, first = chain
+    values = [conversion.values.get(name) for name in (first.inputs[0] if first.inputs else "", last.outputs[0])]
+    shapes = [value.shape for value in values if isinstance(value, Tensor)]
+    back = last.op_type == first.op_type == "Reshape" and Axes.CHANNELS_FIRST in conversion.axes(inner)
+    return first.inputs[0] if back and len(shapes) == 2 and shapes[0] == shapes[1] else None
 
 
 def feeds_an_image(use: NodeUse, is_image: bool = True) -> bool:

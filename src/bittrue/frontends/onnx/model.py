@@ -24,7 +24,8 @@ from bittrue.frontends.onnx.lookahead import input_order, is_image
 from bittrue.frontends.onnx.names import wanted_names
 from bittrue.frontends.onnx.node import OnnxNode, check_node
 from bittrue.frontends.onnx.rows import OnnxOperator
-from bittrue.frontends.onnx.rules.operators import OPERATORS, axes_of, operator_of
+from bittrue.frontends.onnx.rules.advice import ADVICE, OTHERWISE
+from bittrue.frontends.onnx.rules.operators import axes_of, operator_of
 from bittrue.network import Network, check_parameters
 from bittrue.operators import Input
 from bittrue.plan import Plan, PlanOptions, Site, Spec, Word, sites_of
@@ -142,8 +143,8 @@ def _converted(use: NodeUse, row: OnnxOperator) -> tuple[Value, ...]:
 
 def _unknown(node: OnnxNode) -> ModelError:
     domain = f" of the domain {node.domain}" if node.domain else ""
-    known = ", ".join(sorted(OPERATORS))
-    return ModelError(f"the operator {node.op_type}{domain} is not supported: use one of {known}")
+    advice = OTHERWISE if node.domain else ADVICE.get(node.op_type, OTHERWISE)
+    return ModelError(f"the operator {node.op_type}{domain} is not supported: {advice}")
 
 
 def _add_input(conversion: Conversion) -> None:

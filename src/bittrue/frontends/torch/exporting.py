@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from onnx import ModelProto
 from onnx.defs import OpSchema
+from onnxscript import opset18
 from onnxscript.values import Op, Opset
 
 from bittrue.errors import ModelError
@@ -56,7 +57,12 @@ def _translations() -> dict[Any, Any]:
         values = max_pool(x, output_size=list(output_size))
         return values, values  # the second are the maxima's places, which nothing may read
 
+    def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
+        """Beyond the threshold PyTorch returns x, from which this differs by less than float32's rounding."""
+        return opset18.Softplus(x) if beta == 1 else opset18.Div(opset18.Softplus(opset18.Mul(x, beta)), beta)
+
     return {
+        aten.softplus.default: softplus,
         aten.adaptive_avg_pool1d.default: average,
         aten.adaptive_avg_pool2d.default: average,
         aten.adaptive_max_pool1d.default: maximum,

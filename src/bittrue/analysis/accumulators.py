@@ -208,7 +208,7 @@ def accumulator_widths(
     layers: list[_Layer | _Windows] = []
     for step in program.steps:
         if isinstance(step.instruction, MultiplyAccumulate):
-            layers.append(_Layer(step, program, by_formats, weight_format(network, plan, step.node)))
+            layers.append(_Layer(step, step.instruction, program, by_formats, weight_format(network, plan, step.node)))
         elif isinstance(step.instruction, WindowSum) and prod(step.instruction.window) > 1:
             layers.append(_Windows(step, step.instruction, program, by_formats))
     products = sum(prod(layer.step.type.shape) * layer.products for layer in layers if isinstance(layer, _Layer))
@@ -269,16 +269,22 @@ class _Widening:
 class _Layer:
     """The sums of one step so far."""
 
-    def __init__(self, step: Step, program: FixedNetwork, by_formats: FixedNetwork, weight: str) -> None:
-        assert isinstance(step.instruction, MultiplyAccumulate)
+    def __init__(
+        self,
+        step: Step,
+        instruction: MultiplyAccumulate,
+        program: FixedNetwork,
+        by_formats: FixedNetwork,
+        weight: str,
+    ) -> None:
         self.step = step
         self._weight = weight
         self._input: CodeType = program.by_name[step.inputs[0]].type
         self._allowed: CodeType = by_formats.by_name[step.inputs[0]].type
-        self._sums = product_sums(step.instruction, step, self._input)
+        self._sums = product_sums(instruction, step, self._input)
         self._in_order: SumRange | None = None
         self._final: SumRange | None = None
-        self._measurable = not holds_wide_codes(step.instruction)
+        self._measurable = not holds_wide_codes(instruction)
 
     @cached_property
     def products(self) -> int:

@@ -77,6 +77,5 @@ def ranges(
 
 def print_accumulators(widths: "AccumulatorWidths", formats: str) -> None:
     """The accumulators, under a title that says for which formats."""
-    table, *sentences = widths.view()
-    assert isinstance(table, Table)
-    print_view((replace(table, title=f"Accumulators for {formats}"), *sentences))
+    title = f"Accumulators for {formats}"
+    print_view(tuple(replace(part, title=title) if isinstance(part, Table) else part for part in widths.view()))

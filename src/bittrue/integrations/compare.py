@@ -205,9 +205,8 @@ class _Tally:
     """Differences of one node, batch by batch."""
 
     def __init__(self, step: Step) -> None:
-        assert step.quantizer is not None
         self._node = step.name
-        self._fraction_bits = step.quantizer.format.fraction_bits
+        self._fraction_bits = step.rounds_with.format.fraction_bits
         self._values = self._differing = self._images = 0
         self._largest = 0.0
 

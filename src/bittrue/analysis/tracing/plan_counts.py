@@ -190,14 +190,12 @@ class _Unrounded:
 
     def numbers(self, kept: KeptBatch) -> tuple[Exact, np.ndarray]:
         """(the numbers before the quantizer, their rounded codes before the overflow mode)."""
-        step, quantizer = self._step, self._step.quantizer
-        assert quantizer is not None
+        step, quantizer = self._step, self._step.rounds_with
         if isinstance(step.instruction, Quantize):
             return _of_reals(kept.x.astype(np.float64), quantizer)
         if step.is_dyadic:
             exact = self._variant("exact", replace(step, quantizer=None, type=step.exact), kept)
-            bits = step.exact.fraction_bits
-            assert bits is not None
+            bits = step.exact.binary_point
             codes = exact.integers()
             return Exact(codes, bits), _shifted(codes, bits - quantizer.format.fraction_bits, quantizer, exact.bound)
         if isinstance(step.instruction, Bypass):

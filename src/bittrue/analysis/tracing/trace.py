@@ -24,7 +24,7 @@ from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
 from bittrue.lowering import lower_seen, lower_variant
 from bittrue.network import Network
 from bittrue.plan import Plan, Site, Spec, sites_of
-from bittrue.program import FixedNetwork, MultiplyAccumulate
+from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Step
 from bittrue.simulation.carrier import Carrier
 from bittrue.simulation.simulator import KeptBatch, Simulator
 from bittrue.simulation.sums.bounds import SumBounds
@@ -122,22 +122,20 @@ class _Run:
         program = lower_variant(self.lowered, free(self.plan, {name: self.specs[name] for name in names}))
         for step in program.steps:
             if isinstance(step.instruction, MultiplyAccumulate) and self.lowered.program.by_name.get(step.name) != step:
-                self._check_speed(program, step.name)
+                self._check_speed(step, step.instruction, program.by_name[step.inputs[0]].type)
         return program
 
-    def _check_speed(self, program: FixedNetwork, name: str) -> None:
-        step = program.by_name[name]
-        instruction, kind = step.instruction, program.by_name[step.inputs[0]].type
-        assert isinstance(instruction, MultiplyAccumulate)
+    def _check_speed(self, step: Step, instruction: MultiplyAccumulate, kind: CodeType) -> None:
+        """Raise CarrierError where the sums of a step, on an input of this type, would take too long."""
         products = prod(step.type.shape) * prod(instruction.weight.shape[:-1])
         if products < SLOW_PRODUCTS or kind.fraction_bits is None:
             return
         known = self.lowered.program.by_name[step.inputs[0]].type.fraction_bits
         largest = max(map(abs, self._seen[step.inputs[0]])) << max(kind.fraction_bits - (known or 0), 0)
-        bound = SumBounds(instruction, kind.fraction_bits, name).bound(largest)
+        bound = SumBounds(instruction, kind.fraction_bits, step.name).bound(largest)
         if bound >> Carrier.FLOAT64.bits:
             raise CarrierError(
-                f"the sums of {name} would need {bound.bit_length() + 1} bits, which is too slow on a layer of "
+                f"the sums of {step.name} would need {bound.bit_length() + 1} bits, which is too slow on a layer of "
                 f"{products:,} products"
             )
 

@@ -19,7 +19,7 @@ def test_a_metric_is_found_by_its_name(name: str) -> None:
 
 
 def test_an_unknown_one_is_refused() -> None:
-    with pytest.raises(BittrueError, match=r"no metric 'f1': choose one of accuracy, binary, mse, sqnr\."):
+    with pytest.raises(BittrueError, match=rf"no metric 'f1': choose one of {', '.join(NAMES)}\."):
         metric_named("f1")
 
 

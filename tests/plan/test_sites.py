@@ -44,7 +44,7 @@ NORM_TABLE = PlanOptions(layer_norm="table")
             NORM_TABLE,
             "image.output node.output node.mean node.difference node.variance node.reciprocal_root",
         ),
-        ("global-average", AFFINE, "image.output node.output"),
+        ("global-average", AFFINE, "image.output node.output node.accumulator"),
         (
             "shared",
             AFFINE,

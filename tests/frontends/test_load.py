@@ -37,6 +37,22 @@ def test_other_files(source: str | Path) -> None:
         load(source)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("model.tflite", "TensorFlow Lite, SavedModel folder"),
+        ("x.npy", "no model, --data"),
+        ("test.CSV", "no model, --data"),
+        ("saved_model.pb", "give the folder"),
+    ],
+)
+def test_files_that_are_something_else(name: str, words: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        load(name)
+    assert all(word in str(caught.value) for word in (name, *words.split(", ")))
+    assert len(str(caught.value).split()) <= 40
+
+
 def test_checkpoints_of_tensorflow(tmp_path: Path) -> None:
     (tmp_path / "Weights.index").touch()
     for name in ("Weights", "Weights.index"):

@@ -128,6 +128,18 @@ FILES: tuple[FileDoor | ClosedDoor, ...] = (
         Reader("tensorflow.saved_model", "from_saved_model"),
     ),
     ClosedDoor(
+        _ends_in(".tflite"),
+        "is a TensorFlow Lite model, whose integers don't say the formats: give the .keras, .h5 or .onnx file or the "
+        "SavedModel folder that it was made from.",
+    ),
+    ClosedDoor(
+        _ends_in(".npy", ".npz", ".csv", ".parquet"),
+        "holds data, no model: give the model first, and data as --data.",
+    ),
+    ClosedDoor(
+        _ends_in(".pb"), "is a part of a SavedModel: give the folder that holds saved_model.pb and its variables."
+    ),
+    ClosedDoor(
         _is_checkpoint,
         "is a TensorFlow checkpoint, which holds weights but no model: give file.py:function for the function that "
         "builds the model, with this as its weights.",

@@ -177,9 +177,12 @@ def registered_class(description: dict[str, Any]) -> None:
     [
         (
             function("TFOpLambda"),
-            r"layer 'tf\.math\.multiply' \(TFOpLambda\): 'math\.multiply' is called between layers",
+            r"layer 'tf\.math\.multiply' \(TFOpLambda\): 'math\.multiply' between layers is read from SavedModels",
         ),
-        (function("TensorFlowOpLayer"), r"TensorFlowOpLayer\).*put a layer of keras\.layers in its place"),
+        (
+            function("TensorFlowOpLayer"),
+            r"TensorFlowOpLayer\).*give the folder that model\.save\('folder'\) writes in TensorFlow",
+        ),
         (call_with_mask, "layer conv is called with training=True"),
         (no_list, "a tensor's origin is"),
         (python_activation, "layer conv.*the activation '<lambda>' is not supported"),

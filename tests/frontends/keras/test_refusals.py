@@ -25,6 +25,7 @@ def refusal(model: keras.Model | Path) -> str:
     assert sentence.endswith(".")
     assert not re.search(r"[.!?] [A-Z]", sentence), "one sentence"
     assert "\n" not in sentence
+    assert len(sentence.split()) <= 42, "40 words, and the model's name"
     return sentence
 
 
@@ -182,6 +183,31 @@ def test_refused(build: Callable[[], keras.Model], words: list[str], tmp_path: P
         assert all(word in sentence for word in ["refused.keras", *words]), sentence
 
 
+@pytest.mark.parametrize(
+    ("module", "class_name", "words"),
+    [
+        ("qkeras.qlayers", "QDense", "QKeras's, qonnx.converters.from_keras, --from-model"),
+        ("keras.layers", "QConv2D", "QKeras's, keras.layers with these weights"),
+        ("hgq.layers.core.dense", "QDense", "HGQ's, QONNX, --from-model"),
+        ("keras.layers", "FixedPointQuantizer", "HGQ's, QONNX"),
+        ("keras.layers", "HDense", "HGQ's, QONNX"),
+        ("tensorflow_model_optimization.sparsity", "PruneLowMagnitude", "tfmot's, strip_pruning(model)"),
+        ("tensorflow_model_optimization.clustering", "ClusterWeights", "tfmot's, strip_clustering(model)"),
+        ("tensorflow_model_optimization.quantization", "QuantizeWrapperV2", "tfmot's, the float model"),
+        ("tensorflow_model_optimization.quantization", "QuantizeLayer", "tfmot's, the float model"),
+        ("keras.layers", "HashedCrossing", "keras.layers, SavedModel, model.export"),
+        ("keras.layers", "CenterCrop", "keras.layers, SavedModel, model.export"),
+        ("author.layers", "Swirl", "keras.layers, SavedModel, model.export"),
+    ],
+)
+def test_layers_of_other_packages(module: str, class_name: str, words: str, saved: Path) -> None:
+    def change(config: dict[str, Any]) -> None:
+        config["config"]["layers"][1].update(module=module, class_name=class_name, registered_name=None)
+
+    sentence = refusal(rewritten(saved, change))
+    assert all(word in sentence for word in ("layer conv", class_name, *words.split(", "))), sentence
+
+
 @pytest.mark.filterwarnings("ignore:Layer InputLayer does not have a `quantize` method")
 def test_quantized_weights() -> None:
     model = sequential(layers.Dense(3, name="d"), shape=(12,))()
@@ -265,7 +291,7 @@ CHANGES: list[tuple[Callable[[dict[str, Any]], None], list[str]]] = [
     (lambda config: config.update(config=None), ["configuration is damaged"]),
     (lambda config: config.update(module="numpy"), ["Python code"]),
     (lambda config: config["config"]["layers"][1].update(registered_name="mine>Conv2D"), ["conv", "not supported"]),
-    (lambda config: config["config"]["layers"][1].update(module="os"), ["conv", "from os", "not supported"]),
+    (lambda config: config["config"]["layers"][1].update(module="os"), ["conv", "keras.layers", "not supported"]),
 ]
 
 

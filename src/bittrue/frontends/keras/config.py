@@ -129,6 +129,7 @@ class KerasLayer:
     """A layer, or an operation of `keras.ops`, as its configuration describes it.
 
     stored_name: the name of its group in a weights file: the class's name, numbered among the model's layers.
+    origin: the module or the package that the file names, for an error's sentence alone.
     """
 
     name: str
@@ -137,6 +138,7 @@ class KerasLayer:
     settings: Settings
     calls: Calls
     stored_name: str
+    origin: str = ""
 
     @property
     def is_operation(self) -> bool:
@@ -216,6 +218,7 @@ def _read_layers(descriptions: list[Mapping[str, object]], calls: list[Calls]) -
             settings=Settings(_mapping(f"layer {name}'s config", description.get("config"))),
             calls=layer_calls,
             stored_name=f"{stored_name}_{count}" if count else stored_name,
+            origin=module if isinstance(module, str) else str(registered).partition(">")[0],
         )
 
 

@@ -19,6 +19,7 @@ from bittrue.frontends.keras.config import (
     read_model,
     shown,
 )
+from bittrue.frontends.keras.foreign import remedy
 from bittrue.frontends.keras.layers import LAYERS, activation
 from bittrue.frontends.keras.operations import OPERATIONS
 from bittrue.frontends.keras.use import COUNTER, Chain, Graph, LayerKind, LayerUse, Outputs, Unsupported
@@ -196,8 +197,8 @@ def _operation_kind(layer: KerasLayer, sources: int) -> LayerKind:
     """The row of an operation of `keras.ops`, whose constants are in its arguments. Raises: ModelError for another."""
     if layer.class_name not in OPERATIONS:
         raise ModelError(
-            f"the operation {layer.class_name} of keras.ops is not supported: use keras.layers, or keras.ops' "
-            f"{', '.join(OPERATIONS)}"
+            f"the operation {layer.class_name} of keras.ops is not supported: compute it with keras.layers or with "
+            "other operations"
         )
     if sources == 0:
         raise ModelError("it reads no tensor: save the model in Keras again")
@@ -217,11 +218,7 @@ def _layer_kind(layer: KerasLayer, sources: int) -> LayerKind:
     if isinstance(kind, Unsupported):
         raise ModelError(f"the class {layer.class_name} is not supported: {kind.remedy}")
     if kind is None:
-        origin = "" if is_from_keras(layer.module) else f" from {layer.module or 'the model itself'}"
-        supported = ", ".join(name for name, found in LAYERS.items() if isinstance(found, LayerKind))
-        raise ModelError(
-            f"the class {layer.class_name}{origin} is not supported: build the model from keras.layers' {supported}"
-        )
+        raise ModelError(f"the class {layer.class_name} is not supported: {remedy(layer.origin, layer.class_name)}")
     if layer.settings.values.get("data_format") == "channels_first":
         raise ModelError(
             "data_format='channels_first' is not supported: build the model with data_format='channels_last' and copy "

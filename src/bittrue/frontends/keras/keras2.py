@@ -96,8 +96,8 @@ def _refuse_function(class_name: str, config: object) -> None:
     config = config if isinstance(config, dict) else {}
     function = config.get("function", "a TensorFlow operation")
     raise ModelError(
-        f"layer {shown(config.get('name'))} ({class_name}): {shown(function)} is called between layers, and the "
-        "file keeps its name but not what it does: put a layer of keras.layers in its place and copy the weights"
+        f"layer {shown(config.get('name'))} ({class_name}): {shown(function)} between layers is read from SavedModels: "
+        "give the folder that model.save('folder') writes in TensorFlow"
     )
 
 

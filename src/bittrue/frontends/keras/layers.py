@@ -190,7 +190,8 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     "Subtract": LayerKind(merging(Subtract()), reads_several=True),
     "TextVectorization": Unsupported(_TEXT),
     "TimeDistributed": Unsupported(
-        "Dense and LayerNormalization work on every step without it; put other layers before the steps"
+        "Dense and LayerNormalization work on every step without it; give others as the SavedModel folder that "
+        "model.export('folder') writes in TensorFlow"
     ),
     "UnitNormalization": LayerKind(unit_normalization),
     "UpSampling1D": LayerKind(upsampling_1d),
@@ -224,5 +225,5 @@ def activation(settings: Settings, shape: Shape) -> tuple[str, Operator]:
         return kind.as_activation, made
     raise ModelError(
         "its activation is Python code or a class of the author's, which bittrue neither executes nor translates: "
-        f"use one of {', '.join(ACTIVATIONS)}"
+        "use a function of keras.activations, or a layer behind it"
     )

@@ -12,7 +12,17 @@ from bittrue.operators import Input, ReLU
 
 @pytest.mark.parametrize(
     ("shape", "size"),
-    [((227, 227, 3), 32), ((55, 55, 96), 16), ((6, 6, 1), 256), ((4096, 4096, 3), 1), ((2**18,), 32), ((2**15,), 256)],
+    [
+        ((227, 227, 3), 16),
+        ((55, 55, 96), 16),
+        ((32, 32, 16), 128),
+        ((6, 6, 1), 256),
+        ((4096, 4096, 3), 1),
+        ((1024, 1024), 8),
+        ((2**17,), 16),
+        ((2**16,), 32),
+        ((2**13,), 256),
+    ],
 )
 def test_the_batch_follows_from_the_largest_activation(shape: tuple[int, ...], size: int) -> None:
     assert default_batch_size(chain("large", [("image", Input(shape)), ("relu", ReLU())])) == size

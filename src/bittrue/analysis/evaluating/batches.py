@@ -8,14 +8,22 @@ from bittrue.data import Batch, DataLike, Dataset, as_dataset, prefetch
 from bittrue.errors import DataError
 from bittrue.network import Network
 
-LARGEST_ACTIVATION = 2**26  # bytes of the largest activation of a batch, on the widest carrier
+FAST_ACTIVATION = 2**24
+LARGEST_ACTIVATION = 2**26
+"""Bytes of the largest activation of a batch, on the widest carrier, float64: up to the first it is quickly computed
+(docs/performance.md, "The batch"); up to the second ENOUGH images are taken, over which weights are read once."""
+
+ENOUGH = 16
 LARGEST_BATCH = 256
 
 
 def default_batch_size(network: Network) -> int:
-    """A power of two up to 256 with which the largest activation stays within 64 MiB (AlexNet at 227×227: 16)."""
+    """A power of two up to 256 with which the largest activation stays within 16 MiB (ResNet-8: 128).
+
+    Where that would be fewer than 16: 16, or as many as 64 MiB hold (AlexNet at 227×227: 16).
+    """
     largest = 8 * max(math.prod(node.shape) for node in network.nodes)
-    fitting = max(LARGEST_ACTIVATION // largest, 1)
+    fitting = max(FAST_ACTIVATION // largest, min(ENOUGH, LARGEST_ACTIVATION // largest), 1)
     return min(1 << (fitting.bit_length() - 1), LARGEST_BATCH)
 
 

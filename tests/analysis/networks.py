@@ -1,6 +1,5 @@
 """A small convolutional classifier, and data that it can be asked about."""
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -83,17 +82,16 @@ def convolutional(seed: int = 0, *, classes: int = 4, ends: str = "softmax") -> 
 
 
 def images_file(folder: Path, images: int = 40, *, classes: int | None = 4, shape: tuple[int, ...] = (6, 6, 1)) -> Path:
-    """An npz file of random images, with labels unless `classes` is None; one that holds the same is left as it is, for
-    a data set that is in use would notice."""
+    """An npz file of random images, with labels unless `classes` is None. Each kind has a folder of
+    its own and is written once, for a data set that is in use would notice."""
     generator = np.random.default_rng(1)
     arrays = {"x": generator.standard_normal((images, *shape)).astype(np.float32)}
     if classes is not None:
         arrays["y"] = generator.integers(0, classes, images)
-    path = folder / "images.npz"
-    content = io.BytesIO()
-    np.savez(content, **arrays)
-    if not path.exists() or path.read_bytes() != content.getvalue():
-        path.write_bytes(content.getvalue())
+    path = folder / f"{images} of {shape} in {classes}" / "images.npz"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **arrays)
     return path
 
 

@@ -116,9 +116,9 @@ def test_the_first_images_only(tmp_path: Path) -> None:
 
 
 def test_images_of_another_shape_are_refused_with_both_shapes(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"shape 8×8×1, but small takes 6×6×1.*--resize 6x6"):
+    with pytest.raises(DataError, match=r"shape 8×8×1 but the network wants 6×6×1.*--resize 6x6"):
         measure_ranges(convolutional(), load_dataset("digits"))
-    with pytest.raises(DataError, match=r"6×6×3.*trained for"):
+    with pytest.raises(DataError, match=r"6×6×3.*give images of 1 channel"):
         measure_ranges(convolutional(), random_images(tmp_path, shape=(6, 6, 3)))
 
 

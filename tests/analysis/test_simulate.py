@@ -135,10 +135,10 @@ def test_what_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(BittrueError, match="need a folder"):
         simulate(network, plan, dataset, nodes=True)
     with pytest.raises(BittrueError, match=r"The folder .* can't be made"):
-        simulate(network, plan, dataset, out=tmp_path / "images.npz")
+        simulate(network, plan, dataset, out=dataset.source.where)
     with pytest.raises(DataError, match=r"as class 4, but the network has 4 outputs"):
         simulate(network, plan, random_images(tmp_path, classes=5))
-    with pytest.raises(DataError, match=r"12×6×1, but small takes 6×6×1.*--resize"):
+    with pytest.raises(DataError, match=r"12×6×1 but the network wants 6×6×1.*--resize"):
         simulate(network, plan, random_images(tmp_path, shape=(12, 6, 1)))
 
 

@@ -311,7 +311,7 @@ def test_what_can_not_be_swept(network: Network, tmp_path: Path, evaluated: list
         sweep(network, random_images(tmp_path, classes=7), rows)
     with pytest.raises(DataError, match="has no labels"):
         sweep(network, random_images(tmp_path, classes=None), rows)
-    with pytest.raises(DataError, match=r"8×8×1, but small takes 6×6×1"):
+    with pytest.raises(DataError, match=r"8×8×1 but the network wants 6×6×1"):
         sweep(network, random_images(tmp_path, shape=(8, 8, 1)), rows)
     assert evaluated == []
 

@@ -1,7 +1,8 @@
 """bittrue export: a planned network as files for hardware."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +11,55 @@ from bittrue.cli.options import CommonOptions, ModelOptions, OptionalDataOptions
 from bittrue.cli.output import say_json
 from bittrue.cli.tables import print_view
 
+if TYPE_CHECKING:
+    from bittrue.exports.job import MemoryOptions
+
+
+MEMORY = "Memory images"
+
+
+@dataclass(frozen=True)
+class MemoryLayoutOptions:
+    """How the codes lie in memory images."""
+
+    memory_format: Annotated[
+        str,
+        typer.Option(
+            "--memory-format",
+            metavar="NAME,…",
+            rich_help_panel=MEMORY,
+            help="readmemh, readmemb, coe and vivado (AMD's .coe and .mif), quartus (Intel's .mif), c, raw.",
+        ),
+    ] = "readmemh"
+    memory_order: Annotated[
+        str,
+        typer.Option(
+            "--memory-order",
+            metavar="output-first|as-is",
+            rich_help_panel=MEMORY,
+            help="The weights of one sum after each other, or the arrays' own order of axes.",
+        ),
+    ] = "output-first"
+    line_words: Annotated[
+        int, typer.Option("--line-words", metavar="N", min=1, rich_help_panel=MEMORY, help="Words that share a line.")
+    ] = 1
+    first_word: Annotated[
+        str,
+        typer.Option(
+            "--first-word", metavar="low|high", rich_help_panel=MEMORY, help="Where in a line its first word stands."
+        ),
+    ] = "low"
+    banks: Annotated[
+        int,
+        typer.Option("--banks", metavar="N", min=1, rich_help_panel=MEMORY, help="Memories that lines are dealt to."),
+    ] = 1
+
+    def choose(self) -> "MemoryOptions":
+        from bittrue.exports.job import MemoryOptions
+
+        formats = tuple(name.strip() for name in self.memory_format.split(","))
+        return MemoryOptions(formats, self.memory_order, self.line_words, self.first_word, self.banks)
+
 
 @command
 def export(
@@ -17,10 +67,11 @@ def export(
     plan: PlanFile,
     common: CommonOptions,
     data: OptionalDataOptions,
+    memory: MemoryLayoutOptions,
     to: Annotated[
         str,
         typer.Option(
-            "--to", metavar="TARGET,…", help="c: C99, integers alone; vectors: golden vectors of every layer."
+            "--to", metavar="TARGET,…", help="c: C99, integers alone; memory: memory images; vectors: golden vectors."
         ),
     ],
     out: Annotated[
@@ -38,7 +89,16 @@ def export(
 
     network = model.load()
     formats = load_plan(plan)
-    result = write(network, formats, to, out, data=data.load_if_given(network), images=images, until_node=until)
+    result = write(
+        network,
+        formats,
+        to,
+        out,
+        data=data.load_if_given(network),
+        images=images,
+        until_node=until,
+        memory=memory.choose(),
+    )
     if common.json:
         say_json(result.to_json())
     else:

@@ -9,8 +9,9 @@ from bittrue.data import Dataset
 from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
 from bittrue.exports.c.target import TARGET as C
-from bittrue.exports.job import Job, Target, until
+from bittrue.exports.job import Job, MemoryOptions, Target, until
 from bittrue.exports.manifest import NAME, manifest_of
+from bittrue.exports.memory.target import TARGET as MEMORY
 from bittrue.exports.vectors.target import TARGET as VECTORS
 from bittrue.files import dump_json, read_json, replacing_folder
 from bittrue.lowering import lower_network
@@ -19,7 +20,7 @@ from bittrue.plan import Plan
 from bittrue.result import Result
 from bittrue.wording import counted
 
-TARGETS = {target.name: target for target in (C, VECTORS)}
+TARGETS = {target.name: target for target in (C, MEMORY, VECTORS)}
 """The kinds of export, by name."""
 
 
@@ -63,12 +64,15 @@ def export(
     data: Dataset | None = None,
     images: int | None = None,
     until_node: str | None = None,
+    memory: MemoryOptions | None = None,
 ) -> Export:
     """Write the network under the plan for hardware: a folder a target in `out`, and manifest.json.
 
     targets: names of `TARGETS`, as a list or joined by commas. data, images: the first `images` of it become golden
     vectors (None: 10, or all where there are fewer). until_node: the last node on the device; those after it are the
     host's.
+
+    memory: how memory images are written (None: `MemoryOptions()`).
 
     The folder appears whole, in the place of an export that was there. The same input gives the same bytes.
 
@@ -80,7 +84,7 @@ def export(
     if until_node is not None:
         program = until(program, until_node)
     taken = None if data is None else data.take(min(10, data.images) if images is None else images)
-    job = Job(network, plan, program, taken)
+    job = Job(network, plan, program, taken, memory or MemoryOptions())
     for target in chosen:
         if target.needs_images and job.images is None:
             raise BittrueError(f"The target {target.name} is made from images: give data, and how many of it.")

@@ -2,13 +2,31 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from bittrue.data import Dataset
 from bittrue.errors import BittrueError
 from bittrue.network import Network
-from bittrue.plan import Plan
+from bittrue.plan import Plan, Spec
 from bittrue.program import FixedNetwork
+
+
+@dataclass(frozen=True)
+class MemoryOptions:
+    """How memory images are written: formats by name, the layout of `memory.layout.Layout`; order: `output-first`, so
+    that
+    the weights of one sum follow each other, or `as-is` for the arrays' own order of axes."""
+
+    formats: tuple[str, ...] = ("readmemh",)
+    order: str = "output-first"
+    words: int = 1
+    first: str = "low"
+    banks: int = 1
+
+    def __post_init__(self) -> None:
+        if self.order not in ("output-first", "as-is"):
+            raise BittrueError(f"There is no memory order {self.order[:80]!r}: choose output-first or as-is.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +41,24 @@ class Job:
     plan: Plan
     program: FixedNetwork
     images: Dataset | None
+    memory: MemoryOptions = MemoryOptions()
 
     @property
     def name(self) -> str:
         return self.network.name
+
+    def spec_of(self, name: str) -> Spec | None:
+        """What the plan says of a step's constant, `node.role`, under the name of a node that shares it; None if
+        nothing."""
+        return self.plan.sites.get(name, self.plan.sites.get(self._shared.get(name, "")))
+
+    @cached_property
+    def _shared(self) -> dict[str, str]:
+        return {
+            f"{node.name}.{role}": parameter.name
+            for node in self.network.nodes
+            for role, parameter in node.operator.parameters()
+        }
 
     @property
     def on_host(self) -> tuple[str, ...]:

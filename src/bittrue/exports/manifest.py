@@ -49,21 +49,15 @@ def sha256_of(path: Path) -> str:
 
 def _sites(job: Job) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every site that has codes on the device, in the order of the steps."""
-    shared = {
-        f"{node.name}.{role}": parameter.name
-        for node in job.network.nodes
-        for role, parameter in node.operator.parameters()
-    }
     for step in job.program.steps:
         for part in parts_of(step):
             name = f"{step.name}.{part.role}"
-            spec = job.plan.sites.get(name, job.plan.sites.get(shared.get(name, "")))
             stored = {
                 "shape": list(part.codes.shape),
                 "axes": list(part.axes),
                 "fraction_bits": _one(part.fraction_bits),
             }
-            yield name, _formats(spec) | stored | {"codes": [int(part.codes.min()), int(part.codes.max())]}
+            yield name, _formats(job.spec_of(name)) | stored | {"codes": [int(part.codes.min()), int(part.codes.max())]}
         if step.site is not None:
             entry: dict[str, Any] = {
                 "shape": list(step.type.shape),

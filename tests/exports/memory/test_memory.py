@@ -1,0 +1,96 @@
+"""Memory images: what is written is read back as the codes that it was made from, in every format and layout."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bittrue.errors import BittrueError
+from bittrue.exports.memory.formats import FORMATS
+from bittrue.exports.memory.layout import Layout, packed, unpacked
+
+
+def codes_for(width: int, *, signed: bool, shape: tuple[int, ...], seed: int = 1) -> np.ndarray:
+    """Random codes, both ends of the word among them."""
+    generator = np.random.default_rng(seed)
+    low, high = (-(1 << (width - 1)), (1 << (width - 1)) - 1) if signed else (0, (1 << width) - 1)
+    numbers = [low, high, *(int(generator.integers(0, 2**32)) * (high - low) // 2**32 + low for _ in range(60))]
+    return np.array(numbers[: int(np.prod(shape))], object if width > 62 else np.int64).reshape(shape)
+
+
+@pytest.mark.parametrize("width", range(1, 65))
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_width_comes_back(name: str, width: int) -> None:
+    for signed in (True, False):
+        codes = codes_for(width, signed=signed, shape=(3, 4, 5))
+        layout = Layout((2, 0, 1))
+        banks = packed(codes, width, layout)
+        form = FORMATS[name]
+        read = [form.read(form.write(image, "conv.weight"), image.width) for image in banks]
+        np.testing.assert_array_equal(unpacked(read, width, layout, codes.shape, signed=signed), codes)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    width=st.integers(1, 40),
+    words=st.integers(1, 9),
+    banks=st.integers(1, 5),
+    first=st.sampled_from(["low", "high"]),
+    order=st.permutations([0, 1, 2]),
+    signed=st.booleans(),
+    name=st.sampled_from([name for name in FORMATS if name != "c"]),
+)
+def test_every_layout_comes_back(
+    width: int, words: int, banks: int, first: str, order: list[int], signed: bool, name: str
+) -> None:
+    codes = codes_for(width, signed=signed, shape=(2, 5, 3))
+    layout = Layout(tuple(order), words, first, banks)
+    form = FORMATS[name]
+    read = [form.read(form.write(image, "w"), image.width) for image in packed(codes, width, layout)]
+    np.testing.assert_array_equal(unpacked(read, width, layout, codes.shape, signed=signed), codes)
+
+
+def test_a_worked_example() -> None:
+    codes = np.array([[1, -2, 3], [-4, 5, -6]])
+    (image,) = packed(codes, 4, Layout(words=2))
+    assert image.lines.tolist() == [0xE1, 0xC3, 0xA5]
+    (image,) = packed(codes, 4, Layout(words=2, first="high"))
+    assert image.lines.tolist() == [0x1E, 0x3C, 0x5A]
+    (image,) = packed(codes, 4, Layout((1, 0), words=2))
+    assert image.lines.tolist() == [0xC1, 0x5E, 0xA3]
+    even, odd = packed(codes, 4, Layout(words=2, banks=2))
+    assert (even.lines.tolist(), odd.lines.tolist()) == ([0xE1, 0xA5], [0xC3, 0])
+
+
+TEXTS = {
+    "readmemh": "e1\nc3\n",
+    "readmemb": "11100001\n11000011\n",
+    "coe": "; w\nmemory_initialization_radix=16;\nmemory_initialization_vector=\ne1,\nc3;\n",
+    "vivado": "11100001\n11000011\n",
+    "quartus": "-- w\nDEPTH = 2;\nWIDTH = 8;\nADDRESS_RADIX = HEX;\nDATA_RADIX = HEX;\n"
+    "CONTENT BEGIN\n0 : e1;\n1 : c3;\nEND;\n",
+    "c": "/* w: words of 8 bits, two's complement. */\n#include <stdint.h>\n\nstatic const uint8_t w[2] = {\n"
+    "    0xe1u,\n    0xc3u,\n};\n",
+    "raw": "\xe1\xc3",
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_files_are_what_their_tools_read(name: str) -> None:
+    (image,) = packed(np.array([1, -2, 3, -4]), 4, Layout(words=2))
+    assert FORMATS[name].write(image, "w") == TEXTS[name].encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("readmemh", b"12g"),
+        ("readmemh", b"1ff"),
+        ("coe", b"radix"),
+        ("quartus", b"WIDTH = 4;"),
+        ("raw", b"\x00\x01\x02"),
+    ],
+)
+def test_damage_is_one_sentence(name: str, content: bytes) -> None:
+    with pytest.raises(BittrueError):
+        FORMATS[name].read(content, 8 if name != "raw" else 16)

@@ -90,3 +90,50 @@ def test_a_batch_axis_that_is_not_followed_is_noticed(monkeypatch: pytest.Monkey
     """Without its rule a Transpose leaves the batch where it was, and the softmax would be read."""
     monkeypatch.setitem(OPERATORS, "Transpose", replace(OPERATORS["Transpose"], moved=in_place))
     assert "Softmax" in operators(from_onnx(model(VALUE, ALONG["transposed"])))
+
+
+FOUR = (4, 4, 6)
+"""As many images as each has rows."""
+
+STATED: dict[str, list[Step]] = {
+    "by its size": [step("Reshape", "x", integers(4, -1)), step("Gemm", "last", random(24, 3))],
+    "by its size, in rows": [step("Reshape", "x", integers(4, 8, 3)), step("Softmax", "last", axis=2)],
+    "by what is left": [step("Reshape", "x", integers(-1, 24)), step("Relu", "last")],
+    "by its shape": [
+        step("Shape", "x"),
+        step("Gather", "last", integers(0)),
+        step("Concat", "last", integers(-1), axis=0),
+        step("Reshape", "x", "last"),
+        step("Gemm", "last", random(24, 3)),
+    ],
+    "nowhere": [step("Softmax", "x", axis=-1), step("Flatten", "last")],
+}
+
+STATED_MIXED: dict[str, tuple[list[Step], str]] = {
+    "along it": ([step("Softmax", "x", axis=0)], MIXES),
+    "in another place": ([step("Reshape", "x", integers(6, 4, 4))], "its shape .* may mix the file's 4 images"),
+    "behind a transpose": (
+        [step("Transpose", "x", perm=[1, 0, 2]), step("Reshape", "last", integers(4, -1))],
+        "its shape .* may mix the file's 4 images",
+    ),
+    "a number an image": ([step("Add", "x", random(4, 1, 1))], "a constant of 4×1×1 doesn't fit an input of 1×4×6"),
+    "in one row": ([step("Flatten", "x", axis=0)], MIXES),
+}
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_a_stated_number_of_images_that_nothing_mixes(name: str) -> None:
+    proto = model(FOUR, STATED[name])
+    assert relative_error(proto, from_onnx(proto)) <= 1e-5
+
+
+@pytest.mark.parametrize("name", STATED_MIXED)
+def test_a_stated_number_of_images_that_are_mixed(name: str) -> None:
+    steps, words = STATED_MIXED[name]
+    with pytest.raises(ModelError, match=words):
+        from_onnx(model(FOUR, steps))
+
+
+def test_one_image_flattened_whole_has_a_row_of_its_own() -> None:
+    proto = model((1, 4, 6), [step("Flatten", "x", axis=0), step("Gemm", "last", random(24, 3))])
+    assert relative_error(proto, from_onnx(proto)) <= 1e-5

@@ -211,14 +211,6 @@ def test_thousands_of_nodes() -> None:
         from_onnx(model(("n", 3), [step("Relu", "last")] * 30_000))
 
 
-def test_a_batch_of_its_own_is_refused() -> None:
-    """A model made for five images at a time may mix them."""
-    with pytest.raises(
-        ModelError, match="its input x is a batch of 5, which it may mix: export the model for one image"
-    ):
-        from_onnx(model((5, 3), [step("Softmax", "last", axis=0)]))
-
-
 @pytest.mark.parametrize(
     "mixing", [step("Softmax", "last", axis=0), step("ReduceMean", "last"), step("ReduceMax", "x")]
 )

@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 def from_onnx(source: "str | os.PathLike[str] | ModelProto | Any") -> Network:
     """The Network of an ONNX model: the path of a file, or a model in memory.
 
-    The batch axis, open or of size 1, is left out: a Network is what the model makes of one image. An input of (batch,
-    channels, height, width) becomes one of (height, width, channels), and likewise with one spatial axis where a
-    convolution or pooling reads it; an input that is channels last already (tf2onnx, Keras) and one of any other rank
-    stay as they are. The output's axes follow the same rule. Parameters are exact: float32, or float64 where float32
-    can't hold them.
+    The batch axis, open or of a size that the file states, is left out: a Network is what the model makes of one image.
+    An input of (batch, channels, height, width) becomes one of (height, width, channels), and likewise with one spatial
+    axis where a convolution or pooling reads it; an input that is channels last already (tf2onnx, Keras) and one of any
+    other rank stay as they are. The output's axes follow the same rule. Parameters are exact: float32, or float64 where
+    float32 can't hold them.
 
     Quantizers (QDQ, QONNX) are left out: from_onnx_with_plan reads them.
 
@@ -156,11 +156,6 @@ def _add_input(conversion: Conversion) -> None:
         raise ModelError(
             f"the shape ({shown}) of its input {found.name} leaves sizes open or has no batch axis: "
             "export the model with every size but the batch's given"
-        )
-    if found.shape[0] not in (None, 1):
-        raise ModelError(
-            f"its input {found.name} is a batch of {found.shape[0]}, which it may mix: export the model for one image, "
-            "or with an open batch axis"
         )
     shape = (1, *sizes)
     layout = Layout.of_axes(shape, input_order(conversion, len(shape)))

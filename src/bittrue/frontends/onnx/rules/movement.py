@@ -52,8 +52,24 @@ def regrouped(use: NodeUse, x: Tensor, shape: Shape) -> Tensor:
     return replace(flat, layout=whole, moved=use.name)
 
 
+def _of_one_image(use: NodeUse, wanted: Shape) -> Shape:
+    """A Reshape's shape for one image, where the file states how many there are.
+
+    Raises: ModelError where the images need not lie in rows of their own.
+    """
+    images = use.conversion.graph.input.shape[0]
+    if images in (None, 1) or images not in wanted:
+        return wanted
+    if use.conversion.batch.get(use.node.inputs[0]) != 0 or wanted[0] != images:
+        raise ModelError(
+            f"its shape {wanted} may mix the file's {images} images: export the model for one image, or with an open "
+            "batch axis"
+        )
+    return (1, *wanted[1:])
+
+
 def _reshape(use: NodeUse) -> Value:
-    present, wanted = use.tensor(0).shape, use.numbers(1)
+    present, wanted = use.tensor(0).shape, _of_one_image(use, use.numbers(1))
     keep = not use.node.integer("allowzero", 0)
     if len(wanted) > 16 or wanted.count(-1) > 1 or min((0, *wanted)) < -1:
         raise ModelError(f"its shape {wanted} is none: export the model again")
@@ -94,8 +110,8 @@ def _flatten(use: NodeUse) -> Value:
 
 
 def _along_flattened(use: NodeUse, rank: int) -> Iterable[int]:
-    """All in one row: the images of a batch would follow each other in it."""
-    return () if _first_flattened(use, rank) else range(rank)
+    """All in one row: the images of a batch would follow each other in it, but one image has a row of its own."""
+    return () if _first_flattened(use, rank) or use.conversion.graph.input.shape[0] == 1 else range(rank)
 
 
 def axes_of(use: NodeUse, index: int, since: int) -> tuple[int, ...] | None:

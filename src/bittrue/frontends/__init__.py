@@ -6,7 +6,7 @@ from collections.abc import Callable
 from bittrue.environment import exact_environment
 from bittrue.errors import ModelError
 from bittrue.files import check_ordinary
-from bittrue.frontends.doors import READABLE, TORCH_OBJECT, ClosedDoor, called, file_door, object_door
+from bittrue.frontends.doors import READABLE, TORCH_OBJECT, ClosedDoor, FileDoor, called, file_door, object_door
 from bittrue.frontends.python_file import build_model, names_a_function, without_function
 from bittrue.network import Network
 from bittrue.plan import Plan
@@ -24,7 +24,7 @@ def load(
 
     weights: where the weights of a Keras model object, or of the one that the function builds, are: a `.weights.h5` or
     `.h5` file, or a TensorFlow checkpoint (its prefix, its index file, or its folder). The object's own stay as they
-    are.
+    are. With a `.json` file of Keras, the `.weights.h5` or `.h5` file of its weights.
     told: is given a line for each variable of a checkpoint, saying which of the model's weights it became, and for
     each layer that only augments the images of the training.
 
@@ -66,14 +66,14 @@ def load_with_plan(source: str | os.PathLike[str] | object) -> tuple[Network, Pl
 
 
 def _load_file(path: str, arguments: dict[str, object]) -> Network:
-    if arguments["weights"] is not None:
-        raise ModelError(
-            f"{path} is a model with weights of its own: give weights only with file.py:function or a model object."
-        )
     check_ordinary(path)
     if path.endswith(".py"):
         raise without_function(path)
     door = file_door(path)
+    if arguments["weights"] is not None and not (isinstance(door, FileDoor) and "weights" in door.accepts):
+        raise ModelError(
+            f"{path} is a model with weights of its own: give weights only with file.py:function or a model object."
+        )
     if door is None:
         raise ModelError(
             f"{path} is not a model that bittrue reads: give {READABLE}; "

@@ -115,6 +115,7 @@ _TORCH = Reader("torch.model", "from_torch")
 FILES: tuple[FileDoor | ClosedDoor, ...] = (
     FileDoor("a .keras file (Keras 2 or 3)", _ends_in(".keras"), _KERAS, ("told",)),
     FileDoor("an .h5 file (Keras 2 or 3)", _ends_in(".h5", ".hdf5"), _KERAS, ("told",)),
+    FileDoor("a .json file (Keras) with its weights", _ends_in(".json"), _KERAS, ("weights", "told")),
     FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, with_plan=_ONNX_WITH_PLAN),
     FileDoor("a .pt2 file (torch.export)", _ends_in(".pt2"), _TORCH),
     ClosedDoor(

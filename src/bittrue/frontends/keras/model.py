@@ -15,6 +15,7 @@ from bittrue.frontends.keras.archive import open_archive
 from bittrue.frontends.keras.config import MODELS, Settings, TensorReference, is_from_keras, read_model
 from bittrue.frontends.keras.conversion import Conversion, MadeBy, naming
 from bittrue.frontends.keras.h5 import open_h5
+from bittrue.frontends.keras.json_file import open_json
 from bittrue.frontends.keras.object import LayerWeights, describe, named
 from bittrue.frontends.keras.weights import Weights
 from bittrue.frontends.keras.weights_file import open_weights
@@ -32,7 +33,8 @@ def from_keras(
     """The Network of a Keras model: the path of a `.keras` file (Keras 3) or of an `.h5` file with the whole model
     (Keras 2 and 3), or a functional or sequential model object of Keras 3.
 
-    weights: where the weights of a model object are, if not in it; told: see `frontends.load`.
+    weights: where the weights of a model object are, if not in it, or those of a `.json` file (Keras's to_json).
+    told: see `frontends.load`.
 
     Shapes are channels last without the batch axis; a fused `activation=` is a node of its own; a nested model's layers
     bear its name before theirs. Parameters are exact: float32, or float64 where float32 can't hold them.
@@ -48,6 +50,10 @@ def from_keras(
             _check_class(description)
             with open_weights(Path(weights), source, told or _untold) as stored:
                 network, _ = _network(description, stored, told)
+    elif Path(os.fspath(source)).suffix.lower() == ".json":
+        where = os.fspath(source)
+        with naming(where), open_json(Path(where), Path(weights) if weights else None) as (description, json_weights):
+            network, _ = _network(description, json_weights, told)
     else:
         where = os.fspath(source)
         open_file = open_h5 if Path(where).suffix.lower() in H5_SUFFIXES else open_archive

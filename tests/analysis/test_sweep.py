@@ -75,7 +75,7 @@ def test_rows_say_what_simulate_says(network: Network, tmp_path: Path) -> None:
     assert sum(others[2].overflows[site] for site in ("conv.output", "norm.output")) > 0
     assert result.data == {"name": "images.npz", "split": "test", "sha256": dataset.sha256, "images": 40}
     assert (result.network, result.network_name, result.metric) == (network.hash, "small", "accuracy")
-    assert repr(result).startswith("small on 40 images of images.npz; flips")
+    assert repr(result).startswith("small on 40 images of images.npz (ranges measured on 7 images); flips")
     assert repr(result).endswith(result.verdict)
 
 

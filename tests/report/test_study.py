@@ -68,8 +68,9 @@ def test_an_interrupted_one_says_where_it_goes_on(tmp_path: Path, monkeypatch: p
 
 
 def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
+    dataset = random_images(tmp_path)
     with pytest.raises(BittrueError, match=r"The folder .* can't be made"):
-        study(convolutional(), random_images(tmp_path), fraction_bits=[4], out=tmp_path / "images.npz")
+        study(convolutional(), dataset, fraction_bits=[4], out=dataset.source.where)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ and a case takes up to three roads:
 - the same with all floating-point inputs in that row, so that none is a constant.
 
 *Passed*: right on at least one road, wrong on none. *Refused*: a sentence says on every road what is not supported.
-*Failed*: other numbers, or an exception that is no such sentence. Operator sets are those of the cases, 9 and newer; a
+*Failed*: other numbers, or an exception that is no such sentence. Operator sets are those of the cases, 6 and newer; a
 model of an older one is converted by `onnx.version_converter` first. A case whose inputs hold NaN, infinity or numbers
 beyond float32 is refused: those are never values (B4).
 """

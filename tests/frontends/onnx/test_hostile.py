@@ -126,7 +126,7 @@ def compute_a_giant_constant(proto: onnx.ModelProto) -> None:
 
 
 def use_an_old_operator_set(proto: onnx.ModelProto) -> None:
-    proto.opset_import[0].version = 6
+    proto.opset_import[0].version = 5
 
 
 def use_a_future_operator_set(proto: onnx.ModelProto) -> None:
@@ -153,7 +153,7 @@ def add_an_input(proto: onnx.ModelProto) -> None:
         (declare_a_giant_input, "more than one image's values can be"),
         (pad_to_a_giant, "more than one image's values can be"),
         (compute_a_giant_constant, r"node zeros \(ConstantOfShape\): its constants are larger"),
-        (use_an_old_operator_set, "its operator set is version 6, and bittrue reads 9 to"),
+        (use_an_old_operator_set, "its operator set is version 5, and bittrue reads 6 to"),
         (use_a_future_operator_set, "its operator set is version 1000"),
         (add_an_input, r"it has 2 inputs \(x, y\)"),
     ],

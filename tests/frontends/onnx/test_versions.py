@@ -45,6 +45,15 @@ CHANGED: dict[str, tuple[int, tuple[int | str, ...], list[Step], str]] = {
         [step("GroupNormalization", "last", positive(4), random(4), num_groups=2)],
         "Reshape Transpose Reshape LayerNormalization ScaleOffset Reshape Transpose Reshape",
     ),
+    "batch norm of set 7": (
+        7,
+        IMAGE,
+        [step("BatchNormalization", "last", positive(3), random(3), random(3), positive(3), spatial=1)],
+        "BatchNormalization",
+    ),
+    "upsample of set 7": (
+        *(7, IMAGE, [step("Upsample", "last", scales=[1.0, 1.0, 2.0, 3.0], mode="nearest")], "UpsamplingNearest"),
+    ),
     "batch norm": (
         *(9, IMAGE, [step("BatchNormalization", "last", positive(3), random(3), random(3), positive(3))]),
         "BatchNormalization",
@@ -59,6 +68,38 @@ def test_operator_sets(name: str) -> None:
     network = from_onnx(proto)
     assert operators(network) == wanted
     assert relative_error(proto, network) <= TOLERANCE
+
+
+SIXTH: dict[str, tuple[tuple[int | str, ...], Step, Step]] = {
+    "a sum at an axis": (
+        IMAGE,
+        step("Add", "last", random(3), axis=1, broadcast=1),
+        step("Add", "last", random(3).reshape(3, 1, 1)),
+    ),
+    "a product at two axes": (
+        IMAGE,
+        step("Mul", "last", random(3, 6), axis=1, broadcast=1),
+        step("Mul", "last", random(3, 6).reshape(3, 6, 1)),
+    ),
+    "a slope a channel": (
+        IMAGE,
+        step("PRelu", "last", positive(3)),
+        step("PRelu", "last", positive(3).reshape(3, 1, 1)),
+    ),
+    "batch norm": (
+        IMAGE,
+        step("BatchNormalization", "last", positive(3), random(3), random(3), positive(3), is_test=1),
+        step("BatchNormalization", "last", positive(3), random(3), random(3), positive(3)),
+    ),
+}
+"""By name: a step of operator set 6, which onnxruntime doesn't run, and the same step of today's."""
+
+
+@pytest.mark.parametrize("name", SIXTH)
+def test_operator_set_6(name: str) -> None:
+    shape, sixth, today = SIXTH[name]
+    relu = step("Relu", "x")
+    assert from_onnx(model(shape, [relu, sixth], opset=6)).hash == from_onnx(model(shape, [relu, today])).hash
 
 
 CHAINS: dict[str, tuple[tuple[int | str, ...], list[Step], str]] = {

@@ -21,6 +21,8 @@ def folded(node: OnnxNode, folding: Folding, conversion: Conversion) -> tuple[Co
     constants = [value for value in values if isinstance(value, Constant)]
     if len(constants) < len(values) or not values:
         return None
+    if conversion.graph.opset < 7 and node.has("broadcast"):
+        raise ModelError("it broadcasts constants as operator set 6 does: export it folded")
     arrays = [constant.value for constant in constants]
     conversion.folded += folding.size(arrays)
     if conversion.folded > MAXIMUM_VALUES:

@@ -20,7 +20,7 @@ from bittrue.frontends.onnx.tensors import decode
 if TYPE_CHECKING:
     from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
-MINIMUM_OPSET = 9
+MINIMUM_OPSET = 6
 MAXIMUM_FILE_NODES = 20_000
 """Exporters write some ten nodes of shape arithmetic for one that computes; trained models stay far below this."""
 

@@ -1,4 +1,4 @@
-"""ONNX models into Networks: `.onnx` files of PyTorch, tf2onnx, Keras and others, operator sets 9 to today's.
+"""ONNX models into Networks: `.onnx` files of PyTorch, tf2onnx, Keras and others, operator sets 6 to today's.
 
 The graph is walked once, constants are folded on the way, and the layout of every value is tracked (`layout.py`), so
 that transposes and reshapes of the file leave no nodes behind.

@@ -1,6 +1,6 @@
 """ONNX's arithmetic between values and constants, element by element."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -40,7 +40,21 @@ Weighted = Convolution | ConvolutionTransposed | Dense
 def _parts(use: NodeUse) -> tuple[list[Tensor], list[Constant]]:
     values = [use.value(index) for index in range(len(use.node.inputs)) if use.has(index)]
     tensors = [use.tensor(index) for index, value in enumerate(values) if isinstance(value, Tensor)]
+    if use.opset < 7 and use.node.has("axis"):
+        values = [values[0], _placed_at(use, values)]
     return tensors, [value for value in values if isinstance(value, Constant)]
+
+
+def _placed_at(use: NodeUse, values: Sequence[Constant | Tensor]) -> Constant:
+    """The second input of operator set 6, whose axes stand for those of the first from the attribute `axis` on."""
+    first, second = values
+    if not isinstance(first, Tensor) or not isinstance(second, Constant):
+        raise ModelError("its attribute axis is supported for a constant second input alone: export the model again")
+    rank = len(first.shape)
+    behind = rank - use.axis(use.node.integer("axis", 0), rank) - second.value.ndim
+    if behind < 0:
+        raise ModelError(f"its attribute axis doesn't fit {rank} axes: export the model again")
+    return replace(second, value=second.value.reshape(*second.value.shape, *(1,) * behind))
 
 
 def _add(use: NodeUse) -> Value:

@@ -1,5 +1,6 @@
 """ONNX's functions of one value, element by element: activations, roots and exponentials, and what does nothing."""
 
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -47,6 +48,8 @@ def _clip(use: NodeUse) -> Value:
 
 def _prelu(use: NodeUse) -> Value:
     x, slope = use.tensor(0), use.constant(1)
+    if use.opset < 7 and slope.value.ndim == 1:  # one a channel, which later sets say by their shape
+        slope = replace(slope, value=slope.value.reshape(-1, *(1,) * (len(x.shape) - 2)))
     value = spread_constant(use, x, slope)
     if value.shape not in ((1,), x.layout.network_shape[-value.ndim :]):
         value = np.ascontiguousarray(np.broadcast_to(value, x.layout.network_shape[-value.ndim :]))

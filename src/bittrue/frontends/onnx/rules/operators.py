@@ -1,6 +1,6 @@
 """What each ONNX operator means: the families' tables in one, by domain and name.
 
-The rules know the operator sets 9 to today's: where an attribute became an input, they look at the model's version.
+The rules know the operator sets 6 to today's: where an attribute became an input, they look at the model's version.
 """
 
 from bittrue.frontends.onnx.axes import Axes

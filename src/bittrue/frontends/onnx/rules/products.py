@@ -196,11 +196,13 @@ def dense_bias(value: np.ndarray, units: int) -> np.ndarray:
 
 
 def _batch_normalization(use: NodeUse) -> Value:
-    if use.node.integer("training_mode", 0):
+    if use.node.integer("training_mode", 0) or (use.opset < 7 and not use.node.integer("is_test", 0)):
         raise ModelError("it is in training mode: export the model in evaluation mode")
     x = use.tensor(0)
     if len(x.shape) < 2:
         raise ModelError(f"an input of {format_shape(x.shape)} has no channels")
+    if not use.node.integer("spatial", 1):
+        raise ModelError("its means and variances are not one a channel, which is not supported: use spatial=1")
     gamma, beta, mean, variance = (use.constant(index) for index in range(1, 5))
     epsilon = use.node.number("epsilon", float(np.float32(1e-5)))
     return normalized(use, x, 1, gamma, beta, mean, variance, epsilon)

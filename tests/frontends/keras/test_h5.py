@@ -16,8 +16,12 @@ from bittrue.errors import ModelError
 from bittrue.frontends import load
 from bittrue.frontends.keras.model import from_keras
 from bittrue.program.functions import HardSigmoid
+from bittrue.simulation.float_model import FloatModel
 from frontends.keras.keras2_files import save_h5, save_keras2, save_keras2_archive
+from frontends.keras.test_yardstick import TOLERANCE, relative_error
 from frontends.keras.zoo import CASES, IMAGE, Case, functional, nested, randomise, sequential
+
+FILES = Path(__file__).parent / "files"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -117,6 +121,13 @@ def test_numbers_as_older_files_write_them(tmp_path: Path) -> None:
     assert load(edited(save_keras2(model, tmp_path / "model.h5"), edit)).hash == from_keras(model).hash
 
 
+def test_functions_of_tensorflow_between_layers() -> None:
+    """Against the outputs of tf-keras, which wrote the file (make_functions.py)."""
+    expected = np.load(FILES / "functions.npz")
+    outputs = FloatModel(load(FILES / "functions.h5")).run(expected["x"])
+    assert relative_error(outputs, expected["outputs"]) <= TOLERANCE
+
+
 def test_models_called_from_0(tmp_path: Path) -> None:
     """A nested model that was made without an input of its own has no call before the first one."""
     model = randomise(functional(nested)())
@@ -142,11 +153,11 @@ def test_nested_layers_whose_arrays_cannot_be_told_apart(tmp_path: Path) -> None
         load(path)
 
 
-def function(class_name: str) -> Callable[[dict[str, Any]], None]:
+def function(class_name: str, name: str = "math.multiply", **more: object) -> Callable[[dict[str, Any]], None]:
     def edit(description: dict[str, Any]) -> None:
-        config = {"name": "tf.math.multiply", "function": "math.multiply"}
-        described = {"class_name": class_name, "name": "tf.math.multiply", "config": config}
-        described["inbound_nodes"] = [["_CONSTANT_VALUE", -1, 2.0, {"y": ["conv", 0, 0]}]]
+        config = {"name": f"tf.{name}", "function": name}
+        described: dict[str, Any] = {"class_name": class_name, "name": f"tf.{name}", "config": config}
+        described["inbound_nodes"] = [["_CONSTANT_VALUE", -1, 2.0, {"y": ["conv", 0, 0], **more}]]
         description["config"]["layers"].insert(1, described)
 
     return edit
@@ -176,13 +187,15 @@ def registered_class(description: dict[str, Any]) -> None:
     ("edit", "words"),
     [
         (
-            function("TFOpLambda"),
-            r"layer 'tf\.math\.multiply' \(TFOpLambda\): 'math\.multiply' between layers is read from SavedModels",
+            function("TFOpLambda", "math.cumsum"),
+            r"layer 'tf\.math\.cumsum' \(TFOpLambda\): 'math\.cumsum' between layers is read from SavedModels",
         ),
         (
             function("TensorFlowOpLayer"),
             r"TensorFlowOpLayer\).*give the folder that model\.save\('folder'\) writes in TensorFlow",
         ),
+        (function("TFOpLambda", rounding=3), "a TensorFlow function is called with rounding=3"),
+        (function("SlicingOpLambda", "nn.local_response_normalization"), "between layers is read from SavedModels"),
         (call_with_mask, "layer conv is called with training=True"),
         (no_list, "a tensor's origin is"),
         (python_activation, "layer conv.*the activation '<lambda>' is not supported"),

@@ -4,12 +4,13 @@ Only what differs is changed, and only where it has the expected type: everythin
 (`config.py`). Keras 2's form: `get_config` of TensorFlow 2.4 to 2.15 (https://github.com/keras-team/tf-keras).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bittrue.errors import ModelError
 from bittrue.frontends.keras.activations import KERAS2_HARD_SIGMOID
 from bittrue.frontends.keras.config import MODELS, shown
+from bittrue.frontends.keras.functions import FUNCTION_LAYERS, FUNCTIONS, function_of, operation_call, origins_in
 
 CLASSES = {
     "BatchNormalizationV1": "BatchNormalization",
@@ -34,8 +35,11 @@ RENAMED: dict[str, dict[str, str]] = {
 }
 """Arguments by their Keras 2 names and by those of Keras 3."""
 
-TENSORFLOW_FUNCTIONS = ("SlicingOpLambda", "TFOpLambda", "TensorFlowOpLayer")
+TENSORFLOW_FUNCTIONS = (*FUNCTION_LAYERS, "TensorFlowOpLayer")
 """The layers that stand for a call of a TensorFlow function, or of an operator as in `x * 2`, between layers."""
+
+OPERATIONS_MODULE = "keras.ops.tensorflow"
+"""Where the operations come from that are such calls."""
 
 ORIGIN = [str, int, int]
 """The types of a tensor's origin: its layer, which of the layer's calls made it, and which of the call's outputs it is;
@@ -74,7 +78,7 @@ def _described(description: Mapping[str, object]) -> Mapping[str, object]:
     if not isinstance(class_name, str):
         return description
     if class_name in TENSORFLOW_FUNCTIONS:
-        _refuse_function(class_name, config)
+        return _operation(class_name, description)
     class_name = CLASSES.get(class_name, class_name)
     if class_name == "Sequential" and isinstance(config, list):  # before Keras 2.2.3
         config = {"name": "sequential", "layers": config}
@@ -92,13 +96,18 @@ def _described(description: Mapping[str, object]) -> Mapping[str, object]:
     }
 
 
-def _refuse_function(class_name: str, config: object) -> None:
+def _operation(class_name: str, description: Mapping[str, object]) -> Mapping[str, object]:
+    """The call of a TensorFlow function as an operation; what it reads is told in `_model`."""
+    config = description.get("config")
     config = config if isinstance(config, dict) else {}
-    function = config.get("function", "a TensorFlow operation")
-    raise ModelError(
-        f"layer {shown(config.get('name'))} ({class_name}): {shown(function)} between layers is read from SavedModels: "
-        "give the folder that model.save('folder') writes in TensorFlow"
-    )
+    function = function_of(class_name, config)
+    return {
+        **description,
+        "class_name": function.operation,
+        "module": OPERATIONS_MODULE,
+        "registered_name": None,
+        "config": {"name": config.get("name"), "function": config.get("function")},
+    }
 
 
 def _arguments(class_name: str, config: Mapping[str, object]) -> dict[str, Any]:
@@ -134,12 +143,13 @@ def _model(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
     if class_name == "Sequential":
         return {**config, "layers": [*_missing_input(layers, config), *layers]}
     described = [layer for layer in layers if isinstance(layer, dict)]
-    nodes = [node for layer in described for node in _list(layer.get("inbound_nodes"))]
-    if not any(isinstance(node, list) for node in nodes):
+    calls = [(layer, node) for layer in described for node in _list(layer.get("inbound_nodes"))]
+    if not any(isinstance(node, list) for _, node in calls):
         return {**config, "layers": layers}  # the nodes are in Keras 3's form already
-    first = _first_calls(nodes, config)
+    read = (origin for layer, node in calls for origin in (origins_in if _is_function(layer) else _origins)(node))
+    first = _first_calls((*read, *_origins(config.get("output_layers"))))
     rewritten = [
-        {**layer, "inbound_nodes": [_node(node, first) for node in _list(layer.get("inbound_nodes"))]}
+        {**layer, "inbound_nodes": [_node(layer, node, first) for node in _list(layer.get("inbound_nodes"))]}
         if isinstance(layer, dict)
         else layer
         for layer in layers
@@ -167,27 +177,39 @@ def _missing_input(layers: list[Any], config: Mapping[str, object]) -> list[dict
     return [{"class_name": "InputLayer", "module": "keras.layers", "config": {"name": name, "batch_shape": shape}}]
 
 
-def _first_calls(nodes: list[Any], config: Mapping[str, object]) -> dict[str, int]:
+def _is_function(layer: Mapping[str, object]) -> bool:
+    config = layer.get("config")
+    return layer.get("module") == OPERATIONS_MODULE and isinstance(config, dict) and config.get("function") in FUNCTIONS
+
+
+def _first_calls(origins: Iterable[list[Any]]) -> dict[str, int]:
     """The number of each layer's first call. Keras 2 counts a model's calls from 1 where the model was made on an input
     of its own, else from 0; as every call that is stored is read by something, the smallest number tells."""
     first: dict[str, int] = {}
-    for origin in (*(origin for node in nodes for origin in _origins(node)), *_origins(config.get("output_layers"))):
+    for origin in origins:
         first[origin[0]] = min(first.get(origin[0], origin[1]), origin[1])
     return first
 
 
-def _node(node: object, first: Mapping[str, int]) -> object:
+def _node(layer: Mapping[str, Any], node: object, first: Mapping[str, int]) -> object:
     """A call's `[[layer, call, output, arguments], …]` as `{"args": [tensors], "kwargs": arguments}`."""
+
+    def tensor(origin: list[Any]) -> dict[str, object]:
+        name, call, output = origin[:3]
+        return {
+            "class_name": "__keras_tensor__",
+            "config": {"keras_history": [name, call - first.get(name, 0), output]},
+        }
+
+    if _is_function(layer):
+        return operation_call(FUNCTIONS[layer["config"]["function"]], node, tensor)
     if not isinstance(node, list):
         return node
-    tensors, arguments = [], {}
+    tensors: list[object] = []
+    arguments: dict[str, Any] = {}
     for origin in _origins(node):
-        layer, call, output, *more = origin
-        tensors.append(
-            {"class_name": "__keras_tensor__", "config": {"keras_history": [layer, call - first[layer], output]}}
-        )
-        if more:
-            arguments.update(more[0])
+        tensors.append(tensor(origin))
+        arguments.update(*origin[3:])
     return {"args": [tensors], "kwargs": arguments}
 
 

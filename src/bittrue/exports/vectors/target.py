@@ -8,6 +8,7 @@ import numpy as np
 from bittrue.errors import BittrueError
 from bittrue.exports.job import Job, Target
 from bittrue.exports.storage import storage_of
+from bittrue.exports.vectors.bench import write_bench
 from bittrue.exports.vectors.inputs import vectors_of
 from bittrue.exports.words import hex_words, word_length_of
 from bittrue.files import dump_json
@@ -59,6 +60,8 @@ def write_vectors(job: Job, layers: tuple[Step, ...], folder: Path) -> Mapping[s
         codes.tofile(folder / "bin" / f"{name}.bin")
         np.save(folder / "npy" / f"{name}.npy", codes)
         (folder / "hex" / f"{name}.hex").write_text(hex_words(codes, word_length_of(step)), encoding="ascii")
+    (folder / "bench").mkdir()
+    write_bench(job.program, len(origins), folder / "bench")
     (folder / "vectors.json").write_text(dump_json({"images": len(origins), "inputs": origins}), encoding="utf-8")
     return {str(step.site): f"npy/{step.site}.npy" for step in layers}
 

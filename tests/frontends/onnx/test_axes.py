@@ -24,6 +24,7 @@ STEPS: dict[str, Step] = {
     "Pow": step("Pow", "last", np.array(2, np.float32)),
     **{name: step(name, "last", ONE) for name in ("Add", "Div", "Max", "Min", "Mul", "Sub", "Sum")},
     **{name: step(f"{QONNX}:{name}", "last", *QUANTIZERS) for name in ("IntQuant", "Quant")},
+    "Trunc": step(f"{QONNX}:Trunc", "last", *QUANTIZERS, QUANTIZERS[0], QUANTIZERS[2]),
     "QuantizeLinear": step("QuantizeLinear", "last", QUANTIZERS[0], np.array(0, np.int8)),
 }
 """Those that need more than one input without attributes."""

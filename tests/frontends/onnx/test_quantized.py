@@ -13,8 +13,8 @@ from bittrue.frontends.onnx.model import from_onnx, from_onnx_with_plan
 from bittrue.lowering import lower_network
 from bittrue.plan import Plan, Word
 from bittrue.simulation.simulator import Simulator
-from frontends.onnx_quantized_zoo import MATRIX, QONNX, SHAPE, codes, qdq, qonnx, quant
-from frontends.onnx_zoo import Step, channels_last, expected, integers, model, operators, random, step
+from frontends.onnx_quantized_zoo import KERNEL, MATRIX, QONNX, SHAPE, codes, qdq, qonnx, quant, rounded, scale
+from frontends.onnx_zoo import Step, channels_last, expected, integers, model, operators, positive, random, step
 
 
 def formats(plan: Plan) -> dict[str, str]:
@@ -112,6 +112,166 @@ def test_signs_of_weights() -> None:
 def test_quantizers_that_no_format_is(steps: list[Step], words: str) -> None:
     with pytest.raises(ModelError, match=rf"^the ONNX model: node q \(\w+\): .*{words}"):
         from_onnx(model(("n", 3), [*steps, step("Relu", "last")], domains=[QONNX]))
+
+
+LOW_AND_HIGH = {"ap_ufixed<4,2,AP_RND_CONV,AP_SAT>": (0, 15), "ap_ufixed<1,-1,AP_RND_CONV,AP_SAT>": (0, 1)}
+SIGNED = {"ap_fixed<4,2,AP_RND_CONV,AP_SAT_SYM>": (-7, 7), "ap_fixed<3,1,AP_RND_CONV,AP_SAT>": (-4, 3)}
+
+
+def clipped(low: int, high: int, kind: str, **more: object) -> list[Step]:
+    """Brevitas's QCDQ: the codes of a word below 8 bits are clipped between the two."""
+    zero = np.zeros((), kind)
+    return [
+        step("QuantizeLinear", "last", scale(2), zero),
+        step("Clip", "last", np.array(low, kind), np.array(high, kind), **more),
+        step("DequantizeLinear", "last", scale(2), zero),
+    ]
+
+
+@pytest.mark.parametrize(("format", "bounds"), [*LOW_AND_HIGH.items(), *SIGNED.items()])
+def test_words_below_8_bits_are_clipped_codes(format: str, bounds: tuple[int, int]) -> None:
+    kind = "int8" if bounds[0] < 0 else "uint8"
+    weight = codes(MATRIX[:4], 2, "int8")
+    steps = [
+        *clipped(-8, 7, "int8"),
+        step("Clip", weight, np.int8(-7), np.int8(7), name="m"),
+        step("DequantizeLinear", "m", scale(2), np.int8(0), name="md"),
+        step("MatMul", "v2", "md", name="dense"),
+        *clipped(*bounds, kind),
+    ]
+    x = random(50, 4, seed=3) * 2
+    proto = model(("n", 4), steps)
+    assert np.array_equal(simulated(proto, x), expected(proto, x))
+    found = formats(from_onnx_with_plan(proto)[1])
+    assert found["dense.output"] == format
+    assert found["x.output"] == "ap_fixed<4,2,AP_RND_CONV,AP_SAT>"
+    assert found["dense.weight"] == "ap_fixed<4,2,AP_RND_CONV,AP_SAT_SYM>"
+
+
+def test_float_weights_are_quantized_and_clipped() -> None:
+    steps = [
+        step("QuantizeLinear", MATRIX[:4], scale(2), np.int8(0), name="q"),
+        *clipped(-7, 7, "int8")[1:],
+        step("MatMul", "x", "last", name="dense"),
+    ]
+    plan = from_onnx_with_plan(model(("n", 4), steps))[1]
+    assert formats(plan)["dense.weight"] == "ap_fixed<4,2,AP_RND_CONV,AP_SAT_SYM>"
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        (clipped(-3, 9, "int8", name="c"), r"node c \(Clip\): it clips codes to -3 … 9, which are those of no word"),
+        (
+            [*clipped(0, 15, "uint8", name="c"), step("Add", "v0", "last")],
+            r"node c \(Clip\): something else reads the codes before it clips them",
+        ),
+    ],
+)
+def test_clips_that_no_word_is(steps: list[Step], words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        from_onnx(model(("n", 3), steps))
+
+
+WITH_BATCH_NORM = [
+    quant("x", 5, 8),
+    quant(KERNEL, 5, 4, name="w"),
+    step("Conv", "v0", "w", name="conv"),
+    step("BatchNormalization", "last", *(positive(3, seed=number) for number in range(4)), name="bn"),
+]
+
+
+def as_the_file_computes(x: np.ndarray) -> np.ndarray:
+    """Convolution and batch norm in float64, before any rounding."""
+    grid = np.clip(np.round(x * 32), -128, 127) / 32
+    kernel = np.clip(np.round(KERNEL * 32), -8, 7) / 32
+    windows = np.lib.stride_tricks.sliding_window_view(grid, (3, 3), (2, 3))
+    total = np.einsum("nchwij,ocij->nohw", windows, kernel)
+    gamma, beta, mean, variance = (positive(3, seed=n).astype(float).reshape(3, 1, 1) for n in range(4))
+    return gamma * (total - mean) / np.sqrt(variance + float(np.float32(1e-5))) + beta
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize("behind", ["Relu", "pool", "nothing"])
+def test_a_batch_norm_with_its_relu_is_rounded_once(signed: int, behind: str) -> None:
+    pool = [step("Relu", "last"), step("MaxPool", "last", kernel_shape=[2, 2], strides=[2, 2])]
+    more = {"Relu": pool[:1], "pool": pool, "nothing": []}[behind]
+    proto = model(SHAPE, [*WITH_BATCH_NORM, *more, quant("last", 3, 4, signed)], domains=[QONNX])
+    network, plan = from_onnx_with_plan(proto)
+    assert Word.FLOAT not in plan.sites.values()
+    x = random(*SHAPE, seed=9)
+    low, high = (-8, 7) if signed else (0, 15)
+    value = as_the_file_computes(x)
+    value = np.maximum(value, 0) if more else value
+    value = (
+        np.maximum.reduce([value[:, :, i::2, j::2][:, :, :2, :1] for i in (0, 1) for j in (0, 1)])
+        if len(more) == 2
+        else value
+    )
+    wanted = np.clip(np.round(value * 8), low, high) / 8
+    result = Simulator(lower_network(network, plan)).run(channels_last(x))
+    np.testing.assert_array_equal(np.asarray(result.outputs), channels_last(wanted))
+
+
+def test_what_a_relu_cuts_off_overflows_nothing() -> None:
+    steps = [*WITH_BATCH_NORM, step("Relu", "last"), quant("last", 3, 8, 0)]
+    plan = formats(from_onnx_with_plan(model(SHAPE, steps, domains=[QONNX]))[1])
+    assert plan["bn.output"] == "ap_fixed<9,6,AP_RND_CONV,AP_SAT>"
+    assert plan["relu.output"] == "ap_ufixed<8,5,AP_RND_CONV,AP_SAT>"
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [step("LeakyRelu", "last", alpha=0.25), quant("last", 3, 8)],
+        [step("Clip", "last", np.float32(0), np.float32(1.3)), quant("last", 3, 8)],
+        [step("Add", "last", "conv"), quant("last", 3, 8)],
+        [step("Relu", "last")],
+        [step("Add", "last", "last"), quant("last", 3, 8)],
+    ],
+)
+def test_a_batch_norm_elsewhere_is_float(steps: list[Step]) -> None:
+    """A slope, a bound off the grid, a sum: rounding before them is not rounding behind them."""
+    plan = from_onnx_with_plan(model(SHAPE, [*WITH_BATCH_NORM, *steps], domains=[QONNX]))[1]
+    assert plan.sites["bn.output"] is Word.FLOAT
+
+
+def trunc(input_bits: int, output_bits: int, fraction_bits: int, **more: object) -> Step:
+    """From the grid of 2^-6 on."""
+    numbers = (scale(6), np.float32(0), np.float32(input_bits), scale(fraction_bits), np.float32(output_bits))
+    return step(f"{QONNX}:Trunc", "last", *numbers, **more)
+
+
+@pytest.mark.parametrize(("mode", "rounding"), [("FLOOR", np.floor), ("round", np.round)])
+@pytest.mark.parametrize("output_bits", [3, 8])
+def test_averages_are_truncated(mode: str, rounding: np.ufunc, output_bits: int) -> None:
+    """The sum of four codes of 2^-4 lies on the grid of 2^-6; the rest is cut off, and the word saturates."""
+    steps = [
+        quant("x", 4, 8),
+        step("AveragePool", "last", kernel_shape=[2, 2], strides=[2, 2], name="average"),
+        trunc(10, output_bits, 2, rounding_mode=mode, name="cut"),
+    ]
+    x = random(*SHAPE[:2], 6, 4, seed=2) * 4
+    network, plan = from_onnx_with_plan(model((1, 2, 6, 4), steps, domains=[QONNX]))
+    grid = np.clip(np.round(x * 16), -128, 127) / 16
+    average = sum(grid[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)) / 4
+    wanted = np.clip(rounding(average * 4), -(2 ** (output_bits - 1)), 2 ** (output_bits - 1) - 1) / 4
+    result = Simulator(lower_network(network, plan)).run(channels_last(x))
+    np.testing.assert_array_equal(np.asarray(result.outputs), channels_last(wanted))
+
+
+def test_the_first_form_of_trunc_is_refused_with_a_way() -> None:
+    step_of_version_1 = step(f"{QONNX}:Trunc", "x", scale(2), np.float32(0), np.float32(8), np.float32(4), name="cut")
+    with pytest.raises(ModelError, match="version 1, which is not supported: .* or as QCDQ"):
+        from_onnx(model(("n", 3), [step_of_version_1], domains=[QONNX]))
+
+
+@pytest.mark.parametrize(
+    "before", [[quant("x", 5, 8)], [step("QuantizeLinear", "x", scale(5), np.int8(0)), rounded(5, "int8")[1]]]
+)
+def test_axes_are_followed_through_a_quantizer_before_the_transpose(before: list[Step]) -> None:
+    steps = [*before, step("Transpose", "last", perm=[0, 3, 1, 2]), step("Conv", "last", random(4, 3, 3, 3))]
+    assert from_onnx(model(("n", 32, 30, 3), steps, domains=[QONNX])).input.shape == (32, 30, 3)
 
 
 def test_files_without_quantizers(tmp_path: Path) -> None:

@@ -18,6 +18,9 @@ class Axes(Flag):
     CHANNELS_FIRST = auto()
     """Axis 1 of what it reads, and of its result, is the channels'."""
 
+    CHANNELS_LAST = auto()
+    """The last axis of what it reads, and of its result, is the channels'."""
+
     SPATIAL = auto()
     """It needs an image's axes, of size 1 or not."""
 

@@ -20,6 +20,8 @@ def input_order(conversion: Conversion, rank: int) -> tuple[int, ...]:
     while pending:
         for reader in conversion.readers[pending.pop()]:
             axes = conversion.axes(reader)
+            if Axes.CHANNELS_LAST in axes:
+                return last
             # tf2onnx takes a mean over the last axes for a global pooling, and moves images before all others.
             named_a_pooling = reader.op_type == "GlobalAveragePool" and conversion.graph.producer == "tf2onnx"
             if Axes.CHANNELS_FIRST in axes and not named_a_pooling:

@@ -19,6 +19,7 @@ from bittrue.frontends.onnx.chains.patterns import recognise
 from bittrue.frontends.onnx.constants import folded
 from bittrue.frontends.onnx.conversion import Conversion, NodeUse, Tensor, Value
 from bittrue.frontends.onnx.file import OnnxGraph, read_file, read_proto
+from bittrue.frontends.onnx.file_plan import plan_of
 from bittrue.frontends.onnx.layout import Layout, file_order
 from bittrue.frontends.onnx.lookahead import input_order, is_image
 from bittrue.frontends.onnx.names import wanted_names
@@ -26,9 +27,10 @@ from bittrue.frontends.onnx.node import OnnxNode, check_node
 from bittrue.frontends.onnx.rows import OnnxOperator
 from bittrue.frontends.onnx.rules.advice import ADVICE, OTHERWISE
 from bittrue.frontends.onnx.rules.operators import axes_of, operator_of
+from bittrue.frontends.onnx.rules.quantization import clipped_codes
 from bittrue.network import Network, check_parameters
 from bittrue.operators import Input
-from bittrue.plan import Plan, PlanOptions, Site, Spec, Word, sites_of
+from bittrue.plan import Plan, Spec
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -56,7 +58,7 @@ def from_onnx_with_plan(source: "str | os.PathLike[str] | ModelProto | Any") -> 
     """The Network of an ONNX model with quantizers (QDQ or QONNX), and the plan that they are.
 
     A quantizer's format is that of the node or the weight that it rounds. What the file rounds nowhere is EXACT where
-    that can be (sums, maxima, biases), and FLOAT elsewhere (weights, batch norms, softmax).
+    that can be (sums, maxima, biases), and FLOAT elsewhere (weights, softmax); see `plan_of` for batch norms.
 
     Raises: ModelError for a scale that is no power of two, a zero point that isn't 0, and a file without quantizers.
     """
@@ -66,16 +68,7 @@ def from_onnx_with_plan(source: "str | os.PathLike[str] | ModelProto | Any") -> 
             f"{_named(source)}: it holds no quantizers, so there is no plan in it: make one with "
             "`bittrue plan MODEL --word-length W`."
         )
-    options = PlanOptions(batch_norm="raw", rounding_points="every-node")
-    stated = {name: site for name, site in sites_of(network, options).items() if not site.optional}
-    specs = {name: formats.get(name, _unrounded(site)) for name, site in stated.items()}
-    return network, Plan(network.hash, options, specs)
-
-
-def _unrounded(site: Site) -> Word:
-    if site.role == "weight" or not site.finite:
-        return Word.FLOAT
-    return Word.EXACT
+    return network, plan_of(network, formats)
 
 
 def _named(source: object) -> str:
@@ -118,7 +111,10 @@ def _convert(node: OnnxNode, conversion: Conversion) -> None:
     use, row = NodeUse(node, conversion), operator_of(node)
     if row is None:
         raise _unknown(node)
-    values: tuple[Value, ...] | None = None if row.folding is None else folded(node, row.folding, conversion)
+    narrowed = clipped_codes(use)
+    values: tuple[Value, ...] | None = None if narrowed is None else (narrowed,)
+    if values is None and row.folding is not None:
+        values = folded(node, row.folding, conversion)
     if values is None:
         values = _converted(use, row)
     for name, value in zip(node.outputs, values, strict=False):

@@ -8,6 +8,7 @@ from bittrue.frontends.onnx.node import OnnxNode
 from bittrue.frontends.onnx.rows import Naming, OnnxOperator, Table
 from bittrue.frontends.onnx.rules import (
     arithmetic,
+    channels_last,
     einsum,
     functions,
     masks,
@@ -34,6 +35,7 @@ OPERATORS: Table = {name: row for family in FAMILIES for name, row in sorted(fam
 DOMAINS: dict[str, Table] = {
     "": OPERATORS,
     windows.DOMAIN: windows.ADAPTIVE_OPERATORS,
+    channels_last.DOMAIN: channels_last.OPERATORS,
     **dict.fromkeys(quantization.QONNX_DOMAINS, quantization.QONNX_OPERATORS),
 }
 """The tables by the operators' domain."""

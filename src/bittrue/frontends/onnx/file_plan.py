@@ -1,0 +1,82 @@
+"""The plan that a file's quantizers are: their formats where they round, and what the file rounds nowhere.
+
+That is EXACT where it can be (sums, maxima, biases). A batch norm is irrational, and files have no quantizer right
+behind it but behind its ReLU: it gets that one, as one fused step (B12). Rounding and saturating leave the order of
+numbers as it is, and 0 where it is, so they come to the same before a ReLU, a maximum or a movement as behind it. What
+is left is FLOAT (weights, softmax).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from bittrue.fixed import FixedFormat, Quantizer, quantize
+from bittrue.network import Network, Node
+from bittrue.operators import (
+    Flatten,
+    GlobalMaxPooling,
+    Identity,
+    MaxPooling,
+    ReduceMaximum,
+    ReLU,
+    Reshape,
+    Transpose,
+)
+from bittrue.plan import Plan, PlanOptions, Site, Spec, Word, sites_of
+
+
+def plan_of(network: Network, formats: Mapping[str, Spec]) -> Plan:
+    """The plan of a network whose file holds these formats, by site."""
+    options = PlanOptions(batch_norm="raw", rounding_points="every-node")
+    sites = {name: site for name, site in sites_of(network, options).items() if not site.optional}
+    return Plan(network.hash, options, {name: _spec(network, site, formats) for name, site in sites.items()})
+
+
+def _spec(network: Network, site: Site, formats: Mapping[str, Spec]) -> Spec:
+    if site.name in formats:
+        return formats[site.name]
+    if site.finite:
+        return Word.FLOAT if site.role == "weight" else Word.EXACT
+    return _of_the_reader(network, network.by_name[site.node], formats) or Word.FLOAT
+
+
+def _whole(operator: Any, quantizer: Quantizer) -> Quantizer:
+    """Before a movement or a maximum the same quantizer."""
+    return quantizer
+
+
+def _before_relu(operator: ReLU, quantizer: Quantizer) -> Quantizer | None:
+    """An unsigned word takes a sign, since what the ReLU cuts off overflows nothing. The ReLU's bound has to be on the
+    grid, and nothing but 0 below it."""
+    highest = operator.max_value
+    if operator.negative_slope or operator.threshold or (highest is not None and not _on_grid(highest, quantizer)):
+        return None
+    own = quantizer.format
+    signed = own if own.signed else FixedFormat(True, own.word_length + 1, own.fraction_bits)
+    return replace(quantizer, format=signed)
+
+
+def _on_grid(value: float, quantizer: Quantizer) -> bool:
+    exact = Fraction(value)
+    return Fraction(quantize(exact, quantizer)) / Fraction(2) ** quantizer.format.fraction_bits == exact
+
+
+EARLIER: dict[type, Callable[[Any, Quantizer], Quantizer | None]] = {
+    ReLU: _before_relu,
+    **dict.fromkeys((Flatten, GlobalMaxPooling, Identity, MaxPooling, ReduceMaximum, Reshape, Transpose), _whole),
+}
+"""The quantizer before an operator that does what another does behind it; None where there is none."""
+
+
+def _of_the_reader(network: Network, node: Node, formats: Mapping[str, Spec]) -> Quantizer | None:
+    """The quantizer of what reads the node, and nothing else does, brought before it; None where that can't be."""
+    readers = network.consumers[node.name]
+    if len(readers) != 1 or node.name == network.output:
+        return None
+    reader = network.by_name[readers[0]]
+    earlier = EARLIER.get(type(reader.operator))
+    if earlier is None:
+        return None
+    found = formats.get(f"{reader.name}.output") or _of_the_reader(network, reader, formats)
+    return earlier(reader.operator, found) if isinstance(found, Quantizer) else None

@@ -21,6 +21,14 @@ class DataError(BittrueError):
     """A data set that can't be read or doesn't fit the model."""
 
 
+class SplitError(DataError):
+    """A split that the data don't have. `splits`: those that they have."""
+
+    def __init__(self, message: str, splits: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.splits = splits
+
+
 class ChangedError(DataError):
     """Data that were replaced or written to while they were in use."""
 

@@ -161,6 +161,21 @@ CASES: Mapping[str, tuple[Callable[[Bench, Run], Arguments], str]] = {
         lambda b, run: b.study(None, None, "--calibrate", "8"),
         "--calibrate has no use in the recipe study",
     ),
+    "other data for a calibration that nothing reads": (
+        lambda b, run: ["sweep", b.model, "--data", b.images, "--fraction-bits", "4", "--calibration", "digits"],
+        "--calibration has no use in the recipe study",
+    ),
+    "ranges that a sweep has no use for": (
+        lambda b, run: ["sweep", b.model, "--data", b.images, "--fraction-bits", "4", "--ranges", "ranges.json"],
+        "--ranges has no use in the recipe study",
+    ),
+    "ranges beside a calibration": (
+        lambda b, run: [
+            *("sweep", b.model, "--data", b.images, "--word-length", "4"),
+            *("--ranges", "ranges.json", "--calibrate", "8"),
+        ],
+        "--calibrate has no use beside --ranges",
+    ),
     "a range in a plan": (lambda b, run: ["plan", b.model, "--fraction-bits", "3:8"], "one number"),
     "an unknown witness": (
         lambda b, run: ["verify", b.model, "--plan", b.plan(run), "--data", b.images, "--against", "d"],

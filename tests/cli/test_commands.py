@@ -232,6 +232,29 @@ def test_sweep_by_word_length_measures_ranges_on_the_training_split(run: Run, mo
     assert (found["calibration"]["split"], found["calibration"]["images"]) == ("train", 30)
 
 
+def test_sweep_by_word_length_measures_ranges_on_other_data(run: Run, model: Path, images: Path) -> None:
+    by_others = ("sweep", model, "--data", images, "--word-length", "6", "--calibration")
+    found = succeed_in_json(run, *by_others, "digits", "--calibrate", "30")
+    facts = {key: found["calibration"][key] for key in ("name", "split", "images")}
+    assert facts == {"name": "digits", "split": "train", "images": 30}
+    assert found["data"]["images"] == 24
+    # Data without a training split are taken as they are.
+    found = succeed_in_json(run, "sweep", model, "--data", "digits", "--word-length", "6", "--calibration", images)
+    facts = {key: found["calibration"][key] for key in ("split", "images")}
+    assert (facts, found["data"]["images"]) == ({"split": "test", "images": 24}, 500)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_sweep_takes_the_ranges_of_another_command(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    asked = ("sweep", model, "--data", images, "--word-length", "6")
+    found = succeed_in_json(run, *asked, "--calibrate", "8", "--out", tmp_path / "out")
+    again = succeed_in_json(run, *asked, "--ranges", tmp_path / "out/ranges.json")
+    assert {**again, "command": ""} == {**found, "command": ""}
+    succeed_in_json(run, "ranges", model, "--data", images, "--images", "8", "--out", tmp_path / "ranges.json")
+    again = succeed_in_json(run, *asked, "--ranges", tmp_path / "ranges.json")
+    assert {**again, "command": ""} == {**found, "command": ""}
+
+
 def test_sweep_of_fraction_bits_in_words(run: Run, model: Path, images: Path) -> None:
     network = load(model)
     found = succeed_in_json(run, "sweep", model, "--data", images, "--fraction-bits", "3:4", "--word-length", "9")

@@ -47,10 +47,42 @@ def test_ranges_that_the_recipe_needs_are_measured_on_images_left_out_of_the_tes
     assert found.ranges == measure_ranges(network, dataset.take(20))
     assert found.sweep.data["images"] == 20
     assert found.sweep.calibration == found.ranges.data
-    elsewhere = study(network, dataset, word_lengths=[6], calibration=dataset.take(7))
-    assert elsewhere.sweep.data["images"] == 40
-    assert elsewhere.ranges is not None
-    assert elsewhere.ranges.data["images"] == 7
+
+
+def test_ranges_from_a_calibration_or_measured_before(tmp_path: Path) -> None:
+    network, dataset = convolutional(), random_images(tmp_path)
+    others = dataset.skip(33)
+    found = study(network, dataset.take(33), word_lengths=[6], calibration=others)
+    assert found.ranges == measure_ranges(network, others)
+    assert (found.sweep.data["images"], found.sweep.calibration) == (33, found.ranges.data)
+    again = study(network, dataset.take(33), word_lengths=[6], ranges=found.ranges)
+    assert again.sweep == found.sweep
+    assert again.plan == found.plan
+
+
+def test_what_the_ranges_were_measured_on_is_not_tested_on(tmp_path: Path) -> None:
+    network, dataset = convolutional(), random_images(tmp_path)
+    usual = study(network, dataset, word_lengths=[6])
+    assert study(network, dataset, word_lengths=[6], ranges=usual.ranges).sweep == usual.sweep
+    assert study(network, dataset, word_lengths=[6], calibration=dataset.take(20)).sweep == usual.sweep
+    with pytest.raises(BittrueError, match=r"measured on all 40 images of images\.npz.*--images N"):
+        study(network, dataset, word_lengths=[6], ranges=measure_ranges(network, dataset))
+
+
+def test_ranges_that_do_not_fit(tmp_path: Path) -> None:
+    network, dataset = convolutional(), random_images(tmp_path)
+    ranges = measure_ranges(network, dataset.take(7))
+    with pytest.raises(BittrueError, match="measured on another network"):
+        study(network, dataset, word_lengths=[6], ranges=replace(ranges, network="sha256:0"))
+    lacking = replace(ranges, sites={name: site for name, site in ranges.sites.items() if name != "conv.output"})
+    with pytest.raises(BittrueError, match=r"conv\.output; measure them again"):
+        study(network, dataset, word_lengths=[6], ranges=lacking)
+    with pytest.raises(BittrueError, match="don't say on which images"):
+        study(network, dataset, word_lengths=[6], ranges=replace(ranges, data={**ranges.data, "images": 0}))
+    with pytest.raises(BittrueError, match="no use in the recipe study"):
+        study(network, dataset, fraction_bits=[6], ranges=ranges)
+    with pytest.raises(BittrueError, match="beside a calibration"):
+        study(network, dataset, word_lengths=[6], ranges=ranges, calibration=dataset)
 
 
 def test_an_interrupted_one_says_where_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

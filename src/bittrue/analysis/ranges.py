@@ -227,3 +227,22 @@ def calibration_images(
             f"left to test on after {max(wanted, 1):,} for calibration: take fewer, or more data."
         )
     return dataset.take(wanted), dataset.skip(wanted)
+
+
+@exact_environment()
+def unmeasured_images(dataset: Dataset, ranges: Ranges) -> Dataset:
+    """What is left of `dataset` to test on where `ranges` were measured on its first examples; else all of it.
+
+    Raises: DataError where they were measured on all of it, or don't say on what.
+    """
+    measured, sha256 = ranges.data.get("images"), ranges.data.get("sha256")
+    if type(measured) is not int or measured < 1 or not isinstance(sha256, str):
+        raise DataError("The ranges don't say on which images they were measured: measure them with `bittrue ranges`.")
+    if measured > dataset.images or dataset.take(measured).sha256 != sha256:
+        return dataset
+    if measured == dataset.images:
+        raise DataError(
+            f"The ranges were measured on all {measured:,} images of {dataset.name}, which leaves none to test on: "
+            "measure them on other data, or on the first ones only with --images N."
+        )
+    return dataset.skip(measured)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bittrue.cli.output import complain
-from bittrue.errors import BittrueError
+from bittrue.errors import BittrueError, SplitError
 from bittrue.fixed import Overflow, Rounding
 
 if TYPE_CHECKING:
@@ -156,12 +156,12 @@ class DataOptions:
         typer.Option("--layout", metavar="nhwc|nchw", rich_help_panel=DATA, help="The order of axes in NumPy's files."),
     ] = "nhwc"
 
-    def load(self, network: "Network", *, split: str | None = None) -> "Dataset":
-        """The data set in the shape that `network` wants; `split`: another than the user's."""
+    def load(self, network: "Network", *, data: str | None = None, split: str | None = None) -> "Dataset":
+        """The data set in the shape that `network` wants; `data`, `split`: others than the user's."""
         from bittrue.data import load_dataset
 
         return load_dataset(
-            self.data,
+            self.data if data is None else data,
             split=self.split if split is None else split,
             resize=self.resize,
             scale=self.scale,
@@ -171,14 +171,27 @@ class DataOptions:
             shape=network.input.shape,
         )
 
-    def load_with_calibration(self, network: "Network", images: int | None) -> "tuple[Dataset, Dataset]":
-        """What to measure ranges on, and the data set: see `calibration_images`."""
+    def load_with_calibration(
+        self, network: "Network", images: int | None, calibration: str | None = None
+    ) -> "tuple[Dataset, Dataset]":
+        """What to measure ranges on, and the data set: see `calibration_images`.
+
+        `calibration`: other data to measure on, of which the training split is taken, where they have one.
+        """
         from bittrue.analysis.ranges import calibration_images
 
         dataset = self.load(network)
+        if calibration is not None:
+            return calibration_images(dataset, images, train=self._load_for_training(network, calibration))
         has_other_training = self.split != "train" and "train" in dataset.splits
         train = self.load(network, split="train") if has_other_training else None
         return calibration_images(dataset, images, train=train)
+
+    def _load_for_training(self, network: "Network", data: str) -> "Dataset":
+        try:
+            return self.load(network, data=data, split="train")
+        except SplitError as error:
+            return self.load(network, data=data, split=error.splits[0])
 
 
 def _names(modes: "type[Rounding | Overflow]") -> str:

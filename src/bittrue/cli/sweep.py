@@ -42,6 +42,24 @@ def sweep(
             help="Images to measure the hardware recipe's ranges on: of the training split, else left out of the test.",
         ),
     ] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            "--calibration",
+            metavar="DATA",
+            rich_help_panel="Data",
+            help="Other data to measure the hardware recipe's ranges on, read with the same options as --data.",
+        ),
+    ] = None,
+    ranges: Annotated[
+        Path | None,
+        typer.Option(
+            "--ranges",
+            metavar="ranges.json",
+            rich_help_panel="Data",
+            help="The hardware recipe's ranges as `bittrue ranges` or another sweep left them.",
+        ),
+    ] = None,
     images: Images = None,
     batch_size: BatchSize = None,
     metric: Annotated[
@@ -57,19 +75,25 @@ def sweep(
 ) -> None:
     """Evaluate the network at several numbers of bits beside float, and say how few suffice."""
     from bittrue.errors import BittrueError
+    from bittrue.plan import Ranges
     from bittrue.report.study import study
 
     lengths = words.all()
     fractions = () if fraction_bits is None else parse_bits(fraction_bits, "--fraction-bits")
     chosen = recipe.choose(word_length=bool(lengths), fraction_bits=bool(fractions))
-    if calibrate is not None and not chosen.needs_ranges:
+    given = {"--calibrate": calibrate, "--calibration": calibration, "--ranges": ranges}
+    useless = [option for option, value in given.items() if value is not None]
+    if useless and not chosen.needs_ranges:
         raise BittrueError(
-            f"--calibrate has no use in the recipe {chosen.name}: leave it out, or give --word-length alone."
+            f"{useless[0]} has no use in the recipe {chosen.name}: leave it out, or give --word-length alone."
         )
+    if len(useless) > 1 and ranges is not None:
+        raise BittrueError(f"{useless[0]} has no use beside --ranges, which are measured already: leave one out.")
     network = model.load()
-    calibration = None
-    if chosen.needs_ranges:
-        calibration, dataset = data.load_with_calibration(network, calibrate)
+    measured = None if ranges is None else Ranges.load(ranges)
+    measured_on = None
+    if chosen.needs_ranges and measured is None:
+        measured_on, dataset = data.load_with_calibration(network, calibrate, calibration)
     else:
         dataset = data.load(network)
     with optional_folder(out) as folder, progress() as display:
@@ -79,7 +103,8 @@ def sweep(
             chosen,
             word_lengths=lengths,
             fraction_bits=fractions,
-            calibration=calibration,
+            calibration=measured_on,
+            ranges=measured,
             out=folder,
             images=images,
             batch_size=batch_size,

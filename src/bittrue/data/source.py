@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bittrue.data.unchanged import Digests
-from bittrue.errors import ChangedError, DataError
+from bittrue.errors import ChangedError, DataError, SplitError
 
 Labels = NDArray[np.int64]
 Raw = NDArray[np.generic]
@@ -125,9 +125,9 @@ class Source(ABC):
         """
 
 
-def split_error(where: str, split: str, splits: tuple[str, ...]) -> DataError:
+def split_error(where: str, split: str, splits: tuple[str, ...]) -> SplitError:
     """The error for a split that the data doesn't have."""
-    return DataError(f"{where} has no split {split!r}: write --split {' or '.join(splits)}.")
+    return SplitError(f"{where} has no split {split!r}: write --split {' or '.join(splits)}.", splits)
 
 
 def reason(error: Exception) -> str:

@@ -7,13 +7,14 @@ from typing import Any
 
 from bittrue.analysis.evaluating.batches import chosen_images
 from bittrue.analysis.progress import Progress, found_here
-from bittrue.analysis.ranges import calibration_images, measure_ranges
+from bittrue.analysis.ranges import calibration_images, measure_ranges, unmeasured_images
 from bittrue.analysis.recipe import Recipe, choose_recipe
 from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verify import Verification, verify
 from bittrue.data import DataLike
 from bittrue.display import View
+from bittrue.errors import PlanError
 from bittrue.files import make_folder, write_text
 from bittrue.network import Network
 from bittrue.plan import Plan, Ranges, WordLengths
@@ -66,6 +67,7 @@ def study(
     word_lengths: Sequence[int | WordLengths] = (),
     fraction_bits: Sequence[int] = (),
     calibration: DataLike | None = None,
+    ranges: Ranges | None = None,
     out: str | Path | None = None,
     images: int | None = None,
     batch_size: int | None = None,
@@ -78,7 +80,9 @@ def study(
 
     recipe: None: the one that the bits given mean, as on the command line. calibration: what the ranges are measured
     on; None: where the recipe needs them, images that are then left out of the test (see `calibration_images`), else
-    the first of `dataset`. verified_images: on so many the plan is compared with the definition.
+    the first of `dataset`. ranges: those that the recipe needs, measured before; then nothing is measured. Images of
+    `dataset` that they were measured on are left out of the test (see `unmeasured_images`). verified_images: on so many
+    the plan is compared with the definition.
 
     out: the folder for sweep.json, plan.json, ranges.json, verify.json, network.txt, the report, and the store, from
     which a study that was killed goes on where it was. images, batch_size, metric: see `sweep`.
@@ -89,8 +93,11 @@ def study(
     chosen = recipe
     if chosen is None:
         chosen = choose_recipe(word_length=bool(word_lengths), fraction_bits=bool(fraction_bits))
+    if ranges is not None and (calibration is not None or not chosen.needs_ranges):
+        raise PlanError(f"ranges have no use in the recipe {chosen.name}, or beside a calibration: leave one out.")
     dataset = chosen_images(network, dataset, None)
-    if calibration is None:
+    was_given = calibration is not None or ranges is not None
+    if not was_given:
         calibration = dataset.take(min(RANGES_IMAGES, dataset.images))
         if chosen.needs_ranges:
             calibration, dataset = calibration_images(dataset)
@@ -98,10 +105,11 @@ def study(
     if folder is not None:
         make_folder(folder)
     with found_here(progress) as display:
-        ranges = None
-        if chosen.needs_ranges or folder is not None:
+        if ranges is None and (chosen.needs_ranges or folder is not None):
             ranges = measure_ranges(network, calibration, batch_size=batch_size, progress=display)
         rows = sweep_rows(network, chosen, word_lengths=word_lengths, fraction_bits=fraction_bits, ranges=ranges)
+        if was_given and chosen.needs_ranges and ranges is not None:
+            dataset = unmeasured_images(dataset, ranges)
         try:
             result = sweep(
                 network,

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
-
 from bittrue.errors import ModelError
 from bittrue.frontends.arrays.hdf5 import (
+    Group,
     damage_as_model_error,
     group_at,
+    open_hdf5,
     plain_array,
     text_attribute,
     text_list_attribute,
@@ -44,7 +44,7 @@ class H5Weights:
     within: the names of the nested models and of the layer in them, where the layer is a model.
     """
 
-    group: h5py.Group
+    group: Group
     names: Callable[[str], NamesByScope]
     stored: Mapping[str, str]
     layer: str = ""
@@ -90,7 +90,7 @@ class H5Weights:
         )
 
 
-def read_names(group: h5py.Group, layer: str) -> NamesByScope:
+def read_names(group: Group, layer: str) -> NamesByScope:
     """The names of the arrays of one of the model's layers. Raises: ModelError where the file has none for it."""
     holder = group_at(group, layer)
     names = None if holder is None else text_list_attribute(holder, WEIGHT_NAMES)
@@ -111,25 +111,24 @@ def open_h5(path: Path) -> Iterator[tuple[Mapping[str, object], H5Weights]]:
     """
     if not path.is_file():
         raise ModelError("there is no such file: check the path")
-    with damage_as_model_error("it"):
-        file = h5py.File(path, "r")
-    with file:
+    with contextlib.ExitStack() as stack:
         with damage_as_model_error("it"):
-            description = _description(file)
-            group = group_at(file, WEIGHTS)
+            root = stack.enter_context(open_hdf5(path))
+            description = _description(root)
+            group = group_at(root, WEIGHTS)
         if group is None:
             raise ModelError(f"it holds no {WEIGHTS}: save the whole model in Keras with model.save")
         yield description, H5Weights(group, functools.cache(functools.partial(read_names, group)), {})
 
 
-def _description(file: h5py.File) -> Mapping[str, object]:
-    text = text_attribute(file, CONFIG)
+def _description(root: Group) -> Mapping[str, object]:
+    text = text_attribute(root, CONFIG)
     if text is None:
         raise ModelError(
             "it holds weights at most, no model: save the whole model with model.save, or give the Python function "
             "that builds the model as MODEL and this file as its --weights"
         )
-    version, backend = text_attribute(file, "keras_version"), text_attribute(file, "backend")
+    version, backend = text_attribute(root, "keras_version"), text_attribute(root, "backend")
     if version is None or version.startswith(("0.", "1.")):
         raise ModelError(f"it was saved by Keras {version or 1}: load it in Keras 2 and save it again")
     if backend in BACKENDS_OF_OTHER_KERNELS:

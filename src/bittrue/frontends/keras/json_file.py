@@ -9,10 +9,15 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import h5py
-
 from bittrue.errors import ModelError
-from bittrue.frontends.arrays.hdf5 import damage_as_model_error, group_at, text_list_attribute
+from bittrue.frontends.arrays.hdf5 import (
+    Group,
+    damage_as_model_error,
+    group_at,
+    has_text_list,
+    open_hdf5,
+    text_list_attribute,
+)
 from bittrue.frontends.keras.archive import ArchiveWeights
 from bittrue.frontends.keras.config import MODELS, Settings, read_model
 from bittrue.frontends.keras.h5 import WEIGHTS, H5Weights, read_names
@@ -35,11 +40,9 @@ def open_json(path: Path, weights: Path | None) -> Iterator[tuple[Mapping[str, o
     if not weights.is_file():
         raise ModelError(f"there is no file with weights {weights}: check the path")
     description = _description(path)
-    with damage_as_model_error(weights.name):
-        file = h5py.File(weights, "r")
-    with file:
+    with contextlib.ExitStack() as stack:
         with damage_as_model_error(weights.name):
-            found = _weights(file, weights.name, description)
+            found = _weights(stack.enter_context(open_hdf5(weights)), weights.name, description)
         yield description, found
 
 
@@ -55,11 +58,11 @@ def _description(path: Path) -> Mapping[str, object]:
     return in_keras3_form(description, version if isinstance(version, str) else "3")
 
 
-def _weights(file: h5py.File, name: str, description: Mapping[str, object]) -> Weights:
+def _weights(root: Group, name: str, description: Mapping[str, object]) -> Weights:
     config = description.get("config")
     model = read_model(str(description.get("class_name")), Settings(config if isinstance(config, dict) else {}))
-    groups = group_at(file, "layers")
-    group = file if LAYER_NAMES in file.attrs or f"{LAYER_NAMES}0" in file.attrs else group_at(file, WEIGHTS)
+    groups = group_at(root, "layers")
+    group = root if has_text_list(root, LAYER_NAMES) else group_at(root, WEIGHTS)
     found: Weights
     if group is not None and (names := text_list_attribute(group, LAYER_NAMES)) is not None:
         read = functools.cache(functools.partial(read_names, group))
@@ -67,11 +70,13 @@ def _weights(file: h5py.File, name: str, description: Mapping[str, object]) -> W
         found = H5Weights(group, read, {})
     elif groups is not None:
         stored_names = {layer.stored_name for layer in model.layers}
-        holders = {stored: group_at(groups, f"{stored}/vars") for stored in groups}
+        holders = {stored: group_at(groups, f"{stored}/vars") for stored in groups.members}
         left = [
-            stored for stored, held in holders.items() if held is not None and len(held) and stored not in stored_names
+            stored
+            for stored, held in holders.items()
+            if held is not None and held.members and stored not in stored_names
         ]
-        found = ArchiveWeights(file)
+        found = ArchiveWeights(root)
     else:
         raise ModelError(f"{name} holds no weights of a Keras model: write them with model.save_weights")
     if left:

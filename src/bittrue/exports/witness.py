@@ -4,14 +4,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bittrue.analysis.evaluating.batches import chosen_images
 from bittrue.analysis.progress import Progress
 from bittrue.analysis.verify import Verification
 from bittrue.analysis.verify import verify as against_the_definition
-from bittrue.data import DataLike
+from bittrue.data import DataLike, Dataset
 from bittrue.errors import BittrueError
 from bittrue.exports.c.run import run_c
 from bittrue.exports.device.compare import DeviceComparison, compare_codes, compare_with_folder
@@ -20,8 +17,8 @@ from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan
 
-Build = Callable[[Job, NDArray[np.float32], Path], Path]
-"""Builds a target for a job in an empty folder, runs it on images x, and gives back the folder of its codes, a file a
+Build = Callable[[Job, Dataset, Path], Path]
+"""Builds a target for a job in an empty folder, runs it on images, and gives back the folder of its codes, a file a
 site."""
 
 BUILDS: dict[str, Build] = {"c": run_c}
@@ -63,8 +60,6 @@ def verify(
     if until_node is not None:
         program = until(program, until_node)
     job = Job(network, plan, program, None)
-    x = np.concatenate([batch.x for batch in chosen.batches(64)])
     with tempfile.TemporaryDirectory(prefix="bittrue-") as place:
-        codes = BUILDS[against](job, x, Path(place))
-        facts = {"name": chosen.name, "sha256": chosen.sha256, "images": len(x)}
-        return compare_codes(program, x, codes, data=facts, against=against)
+        codes = BUILDS[against](job, chosen, Path(place))
+        return compare_codes(program, chosen, codes, against=against)

@@ -12,7 +12,7 @@ from bittrue.data import Batch, Dataset
 from bittrue.plan import Plan
 
 Under = TypeVar("Under", bound=Plan | None)
-"""A plan, or None for the float network."""
+"""A plan, or None for the float network and for work that has its program."""
 
 Asked = TypeVar("Asked", bound=Plan | None, contravariant=True)
 Found = TypeVar("Found")
@@ -23,7 +23,7 @@ Given = TypeVar("Given", covariant=True)
 
 @dataclass(frozen=True)
 class Unit(Generic[Under]):
-    """Images of a data set under a plan, or in the float network (None)."""
+    """Images of a data set under a plan; None: in the float network, or in the program that the work has."""
 
     plan: Under
     images: range

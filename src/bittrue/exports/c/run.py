@@ -3,23 +3,19 @@
 import os
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from bittrue.analysis.evaluating.codes import codes_of
+from bittrue.data import Dataset
 from bittrue.exports.c.program import c_program
 from bittrue.exports.c.target import write_c
 from bittrue.exports.job import Job
 from bittrue.exports.storage import storage_of
 from bittrue.exports.tools import tool_output
-from bittrue.program import Step
-from bittrue.simulation.simulator import Simulator
-from bittrue.simulation.values import Value
 
 _REMEDY = "install a C compiler and make (on Debian and Ubuntu: build-essential), or name one with CC=…"
 
 
-def run_c(job: Job, x: NDArray[np.float32], folder: Path) -> Path:
-    """The folder with the codes of every layer that the C stores, for images x, (images, *shape).
+def run_c(job: Job, images: Dataset, folder: Path) -> Path:
+    """The folder with the codes of every layer that the C stores, on these images.
 
     Raises: BittrueError where C can't have the network, or there is no compiler.
     """
@@ -28,7 +24,7 @@ def run_c(job: Job, x: NDArray[np.float32], folder: Path) -> Path:
     inputs, codes = folder / "inputs", folder / "codes"
     inputs.mkdir()
     codes.mkdir()
-    _write_inputs(job, x, inputs)
+    _write_inputs(job, images, inputs)
     tool_output(
         ["make", "-C", str(folder), f"CC={os.environ.get('CC', 'cc')}", "check"], "Building the C", remedy=_REMEDY
     )
@@ -37,17 +33,8 @@ def run_c(job: Job, x: NDArray[np.float32], folder: Path) -> Path:
     return codes
 
 
-def _write_inputs(job: Job, x: NDArray[np.float32], folder: Path) -> None:
+def _write_inputs(job: Job, images: Dataset, folder: Path) -> None:
     """The images as codes of the input's site."""
     source = job.program.steps[0]
-    found = []
-
-    def observe(step: Step, value: Value) -> None:
-        if step is source:
-            found.append(value.integers())
-
-    simulator = Simulator(job.program)
-    for start in range(0, len(x), 16):
-        simulator.run(x[start : start + 16], observe)
-    codes = np.concatenate(found).astype(storage_of(source).dtype)
+    codes = codes_of(job.program, images, [source.name])[source.name].astype(storage_of(source).dtype)
     codes.tofile(folder / f"{source.site}.bin")

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bittrue.analysis.evaluating.batches import chosen_images
-from bittrue.data import DataLike
+from bittrue.analysis.evaluating.codes import codes_of
+from bittrue.data import DataLike, Dataset
 from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError, DataError
 from bittrue.exports.device.dumps import READERS, Word, read_codes
@@ -24,8 +24,6 @@ from bittrue.network import Network
 from bittrue.plan import Plan
 from bittrue.program import FixedNetwork, Step
 from bittrue.result import SavedResult
-from bittrue.simulation.simulator import Simulator
-from bittrue.simulation.values import Value
 from bittrue.wording import counted
 
 Codes = NDArray[np.int64]
@@ -196,21 +194,17 @@ def compare_with_folder(
     of it.
     """
     chosen = chosen_images(network, dataset, images)
-    program = lower_network(network, plan)
-    x = np.concatenate([batch.x for batch in chosen.batches(64)])
-    return compare_codes(
-        program, x, Path(folder), data={"name": chosen.name, "sha256": chosen.sha256, "images": len(x)}
-    )
+    return compare_codes(lower_network(network, plan), chosen, Path(folder))
 
 
 def compare_codes(
-    program: FixedNetwork, x: NDArray[np.float32], folder: Path, *, data: Mapping[str, Any], against: str | None = None
+    program: FixedNetwork, images: Dataset, folder: Path, *, against: str | None = None
 ) -> DeviceComparison:
-    """The same for images that are there already. against: what the device is called, if not by its folder."""
+    """The same for a program. against: what the device is called, if not by its folder."""
     steps = [step for step in program.steps if step.site is not None and not step.type.is_float]
     files = _files(folder, [str(step.site) for step in steps])
     present = [step for step in steps if step.site in files]
-    expected = _codes_of(program, x, {step.name for step in present})
+    expected = codes_of(program, images, [step.name for step in present])
     sites = []
     for step in present:
         path = files[str(step.site)]
@@ -219,11 +213,11 @@ def compare_codes(
     return DeviceComparison(
         network=program.network,
         plan=program.plan,
-        data=data,
+        data={"name": images.name, "sha256": images.sha256, "images": images.images},
         against=against or str(folder),
-        images=len(x),
+        images=images.images,
         sites=tuple(sites),
-        guess=_explained(program, x, present, sites, expected, files),
+        guess=_explained(program, images, present, sites, expected, files),
         missing=tuple(str(step.site) for step in steps if step.site not in files),
     )
 
@@ -243,24 +237,6 @@ def _files(folder: Path, sites: Sequence[str]) -> dict[str, Path]:
         suffixes = ", ".join(READERS)
         raise DataError(f"{folder} holds no file of a site: name each by its site, as in {sites[-1]}.hex ({suffixes}).")
     return found
-
-
-def _codes_of(program: FixedNetwork, x: NDArray[np.float32], names: set[str]) -> dict[str, Codes]:
-    """The codes of some steps, (images, *shape)."""
-    found: dict[str, list[Codes]] = {name: [] for name in names}
-
-    def observe(step: Step, value: Value) -> None:
-        if step.name in found:
-            found[step.name].append(value.integers())
-
-    simulator = Simulator(program)
-    for start in range(0, len(x), 16):
-        simulator.run(x[start : start + 16], observe)
-    return {name: np.concatenate(parts) for name, parts in found.items()}
-
-
-def _codes_at(x: NDArray[np.float32], name: str, program: FixedNetwork) -> Codes:
-    return _codes_of(program, x, {name})[name]
 
 
 def _compared(step: Step, path: Path, expected: Codes, got: Codes) -> SiteComparison:
@@ -297,7 +273,7 @@ def _compared(step: Step, path: Path, expected: Codes, got: Codes) -> SiteCompar
 
 def _explained(
     program: FixedNetwork,
-    x: NDArray[np.float32],
+    images: Dataset,
     steps: Sequence[Step],
     sites: Sequence[SiteComparison],
     expected: Mapping[str, Codes],
@@ -307,5 +283,6 @@ def _explained(
         if site.first is not None:
             word = Word(word_length_of(step), (step.type.low or 0) < 0, storage_of(step))
             got = read_codes(files[str(step.site)], word).reshape(expected[step.name].shape)
-            return guess(program, step, expected[step.name], got, partial(_codes_at, x, step.name))
+            name = step.name
+            return guess(program, step, expected[name], got, lambda changed: codes_of(changed, images, [name])[name])
     return None

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bittrue.data import as_dataset
 from bittrue.errors import DataError
 from bittrue.exports.device.compare import DeviceComparison, compare_codes
 from bittrue.exports.device.guesses import Codes
@@ -39,7 +40,7 @@ def codes_of(program: FixedNetwork, name: str) -> Codes:
 
 
 def compared(folder: Path) -> DeviceComparison:
-    return compare_codes(program_with(), inputs_of(CASE), folder, data={})
+    return compare_codes(program_with(), as_dataset(inputs_of(CASE)), folder)
 
 
 def hexadecimal(codes: Codes) -> str:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -239,6 +240,10 @@ def _files(folder: Path, sites: Sequence[str]) -> dict[str, Path]:
     return found
 
 
+def _codes_at(images: Dataset, name: str, program: FixedNetwork) -> Codes:
+    return codes_of(program, images, [name])[name]
+
+
 def _compared(step: Step, path: Path, expected: Codes, got: Codes) -> SiteComparison:
     if got.size != expected.size:
         of_one = expected[0].size
@@ -283,6 +288,5 @@ def _explained(
         if site.first is not None:
             word = Word(word_length_of(step), (step.type.low or 0) < 0, storage_of(step))
             got = read_codes(files[str(step.site)], word).reshape(expected[step.name].shape)
-            name = step.name
-            return guess(program, step, expected[name], got, lambda changed: codes_of(changed, images, [name])[name])
+            return guess(program, step, expected[step.name], got, partial(_codes_at, images, step.name))
     return None

@@ -1,11 +1,10 @@
 """The inputs of golden vectors: images of the data, and hostile ones beside them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bittrue.data import Dataset, as_dataset
 from bittrue.exports.job import Job
 
 _EXACT_BITS = 24
@@ -13,22 +12,28 @@ _EXACT_BITS = 24
 
 
 @dataclass(frozen=True)
-class Vector:
-    """Where an input comes from: a sentence, as vectors.json has it."""
+class Vectors:
+    """Inputs, and where each comes from: a sentence an image, as vectors.json has it."""
 
-    origin: str
-    x: NDArray[np.float32]
-
-
-def vectors_of(job: Job) -> Iterator[Vector]:
-    """The images of the job, then the hostile inputs: each a float32 tensor of the input's shape."""
-    if job.images is not None:
-        for batch in job.images.batches(1):
-            yield Vector(f"image {batch.start} of {job.images.name}, {job.images.split} split", batch.x[0])
-    yield from hostile(job)
+    origins: tuple[str, ...]
+    images: Dataset
 
 
-def hostile(job: Job) -> Iterator[Vector]:
+def vectors_of(job: Job) -> tuple[Vectors, ...]:
+    """The images of the job, then the hostile inputs."""
+    parts = [] if job.images is None else [_of_the_data(job.images)]
+    if (beyond := hostile(job)) is not None:
+        parts.append(beyond)
+    return tuple(parts)
+
+
+def _of_the_data(images: Dataset) -> Vectors:
+    return Vectors(
+        tuple(f"image {place} of {images.name}, {images.split} split" for place in range(images.images)), images
+    )
+
+
+def hostile(job: Job) -> Vectors | None:
     """All zero, all one unit, all at either end of the input's format, and both ends by turns.
 
     None where the format has ends that float32 doesn't hold, which no input can reach.
@@ -36,15 +41,16 @@ def hostile(job: Job) -> Iterator[Vector]:
     step = job.program.steps[0]
     low, high, bits = step.type.low, step.type.high, step.type.binary_point
     if low is None or high is None or max(-low, high) >> _EXACT_BITS or abs(bits) > 100:
-        return
+        return None
     shape = step.type.shape
     turns = np.indices(shape).sum(axis=0) % 2 if shape else np.zeros((), np.int64)
-    for origin, codes in (
-        ("every code 0", np.zeros(shape)),
-        ("every code 1", np.full(shape, min(1, high))),
-        ("every code the lowest", np.full(shape, low)),
-        ("every code the highest", np.full(shape, high)),
-        ("lowest and highest by turns", np.where(turns == 0, low, high)),
-        ("highest and lowest by turns", np.where(turns == 0, high, low)),
-    ):
-        yield Vector(origin, np.ldexp(codes, -bits).astype(np.float32))
+    codes = {
+        "every code 0": np.zeros(shape),
+        "every code 1": np.full(shape, min(1, high)),
+        "every code the lowest": np.full(shape, low),
+        "every code the highest": np.full(shape, high),
+        "lowest and highest by turns": np.where(turns == 0, low, high),
+        "highest and lowest by turns": np.where(turns == 0, high, low),
+    }
+    x = np.ldexp(np.stack(list(codes.values())), -bits).astype(np.float32)
+    return Vectors(tuple(codes), as_dataset(x, name="hostile inputs"))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bittrue.analysis.evaluating.codes import codes_of
 from bittrue.errors import BittrueError
 from bittrue.exports.job import Job, Target
 from bittrue.exports.storage import storage_of
@@ -13,8 +14,6 @@ from bittrue.exports.vectors.inputs import vectors_of
 from bittrue.exports.words import hex_words, word_length_of
 from bittrue.files import dump_json
 from bittrue.program import Step
-from bittrue.simulation.simulator import Simulator
-from bittrue.simulation.values import Value
 
 
 def layers_of(job: Job) -> tuple[Step, ...]:
@@ -43,20 +42,13 @@ def write_vectors(job: Job, layers: tuple[Step, ...], folder: Path) -> Mapping[s
     """Write the codes of `layers` for every input; which file holds a site's codes as an array."""
     for kind in ("bin", "hex", "npy"):
         (folder / kind).mkdir()
-    found: dict[str, list[np.ndarray]] = {step.name: [] for step in layers}
-
-    def observe(step: Step, value: Value) -> None:
-        if step.name in found:
-            found[step.name].append(value.integers()[0])
-
-    simulator = Simulator(job.program)
-    origins = []
-    for vector in vectors_of(job):
-        origins.append(vector.origin)
-        simulator.run(vector.x[None], observe)
+    names = [step.name for step in layers]
+    vectors = vectors_of(job)
+    origins = [origin for part in vectors for origin in part.origins]
+    found = [codes_of(job.program, part.images, names) for part in vectors]
     for step in layers:
         name = step.site
-        codes = np.stack(found.pop(step.name)).astype(storage_of(step).dtype)
+        codes = np.concatenate([part.pop(step.name) for part in found]).astype(storage_of(step).dtype)
         codes.tofile(folder / "bin" / f"{name}.bin")
         np.save(folder / "npy" / f"{name}.npy", codes)
         (folder / "hex" / f"{name}.hex").write_text(hex_words(codes, word_length_of(step)), encoding="ascii")

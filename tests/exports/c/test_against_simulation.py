@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from bittrue.errors import BittrueError
+from bittrue.exports.job import until
 from bittrue.lowering import lower_network
 from cases import inputs_of
 from exports.building import SANITIZERS, compiled, ran, vectors, written
+from exports.c.sweep import compared
 from plans import PLANNED, Planned
 
 OFTEN = 41
@@ -45,5 +47,34 @@ def test_every_stored_layer_has_the_bits_of_the_simulation(planned: Planned, tmp
 
 
 @pytest.mark.parametrize("planned", PLANNED[20 :: OFTEN * 6], ids=lambda planned: planned.id)
-def test_clang_and_its_sanitizers_find_nothing(planned: Planned, tmp_path: Path) -> None:
-    outcome(planned, tmp_path, "clang", *SANITIZERS)
+def test_sanitizers_find_nothing(planned: Planned, tmp_path: Path) -> None:
+    outcome(planned, tmp_path, "gcc", *SANITIZERS)
+
+
+@pytest.mark.parametrize("planned", PLANNED[10 :: OFTEN * 6], ids=lambda planned: planned.id)
+def test_clang_finds_nothing_to_warn_of(planned: Planned, tmp_path: Path) -> None:
+    outcome(planned, tmp_path, "clang")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_plans(seed: int, tmp_path: Path) -> None:
+    """The first of those of `python tests/exports/c/sweep.py`."""
+    assert compared(seed, tmp_path) > 0
+
+
+def test_one_wrong_code_fails_the_check(tmp_path: Path) -> None:
+    planned = next(planned for planned in PLANNED if planned.id == "whole-hardware 8")
+    made = written(until(lower_network(planned.case.network, planned.plan), "dense"), tmp_path)
+    places = tmp_path / "vectors"
+    places.mkdir()
+    vectors(made, inputs_of(planned.case), places)
+    check = compiled(tmp_path)
+    assert ran(check, places).returncode == 0
+    path = places / "dense.output.bin"
+    content = bytearray(path.read_bytes())
+    content[7] ^= 1
+    path.write_bytes(content)
+    done = ran(check, places)
+    assert done.returncode == 1
+    assert done.stdout.startswith("FAIL layer")
+    assert "dense.output, image 1, index 2: expected" in done.stdout

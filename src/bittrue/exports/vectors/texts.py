@@ -205,6 +205,7 @@ _MAKEFILE = """\
 # make icarus DEVICE="device.sv other.sv", make verilator DEVICE=…, make cocotb DEVICE=…
 DEVICE ?= device.sv
 PLUSARGS ?= +backpressure
+PYTHON ?= python3
 
 icarus:
 	iverilog -g2012 -Wall -s bench -o bench.vvp bench.sv $(DEVICE)
@@ -215,7 +216,7 @@ verilator:
 	./build_verilator/Vbench $(PLUSARGS)
 
 cocotb:
-	python3 test_device.py $(DEVICE)
+	$(PYTHON) test_device.py $(DEVICE)
 
 .PHONY: icarus verilator cocotb
 """

@@ -157,7 +157,7 @@ class Draft:
 
     def constant(self, step: Step, role: str, codes: np.ndarray) -> Constant:
         """A constant array of the program, for a step of the function."""
-        made = Constant(f"{self.names[step.name]}_{role}", codes)
+        made = Constant(f"{self.names[step.name]}__{role}", codes)
         self.constants.append(made)
         return made
 

@@ -95,12 +95,14 @@ def identifier(name: str) -> str:
 
 
 def _names(program: FixedNetwork, prefix: str) -> Mapping[str, str]:
-    """A C name for each step, no two alike."""
+    """A C name for each step, no two alike, and none that the header has for something else. Underscores stand alone in
+    them, so that two of them can stand before the role of a step's constant."""
+    reserved = {f"{prefix}_{word}" for word in ("input", "output", "observe")}
     names: dict[str, str] = {}
     for step in program.steps:
-        wanted = f"{prefix}_{re.sub(r'[^A-Za-z0-9_]', '_', step.name)}"
+        wanted = f"{prefix}_{re.sub(r'[^A-Za-z0-9]+', '_', step.name)}"
         place, chosen = 1, wanted
-        while chosen in names.values():
+        while chosen in reserved or chosen in names.values():
             place += 1
             chosen = f"{wanted}_{place}"
         names[step.name] = chosen

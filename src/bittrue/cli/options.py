@@ -123,7 +123,7 @@ class DataOptions:
             "--data",
             metavar="DATA",
             rich_help_panel=DATA,
-            help="digits, cifar10:DIR, x.npz, x.npy,y.npy, or a folder of class folders or of .npy files.",
+            help="digits, cifar10:DIR, x.npz, x.npy,y.npy, x.parquet, or a folder of class folders or such files.",
         ),
     ]
     split: Annotated[str, typer.Option("--split", metavar="test|train", rich_help_panel=DATA, help="Which split.")] = (
@@ -210,7 +210,7 @@ class OptionalDataOptions(DataOptions):
             metavar="DATA",
             rich_help_panel=DATA,
             show_default=False,
-            help="digits, cifar10:DIR, x.npz, x.npy,y.npy, or a folder of class folders or of .npy files.",
+            help="digits, cifar10:DIR, x.npz, x.npy,y.npy, x.parquet, or a folder of class folders or such files.",
         ),
     ] = ""
 

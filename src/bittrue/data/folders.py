@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,36 +83,51 @@ def folder_source(folder: Path, split: str, *, sizes_may_differ: bool) -> Folder
 
 
 def read_image(file: Path, *, channels: int | None) -> NDArray[np.uint8]:
-    """The pixels of `file`, uint8 (H, W, `channels`); None keeps grey images at 1 channel and makes all others 3.
+    """The pixels of `file`: see `decode_image`. Raises DataError."""
+    try:
+        with opened_file(file) as stream:
+            return decode_image(stream, str(file), channels=channels)
+    except OSError as error:
+        raise _unreadable(str(file), error) from error
+
+
+def decode_image(stream: BinaryIO, where: str, *, channels: int | None) -> NDArray[np.uint8]:
+    """The pixels of an image file, uint8 (H, W, `channels`); None keeps grey images at 1 channel and makes all others
+    3.
 
     Grey becomes colour where colour is asked for, never the other way. Pixels stay as stored (no rotation by EXIF
-    data). Raises DataError for a file that is damaged, has more than 8 bits a channel, or transparent pixels.
+    data). `where`: what errors call it. Raises DataError for a file that is damaged, has more than 8 bits a channel,
+    or transparent pixels.
     """
     from PIL import Image
 
     try:
-        with opened_file(file) as stream, Image.open(stream) as image:
+        with Image.open(stream) as image:
             image.load()
-            mode = _pixel_mode(image, file)
+            mode = _pixel_mode(image, where)
             if channels == 1 and mode == "RGB":
                 raise DataError(
-                    f"{file} is a colour image but the first image is grey: make all of them grey, or all colour."
+                    f"{where} is a colour image but the first image is grey: make all of them grey, or all colour."
                 )
             pixels = np.asarray(image.convert("RGB" if channels == 3 else mode), np.uint8)
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise DataError(f"{file} can't be read as an image ({reason(error)}): replace or remove it.") from error
+        raise _unreadable(where, error) from error
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-def _pixel_mode(image: "Image.Image", file: Path) -> str:
+def _unreadable(where: str, error: Exception) -> DataError:
+    return DataError(f"{where} can't be read as an image ({reason(error)}): replace or remove it.")
+
+
+def _pixel_mode(image: "Image.Image", where: str) -> str:
     if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255):
-        raise DataError(f"{file} has transparent pixels, whose colour is undefined: flatten it onto a background.")
+        raise DataError(f"{where} has transparent pixels, whose colour is undefined: flatten it onto a background.")
     if image.mode in ("1", "L", "LA"):
         return "L"
     if image.mode in ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"):
         return "RGB"
     raise DataError(
-        f"{file} has Pillow's mode {image.mode}, not 8 bits a channel: store it as 8 bits, or use an .npz file."
+        f"{where} has Pillow's mode {image.mode}, not 8 bits a channel: store it as 8 bits, or use an .npz file."
     )
 
 

@@ -13,7 +13,7 @@ from bittrue.data.preprocess import Preprocessing, Scale, Size, Values, preproce
 from bittrue.data.source import Source
 from bittrue.errors import DataError
 
-_KNOWN = "digits, cifar10:DIR, FILE.npz, x.npy,y.npy, or a folder of class folders"
+_KNOWN = "digits, cifar10:DIR, FILE.npz, x.npy,y.npy, FILE.parquet, or a folder of class folders"
 _QUOTED = 80  # characters of a name that can't be used
 
 
@@ -50,7 +50,7 @@ def load_dataset(
         raise DataError(f"The data {asked.spec[:_QUOTED]!r} is {what}: write {_KNOWN}.")
     if asked.steps.layout != "nhwc" and not door.takes_layout:
         raise DataError(
-            f"{asked.spec} has its channels last already: leave --layout out, which is for .npz and .npy files."
+            f"{asked.spec} has its channels last already: leave --layout out, which is for arrays in files."
         )
     try:
         name, source = door.open(asked)
@@ -116,6 +116,14 @@ def _open_folder(asked: Asked) -> tuple[str, Source]:
     return path.resolve().name, folder_source(path, asked.split, sizes_may_differ=asked.steps.resize is not None)
 
 
+def _open_parquet(asked: Asked) -> tuple[str, Source]:
+    from bittrue.data.parquet import parquet_source
+
+    path, resized = Path(asked.spec), asked.steps.resize is not None
+    name = path.name if path.is_file() else path.resolve().name
+    return name, parquet_source(path, asked.split, layout=asked.steps.layout, sizes_may_differ=resized)
+
+
 def _npy_files(spec: str) -> tuple[Path, ...]:
     """The one or two `.npy` files that `spec` names; none where it names anything else."""
     names = [spec] if Path(spec).exists() else spec.split(",")
@@ -142,6 +150,8 @@ DOORS = (
     Door(_is_file(".npz"), _open_npz, takes_layout=True),
     Door(lambda spec: bool(_npy_files(spec)), _open_npy, takes_layout=True),
     Door(_holds(".npy"), _open_npy_folder, takes_layout=True),
+    Door(_is_file(".parquet"), _open_parquet, takes_layout=True),
+    Door(_holds(".parquet"), _open_parquet, takes_layout=True),
     Door(_is_folder, _open_folder),
 )
 """The kinds of data; the first that matches a spec opens it."""

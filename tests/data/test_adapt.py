@@ -7,9 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
-import pandas
 import pytest
-import tensorflow as tf
 import torch
 from numpy.testing import assert_array_equal
 from PIL import Image
@@ -27,6 +25,11 @@ Y = RANDOM.randint(0, 6, 23)
 Y[7] = 5
 FIRST = np.ascontiguousarray(X.transpose(0, 3, 1, 2))  # channels first, as PyTorch has them
 X_FIRST = torch.from_numpy(FIRST)
+
+
+def tensorflow() -> Any:
+    """TensorFlow, for the tests that hold something of it; the others do without."""
+    return pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
 
 class Items(TorchDataset[Any]):
@@ -102,17 +105,19 @@ HELD: dict[str, Callable[[], Any]] = {
     "Keras's names": lambda: {"x_train": X[:3], "y_train": Y[:3], "x_test": X, "y_test": Y},
     "tensors": lambda: (X_FIRST, torch.from_numpy(Y)),
     "a tensor with a gradient": lambda: (X_FIRST.float().requires_grad_(), torch.from_numpy(Y)),
-    "TensorFlow's tensors": lambda: (tf.constant(X), tf.constant(Y)),
+    "TensorFlow's tensors": lambda: (tensorflow().constant(X), tensorflow().constant(Y)),
     "TensorDataset": lambda: TensorDataset(X_FIRST, torch.from_numpy(Y)),
     "torch Dataset": Items,
     "pictures": Pictures,
     "torch IterableDataset": Stream,
     "DataLoader": lambda: DataLoader(Items(), batch_size=6),
     "DataLoader of a stream": lambda: DataLoader(Stream(), batch_size=5),
-    "tf.data": lambda: tf.data.Dataset.from_tensor_slices((X, Y)).batch(9),
-    "tf.data, not batched": lambda: tf.data.Dataset.from_tensor_slices((X, Y)),
-    "tf.data of dictionaries": lambda: tf.data.Dataset.from_tensor_slices({"image": X, "label": Y}).batch(4),
-    "tf.data in one fixed order": lambda: tf.data.Dataset.from_tensor_slices((X, Y)).take(23).cache().batch(2),
+    "tf.data": lambda: tensorflow().data.Dataset.from_tensor_slices((X, Y)).batch(9),
+    "tf.data, not batched": lambda: tensorflow().data.Dataset.from_tensor_slices((X, Y)),
+    "tf.data of dictionaries": lambda: tensorflow().data.Dataset.from_tensor_slices({"image": X, "label": Y}).batch(4),
+    "tf.data in one fixed order": lambda: (
+        tensorflow().data.Dataset.from_tensor_slices((X, Y)).take(23).cache().batch(2)
+    ),
     "PyDataset": KerasBatches,
     "list of batches": lambda: [(X[:8], Y[:8]), (X[8:20], Y[8:20]), (X[20:], Y[20:])],
     "list of dictionaries": lambda: [{"x": X[:8], "y": Y[:8]}, {"x": X[8:], "y": Y[8:]}],
@@ -158,8 +163,25 @@ def test_layouts() -> None:
         bittrue.dataset(FIRST, shape=(4, 5, 3))
     with pytest.raises(DataError, match="channels come last, read them with --layout nhwc"):
         bittrue.dataset(torch.from_numpy(X), shape=(4, 5, 3))
-    with pytest.raises(DataError, match="no images"):
-        bittrue.dataset(X[0], layout="nchw")
+    with pytest.raises(DataError, match="have no channels: leave the layout nchw out"):
+        bittrue.dataset(X[0, 0], layout="nchw")
+
+
+@pytest.mark.parametrize("sizes", [(7,), (7, 5), (2, 7, 5)])
+def test_channels_first_of_any_number_of_axes(sizes: tuple[int, ...], tmp_path: Path) -> None:
+    last = RANDOM.randint(0, 256, (9, *sizes, 3)).astype(np.uint8)
+    first = np.ascontiguousarray(np.moveaxis(last, -1, 1))
+    np.save(tmp_path / "x.npy", first)
+    for held in (first, torch.from_numpy(first), [first[:4], first[4:]], tmp_path / "x.npy"):
+        data = bittrue.dataset([(part,) for part in held] if isinstance(held, list) else held, layout="nchw")
+        assert data.shape == (*sizes, 3)
+        assert_array_equal(next(data.batches(9)).x, last)
+    with pytest.raises(DataError, match="channels come first, read them with --layout nchw"):
+        bittrue.dataset(first, shape=(*sizes, 3))
+
+
+def test_the_order_of_an_array_in_memory_is_no_matter() -> None:
+    assert bittrue.dataset(np.asfortranarray(X), Y).sha256 == bittrue.dataset(X, Y).sha256
 
 
 def test_without_labels_and_with_targets() -> None:
@@ -173,6 +195,7 @@ def test_without_labels_and_with_targets() -> None:
 
 
 def test_a_data_frame() -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     frame = pandas.DataFrame({"a": [1.5, 2.5], "b": [3.0, 4.0], "label": [0, 1]})
     data = bittrue.dataset(frame[["a", "b"]], frame["label"])
     assert_array_equal(next(data.batches(2)).x, [[1.5, 3.0], [2.5, 4.0]])
@@ -199,7 +222,7 @@ def test_pictures_of_several_sizes() -> None:
 
 
 def shuffled_tensorflow() -> Any:
-    return tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(23, seed=1).batch(5)
+    return tensorflow().data.Dataset.from_tensor_slices((X, Y)).shuffle(23, seed=1).batch(5)
 
 
 SHUFFLED = {
@@ -253,7 +276,10 @@ class Endless:
     ("held", "part"),
     [
         (lambda: ((X, Y) for _ in range(3)), "is a generator, which is no array"),
-        (lambda: tf.data.Dataset.from_tensor_slices((X, Y)).batch(4).repeat(), "repeats without end: leave .repeat"),
+        (
+            lambda: tensorflow().data.Dataset.from_tensor_slices((X, Y)).batch(4).repeat(),
+            "repeats without end: leave .repeat",
+        ),
         (Endless, "is a Endless, which"),
         (lambda: 7, "is a int, which"),
         (lambda: (X, Y, Y), "a tuple of 3: give a pair"),

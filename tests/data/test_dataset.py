@@ -190,7 +190,8 @@ def test_a_file_of_another_kind_is_called_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("spec", ["digit", "missing.npz", "nowhere/at/all", "", "mnist", "x.csv"])
 def test_unknown_data_lists_what_is_known(spec: str) -> None:
     with pytest.raises(
-        DataError, match=r"write digits, cifar10:DIR, FILE\.npz, x\.npy,y\.npy, or a folder of class folders"
+        DataError,
+        match=r"write digits, cifar10:DIR, FILE\.npz, x\.npy,y\.npy, FILE\.parquet, or a folder of class fold",
     ) as caught:
         load_dataset(spec)
     assert repr(spec) in str(caught.value)
@@ -203,8 +204,8 @@ def test_layout_and_split_where_they_have_no_meaning(tmp_path: Path) -> None:
         load_dataset(saved(tmp_path / "x.npz"), split="train")
     with pytest.raises(DataError, match="nhwc or nchw"):
         load_dataset(saved(tmp_path / "x.npz"), layout="other")
-    with pytest.raises(DataError, match="only images, arrays"):
-        load_dataset(saved(tmp_path / "x.npz", IMAGES[..., 0]), layout="nchw")
+    with pytest.raises(DataError, match="have no channels: leave --layout out"):
+        load_dataset(saved(tmp_path / "x.npz", IMAGES[:, 0, 0]), layout="nchw")
 
 
 def test_repr_shows_what_a_reader_wants(data: Dataset) -> None:

@@ -71,6 +71,14 @@ def test_what_can_not_be_read(folder: Path, spec: str, part: str) -> None:
         load_dataset(spec.format(folder))
 
 
+def test_fortran_order_as_the_refusal_advises(folder: Path) -> None:
+    np.save(folder / "x.npy", np.asfortranarray(X))
+    with pytest.raises(DataError, match=r"save it as numpy\.ascontiguousarray gives it"):
+        load_dataset(folder)
+    np.save(folder / "x.npy", np.ascontiguousarray(np.load(folder / "x.npy")))
+    assert_array_equal(next(load_dataset(folder).batches(23)).x, X)
+
+
 def test_keras_splits(tmp_path: Path) -> None:
     np.savez(tmp_path / "mnist.npz", x_train=X, y_train=Y, x_test=X[:9], y_test=Y[:9])
     test, train = (load_dataset(tmp_path / "mnist.npz", split=split) for split in ("test", "train"))

@@ -53,12 +53,12 @@ def _fitted(found: tuple[int, ...], wanted: Shape, where: str, steps: Preprocess
 
 def _remedy(found: tuple[int, ...], wanted: Shape, steps: Preprocessing) -> str:
     """What to do about examples of the shape `found`."""
+    if len(found) > 1 and steps.layout == "nhwc" and _fits((*found[1:], found[0]), wanted):
+        return "if their channels come first, read them with --layout nchw"
+    if len(found) > 1 and steps.layout == "nchw" and _fits((found[-1], *found[:-1]), wanted):
+        return "if their channels come last, read them with --layout nhwc"
     if len(wanted) != 3 or len(found) not in (2, 3):
         return "give examples of that shape"
-    if len(found) == 3 and steps.layout == "nhwc" and _fits((*found[1:], found[0]), wanted):
-        return "if their channels come first, read them with --layout nchw"
-    if len(found) == 3 and steps.layout == "nchw" and _fits((found[2], *found[:2]), wanted):
-        return "if their channels come last, read them with --layout nhwc"
     channels = found[2] if len(found) == 3 else 1
     if wanted[2] not in (None, channels):
         return f"give images of {wanted[2]} channel{'' if wanted[2] == 1 else 's'}"

@@ -151,9 +151,13 @@ def as_array(value: Any, where: str) -> Raw:
 
 
 def channels_first(value: Any, x: Raw, layout: str | None) -> bool:
-    """Whether the batch `x`, made from `value`, has its channels first, as PyTorch's images do."""
-    if layout == "nchw" and x.ndim != 4:
-        raise DataError(f"Examples of shape {x.shape[1:]} are no images: leave the layout nchw out.")
+    """Whether the batch `x`, made from `value`, has its channels first, as PyTorch's images do.
+
+    `layout`: "nchw" says so of examples of any number of axes, (N, C, L) and (N, C, D, H, W) among them. Raises
+    DataError.
+    """
+    if layout == "nchw" and x.ndim < 3:
+        raise DataError(f"Examples of shape {x.shape[1:]} have no channels: leave the layout nchw out.")
     return layout == "nchw" or (layout is None and x.ndim == 4 and is_torch(value))
 
 

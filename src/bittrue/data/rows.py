@@ -35,7 +35,7 @@ class MemoryRows:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RowSource(Source):
-    """The rows of `x`, which is (N, C, H, W) where `channels_first`."""
+    """The rows of `x`, which is (N, C, …) where `channels_first`."""
 
     x: Rows
 
@@ -48,11 +48,8 @@ def row_source(
     where: str, splits: tuple[str, ...], x: Rows, y: Rows | None, *, channels_first: bool = False
 ) -> RowSource:
     """The examples `x` (N, …) and labels `y`, for which see `read_labels`. Raises DataError."""
-    if channels_first and len(x.shape) != 4:
-        raise DataError(
-            f"{where} holds examples of shape {x.shape[1:]}, and only images, arrays (N, C, H, W), can be read with "
-            "--layout nchw."
-        )
+    if channels_first and len(x.shape) < 3:
+        raise DataError(f"{where} holds examples of shape {x.shape[1:]}, which have no channels: leave --layout out.")
     labels, classes, targets = (None, None, None) if y is None else read_labels(y, x.shape[0], where)
     shape = x.shape[1:]
     return RowSource(

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import bittrue.analysis.verify
-from bittrue.analysis.evaluating.metrics import metric_named
 from bittrue.analysis.statistics import mcnemar_exact
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verdict import Row
@@ -190,13 +189,14 @@ def test_sweep_without_a_folder_leaves_no_file(run: Run, model: Path, images: Pa
 @pytest.mark.usefixtures("no_pictures")
 def test_sweep_into_a_folder(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "results"
-    text = succeed(run, "sweep", model, "--data", images, "--fraction-bits", "3:5", "--out", out)
+    options = ["--fraction-bits", "3:5", "--max-drop", "90"]  # so that few images show it
+    text = succeed(run, "sweep", model, "--data", images, *options, "--out", out)
     assert {path.name for path in out.iterdir()} == RESULTS
     found = read(out / "sweep.json")
     assert found["verdict"] in text
     assert str(out / "report.html") in text
     assert found["command"] == shlex.join(
-        ["bittrue", "sweep", str(model), "--data", str(images), "--fraction-bits", "3:5", "--out", str(out)]
+        ["bittrue", "sweep", str(model), "--data", str(images), *options, "--out", str(out)]
     )
     assert (out / "network.txt").read_text() == load(model).text
     hashes = [row["plan"] for row in found["rows"][1:]]
@@ -270,23 +270,19 @@ def test_sweep_beside_float(metric: str, run: Run, model: Path, images: Path, tm
     assert "SQNR" in text
     assert " dB" in text
     succeed(run, *arguments, "--out", tmp_path / "out")
-    assert {path.name for path in (tmp_path / "out").iterdir()} == RESULTS - {"accuracy.png"}
-    last = read(tmp_path / "out/sweep.json")["rows"][-1]["plan"]
-    assert Plan.from_json(read(tmp_path / "out/plan.json"), "plan.json").hash == last
+    assert {path.name for path in (tmp_path / "out").iterdir()} == RESULTS - {"accuracy.png", "plan.json"}
 
 
-def test_a_hopeless_row_has_no_probability_of_zero(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hopeless_row_is_worse(capsys: pytest.CaptureFixture[str]) -> None:
     ends = (0.1, 0.9)
     whole = Row("float", None, False, 10_000, 0.9, accuracy_interval=ends, accuracy_over_ties=ends, loss=1.0, tied=0)
     lost, gained = 7311, 148
     hopeless = replace(
         whole, name="F=1", plan="sha256:0", accuracy=0.1, lost=lost, gained=gained, p_value=mcnemar_exact(lost, gained)
     )
-    rows = (whole, hopeless)
-    data = {"name": "digits", "images": 10_000}
-    print_view(Sweep("sha256:0", "n", data, "accuracy", rows, metric_named("accuracy").verdict(rows)).view())
+    print_view(Sweep("sha256:0", "n", {"name": "digits", "images": 10_000}, "accuracy", (whole, hopeless)).view())
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("F=1 "))
-    assert line.split()[-3:] == ["<", "1e-300", "0"]
+    assert line.split()[-3:] == ["+148", "worse", "0"]
 
 
 def test_simulate(run: Run, model: Path, images: Path, plan: Path, tmp_path: Path) -> None:

@@ -103,7 +103,6 @@ def sweep(node: str = "conv1", metric: str = "accuracy") -> Sweep:
         data={"name": "cifar10", "split": "test", "sha256": "sha256:" + "ef" * 32, "images": IMAGES},
         metric=metric,
         rows=(float_row, *(_row(bits, node, metric) for bits in RESULTS)),
-        verdict="7 fraction bits: −1.2 points; 8: not distinguishable from float (exact McNemar test, 95 %).",
         calibration=None,
         command=f"bittrue sweep alexnet.keras --data cifar10:data --fraction-bits 3:8 --metric {metric}",
     )

@@ -20,7 +20,7 @@ from bittrue.report.study import study, sufficient_row
 
 def test_the_folder_has_what_the_study_found(tmp_path: Path) -> None:
     network, dataset, out = convolutional(), random_images(tmp_path), tmp_path / "new" / "out"
-    found = study(network, dataset, fraction_bits=[1, 6], out=out, verified_images=1, command="me")
+    found = study(network, dataset, fraction_bits=[1, 6], out=out, max_drop=60, verified_images=1, command="me")
     assert {path.name for path in out.iterdir()} == {
         *("sweep.json", "plan.json", "ranges.json", "verify.json", "network.txt"),
         *("report.html", "accuracy.png", "results.sqlite"),
@@ -108,18 +108,32 @@ def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flips", "expected"),
     [
-        ([(9, 0, 0.004), (1, 0, 1.0), (0, 0, 1.0)], 1),
-        ([(9, 0, 0.004), (9, 0, 0.004), (0, 9, 0.004)], 2),  # better than float is enough
-        ([(9, 0, 0.004), (1, 0, 1.0), (9, 0, 0.004)], 2),  # none suffices: the last
-        ([(1, 0, 1.0), (9, 0, 0.004), (0, 0, 1.0)], 2),  # a luckier row with fewer bits is none to build
-        ([(1, 0, 1.0), (0, 0, 1.0), (0, 0, 1.0)], 0),
+        ([(90, 0), (1, 0), (0, 0)], 1),
+        ([(90, 0), (90, 0), (0, 90)], 2),  # better than float is enough
+        ([(90, 0), (1, 0), (90, 0)], None),  # none suffices
+        ([(1, 0), (90, 0), (0, 0)], 2),  # a luckier row with fewer bits is none to build
+        ([(1, 0), (0, 0), (0, 0)], 0),
+        ([(6, 0), (6, 0), (6, 0)], None),  # nothing is shown
     ],
 )
-def test_the_plan_left_behind_has_the_fewest_bits_that_suffice(flips: list[Any], expected: int) -> None:
+def test_the_plan_left_behind_has_the_fewest_bits_that_are_shown_to_suffice(flips: list[Any], expected: int) -> None:
     plan = Plan("sha256:0", PlanOptions(), {})
     asked = [SweepRow(f"F={index}", plan) for index in range(3)]
-    rows = [Row("float", None, False, 9)]
-    rows += [Row(f"F={index}", "", True, 9, lost=x, gained=y, p_value=p) for index, (x, y, p) in enumerate(flips)]
-    result = Sweep("sha256:0", "n", {}, "accuracy", tuple(rows), "")
-    assert sufficient_row(asked, result) is asked[expected]
-    assert sufficient_row(asked, replace(result, metric="mse")) is asked[-1]
+    rows = [Row("float", None, False, 1000)]
+    rows += [Row(f"F={index}", "", True, 1000, lost=x, gained=y, p_value=1.0) for index, (x, y) in enumerate(flips)]
+    result = Sweep("sha256:0", "n", {}, "accuracy", tuple(rows))
+    assert sufficient_row(asked, result) is (None if expected is None else asked[expected])
+    assert sufficient_row(asked, replace(result, metric="mse")) is None
+
+
+def test_no_plan_is_left_where_nothing_is_shown(tmp_path: Path) -> None:
+    found = study(convolutional(), random_images(tmp_path), fraction_bits=[6], out=tmp_path / "out", verified_images=1)
+    assert (found.plan, found.verification) == (None, None)
+    assert not (tmp_path / "out" / "plan.json").exists()
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_largest_drop_that_is_none_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    with pytest.raises(BittrueError, match="--max-drop"):
+        study(convolutional(), random_images(tmp_path), fraction_bits=[6], out=tmp_path / "out", max_drop=-1.0)
+    assert not (tmp_path / "out").exists()

@@ -7,16 +7,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bittrue._version import __version__
 from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size
 from bittrue.analysis.evaluating.evaluation import Evaluation, check_metric
 from bittrue.analysis.evaluating.executor import Executor, InProcess, Unit
 from bittrue.analysis.evaluating.metrics import metric_named
-from bittrue.analysis.evaluating.metrics.metric import ByFloat, Figures, Metric
+from bittrue.analysis.evaluating.metrics.metric import ByFloat, ByLabels, Figures, Metric
 from bittrue.analysis.evaluating.record import Arrays, Record, gaps, joined, totals
 from bittrue.analysis.evaluating.store import Facts, Store, Study
 from bittrue.analysis.progress import Progress, found_here, showing
 from bittrue.analysis.recipe import Recipe
+from bittrue.analysis.standard import MAX_DROP, Standard
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verdict import Row
 from bittrue.data import DataLike, Dataset
@@ -86,6 +89,7 @@ def sweep(
     images: int | None = None,
     batch_size: int | None = None,
     metric: str = "accuracy",
+    max_drop: float = MAX_DROP,
     calibration: Mapping[str, Any] | None = None,
     command: str | None = None,
     progress: Progress | None = None,
@@ -94,7 +98,7 @@ def sweep(
 
     store: the results' file; a sweep that was killed goes on where it was, and nothing in it is evaluated twice. The
     rows of exact plans depend on neither batch size nor threads; the last bits of the float row may, and with them
-    what is measured against it. One plan is in memory at a time.
+    what is measured against it. One plan is in memory at a time. max_drop: see `Standard`.
 
     Raises: PlanError for plans that don't fit, before anything is evaluated; CarrierError that names the row where no
     exact result can be promised (the rows before it are in the store); DataError where data and network don't fit;
@@ -103,6 +107,7 @@ def sweep(
     chosen = chosen_images(network, dataset, images)
     asked = metric_named(metric)
     check_metric(asked, network, chosen)
+    standard = Standard(max_drop, _chance(asked, chosen))
     _check(rows, network)
     size = default_batch_size(network) if batch_size is None else batch_size
     # Another version may compute something else, so its results are no part of this study.
@@ -120,10 +125,17 @@ def sweep(
         data={"name": chosen.name, "split": chosen.split, "sha256": chosen.sha256, "images": chosen.images},
         metric=metric,
         rows=tuple(made),
-        verdict=asked.verdict(made),
+        standard=standard,
         calibration=calibration,
         command=command,
     )
+
+
+def _chance(metric: Metric, images: Dataset) -> float | None:
+    """The share of the commonest label, for a metric that judges by labels."""
+    if images.labels is None or not isinstance(metric.judged, ByLabels):
+        return None
+    return int(np.unique(images.labels, return_counts=True)[1].max()) / images.images
 
 
 def _check(rows: Sequence[SweepRow], network: Network) -> None:

@@ -1,12 +1,14 @@
 """What a sweep found: its rows, its verdict, and both as sweep.json."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any, ClassVar
 
 from bittrue.analysis.charts.chart import Chart
 from bittrue.analysis.evaluating.metrics import metric_named
-from bittrue.analysis.verdict import Row
+from bittrue.analysis.standard import MAX_DROP, Standard
+from bittrue.analysis.verdict import Row, drop
 from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
 from bittrue.result import SavedResult
@@ -20,7 +22,8 @@ PAIRS = ("accuracy_interval", "accuracy_over_ties")
 class Sweep(SavedResult):
     """The float row first, then one row a plan, all on the same images.
 
-    network: its hash. data: name, split, sha256 and images. metric: B13's name. calibration: on what the ranges behind
+    network: its hash. data: name, split, sha256 and images. metric: B13's name. standard: by what rows are judged; the
+    verdict follows from it and the rows. calibration: on what the ranges behind
     the plans were measured, if on anything. command: the command that made this, if one did. No times, so that the same
     sweep is the same bytes.
     """
@@ -30,7 +33,7 @@ class Sweep(SavedResult):
     data: Mapping[str, Any]
     metric: str
     rows: tuple[Row, ...]
-    verdict: str
+    standard: Standard = field(default_factory=Standard)
     calibration: Mapping[str, Any] | None = None
     command: str | None = None
 
@@ -41,7 +44,7 @@ class Sweep(SavedResult):
         where = f"{counted(self.data['images'], 'image')} of {self.data['name']}{self._measured_on()}"
         title = f"{self.network_name} on {where}{shown.note}"
         columns = [Column("row"), *shown.columns]
-        cells = [[row.name, *shown.cells(row)] for row in self.rows]
+        cells = [[row.name, *shown.cells(row, self.standard)] for row in self.rows]
         totals = ["" if row.plan is None else f"{sum(row.overflows.values()):,}" for row in self.rows]
         rows = [[*start, total] for start, total in zip(cells, totals, strict=True)]
         inexact = [row.name for row in self.rows if row.plan is not None and not row.exact]
@@ -64,7 +67,7 @@ class Sweep(SavedResult):
     def chart(self) -> Chart:
         """Accuracy against bits beside the float network, with intervals and ties; for mse and sqnr the distance from
         float."""
-        return Chart(metric_named(self.metric).shown.chart(self.rows))
+        return Chart(metric_named(self.metric).shown.chart(self.rows, self.standard))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {"text/html": self._repr_html_() + self.chart().svg, "text/plain": repr(self)}
@@ -73,7 +76,7 @@ class Sweep(SavedResult):
         """A row a row; `overflows` is the sum over the sites, and the proofs are left out."""
         return [
             {entry.name: getattr(row, entry.name) for entry in fields(Row) if entry.name not in ("layers", "overflows")}
-            | {"overflows": sum(row.overflows.values())}
+            | {"overflows": sum(row.overflows.values()), "drop": self.answer(row)}
             for row in self.rows
         ]
 
@@ -87,7 +90,9 @@ class Sweep(SavedResult):
             "metric": self.metric,
             "calibration": None if self.calibration is None else dict(self.calibration),
             "command": self.command,
-            "rows": [asdict(row) for row in self.rows],
+            "max_drop": self.standard.max_drop,
+            "chance": self.standard.chance,
+            "rows": [asdict(row) | {"drop": self.answer(row)} for row in self.rows],
             "verdict": self.verdict,
         }
 
@@ -102,21 +107,32 @@ class Sweep(SavedResult):
                 raise BittrueError(
                     f"{source}: version {content['bittrue']!r} of the file is not known; run the sweep again."
                 )
-            values = {entry.name: content[entry.name] for entry in fields(cls)}
-            return cls(**values | {"rows": tuple(_row_from_json(row) for row in content["rows"])})
+            values = {entry.name: content[entry.name] for entry in fields(cls) if entry.name != "standard"}
+            # Files from before rows were judged by how much they lose name no standard, and can be judged all the same.
+            standard = Standard(content.get("max_drop", MAX_DROP), content.get("chance"))
+            rows = tuple(_row_from_json(row) for row in content["rows"])
+            return cls(**values | {"rows": rows, "standard": standard})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BittrueError(f"{source}: not a sweep ({error!r}); make one with `bittrue sweep`.") from None
 
+    @cached_property
+    def verdict(self) -> str:
+        """One sentence on all rows: how few bits suffice, and what the next fewer cost."""
+        return metric_named(self.metric).verdict(self.rows, self.standard)
+
     @property
     def sufficient(self) -> Row | None:
-        """The row with the fewest bits from which on none is worse than float; None where there is none such.
+        """The row with the fewest bits from which on each is shown to lose no more than `standard.max_drop` points.
 
-        Nor may a row's accuracy hang on its ties: losing them must leave it within its interval.
-
-        Of rows whose names hold no numbers of bits, the first in their order; None for mse and sqnr, which nothing
-        tests.
+        None where none is, where the float network's accuracy is near chance, and for mse and sqnr, which nothing
+        tests. Of rows whose names hold no numbers of bits, the first in their order.
         """
-        return metric_named(self.metric).sufficient(self.rows[1:])
+        return metric_named(self.metric).sufficient(self.rows, self.standard)
+
+    def answer(self, row: Row) -> str | None:
+        """What is shown of a loss of `standard.max_drop` points: within, worse, or too few images; None of float."""
+        found = drop(row, self.standard)
+        return None if found is None else found.value
 
 
 def _row_from_json(content: Mapping[str, Any]) -> Row:

@@ -1,14 +1,25 @@
-"""What the rows of a sweep say: whether one differs from float, and how few bits suffice."""
+"""What the rows of a sweep say: whether one loses more than may be lost, and how few bits suffice."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
+from bittrue.analysis.standard import Standard
+from bittrue.analysis.statistics import drop_p_value, images_needed
 from bittrue.simulation.proof import LayerProof
 from bittrue.wording import counted, typographic
 
 SIGNIFICANCE = 0.05
-"""A row differs from float where McNemar's exact test gives less than this."""
+"""A claim is made where its test gives less than this if it were wrong."""
+
+
+class Drop(Enum):
+    """What is shown of a row's loss of accuracy against float, at the level SIGNIFICANCE."""
+
+    WITHIN = "within"
+    WORSE = "worse"
+    UNKNOWN = "too few"
 
 
 @dataclass(frozen=True)
@@ -27,11 +38,6 @@ class Flips:
     lost: int
     gained: int
     p_value: float
-
-    @property
-    def differ(self) -> bool:
-        """Whether the row differs from float."""
-        return self.p_value < SIGNIFICANCE
 
 
 @dataclass(frozen=True)
@@ -82,28 +88,55 @@ class Row:
         return Flips(self.lost, self.gained, self.p_value)
 
 
-def flips_verdict(rows: Sequence[Row]) -> str:
+def drop(row: Row, standard: Standard) -> Drop | None:
+    """Whether it is shown that the row loses no more than it may, or more; None of the float row, and where the metric
+    judges no image right or wrong. See `statistics.drop_p_value`."""
+    flips = row.flips
+    if flips is None:
+        return None
+    if drop_p_value(flips.lost, flips.gained, row.images, standard.margin) <= SIGNIFICANCE:
+        return Drop.WITHIN
+    if drop_p_value(flips.gained, flips.lost, row.images, -standard.margin) <= SIGNIFICANCE:
+        return Drop.WORSE
+    return Drop.UNKNOWN
+
+
+def flips_verdict(rows: Sequence[Row], standard: Standard) -> str:
     """How few bits suffice, and what the next fewer cost; `rows`: the float row first.
 
-    For rows named F=… or W=… it names the fewest bits from which on no row is worse than float (McNemar's exact test at
-    5 %), and says so where none is; for other names, what became of each.
+    For rows named F=… or W=… it names the fewest bits from which on every row is shown to lose no more than it may, and
+    says so where none is; for other names, what became of each. Where the float network's accuracy is near chance
+    nothing is judged. A row that does clearly worse than one with fewer bits is named, too.
     """
     float_row, *others = rows
+    if _near_chance(float_row, standard):
+        return _chance_sentence(float_row, standard)
     by_bits = _sorted_by_bits(others)
-    test = f"exact McNemar test, {100 * (1 - SIGNIFICANCE):.0f} %, {counted(float_row.images, 'image')}"
-    if not by_bits:
-        return f"{'; '.join(f'{row.name}: {_against_float(row, float_row)}' for row in others)} ({test})."
-    row = sufficient(by_bits)
+    test = (
+        f"exact test of the paired difference, {100 * (1 - SIGNIFICANCE):.0f} %, {counted(float_row.images, 'image')}"
+    )
+    found = _found(by_bits, rows, standard) if by_bits else _each(rows, standard)
+    return " ".join([f"{found} ({test}).", *_reversals(by_bits, standard)])
+
+
+def _each(rows: Sequence[Row], standard: Standard) -> str:
+    return "; ".join(f"{row.name}: {_against_float(row, rows[0], standard)}" for row in rows[1:])
+
+
+def _found(by_bits: Sequence[Row], rows: Sequence[Row], standard: Standard) -> str:
+    float_row, row = rows[0], sufficient(rows, standard)
+    alone = len(by_bits) == 1
     if row is None:
         most = by_bits[-1]
-        alone = "" if len(by_bits) == 1 else ", the most here"
-        return f"{_label(most)}{alone}: {_against_float(most, float_row)}, so none of these suffices ({test})."
-    found = _against_float(row, float_row)
+        shown = "suffices" if drop(most, standard) is Drop.WORSE else "is shown to suffice"
+        which = "" if alone else ", the most here"
+        return f"{_label(most)}{which}: {_against_float(most, float_row, standard)}, so none of these {shown}"
+    found = _against_float(row, float_row, standard)
     if row is by_bits[0]:
-        alone = "" if len(by_bits) == 1 else ", the fewest here"
-        return f"{_label(row)}{alone}: {found} ({test})."
+        which = "" if alone else ", the fewest here"
+        return f"{_label(row)}{which}: {found}"
     fewer = by_bits[by_bits.index(row) - 1]
-    return f"{_label(fewer)}: {_against_float(fewer, float_row)}; {_bits(row)}: {found} ({test})."
+    return f"{_label(fewer)}: {_against_float(fewer, float_row, standard)}; {_bits(row)}: {found}"
 
 
 def ends_verdict(rows: Sequence[Row], what: str, text: Callable[[Row], str]) -> str:
@@ -114,15 +147,20 @@ def ends_verdict(rows: Sequence[Row], what: str, text: Callable[[Row], str]) -> 
     return f"{what}: {', '.join(f'{text(row)} with {_label(row)}' for row in ends)}."
 
 
-def sufficient(rows: Sequence[Row]) -> Row | None:
-    """The row with the fewest bits from which on none is worse than float; None where there is none such.
+def sufficient(rows: Sequence[Row], standard: Standard) -> Row | None:
+    """The row with the fewest bits from which on each is shown to lose no more than it may; None where none is.
 
-    Nor may a row's accuracy hang on its ties: losing them must leave it within its interval. Of rows whose names hold
-    no numbers of bits, the first in their order. `rows`: with an accuracy, without the float row.
+    Tested from the most bits down to the first that isn't shown, so that the chance of a wrong answer is SIGNIFICANCE
+    however many rows there are. Nor may a row's accuracy hang on its ties: losing them must leave it within its
+    interval. Of rows whose names hold no numbers of bits, the first in their order. None where the float network's
+    accuracy is near chance. `rows`: with an accuracy, the float row first.
     """
+    float_row, *others = rows
+    if _near_chance(float_row, standard):
+        return None
     found = None
-    for row in reversed(_sorted_by_bits(rows) or rows):
-        if _is_worse(row) or _ties_decide(row):
+    for row in reversed(_sorted_by_bits(others) or others):
+        if drop(row, standard) is not Drop.WITHIN or _ties_decide(row):
             break
         found = row
     return found
@@ -147,10 +185,6 @@ def _bits(row: Row) -> str:
     return typographic(row.name[2:])
 
 
-def _is_worse(row: Row) -> bool:
-    return row.flips is not None and row.flips.differ and row.flips.lost > row.flips.gained
-
-
 def _ties_decide(row: Row) -> bool:
     """Whether losing its ties would take the accuracy out of its own interval: then it says little of the network."""
     if row.accuracy_over_ties is None or row.accuracy_interval is None:
@@ -158,19 +192,61 @@ def _ties_decide(row: Row) -> bool:
     return row.accuracy_over_ties[0] < row.accuracy_interval[0]
 
 
-def _against_float(row: Row, float_row: Row) -> str:
-    if row.flips is not None and row.flips.differ:
-        return _points(row, float_row)
+def _against_float(row: Row, float_row: Row, standard: Standard) -> str:
     if row.accuracy_over_ties is not None and _ties_decide(row):
         least, most = row.accuracy_over_ties
         return f"ties decide, between {100 * least:.1f} and {100 * most:.1f} %"
-    return "not distinguishable from float"
+    match drop(row, standard):
+        case Drop.WITHIN:
+            return f"within {points(standard.max_drop)} of float"
+        case Drop.UNKNOWN:
+            return f"{_difference(row, float_row)}, and too few images to tell ({_needed(row, standard)})"
+        case _:
+            return _difference(row, float_row)
 
 
-def _points(row: Row, float_row: Row) -> str:
-    points = 100 * (_accuracy(row) - _accuracy(float_row))
-    text = f"{points:+.1f}" if abs(points) >= 1 else f"{points:+.2f}"
-    return f"{typographic(text)} points"
+def _needed(row: Row, standard: Standard) -> str:
+    flips = row.flips
+    if flips is None:
+        raise ValueError(f"the row {row.name} isn't judged by its flips")
+    number = images_needed(flips.lost, flips.gained, row.images, standard.margin, SIGNIFICANCE)
+    return "the loss is too near to what may be lost" if number is None else f"about {number:,} would do"
+
+
+def points(number: float) -> str:
+    """`1 point`, `0.5 points`: of percentage."""
+    return f"{number:g} point{'' if number == 1 else 's'}"
+
+
+def _difference(row: Row, float_row: Row) -> str:
+    difference = 100 * (_accuracy(row) - _accuracy(float_row))
+    text = f"{difference:+.1f}" if abs(difference) >= 1 else f"{difference:+.2f}"
+    return "0.00 points" if float(text) == 0 else f"{typographic(text)} points"
+
+
+def _near_chance(float_row: Row, standard: Standard) -> bool:
+    """Whether the float network isn't shown to do better than by naming the commonest class for every image."""
+    if standard.chance is None or float_row.accuracy_interval is None:
+        return False
+    return float_row.accuracy_interval[0] <= standard.chance
+
+
+def _chance_sentence(float_row: Row, standard: Standard) -> str:
+    return (
+        f"The float network's {100 * _accuracy(float_row):.1f} % of {counted(float_row.images, 'image')} are no better "
+        f"than naming the commonest class every time ({100 * (standard.chance or 0):.1f} %), so no row is judged: give "
+        "the images as in training (--scale 1/255? --mean, --std, --layout), or more of them."
+    )
+
+
+def _reversals(by_bits: Sequence[Row], standard: Standard) -> list[str]:
+    """A sentence on the first row that has more than the largest drop less than one with fewer bits."""
+    for place, row in enumerate(by_bits[1:], 1):
+        better = max(by_bits[:place], key=_accuracy)
+        if _accuracy(better) - _accuracy(row) > standard.margin:
+            shares = f"{100 * _accuracy(row):.1f} against {100 * _accuracy(better):.1f} %"
+            return [f"{_label(row)} {'does' if row.name[2:] == '1' else 'do'} worse than {_bits(better)}: {shares}."]
+    return []
 
 
 def _accuracy(row: Row) -> float:

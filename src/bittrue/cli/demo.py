@@ -15,7 +15,7 @@ from bittrue.cli.output import output_folder, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view
 
-FRACTION_BITS = range(3, 9)
+FRACTION_BITS = range(3, 10)
 VERIFIED_IMAGES = 4
 
 

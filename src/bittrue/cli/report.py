@@ -16,11 +16,19 @@ def report(
         Path, typer.Argument(metavar="DIR", show_default=False, help="A folder that `sweep` or `demo` made.")
     ],
     common: CommonOptions,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            "--max-drop",
+            metavar="POINTS",
+            help="Judge the rows by this loss of accuracy, in percentage points, and write sweep.json anew, first.",
+        ),
+    ] = None,
 ) -> None:
     """Make report.html from the results in a folder; it opens offline."""
     from bittrue.report.page import build_report
 
-    page = build_report(folder)
+    page = build_report(folder, max_drop)
     if common.json:
         say_json({"bittrue": 1, "report": str(page)})
         return

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bittrue.analysis.evaluating.metrics import NAMES as METRICS
+from bittrue.analysis.standard import MAX_DROP
 from bittrue.cli.command import command
 from bittrue.cli.options import (
     BatchSize,
@@ -66,6 +67,14 @@ def sweep(
         str,
         typer.Option("--metric", metavar="|".join(METRICS), help="What is measured; the last two beside float."),
     ] = "accuracy",
+    max_drop: Annotated[
+        float,
+        typer.Option(
+            "--max-drop",
+            metavar="POINTS",
+            help="Percentage points of accuracy that a row may lose against float and still suffice.",
+        ),
+    ] = MAX_DROP,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -109,6 +118,7 @@ def sweep(
             images=images,
             batch_size=batch_size,
             metric=metric,
+            max_drop=max_drop,
             command=context.obj,
             progress=display,
         )

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 
-def build_report(folder: str | Path) -> Path:
+def build_report(folder: str | Path, max_drop: float | None = None) -> Path:
     """Write `report.html` into `folder`, from the results there; returns its path: see `bittrue.report.page`."""
     from bittrue.report.page import build_report as build
 
-    return build(Path(folder))
+    return build(Path(folder), max_drop)

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from markupsafe import Markup
 
 from bittrue.analysis.charts import specifications as charts
 from bittrue.analysis.evaluating.metrics import metric_named
-from bittrue.analysis.verdict import SIGNIFICANCE
+from bittrue.analysis.verdict import points
+from bittrue.errors import BittrueError
 from bittrue.files import write_bytes, write_text
 from bittrue.plan import describe_spec
 from bittrue.report import tables, trace_view
@@ -26,14 +28,17 @@ from bittrue.report.evidence import Evidence, read_evidence
 _TEMPLATES = "templates"
 
 
-def build_report(folder: Path) -> Path:
+def build_report(folder: Path, max_drop: float | None = None) -> Path:
     """Write `report.html` into `folder`, and `accuracy.png` where the sweep measured accuracy; returns the page's path.
 
     Reads sweep.json, and where they are there ranges.json, plan.json, network.txt, trace.json, and the plan's
     simulate.json and verify.json. An accuracy.png of an earlier sweep goes where this one has none. The same files give
-    the same bytes.
-    Raises BittrueError where there is no sweep, or a file is damaged or about another network.
+    the same bytes. max_drop: judge the sweep's rows by another largest drop first, and write sweep.json with it.
+    Raises BittrueError where there is no sweep, a file is damaged or about another network, or another row than that of
+    plan.json would be chosen.
     """
+    if max_drop is not None:
+        _judge_again(folder, max_drop)
     evidence = read_evidence(folder)
     specifications = _specifications(evidence)
     page = folder / "report.html"
@@ -67,7 +72,7 @@ def render(evidence: Evidence, specifications: Mapping[str, charts.Specification
         sweep=evidence.sweep,
         evidence=evidence,
         measures_accuracy=evidence.measures_accuracy,
-        significance=SIGNIFICANCE,
+        most_lost=points(evidence.sweep.standard.max_drop),
         specifications={name: embedded_json(chart) for name, chart in specifications.items()},
         pictures={name: Markup(charts.to_svg(chart)) for name, chart in specifications.items()},
         reaches=evidence.reaches,
@@ -79,6 +84,20 @@ def render(evidence: Evidence, specifications: Mapping[str, charts.Specification
         scripts=scripts,
         script_hashes=[script_hash(script) for script in scripts],
     )
+
+
+def _judge_again(folder: Path, max_drop: float) -> None:
+    """Write the folder's sweep.json with another largest drop, and the verdict that follows."""
+    evidence = read_evidence(folder)
+    sweep = replace(evidence.sweep, standard=replace(evidence.sweep.standard, max_drop=max_drop))
+    enough = sweep.sufficient
+    if evidence.plan is not None and (enough is None or enough.plan != evidence.plan.hash):
+        chosen = "no row suffices" if enough is None else f"the row {enough.name} suffices"
+        raise BittrueError(
+            f"With --max-drop {max_drop:g} {chosen}, and {folder / 'plan.json'} is another one's: run the sweep with "
+            "that option; what is in its results.sqlite isn't computed again."
+        )
+    sweep.save(folder / "sweep.json")
 
 
 def embedded_json(value: Any) -> Markup:
@@ -93,7 +112,7 @@ def script_hash(script: str) -> str:
 
 def _specifications(evidence: Evidence) -> dict[str, charts.Specification]:
     shown = metric_named(evidence.sweep.metric).shown
-    drawn: dict[str, charts.Specification] = {shown.section: shown.chart(evidence.sweep.rows)}
+    drawn: dict[str, charts.Specification] = {shown.section: shown.chart(evidence.sweep.rows, evidence.sweep.standard)}
     if evidence.reaches:
         drawn["ranges"] = charts.ranges_chart(evidence.reaches)
     return drawn

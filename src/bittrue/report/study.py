@@ -9,6 +9,7 @@ from bittrue.analysis.evaluating.batches import chosen_images
 from bittrue.analysis.progress import Progress, found_here
 from bittrue.analysis.ranges import calibration_images, measure_ranges, unmeasured_images
 from bittrue.analysis.recipe import Recipe, choose_recipe
+from bittrue.analysis.standard import MAX_DROP, Standard
 from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verify import Verification, verify
@@ -31,12 +32,12 @@ STORE = "results.sqlite"
 class StudyResult(Result):
     """What a study found.
 
-    plan: of the sweep's sufficient row; of the last row, which has the most bits, where none suffices. ranges: None
-    where nothing needs them. verification: of the plan, where images were to be verified. folder: where all of it lies.
+    plan: of the sweep's sufficient row; None where no row is shown to suffice. ranges: None where nothing needs them.
+    verification: of the plan, where images were to be verified. folder: where all of it lies.
     """
 
     sweep: Sweep
-    plan: Plan
+    plan: Plan | None
     ranges: Ranges | None
     verification: Verification | None
     folder: Path | None
@@ -72,6 +73,7 @@ def study(
     images: int | None = None,
     batch_size: int | None = None,
     metric: str = "accuracy",
+    max_drop: float = MAX_DROP,
     verified_images: int = 0,
     command: str | None = None,
     progress: Progress | None = None,
@@ -81,8 +83,9 @@ def study(
     recipe: None: the one that the bits given mean, as on the command line. calibration: what the ranges are measured
     on; None: where the recipe needs them, images that are then left out of the test (see `calibration_images`), else
     the first of `dataset`. ranges: those that the recipe needs, measured before; then nothing is measured. Images of
-    `dataset` that they were measured on are left out of the test (see `unmeasured_images`). verified_images: on so many
-    the plan is compared with the definition.
+    `dataset` that they were measured on are left out of the test (see `unmeasured_images`). max_drop: the percentage
+    points of accuracy that a row may lose and still suffice. verified_images: on so many the plan, if there is one, is
+    compared with the definition.
 
     out: the folder for sweep.json, plan.json, ranges.json, verify.json, network.txt, the report, and the store, from
     which a study that was killed goes on where it was. images, batch_size, metric: see `sweep`.
@@ -90,6 +93,7 @@ def study(
     Raises: what `choose_recipe`, `measure_ranges`, `sweep_rows`, `sweep` and `verify` raise; BittrueError where `out`
     can't be written.
     """
+    Standard(max_drop)  # refuses what is no largest drop before anything is measured
     chosen = recipe
     if chosen is None:
         chosen = choose_recipe(word_length=bool(word_lengths), fraction_bits=bool(fraction_bits))
@@ -119,6 +123,7 @@ def study(
                 images=images,
                 batch_size=batch_size,
                 metric=metric,
+                max_drop=max_drop,
                 calibration=ranges.data if ranges is not None and chosen.needs_ranges else None,
                 command=command,
                 progress=display,
@@ -127,9 +132,10 @@ def study(
             if folder is None:
                 raise
             raise KeyboardInterrupt(f"the same command goes on from what is in {folder / STORE}") from None
-        plan = sufficient_row(rows, result).plan
+        enough = sufficient_row(rows, result)
+        plan = None if enough is None else enough.plan
         verification = None
-        if verified_images:
+        if plan is not None and verified_images:
             verification = verify(network, plan, dataset, images=verified_images, progress=display)
     found = StudyResult(result, plan, ranges, verification, folder)
     if folder is not None:
@@ -137,10 +143,10 @@ def study(
     return found
 
 
-def sufficient_row(rows: Sequence[SweepRow], result: Sweep) -> SweepRow:
-    """What was asked for as the sweep's sufficient row; the last row, which has the most bits, where none suffices."""
+def sufficient_row(rows: Sequence[SweepRow], result: Sweep) -> SweepRow | None:
+    """What was asked for as the sweep's sufficient row; None where none is shown to suffice."""
     enough = result.sufficient
-    return rows[-1] if enough is None else next(row for row in rows if row.name == enough.name)
+    return None if enough is None else next(row for row in rows if row.name == enough.name)
 
 
 def _leave(found: StudyResult, network: Network, folder: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from bittrue.analysis.charts import specifications as charts
 from bittrue.analysis.charts.reach import site_reaches
 from bittrue.analysis.evaluating.metrics import metric_named
+from bittrue.analysis.standard import Standard
 from report.folders import IMAGES, plan, ranges, sweep
 
 
@@ -22,14 +23,16 @@ def values(specification: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_a_point_a_row_with_its_interval_and_its_ties() -> None:
     rows = sweep().rows
-    points = {point["name"]: point for point in values(charts.accuracy_chart(rows))}
+    points = {point["name"]: point for point in values(charts.accuracy_chart(rows, Standard()))}
     assert sorted(points) == sorted(row.name for row in rows)
     six = points["F=6"]
     assert (six["label"], six["accuracy"]) == ("6", 100 * 7650 / IMAGES)
     assert six["low"] < six["accuracy"] < six["high"]
     assert (six["tie_low"], six["tie_high"]) == (76.0, 77.0)
-    same = [name for name, point in points.items() if point["kind"].startswith("not distinguishable")]
-    assert set(same) == {"float", "F=8"}
+    within = [name for name, point in points.items() if point["kind"] == "within 1 point of float"]
+    assert set(within) == {"float", "F=8"}
+    assert points["F=7"]["kind"] == "too few images to tell"
+    assert six["kind"] == "loses more than 1 point"
 
 
 def test_ranges_are_powers_of_two() -> None:
@@ -54,7 +57,7 @@ def test_without_a_plan_the_values_stand_alone() -> None:
 
 
 def test_on_the_page_charts_fill_their_place_and_as_pictures_they_have_a_width() -> None:
-    specification = metric_named("mse").shown.chart(sweep(metric="mse").rows)
+    specification = metric_named("mse").shown.chart(sweep(metric="mse").rows, Standard())
     assert specification["width"] == "container"
     svg = charts.to_svg(specification)
     assert 'width="720"' in svg

@@ -13,7 +13,8 @@ from math import ceil, floor, log2
 from typing import Any
 
 from bittrue.analysis.charts.reach import SiteReach
-from bittrue.analysis.verdict import SIGNIFICANCE, Row
+from bittrue.analysis.standard import Standard
+from bittrue.analysis.verdict import Drop, Row, drop, points
 from bittrue.fixed import FixedFormat
 from bittrue.fixed.notation import ap_fixed_name
 from bittrue.plan import SiteRange, describe_spec
@@ -24,11 +25,9 @@ _PICTURE_WIDTH = 720  # pixels; on the page a chart fills its container
 _ACCURACY_HEIGHT = 320
 _SITE_HEIGHT = 20  # pixels a site
 
-_BLUE, _ORANGE, _GREEN, _GREY = "#2f7fc1", "#d9701e", "#2e8b57", "#8a94a6"
+_BLUE, _ORANGE, _PURPLE, _GREEN, _GREY = "#2f7fc1", "#d9701e", "#8e6bb5", "#2e8b57", "#8a94a6"
 
-_SAME = "not distinguishable from float"
 _TIES = "accuracy if all ties were lost … won"
-_DIFFERENT = f"differs from float (p < {SIGNIFICANCE})"
 
 _FORMAT = "format, from its last bit to its reach"
 _VALUES = "values, from the median to 99.8 %"
@@ -45,25 +44,29 @@ class Axis:
     logarithmic: bool = False
 
 
-def accuracy_chart(rows: Sequence[Row]) -> Specification:
+def accuracy_chart(rows: Sequence[Row], standard: Standard) -> Specification:
     """Accuracy against bits: a point a row with its interval and its ties, beside the float row's line and interval.
 
-    `rows`: the sweep's, the float row first.
+    A point's colour is what is shown of the row's loss. `rows`: the sweep's, the float row first.
     """
     import altair as alt
 
     title, labels = axis_labels([row.name for row in rows[1:]])
-    points = [_accuracy_point(row, label) for row, label in zip(rows, ["", *labels], strict=True)]
-    floats, data = alt.Chart(alt.Data(values=points[:1])), alt.Chart(alt.Data(values=points[1:]))
-    lowest = min(min(point["low"], point["tie_low"]) for point in points)
-    highest = max(max(point["high"], point["tie_high"]) for point in points)
+    kinds = _kinds(standard)
+    drawn = [
+        _accuracy_point(row, label, kinds[drop(row, standard) or Drop.WITHIN])
+        for row, label in zip(rows, ["", *labels], strict=True)
+    ]
+    floats, data = alt.Chart(alt.Data(values=drawn[:1])), alt.Chart(alt.Data(values=drawn[1:]))
+    lowest = min(min(point["low"], point["tie_low"]) for point in drawn)
+    highest = max(max(point["high"], point["tie_high"]) for point in drawn)
     room = 0.1 * (highest - lowest)  # for the text below the lowest point and above the float line
     domain = [max(lowest - room, 0), highest + room]
     x = alt.X("label:N", sort=None, title=title, axis=alt.Axis(labelAngle=0))
     y_title = "accuracy in %, with its 95 % interval"
     y = alt.Y("accuracy:Q", title=y_title, scale=alt.Scale(domain=domain, nice=False, zero=False))
     low, tie_low = alt.Y("low:Q", title=y_title), alt.Y("tie_low:Q", title=y_title)
-    colours = {_SAME: _BLUE, _DIFFERENT: _ORANGE}
+    colours = dict(zip(kinds.values(), [_BLUE, _ORANGE, _PURPLE], strict=True))
     if any(row.tied for row in rows[1:]):
         colours[_TIES] = _GREY
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
@@ -252,14 +255,24 @@ def _with_width(specification: Specification) -> Specification:
     return specification | {"width": _PICTURE_WIDTH} if fills else specification
 
 
-def _accuracy_point(row: Row, label: str) -> dict[str, Any]:
+def _kinds(standard: Standard) -> dict[Drop, str]:
+    """How the legend names what is shown of a row."""
+    most = points(standard.max_drop)
+    return {
+        Drop.WITHIN: f"within {most} of float",
+        Drop.WORSE: f"loses more than {most}",
+        Drop.UNKNOWN: "too few images to tell",
+    }
+
+
+def _accuracy_point(row: Row, label: str, kind: str) -> dict[str, Any]:
     accuracy = 100 * row.share.accuracy
     low, high = (100 * end for end in row.share.interval)
     tie_low, tie_high = (100 * end for end in row.share.over_ties)
     return {
         "name": row.name,
         "label": label,
-        "kind": _DIFFERENT if row.flips is not None and row.flips.differ else _SAME,
+        "kind": kind,
         "accuracy": accuracy,
         "low": low,
         "high": high,

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from bittrue.analysis.charts.specifications import accuracy_chart
 from bittrue.analysis.evaluating.metrics.metric import ByLabels, Figures, Metric, Shown, Tally
 from bittrue.analysis.evaluating.record import Arrays
+from bittrue.analysis.standard import Standard
 from bittrue.analysis.statistics import mcnemar_exact, wilson_interval
-from bittrue.analysis.verdict import Row, flips_verdict, sufficient
+from bittrue.analysis.verdict import Row, drop, flips_verdict, sufficient
 from bittrue.display import Column
 from bittrue.errors import DataError
-from bittrue.wording import probability
 
 SMALLEST_PROBABILITY = 1e-7
 """Probabilities are clipped to [this, 1 − this] in the loss, as Keras does."""
@@ -106,7 +106,7 @@ def require_labels(labels: NDArray[np.int64], classes: int, first_image: int) ->
         )
 
 
-HEADINGS = ("accuracy %", "95 %", "over ties", "loss", "flips", "p")
+HEADINGS = ("accuracy %", "95 %", "over ties", "loss", "flips")
 
 
 def classes_metric(name: str, classes: Callable[[tuple[int, ...]], int], tally: Tally) -> Metric:
@@ -119,7 +119,7 @@ def classes_metric(name: str, classes: Callable[[tuple[int, ...]], int], tally: 
         shown=Shown(
             section="accuracy",
             note="; flips: images that only float (−) or only the row (+) gets right",
-            columns=[Column(heading, number=True) for heading in HEADINGS],
+            columns=[*(Column(heading, number=True) for heading in HEADINGS), Column("drop")],
             cells=_cells,
             chart=accuracy_chart,
         ),
@@ -146,15 +146,15 @@ def _beside(arrays: Arrays, float_arrays: Arrays) -> Figures:
     return {"lost": lost, "gained": gained, "p_value": mcnemar_exact(lost, gained)}
 
 
-def _cells(row: Row) -> list[str]:
-    share, flipped = row.share, row.flips
+def _cells(row: Row, standard: Standard) -> list[str]:
+    share, flipped, judged = row.share, row.flips, drop(row, standard)
     return [
         f"{100 * share.accuracy:.2f}",
         _reach(share.interval),
         _reach(share.over_ties) if row.tied else "",
         f"{row.loss:.4f}",
         "" if flipped is None else f"−{flipped.lost:,} +{flipped.gained:,}",
-        "" if flipped is None else probability(flipped.p_value),
+        "" if judged is None else judged.value,
     ]
 
 

@@ -11,6 +11,7 @@ from bittrue.analysis.charts.specifications import Axis, deviation_chart
 from bittrue.analysis.evaluating.metrics.finite import require_finite
 from bittrue.analysis.evaluating.metrics.metric import ByFloat, Figures, Metric, Shown
 from bittrue.analysis.evaluating.record import Arrays
+from bittrue.analysis.standard import Standard
 from bittrue.analysis.verdict import Row, ends_verdict
 from bittrue.display import Column
 
@@ -76,10 +77,10 @@ def deviation_metric(name: str, what: str, axis: Axis, text: Callable[[Row], str
             note="",
             columns=[Column("mean squared error", number=True), Column("SQNR", number=True)],
             cells=_cells,
-            chart=lambda rows: deviation_chart(rows, axis),
+            chart=lambda rows, standard: deviation_chart(rows, axis),
         ),
-        verdict=lambda rows: ends_verdict(rows, what, text),
-        sufficient=lambda rows: None,  # no test says what is enough
+        verdict=lambda rows, standard: ends_verdict(rows, what, text),
+        sufficient=lambda rows, standard: None,  # no test says what is enough
     )
 
 
@@ -88,5 +89,5 @@ def _figures(arrays: Arrays) -> Figures:
     return {"mse": found.mse, "sqnr": found.sqnr}
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row, standard: Standard) -> list[str]:
     return [f"{row.mse:.6g}", "" if row.sqnr is None else f"{row.sqnr:.2f} dB"]

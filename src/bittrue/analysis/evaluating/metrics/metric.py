@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bittrue.analysis.charts.specifications import Specification
 from bittrue.analysis.evaluating.ending import Ending
 from bittrue.analysis.evaluating.record import Arrays
+from bittrue.analysis.standard import Standard
 from bittrue.analysis.verdict import Row
 from bittrue.display import Column
 
@@ -58,8 +59,8 @@ class Shown:
     section: Literal["accuracy", "deviation"]
     note: str
     columns: Sequence[Column]
-    cells: Callable[[Row], Sequence[str]]
-    chart: Callable[[Sequence[Row]], Specification]
+    cells: Callable[[Row, Standard], Sequence[str]]
+    chart: Callable[[Sequence[Row], Standard], Specification]
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ class Metric:
     """A metric (B13).
 
     judged: by what, and so what it needs of data and network. tally: see Tally. summarise: the figures of a set of
-    images from what was kept of each. verdict: one sentence on all rows, the float row first. sufficient: of rows
-    without the float row, the one with the fewest bits that suffice; None where there is none, or nothing is tested.
+    images from what was kept of each. verdict: one sentence on all rows, the float row first. sufficient: of the same,
+    the row with the fewest bits that suffice; None where there is none, or nothing is tested.
     """
 
     name: str
@@ -76,5 +77,5 @@ class Metric:
     tally: Tally
     summarise: Callable[[Arrays], Figures]
     shown: Shown
-    verdict: Callable[[Sequence[Row]], str]
-    sufficient: Callable[[Sequence[Row]], Row | None]
+    verdict: Callable[[Sequence[Row], Standard], str]
+    sufficient: Callable[[Sequence[Row], Standard], Row | None]

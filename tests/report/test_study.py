@@ -12,14 +12,24 @@ from bittrue.analysis.sweep import SweepRow
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verdict import Row
 from bittrue.analysis.verify import Verification
+from bittrue.data import Dataset, as_dataset
 from bittrue.errors import BittrueError
+from bittrue.network import Network
 from bittrue.plan import Plan, PlanOptions, Ranges
 from bittrue.report import study as study_module
 from bittrue.report.study import study, sufficient_row
+from bittrue.simulation.float_model import FloatModel
+
+
+def labelled_by(network: Network, folder: Path) -> Dataset:
+    """Random images of which the float network gets each right, so that rows can be judged."""
+    (batch,) = random_images(folder).batches(40)
+    return as_dataset((batch.x, FloatModel(network).run(batch.x).argmax(1)), shape=network.input.shape)
 
 
 def test_the_folder_has_what_the_study_found(tmp_path: Path) -> None:
-    network, dataset, out = convolutional(), random_images(tmp_path), tmp_path / "new" / "out"
+    network, out = convolutional(), tmp_path / "new" / "out"
+    dataset = labelled_by(network, tmp_path)
     found = study(network, dataset, fraction_bits=[1, 6], out=out, max_drop=60, verified_images=1, command="me")
     assert {path.name for path in out.iterdir()} == {
         *("sweep.json", "plan.json", "ranges.json", "verify.json", "network.txt"),

@@ -1,9 +1,11 @@
 """The store under what happens to files: killed writers, a second process, damage, and files of other programs."""
 
+import json
 import signal
 import sqlite3
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -65,15 +67,59 @@ def test_a_row_is_finished_when_its_facts_are_known(tmp_path: Path) -> None:
         assert store.finished("sha256:plan") == facts
 
 
-def test_the_metadata_are_those_that_stores_written_before_have(tmp_path: Path) -> None:
+def old_form(metadata: str) -> bytes:
+    """As a store from before wrote it."""
+    without = {key: value for key, value in json.loads(metadata).items() if key != "checksum"}
+    return json.dumps(without, sort_keys=True, separators=(",", ":")).encode()
+
+
+FACTS = Facts(True, {"conv.weight": 0, "dense.weight": 12}, [{"node": "conv", "bound_bits": 7.5}])
+
+
+def test_rows_of_stores_written_before_have_no_checksum(tmp_path: Path) -> None:
     with Store.open(tmp_path / "x", STUDY) as store:
         store.describe("float", "float")
         store.describe("sha256:plan", "W=8", Facts(False, {"b": 1, "a": 0}, []))
-        written = store.connection.execute("SELECT key, metadata FROM rows ORDER BY id").fetchall()
-    assert written == [
-        ("float", '{"name":"float"}'),
-        ("sha256:plan", '{"exact":false,"layers":[],"name":"W=8","parameter_overflows":{"a":0,"b":1}}'),
-    ]
+        (written,) = store.connection.execute("SELECT metadata FROM rows WHERE key != 'float'").fetchone()
+        assert json.loads(written)["checksum"] == zlib.crc32(old_form(written))
+        for key, old in [
+            ("float", '{"name":"float"}'),
+            ("sha256:plan", '{"exact":false,"layers":[],"name":"W=8","parameter_overflows":{"a":0,"b":1}}'),
+        ]:
+            store.connection.execute("UPDATE rows SET metadata = ? WHERE key = ?", (old, key))
+        assert store.finished("float") is None
+        assert store.finished("sha256:plan") == Facts(False, {"b": 1, "a": 0}, [])
+
+
+def test_a_flipped_bit_is_damage_or_nothing(tmp_path: Path) -> None:
+    """Everywhere in the metadata, and here and there in the whole file: never another result, never another error."""
+    path = tmp_path / "x"
+    with Store.open(path, STUDY) as store:
+        store.describe("sha256:plan", "W=8")
+        store.add("sha256:plan", record(0, 4))
+        store.describe("sha256:plan", "W=8", FACTS)
+        (metadata,) = store.connection.execute("SELECT metadata FROM rows").fetchone()
+    good = path.read_bytes()
+    start = good.index(metadata.encode())
+    everywhere = [(place, place % 8) for place in range(start, start + len(metadata))]
+    generator = np.random.default_rng(1)
+    random = [(int(place), int(place) % 7) for place in generator.integers(0, len(good), 100)]
+    damaged = 0
+    for place, bit in [*everywhere, *random]:
+        flipped = bytearray(good)
+        flipped[place] ^= 1 << bit
+        path.write_bytes(flipped)
+        try:
+            with Store.open(path, STUDY) as store:
+                assert store.finished("sha256:plan") in (None, FACTS), (place, bit)
+                for found in store.records("sha256:plan"):
+                    assert_same(found, record(0, 4))
+                assert (place, bit) not in everywhere
+        except StoreError:
+            damaged += 1
+        for beside in ("-wal", "-shm"):
+            (tmp_path / f"x{beside}").unlink(missing_ok=True)
+    assert damaged >= len(everywhere)
 
 
 def test_studies_do_not_see_each_other(tmp_path: Path) -> None:

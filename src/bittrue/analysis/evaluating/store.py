@@ -9,6 +9,7 @@ The tables: `studies` (key: sha256 of the network's hash, the data's hash and th
 `rows` (key: the sha256 of a plan, or "float"; metadata: JSON), and `batches`, whose records say in `layout` (JSON:
 [[name, dtype], …]) what lies in `payload`: the arrays one after the other, each `images` numbers long, little-endian,
 without padding. `counters` is JSON; `checksum` is the CRC-32 of "start,images", layout, payload and counters in a row.
+A row's metadata holds the CRC-32 of the rest of itself; rows of older stores hold none, and are read without.
 """
 
 import contextlib
@@ -30,6 +31,8 @@ from bittrue.files import check_ordinary
 APPLICATION_ID = 0x62697472  # "bitr", in the header of the SQLite file
 SCHEMA_VERSION = 1
 WAIT_FOR_LOCK = 2.0  # seconds
+CHECKSUM = "checksum"
+"""The key of a row's metadata that holds the checksum of the others."""
 
 SCHEMA = """
 CREATE TABLE studies (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, description TEXT NOT NULL);
@@ -105,6 +108,7 @@ class Store:
         """Make the row `row_key` known by its name, so that records can be added to it; `facts`: once all of them
         are."""
         metadata = {"name": name} | ({} if facts is None else asdict(facts))
+        metadata |= {CHECKSUM: zlib.crc32(_json(metadata).encode())}
         with _sentences(self.path), _transaction(self.connection):
             self.connection.execute(
                 "INSERT INTO rows (study, key, metadata) VALUES (?, ?, ?) "
@@ -121,12 +125,17 @@ class Store:
             found = self.connection.execute(
                 "SELECT metadata FROM rows WHERE study = ? AND key = ?", (self.study, row_key)
             ).fetchone()
-        try:
-            metadata = {} if found is None else json.loads(found[0])
-            names = [entry.name for entry in fields(Facts)]
-            return Facts(**{name: metadata[name] for name in names}) if "layers" in metadata else None
-        except (KeyError, TypeError, ValueError):
-            raise StoreError(_damaged(self.path)) from None
+        if found is None:
+            return None
+        names = [entry.name for entry in fields(Facts)]
+        with self._whole():
+            metadata = json.loads(found[0])
+            checksum = metadata.pop(CHECKSUM, None)
+            if checksum not in (None, zlib.crc32(_json(metadata).encode())):
+                raise ValueError("the checksum is another")
+            if sorted(metadata) not in (["name"], sorted(["name", *names])):
+                raise ValueError("there is more, or less, than was written")
+            return Facts(**{name: metadata[name] for name in names}) if len(metadata) > 1 else None
 
     def records(self, row_key: str) -> list[Record]:
         """The records of a row in the order of their images; none where it was never described.
@@ -165,13 +174,22 @@ class Store:
             )
 
     def _decode(self, start: int, images: int, layout: str, payload: bytes, counters: str, checksum: int) -> Record:
-        if _checksum(start, images, layout, payload, counters) != checksum:
-            raise StoreError(_damaged(self.path))
-        arrays, place = {}, 0
-        for name, dtype in json.loads(layout):
-            arrays[name] = np.frombuffer(payload, dtype, images, place)
-            place += arrays[name].nbytes
-        return Record(start, images, arrays, json.loads(counters))
+        with self._whole():
+            if _checksum(start, images, layout, payload, counters) != checksum:
+                raise ValueError("the checksum is another")
+            arrays, place = {}, 0
+            for name, dtype in json.loads(layout):
+                arrays[name] = np.frombuffer(payload, dtype, images, place)
+                place += arrays[name].nbytes
+            return Record(start, images, arrays, json.loads(counters))
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        """What is read here was written here: whatever goes wrong with it, a value of another type too, is damage."""
+        try:
+            yield
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise StoreError(_damaged(self.path)) from None
 
 
 def _prepare(connection: sqlite3.Connection, path: str | Path) -> None:
@@ -188,7 +206,8 @@ def _prepare(connection: sqlite3.Connection, path: str | Path) -> None:
             f"{path} was written by another version of bittrue (its form is {version}, and this one reads "
             f"{SCHEMA_VERSION}): choose another place for the results."
         )
-    if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+    # Not quick_check: it doesn't see a row whose key differs from that of its index.
+    if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
         raise StoreError(_damaged(path))
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # wait for the disk at every commit

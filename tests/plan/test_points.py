@@ -10,7 +10,7 @@ from analysis.networks import chain
 from bittrue.analysis.ranges import StreamingHistogram
 from bittrue.errors import FormatError, PlanError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding, decode, quantize
-from bittrue.fixed.arrays import clipping_error, squared_error
+from bittrue.fixed.squared_error import clipping_error, squared_error
 from bittrue.network import Network, Parameter
 from bittrue.operators import Dense, Input
 from bittrue.plan import (

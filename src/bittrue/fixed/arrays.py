@@ -1,7 +1,6 @@
 """Parameters as integer arrays: torch's quantizer applied piece by piece, so that large weights stay small in
 memory."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,9 +14,6 @@ from bittrue.fixed.tensor import count_overflows, quantize
 
 _PIECE = 1 << 22
 """Numbers quantized at once: 32 MiB of float64 codes."""
-
-_SUMMED_PIECE = 1 << 18
-"""Numbers whose errors are added at once: 2 MiB of float64, which stay in the processor's cache."""
 
 _SUMMED_IN = ((8, torch.float32, 24), (40, torch.float64, 53), (62, torch.int64, 62))
 """Types to add codes in, fastest first: up to which code length, and the bits that a sum may have."""
@@ -64,33 +60,6 @@ def _quantize_wide(values: np.ndarray, quantizer: Quantizer) -> tuple[np.ndarray
     codes = integers.quantize_reals(values, quantizer.format.fraction_bits, quantizer.rounding)
     outside = integers.count_overflows(codes, quantizer)
     return narrow(integers.apply_overflow(codes, quantizer)), outside
-
-
-def squared_error(values: np.ndarray, quantizer: Quantizer) -> float:
-    """The sum of the squares of what a quantizer changes of float values, in float64."""
-    flat, total = np.ascontiguousarray(values).reshape(-1), 0.0
-    for start in range(0, flat.size, _SUMMED_PIECE):
-        piece = flat[start : start + _SUMMED_PIECE]
-        try:
-            errors = quantize(torch.tensor(piece), quantizer).numpy()
-        except CarrierError:  # a code that float64 doesn't hold
-            errors = _quantize_wide(piece, quantizer)[0].astype(np.float64)
-        np.ldexp(errors, -quantizer.format.fraction_bits, out=errors)
-        errors -= piece
-        total += float(np.square(errors, out=errors).sum())
-    return total
-
-
-def clipping_error(values: np.ndarray, quantizer: Quantizer) -> float:
-    """The sum of the squares of how far float values lie beyond a quantizer's limits, in float64."""
-    low, high = (math.ldexp(code, -quantizer.format.fraction_bits) for code in (quantizer.min_code, quantizer.max_code))
-    flat, total = np.ascontiguousarray(values).reshape(-1), 0.0
-    for start in range(0, flat.size, _SUMMED_PIECE):
-        piece = flat[start : start + _SUMMED_PIECE].astype(np.float64)
-        beyond = np.clip(piece, low, high)
-        beyond -= piece
-        total += float(np.square(beyond, out=beyond).sum())
-    return total
 
 
 def signed_sums(codes: np.ndarray) -> tuple[list[int], list[int]]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from bittrue.fixed import Quantizer, Rounding
-from bittrue.fixed.arrays import clipping_error, squared_error
+from bittrue.fixed.squared_error import clipping_error, squared_error
 from bittrue.plan.ranges import Octave
 
 _STEP_SQUARED = {

@@ -72,7 +72,9 @@ def _codes(values: np.ndarray, quantizer: Quantizer) -> np.ndarray:
 def _limited(codes: np.ndarray, quantizer: Quantizer) -> np.ndarray:
     """The overflow mode on codes that float64 holds; those of words that it doesn't hold never overflow."""
     if quantizer.overflow in (Overflow.SATURATE, Overflow.SATURATE_SYMMETRIC):
-        return np.clip(codes, quantizer.min_code, quantizer.max_code)
+        limited: np.ndarray = np.clip(codes, quantizer.min_code, quantizer.max_code)
+        return limited
     if integers.count_overflows(codes, quantizer) == 0:
         return codes
-    return integers.apply_overflow(codes.astype(np.int64).astype(object), quantizer).astype(np.float64)
+    wrapped = integers.apply_overflow(codes.astype(np.int64).astype(object), quantizer)
+    return wrapped.astype(np.float64)

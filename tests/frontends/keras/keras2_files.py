@@ -71,6 +71,8 @@ def in_keras2_form(description: dict[str, Any]) -> dict[str, Any]:
     if isinstance(config.get("activation"), dict):
         activation = config["activation"]
         config["activation"] = in_keras2_form({key: activation[key] for key in ("class_name", "config")})
+    if isinstance(config.get("layer"), dict):
+        config["layer"] = in_keras2_form({key: config["layer"][key] for key in ("class_name", "config")})
     if class_name == "Functional" and config["name"].startswith("functional"):
         class_name = "Model"  # TensorFlow before 2.3
     return {**description, "class_name": class_name, "config": config}

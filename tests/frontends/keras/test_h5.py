@@ -236,3 +236,16 @@ def test_other_files(attribute: str, value: str, words: str, tmp_path: Path) -> 
         file.attrs[attribute] = value
     with pytest.raises(ModelError, match=words):
         load(path)
+
+
+def test_a_layer_in_a_wrapper_whose_arrays_bear_the_wrappers_name(tmp_path: Path) -> None:
+    """As Keras 2 named them."""
+    model = randomise(sequential(layers.TimeDistributed(layers.Conv1D(2, 3), name="every"), shape=(2, 5, 3))())
+    path = save_keras2(model, tmp_path / "model.h5")
+    with h5py.File(path, "r+") as file:
+        group = file["model_weights/every"]
+        for name, role in zip(list(group.attrs["weight_names"]), ("kernel", "bias"), strict=True):
+            group.move(name, f"every/{role}:0")
+        group.attrs["weight_names"] = [b"every/kernel:0", b"every/bias:0"]
+    model.save(tmp_path / "model.keras")
+    assert load(path).hash == load(tmp_path / "model.keras").hash

@@ -157,6 +157,12 @@ def relu_of_threshold(x: np.ndarray) -> np.ndarray:
     return np.where(x >= 2.0, 2.0, np.where(x >= 0.5, x, 0.25 * (x - 0.5)))
 
 
+def every_step(x: Tensor) -> Tensor:
+    image = keras.Input(x.shape[2:])
+    features = layers.Flatten()(layers.Conv2D(2, 3, name="inner")(image))
+    return layers.TimeDistributed(keras.Model(image, layers.Dense(3, name="last")(features), name="step"))(x)
+
+
 CASES = [
     Case("conv valid", sequential(layers.Conv2D(5, (3, 2))), "Convolution"),
     Case("conv same", sequential(layers.Conv2D(5, (3, 4), padding="same")), "Convolution"),
@@ -424,6 +430,32 @@ CASES = [
     Case("cross-attention", functional(cross_attended, (5, 6)), f"Slice Dense {ATTENTION}"),
     Case("causal self-attention", functional(causally_attended, (5, 6)), ATTENTION),
     Case("attention without bias", functional(attended_without_bias, (5, 6)), ATTENTION),
+    Case("every step: dense", sequential(layers.TimeDistributed(layers.Dense(3, "relu")), shape=STEPS), "Dense ReLU"),
+    Case(
+        "every step: batch norm",
+        sequential(layers.TimeDistributed(layers.BatchNormalization()), shape=STEPS),
+        "BatchNormalization",
+    ),
+    Case(
+        "every step: batch norm over rows",
+        sequential(layers.TimeDistributed(layers.BatchNormalization(axis=1)), shape=(2, 3, 4)),
+        " ".join(["Slice Reshape Transpose BatchNormalization Transpose Reshape"] * 2) + " Concatenate",
+    ),
+    Case(
+        "every step: convolution",
+        sequential(layers.TimeDistributed(layers.Conv2D(2, 3, activation="relu")), shape=(2, 5, 6, 3)),
+        " ".join(["Slice Reshape Convolution ReLU Reshape"] * 2) + " Concatenate",
+    ),
+    Case(
+        "every step: separable convolution",
+        sequential(layers.TimeDistributed(layers.SeparableConv2D(2, 3)), shape=(2, 5, 6, 3)),
+        " ".join(["Slice Reshape Convolution Convolution Reshape"] * 2) + " Concatenate",
+    ),
+    Case(
+        "every step: a model",
+        functional(every_step, (2, 6, 5, 3)),
+        " ".join(["Slice Reshape Convolution Flatten Dense Reshape"] * 2) + " Concatenate",
+    ),
     Case("concatenate channels", functional(branches(-1)), "Convolution ReLU Concatenate"),
     Case("concatenate rows", functional(branches(1)), "Convolution ReLU Concatenate"),
     Case("concatenate columns", functional(branches(-2)), "Convolution ReLU Concatenate"),

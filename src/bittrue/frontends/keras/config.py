@@ -148,6 +148,11 @@ class KerasLayer:
     def is_model(self) -> bool:
         return self.class_name in MODELS and is_from_keras(self.module)
 
+    @property
+    def is_time_distributed(self) -> bool:
+        """Whether it does with every step what the layer in it does with one."""
+        return self.class_name == "TimeDistributed" and is_from_keras(self.module)
+
 
 @dataclass(frozen=True)
 class KerasModel:

@@ -22,10 +22,11 @@ from bittrue.frontends.keras.config import (
 from bittrue.frontends.keras.foreign import remedy
 from bittrue.frontends.keras.layers import LAYERS, activation
 from bittrue.frontends.keras.operations import OPERATIONS
+from bittrue.frontends.keras.time_distributed import inner_layer, works_on_all_steps
 from bittrue.frontends.keras.use import COUNTER, Chain, Graph, LayerKind, LayerUse, Outputs, Unsupported
 from bittrue.frontends.keras.weights import Weights
 from bittrue.network import NetworkBuilder, Operator, Parameter, format_shape
-from bittrue.operators import Input
+from bittrue.operators import Concatenate, Input, Reshape, Slice
 from bittrue.shapes import Shape
 
 MAXIMUM_NODES = 5_000
@@ -69,10 +70,13 @@ class Conversion:
             if layer.is_model:
                 inner = read_model(layer.class_name, layer.settings)
                 values[layer.name, call] = self.add_model(inner, layer_weights, sources, f"{prefix}{layer.name}_")
+                continue
+            name = names[layer.name] if call == 0 else self._builder.unique_name(prefix + layer.name)
+            # Parameters bear the first use's name, whichever use comes first in the graph.
+            first = names[layer.name]
+            if layer.is_time_distributed:
+                values[layer.name, call] = self._add_steps(layer, call, name, first, layer_weights, sources)
             else:
-                name = names[layer.name] if call == 0 else self._builder.unique_name(prefix + layer.name)
-                # Parameters bear the first use's name, whichever use comes first in the graph.
-                first = names[layer.name]
                 outputs = self._add_layer(layer, call, name, first, layer_weights, sources)
                 roles = tuple(self._parameters.get(layer_weights.key, ()))
                 if name not in self._not_a_layer:
@@ -136,6 +140,36 @@ class Conversion:
         if fused is None or fused[0] == "linear":
             return [node]
         return [self._add(self._builder.unique_name(f"{name}_{fused[0]}"), fused[1], node)]
+
+    def _add_steps(
+        self, layer: KerasLayer, call: int, name: str, first: str, weights: Weights, sources: list[str]
+    ) -> list[str]:
+        """Add a TimeDistributed: the layer in it once for all steps, or for each step with the same weights."""
+        with naming(f"layer {name} ({layer.class_name})"):
+            inner = inner_layer(layer.settings, name, layer.calls)
+            weights = weights.inner("layer", inner.stored_name)
+            if works_on_all_steps(inner):
+                return self._add_layer(inner, call, name, first, weights, sources)
+            [source] = sources
+            steps, *shape = self._builder.shape(source)
+            if not shape:
+                raise ModelError("it reads one number a step: use the layer in it without TimeDistributed")
+        ends: list[str] = []
+        for step in range(steps):
+            one = Slice((step,), (step + 1,), (1,), (0,))
+            taken = self._add(self._builder.unique_name(f"{name}_{step}_in"), one, source)
+            taken = self._add(self._builder.unique_name(f"{name}_{step}_shape"), Reshape(tuple(shape)), taken)
+            if inner.is_model:
+                model = read_model(inner.class_name, inner.settings)
+                outputs = self.add_model(model, weights, [taken], f"{name}_{step}_")
+            else:
+                step_name = self._builder.unique_name(f"{name}_{step}")
+                outputs = self._add_layer(inner, call, step_name, first, weights, [taken])
+            if len(outputs) != 1:
+                raise ModelError(f"layer {name} makes {len(outputs)} tensors a step: use layers that make one")
+            end = (1, *self._builder.shape(outputs[0]))
+            ends.append(self._add(self._builder.unique_name(f"{name}_{step}_out"), Reshape(end), outputs[0]))
+        return [self._add(name, Concatenate(0), *ends)]
 
     def _part_name(self, name: str, part: str) -> str:
         """The name of the node for a part of what the layer `name` does."""

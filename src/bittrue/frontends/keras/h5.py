@@ -77,8 +77,8 @@ class H5Weights:
     def _scope(self, by_scope: NamesByScope) -> str:
         """The one scope that ends in the layer's name, preceded by as many of its models' names as tell it apart."""
         trail = (self.layer, *self.within)
-        for first in range(len(trail)):
-            ending = "/".join(trail[first:])
+        # Keras 2 names the arrays of a layer inside of a wrapper after the wrapper alone.
+        for ending in (*("/".join(trail[first:]) for first in range(len(trail))), "/".join(trail[:-1])):
             found = [scope for scope in by_scope if f"/{scope}".endswith(f"/{ending}")]
             if len(found) == 1:
                 return found[0]

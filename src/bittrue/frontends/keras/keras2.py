@@ -123,9 +123,10 @@ def _arguments(class_name: str, config: Mapping[str, object]) -> dict[str, Any]:
         arguments.pop("dtype", None)
     elif isinstance(dtype, dict) and dtype.get("class_name") in POLICIES and isinstance(dtype.get("config"), dict):
         arguments["dtype"] = dtype["config"].get("name")
-    activation = arguments.get("activation")
-    if isinstance(activation, dict):  # a layer in the place of a function
-        arguments["activation"] = _described(activation)
+    for key in ("activation", "layer"):  # a layer in the place of a function, or inside of another
+        inner = arguments.get(key)
+        if isinstance(inner, dict):
+            arguments[key] = _described(inner)
     return arguments
 
 

@@ -189,10 +189,6 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     "StringLookup": Unsupported(_TEXT),
     "Subtract": LayerKind(merging(Subtract()), reads_several=True),
     "TextVectorization": Unsupported(_TEXT),
-    "TimeDistributed": Unsupported(
-        "Dense and LayerNormalization work on every step without it; give others as the SavedModel folder that "
-        "model.export('folder') writes in TensorFlow"
-    ),
     "UnitNormalization": LayerKind(unit_normalization),
     "UpSampling1D": LayerKind(upsampling_1d),
     "UpSampling2D": LayerKind(upsampling_2d),

@@ -34,7 +34,8 @@ class LayerWeights:
         return LayerWeights(next((inner for inner in self.layer.layers if inner.name == layer), None))
 
     def inner(self, attribute: str, layer: str) -> "LayerWeights":
-        return LayerWeights(getattr(self.layer, f"_{attribute}"))
+        # Files leave out the underscore of an attribute that Keras keeps to itself.
+        return LayerWeights(getattr(self.layer, attribute if hasattr(self.layer, attribute) else f"_{attribute}"))
 
     def arrays(self) -> list[StoredArray]:
         stored: dict[str, Any] = {}

@@ -81,6 +81,20 @@ def convolutional(seed: int = 0, *, classes: int = 4, ends: str = "softmax") -> 
     return chain("small", layers + last[ends])
 
 
+def segmentation(classes: int, seed: int = 0) -> Network:
+    """6×6×1 images, convolution and softmax: a class for each position."""
+    generator = np.random.default_rng(seed)
+    convolution = Convolution(
+        weight=parameter(generator, "conv.weight", 3, 3, 1, classes),
+        bias=parameter(generator, "conv.bias", classes),
+        strides=(1, 1),
+        padding=((1, 1), (1, 1)),
+        dilation=(1, 1),
+        groups=1,
+    )
+    return chain("segmentation", [("image", Input((6, 6, 1))), ("conv", convolution), ("softmax", Softmax())])
+
+
 def images_file(folder: Path, images: int = 40, *, classes: int | None = 4, shape: tuple[int, ...] = (6, 6, 1)) -> Path:
     """An npz file of random images, with labels unless `classes` is None. Each kind has a folder of
     its own and is written once, for a data set that is in use would notice."""

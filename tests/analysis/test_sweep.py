@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.networks import RecordedProgress, convolutional, images_file, random_images
+from analysis.networks import RecordedProgress, convolutional, images_file, random_images, segmentation
+from bittrue.analysis.evaluating.ending import ending_of
+from bittrue.analysis.evaluating.metrics import metric_named
 from bittrue.analysis.evaluating.metrics.deviation import summarise_deviation, tally_deviation
 from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM
@@ -21,6 +23,7 @@ from bittrue.analysis.simulate import simulate
 from bittrue.analysis.statistics import mcnemar_exact
 from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
 from bittrue.analysis.sweep_result import Sweep
+from bittrue.data import load_dataset
 from bittrue.errors import BittrueError, CarrierError, DataError, PlanError
 from bittrue.files import dump_json
 from bittrue.fixed import FixedFormat, Overflow, Quantizer
@@ -272,6 +275,49 @@ def test_binary(tmp_path: Path) -> None:
     assert result.rows[1].correct == simulate(network, study_plan(network, 3, word_length=5), dataset).correct
 
 
+SCORES = {"mean-iou": ("mean_iou", 3), "pixel-accuracy": ("pixel_accuracy", 3), "f1": ("f1", 1), "auc": ("auc", 1)}
+
+
+@pytest.mark.parametrize("metric", SCORES)
+def test_labels_that_are_no_classes(metric: str, tmp_path: Path) -> None:
+    name, labels = SCORES[metric]
+    network = segmentation(labels) if labels > 1 else convolutional(ends="sigmoid")
+    generator = np.random.default_rng(2)
+    y = generator.integers(0, 3, (40, 6, 6)) if labels > 1 else generator.integers(0, 2, (40, 4))
+    np.savez(tmp_path / "x.npz", x=generator.random((40, 6, 6, 1), dtype=np.float32), y=y)
+    dataset, rows = load_dataset(tmp_path / "x.npz"), study_rows(network, 2, 6)
+    result = sweep(network, dataset, rows, metric=metric)
+    asked = metric_named(metric)
+    (batch,) = dataset.batches(40)
+    for row, plan in zip(result.rows[1:], rows, strict=True):
+        simulate(network, plan.plan, dataset, out=tmp_path)
+        arrays = asked.tally(np.load(tmp_path / "outputs.npy"), batch.targets, ending_of(network), 0)
+        assert row.scores == asked.summarise(arrays)["scores"]
+        assert (row.accuracy, row.mse, row.p_value) == (None, None, None)
+    assert result.rows[0].scores[name] != result.rows[1].scores[name]
+    assert (result.sufficient, result.records()[2][name]) == (None, result.rows[2].scores[name])
+    assert result.verdict.endswith(f"with 2 fraction bits, {result.rows[2].scores[name]:.4f} with 6 fraction bits.")
+    assert f"({result.rows[0].scores[name]:.4f} in float)" in result.verdict
+    assert sweep(network, dataset, rows, metric=metric, batch_size=7) == result
+    assert Sweep.from_json(json.loads(dump_json(result.to_json())), "sweep.json") == result
+
+
+def test_top_5(tmp_path: Path) -> None:
+    network, dataset = convolutional(classes=9), random_images(tmp_path, classes=9)
+    result = sweep(network, dataset, study_rows(network, 3), metric="top-5")
+    alone = simulate(network, study_plan(network, 3, word_length=5), dataset)
+    assert result.rows[1].correct > alone.correct
+    assert (result.rows[1].loss, result.metric) == (alone.loss, "top-5")
+    assert result.standard.chance == np.sort(np.bincount(dataset.labels))[-5:].sum() / 40
+
+
+def test_rows_of_files_from_before_there_were_scores(network: Network, tmp_path: Path) -> None:
+    result = sweep(network, random_images(tmp_path), study_rows(network, 3))
+    content = result.to_json()
+    assert all("scores" not in row for row in content["rows"])
+    assert Sweep.from_json(content, "sweep.json") == result
+
+
 def test_names_of_the_rows(network: Network, tmp_path: Path) -> None:
     ranges = measure_ranges(network, random_images(tmp_path))
     assert [row.name for row in sweep_rows(network, STUDY, fraction_bits=range(3, 6))] == ["F=3", "F=4", "F=5"]
@@ -300,12 +346,12 @@ def test_what_can_not_be_swept(network: Network, tmp_path: Path, evaluated: list
         sweep(network, dataset, [SweepRow("float", rows[0].plan)])
     with pytest.raises(PlanError, match="^row B: the plan was made for another network"):
         sweep(network, dataset, [*rows, SweepRow("B", study_plan(convolutional(1), 3))])
-    with pytest.raises(BittrueError, match="no metric 'f1': choose one of accuracy, "):
-        sweep(network, dataset, rows, metric="f1")
+    with pytest.raises(BittrueError, match="no metric 'f2': choose one of accuracy, "):
+        sweep(network, dataset, rows, metric="f2")
     with pytest.raises(BittrueError, match="--metric binary needs a single"):
         sweep(network, dataset, rows, metric="binary")
     regression = convolutional(classes=1, ends="logits")
-    with pytest.raises(BittrueError, match="choose --metric binary, mse or sqnr"):
+    with pytest.raises(BittrueError, match="choose --metric binary, f1 or auc for a single value"):
         sweep(regression, random_images(tmp_path, classes=1), study_rows(regression, 3))
     with pytest.raises(DataError, match="as class 6, but the network has 4 outputs"):
         sweep(network, random_images(tmp_path, classes=7), rows)

@@ -93,7 +93,7 @@ CASES: Mapping[str, tuple[Callable[[Bench, Run], Arguments], str]] = {
     "no such mean": (lambda b, run: b.study(None, None, "--mean", "zero"), "numbers"),
     "no images": (lambda b, run: b.study(None, None, "--images", "0"), "--images"),
     "no batch": (lambda b, run: b.study(None, None, "--batch-size", "0"), "--batch-size"),
-    "an unknown metric": (lambda b, run: b.study(None, None, "--metric", "f1"), "f1"),
+    "an unknown metric": (lambda b, run: b.study(None, None, "--metric", "f2"), "f2"),
     "nothing left to test on": (
         lambda b, run: ["sweep", b.model, "--data", b.images, "--word-length", "8", "--calibrate", "24"],
         "left",

@@ -96,7 +96,13 @@ def plan(fraction_bits: int, node: str = "conv1") -> Plan:
 
 
 def sweep(node: str = "conv1", metric: str = "accuracy") -> Sweep:
-    float_row = Row("float", None, False, IMAGES, **(_judged(8163, 8163, 8163) if metric == "accuracy" else {}))
+    in_float: dict[str, dict[str, Any]] = {
+        "accuracy": _judged(8163, 8163, 8163),
+        "mse": {"mse": 0.0},
+        "sqnr": {"mse": 0.0},
+        "mean-iou": {"scores": {"mean_iou": 0.75, "pixel_accuracy": 0.9, "tied": 0.0, "not_judged": 0.0}},
+    }
+    float_row = Row("float", None, False, IMAGES, **in_float[metric])
     return Sweep(
         network=NETWORK,
         network_name="alexnet",
@@ -122,7 +128,10 @@ def _judged(correct: int, ties_lost: int, ties_won: int) -> dict[str, Any]:
 
 def _row(bits: int, node: str, metric: str) -> Row:
     correct, lost, gained, ties_lost, ties_won = RESULTS[bits]
-    judged = {"mse": 4.0**-bits, "sqnr": 6.02 * bits if bits < 8 else None}
+    judged: dict[str, Any] = {"mse": 4.0**-bits, "sqnr": 6.02 * bits if bits < 8 else None}
+    if metric == "mean-iou":
+        scores = {"mean_iou": 0.75 - 2.0**-bits, "pixel_accuracy": None, "tied": 0.0, "not_judged": 0.0}
+        judged = {"scores": scores}
     if metric == "accuracy":
         judged = _judged(correct, ties_lost, ties_won) | {
             "lost": lost,

@@ -197,6 +197,16 @@ def test_other_metrics_show_their_distance(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_scores_have_a_chart_and_columns_of_their_own(tmp_path: Path) -> None:
+    text = Reader(build_report(make_folder(tmp_path, metric="mean-iou")).read_text("utf-8")).text
+    assert "mean IoU against bits" in text
+    assert "Tied positions have several top values" in text
+    assert "Lost" not in text
+    for found in ("pixel accuracy", "0.7500", "0.6250", "–"):
+        assert found in text
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_a_simulation_of_the_plan_brings_its_proof(tmp_path: Path) -> None:
     """The sweep has no row with this plan, and the simulation says that it is not exact."""
     make_folder(tmp_path)

@@ -132,10 +132,11 @@ def sweep(
 
 
 def _chance(metric: Metric, images: Dataset) -> float | None:
-    """The share of the commonest label, for a metric that judges by labels."""
+    """The share of the commonest labels, as many as an answer names, for a metric that judges by classes."""
     if images.labels is None or not isinstance(metric.judged, ByLabels):
         return None
-    return int(np.unique(images.labels, return_counts=True)[1].max()) / images.images
+    counts = np.sort(np.unique(images.labels, return_counts=True)[1])
+    return int(counts[-metric.judged.named :].sum()) / images.images
 
 
 def _check(rows: Sequence[SweepRow], network: Network) -> None:
@@ -231,7 +232,7 @@ class _Run:
     def _figures(self, key: str) -> Figures:
         arrays = self._arrays(key)
         found = self.metric.summarise(arrays)
-        if isinstance(self.metric.judged, ByFloat):
+        if not isinstance(self.metric.judged, ByLabels):
             return found
         return {**found, **self.metric.judged.beside(arrays, self._arrays(FLOAT))}
 

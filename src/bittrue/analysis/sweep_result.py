@@ -16,6 +16,7 @@ from bittrue.simulation.proof import LayerProof
 from bittrue.wording import counted
 
 PAIRS = ("accuracy_interval", "accuracy_over_ties")
+MAPPINGS = ("layers", "overflows", "scores")
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,8 +66,7 @@ class Sweep(SavedResult):
         return f" (ranges measured on {' '.join(words)})"
 
     def chart(self) -> Chart:
-        """Accuracy against bits beside the float network, with intervals and ties; for mse and sqnr the distance from
-        float."""
+        """Accuracy against bits beside the float network, with intervals and ties; else what the metric measures."""
         return Chart(metric_named(self.metric).shown.chart(self.rows, self.standard))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
@@ -75,8 +75,8 @@ class Sweep(SavedResult):
     def records(self) -> list[dict[str, Any]]:
         """A row a row; `overflows` is the sum over the sites, and the proofs are left out."""
         return [
-            {entry.name: getattr(row, entry.name) for entry in fields(Row) if entry.name not in ("layers", "overflows")}
-            | {"overflows": sum(row.overflows.values()), "drop": self.answer(row)}
+            {entry.name: getattr(row, entry.name) for entry in fields(Row) if entry.name not in MAPPINGS}
+            | {"overflows": sum(row.overflows.values()), "drop": self.answer(row), **row.scores}
             for row in self.rows
         ]
 
@@ -92,7 +92,7 @@ class Sweep(SavedResult):
             "command": self.command,
             "max_drop": self.standard.max_drop,
             "chance": self.standard.chance,
-            "rows": [asdict(row) | {"drop": self.answer(row)} for row in self.rows],
+            "rows": [_row_to_json(row) | {"drop": self.answer(row)} for row in self.rows],
             "verdict": self.verdict,
         }
 
@@ -124,7 +124,7 @@ class Sweep(SavedResult):
     def sufficient(self) -> Row | None:
         """The row with the fewest bits from which on each is shown to lose no more than `standard.max_drop` points.
 
-        None where none is, where the float network's accuracy is near chance, and for mse and sqnr, which nothing
+        None where none is, where the float network's accuracy is near chance, and for a metric that nothing
         tests. Of rows whose names hold no numbers of bits, the first in their order.
         """
         return metric_named(self.metric).sufficient(self.rows, self.standard)
@@ -135,7 +135,13 @@ class Sweep(SavedResult):
         return None if found is None else found.value
 
 
+def _row_to_json(row: Row) -> dict[str, Any]:
+    """The row; metrics without scores write none."""
+    return {name: value for name, value in asdict(row).items() if name != "scores" or value}
+
+
 def _row_from_json(content: Mapping[str, Any]) -> Row:
+    content = {"scores": {}, **content}
     values = {entry.name: content[entry.name] for entry in fields(Row)}
     pairs = {name: None if values[name] is None else tuple(values[name]) for name in PAIRS}
     return Row(**values | pairs | {"layers": tuple(LayerProof(**layer) for layer in content["layers"])})

@@ -48,10 +48,11 @@ class Row:
     for every layer, and `layers` says how. overflows: for every site with a quantizer, how many of its codes, or of a
     parameter's, lay outside its limits.
 
-    For the metrics accuracy and binary (B13): the accuracy, its Wilson interval, its lowest and highest value over
-    ties, the loss, and how many images are `correct`, `tied`, and without a probability above 0. lost, gained: images
-    that only the float row, or only this row, gets right; p_value: McNemar's for these. For mse and sqnr: both, against
-    the float outputs; an sqnr without a finite value is None. So is everything that the sweep's metric doesn't give.
+    For the metrics accuracy, top-5 and binary (B13): the accuracy, its Wilson interval, its lowest and highest value
+    over ties, the loss, and how many images are `correct`, `tied`, and without a probability above 0. lost, gained:
+    images that only the float row, or only this row, gets right; p_value: McNemar's for these. For mse and sqnr: both,
+    against the float outputs; an sqnr without a finite value is None. So is everything that the sweep's metric doesn't
+    give. scores: what the other metrics give, by name; None where one has no value.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Row:
     p_value: float | None = None
     mse: float | None = None
     sqnr: float | None = None
+    scores: Mapping[str, float | None] = field(default_factory=dict)
     overflows: Mapping[str, int] = field(default_factory=dict)
     layers: tuple[LayerProof, ...] = ()
 

@@ -65,7 +65,9 @@ def sweep(
     batch_size: BatchSize = None,
     metric: Annotated[
         str,
-        typer.Option("--metric", metavar="|".join(METRICS), help="What is measured; the last two beside float."),
+        typer.Option(
+            "--metric", metavar="NAME", help=f"What is measured: {', '.join(METRICS)}; the last two beside float."
+        ),
     ] = "accuracy",
     max_drop: Annotated[
         float,

@@ -131,7 +131,7 @@ class Dataset:
         if self.source.targets is not None:
             raise DataError(
                 f"{self.source.where} {self.source.targets.why}, and accuracy needs a class (0, 1, …) or a one-hot row "
-                "for each: use other labels, or --metric mse."
+                "for each: use other labels, or for these --metric mse, mean-iou (masks), f1 or auc (several labels)."
             )
         if self.labels is None:
             raise DataError(f"{self.source.where} has no labels: accuracy and loss need them, in an array y.")

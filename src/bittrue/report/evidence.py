@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from bittrue.analysis.accumulators import AccumulatorWidths
 from bittrue.analysis.charts.reach import SiteReach, site_reaches
 from bittrue.analysis.evaluating.metrics import metric_named
+from bittrue.analysis.evaluating.metrics.metric import Shown
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.tracing.trace_result import Trace
 from bittrue.analysis.verdict import Row
@@ -44,8 +45,13 @@ class Evidence:
         return () if self.ranges is None else site_reaches(self.ranges, self.plan)
 
     @property
+    def shown(self) -> Shown:
+        """How the sweep's metric shows its rows."""
+        return metric_named(self.sweep.metric).shown
+
+    @property
     def measures_accuracy(self) -> bool:
-        """Whether the rows have an accuracy; else they have a distance from the float outputs."""
+        """Whether the rows have an accuracy, with its interval, ties and flips."""
         return _measures_accuracy(self.sweep)
 
     @property

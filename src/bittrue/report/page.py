@@ -17,7 +17,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bittrue.analysis.charts import specifications as charts
-from bittrue.analysis.evaluating.metrics import metric_named
 from bittrue.analysis.verdict import points
 from bittrue.errors import BittrueError
 from bittrue.files import write_bytes, write_text
@@ -72,6 +71,7 @@ def render(evidence: Evidence, specifications: Mapping[str, charts.Specification
         sweep=evidence.sweep,
         evidence=evidence,
         measures_accuracy=evidence.measures_accuracy,
+        shown=evidence.shown,
         most_lost=points(evidence.sweep.standard.max_drop),
         specifications={name: embedded_json(chart) for name, chart in specifications.items()},
         pictures={name: Markup(charts.to_svg(chart)) for name, chart in specifications.items()},
@@ -111,7 +111,7 @@ def script_hash(script: str) -> str:
 
 
 def _specifications(evidence: Evidence) -> dict[str, charts.Specification]:
-    shown = metric_named(evidence.sweep.metric).shown
+    shown = evidence.shown
     drawn: dict[str, charts.Specification] = {shown.section: shown.chart(evidence.sweep.rows, evidence.sweep.standard)}
     if evidence.reaches:
         drawn["ranges"] = charts.ranges_chart(evidence.reaches)

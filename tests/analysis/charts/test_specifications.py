@@ -64,6 +64,14 @@ def test_on_the_page_charts_fill_their_place_and_as_pictures_they_have_a_width()
     assert "mean squared error" in svg
 
 
+def test_a_score_stands_beside_the_float_rows() -> None:
+    specification = metric_named("mean-iou").shown.chart(sweep(metric="mean-iou").rows, Standard())
+    found = {point.get("label", point.get("text")): point["value"] for point in values(specification)}
+    assert found["float 0.7500"] == 0.75
+    assert found["3"] == 0.75 - 2.0**-3
+    assert specification["description"].startswith("mean IoU of each row")
+
+
 @pytest.mark.parametrize(
     ("names", "title", "labels"),
     [

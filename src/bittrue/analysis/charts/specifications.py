@@ -116,6 +116,30 @@ def deviation_chart(rows: Sequence[Row], axis: Axis) -> Specification:
     return _specification(chart, _ACCURACY_HEIGHT, "Distance of each row's outputs from the float network's.")
 
 
+def scores_chart(rows: Sequence[Row], axis: Axis) -> Specification:
+    """A score against bits, beside the float row's; rows without a value are left out."""
+    import altair as alt
+
+    title, labels = axis_labels([row.name for row in rows[1:]])
+    found = zip(labels, [axis.value(row) for row in rows[1:]], strict=True)
+    points = [{"label": label, "value": value} for label, value in found if value is not None]
+    in_float = axis.value(rows[0])
+    floats = [] if in_float is None else [{"value": in_float, "text": f"float {in_float:.4f}"}]
+    x = alt.X("label:N", title=title, scale=alt.Scale(domain=labels), axis=alt.Axis(labelAngle=0))
+    y = alt.Y("value:Q", title=axis.title, scale=alt.Scale(zero=False))
+    tooltip = [alt.Tooltip("label:N", title=title), alt.Tooltip("value:Q", title=axis.title, format=".4f")]
+    across, data = alt.Chart(alt.Data(values=floats)), alt.Chart(alt.Data(values=points))
+    chart = alt.layer(
+        across.mark_rule(color=_GREEN, strokeWidth=2).encode(y=y),
+        across.mark_text(color="currentColor", fontWeight="bold", align="left", baseline="bottom", dx=4, dy=-3).encode(
+            x=alt.value(0), y=y, text="text:N"
+        ),
+        data.mark_line(color=_GREY, strokeWidth=1.5).encode(x=x, y=y),
+        data.mark_point(size=70, filled=True, opacity=1, color=_BLUE).encode(x=x, y=y, tooltip=tooltip),
+    )
+    return _specification(chart, _ACCURACY_HEIGHT, f"{axis.title} of each row, beside the float network's.")
+
+
 def ranges_chart(reaches: Sequence[SiteReach]) -> Specification:
     """A line a site on an axis of powers of two: what its format reaches, and where its values' magnitudes lie.
 

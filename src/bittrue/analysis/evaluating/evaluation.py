@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bittrue.analysis.evaluating.ending import Ending, ending_of
 from bittrue.analysis.evaluating.metrics import metric_named
-from bittrue.analysis.evaluating.metrics.metric import ByFloat, ByLabels, Metric
+from bittrue.analysis.evaluating.metrics.metric import ByFloat, ByLabels, ByTargets, Metric
 from bittrue.analysis.evaluating.record import Record
 from bittrue.data import Batch, Dataset
 from bittrue.errors import DataError
@@ -58,7 +58,7 @@ class Evaluation:
         metric, ending = self.metric, self._ending
         if metric is None:
             return lambda batch, outputs, counters: Record(batch.start, len(batch.x), {}, counters)
-        reference = _float_outputs(self.network) if isinstance(metric.judged, ByFloat) else _labels
+        reference = REFERENCES[type(metric.judged)](self.network)
 
         def record(batch: Batch, outputs: NDArray[np.float64], counters: Mapping[str, Mapping[str, int]]) -> Record:
             arrays = metric.tally(outputs, reference(batch), ending, batch.start)
@@ -75,11 +75,11 @@ def counters(result: BatchResult) -> dict[str, dict[str, int]]:
 def check_metric(metric: Metric, network: Network, dataset: Dataset) -> None:
     """Refuse a metric that network and data have no answer to, before anything is computed.
 
-    Raises: BittrueError for outputs whose shape has no answer; DataError for data without labels where the metric needs
-    them, and for labels that no output stands for.
+    Raises: BittrueError for outputs whose shape has no answer; DataError for data without the labels that the metric
+    needs, and for labels that no output stands for.
     """
-    if isinstance(metric.judged, ByLabels):
-        dataset.check_classes(metric.judged.classes(ending_of(network).shape))
+    if not isinstance(metric.judged, ByFloat):
+        metric.judged.check(ending_of(network).shape, dataset)
 
 
 def metric_by_shape(network: Network, dataset: Dataset) -> Metric | None:
@@ -105,7 +105,19 @@ def _float_outputs(network: Network) -> Callable[[Batch], NDArray[Any]]:
     return lambda batch: model.run(batch.x).astype(np.float64)
 
 
-def _labels(batch: Batch) -> NDArray[Any]:
+def _classes(batch: Batch) -> NDArray[Any]:
     if batch.y is None:
         raise DataError(f"Image {batch.start} has no label, and accuracy and loss need them, in an array y.")
     return batch.y
+
+
+def _labels(batch: Batch) -> NDArray[Any]:
+    return _classes(batch) if batch.targets is None else batch.targets
+
+
+REFERENCES: dict[type, Callable[[Network], Callable[[Batch], NDArray[Any]]]] = {
+    ByLabels: lambda network: _classes,
+    ByTargets: lambda network: _labels,
+    ByFloat: _float_outputs,
+}
+"""What makes the reference of a batch's outputs, by what a metric judges them by."""

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bittrue.analysis.evaluating.metrics import NAMES, metric_named
-from bittrue.analysis.evaluating.metrics.metric import ByFloat, ByLabels
+from bittrue.analysis.evaluating.metrics.metric import ByFloat, ByLabels, ByTargets
 from bittrue.errors import BittrueError
 
 
@@ -14,13 +14,13 @@ from bittrue.errors import BittrueError
 def test_a_metric_is_found_by_its_name(name: str) -> None:
     metric = metric_named(name)
     assert metric.name == name
-    assert isinstance(metric.judged, ByLabels | ByFloat)
+    assert isinstance(metric.judged, ByLabels | ByTargets | ByFloat)
     assert len(metric.shown.columns) > 0
 
 
 def test_an_unknown_one_is_refused() -> None:
-    with pytest.raises(BittrueError, match=rf"no metric 'f1': choose one of {', '.join(NAMES)}\."):
-        metric_named("f1")
+    with pytest.raises(BittrueError, match=rf"no metric 'f2': choose one of {', '.join(NAMES)}\."):
+        metric_named("f2")
 
 
 def test_the_names_alone_are_light() -> None:

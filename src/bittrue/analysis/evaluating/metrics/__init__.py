@@ -8,7 +8,7 @@ from bittrue.errors import BittrueError
 if TYPE_CHECKING:
     from bittrue.analysis.evaluating.metrics.metric import Metric
 
-NAMES = ("accuracy", "binary", "mse", "sqnr")
+NAMES = ("accuracy", "top-5", "binary", "f1", "auc", "pixel-accuracy", "mean-iou", "mse", "sqnr")
 """In the order in which the command line lists them; a file is called as its metric, with _ for -."""
 
 __all__ = ["NAMES", "metric_named"]

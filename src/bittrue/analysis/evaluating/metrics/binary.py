@@ -54,7 +54,7 @@ def _classes(shape: tuple[int, ...]) -> int:
     if math.prod(shape) != 1:
         raise BittrueError(
             f"The network's outputs have the shape {shape} an image, and --metric binary needs a single value: choose "
-            "--metric accuracy, mse or sqnr."
+            "--metric accuracy for classes, f1 or auc for several labels, mean-iou for masks, else mse or sqnr."
         )
     return 2
 

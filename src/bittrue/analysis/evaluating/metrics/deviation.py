@@ -65,8 +65,9 @@ def _mean_squares(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([math.fsum(row.tolist()) / row.size for row in rows], np.float64)
 
 
-def deviation_metric(name: str, what: str, axis: Axis, text: Callable[[Row], str]) -> Metric:
-    """A metric of the distance from float. what, text: how the verdict names it, and a row's value."""
+def deviation_metric(name: str, what: str, axis: Axis, caption: str, text: Callable[[Row], str]) -> Metric:
+    """A metric of the distance from float. caption: below the chart. what, text: how the verdict names it, and a row's
+    value."""
     return Metric(
         name=name,
         judged=ByFloat({"mse": 0.0}),
@@ -74,6 +75,8 @@ def deviation_metric(name: str, what: str, axis: Axis, text: Callable[[Row], str
         summarise=_figures,
         shown=Shown(
             section="deviation",
+            heading="Distance from the float network",
+            caption=caption,
             note="",
             columns=[Column("mean squared error", number=True), Column("SQNR", number=True)],
             cells=_cells,

@@ -12,6 +12,7 @@ from bittrue.analysis.evaluating.ending import Ending
 from bittrue.analysis.evaluating.record import Arrays
 from bittrue.analysis.standard import Standard
 from bittrue.analysis.verdict import Row
+from bittrue.data import Dataset
 from bittrue.display import Column
 
 Figures = Mapping[str, Any]
@@ -21,21 +22,38 @@ Tally = Callable[[NDArray[np.float64], NDArray[Any], Ending, int], Arrays]
 """(outputs, reference, ending, first image) -> what is kept of each image of a batch; for a set of images the batches'
 arrays are joined, so that nothing depends on how it was cut.
 
-outputs: (images, *shape), the exact values of the output codes. reference: what they are judged by, labels or float
-outputs. first image: the batch's place in the data set, for errors.
+outputs: (images, *shape), the exact values of the output codes. reference: what they are judged by: classes, int64
+(images,); targets as the data hold them, (images, …); or float outputs. first image: the batch's place in the data set,
+for errors.
 """
 
 
 @dataclass(frozen=True)
 class ByLabels:
-    """For metrics that judge the outputs by labels, the float network's too.
+    """For metrics that judge the outputs by one class an image, the float network's too.
 
     classes: how many classes the labels may name, for outputs of a shape; it raises BittrueError for a shape that has
-    no answer. beside: the figures of a row from its per-image results and the float row's, in the images' order.
+    no answer. beside: the figures of a row from its per-image results and the float row's, in the images' order. named:
+    how many classes an answer names, of which one must be right.
     """
 
     classes: Callable[[tuple[int, ...]], int]
     beside: Callable[[Arrays, Arrays], Figures]
+    named: int = 1
+
+    def check(self, shape: tuple[int, ...], dataset: Dataset) -> None:
+        """Raise BittrueError where outputs of this shape, or these labels, have no answer."""
+        dataset.check_classes(self.classes(shape))
+
+
+@dataclass(frozen=True)
+class ByTargets:
+    """For metrics that judge the outputs by labels that may say more than one class an image: masks, several labels.
+
+    check: raises BittrueError where outputs of a shape, or a data set's labels, have no answer.
+    """
+
+    check: Callable[[tuple[int, ...], Dataset], None]
 
 
 @dataclass(frozen=True)
@@ -52,11 +70,14 @@ class ByFloat:
 class Shown:
     """How rows are shown.
 
-    section: of the report, which names the chart, too. note: what the table's title explains. columns, cells: of the
-    table, between the row's name and its overflows. chart: of all rows, the float row first.
+    section: of the report, which names the chart, too; heading, caption: its heading there and what stands below the
+    chart. note: what the table's title explains. columns, cells: of the table, between the row's name and its
+    overflows. chart: of all rows, the float row first.
     """
 
-    section: Literal["accuracy", "deviation"]
+    section: Literal["accuracy", "score", "deviation"]
+    heading: str
+    caption: str
     note: str
     columns: Sequence[Column]
     cells: Callable[[Row, Standard], Sequence[str]]
@@ -73,7 +94,7 @@ class Metric:
     """
 
     name: str
-    judged: ByLabels | ByFloat
+    judged: ByLabels | ByTargets | ByFloat
     tally: Tally
     summarise: Callable[[Arrays], Figures]
     shown: Shown

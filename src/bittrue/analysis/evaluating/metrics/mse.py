@@ -7,5 +7,6 @@ METRIC = deviation_metric(
     "mse",
     "Mean squared error against float",
     Axis("mean squared error", lambda row: row.mse, logarithmic=True),
+    "Mean squared error of the outputs, on a logarithmic axis: lower is better.",
     lambda row: f"{row.mse:.3g}",
 )

@@ -21,6 +21,12 @@ from bittrue.frontends.keras.weights import Weights
 from bittrue.frontends.keras.weights_file import open_weights
 from bittrue.network import Network, NetworkBuilder, check_parameters
 
+PACKED = (
+    "pack them in one and slice it, as in x = keras.Input((8, 8, 3)); keras.Model(x, model([x[..., :1], x[..., 1:]])), "
+    "and pack the data alike"
+)
+CHOSEN = "save the one that the hardware computes, as in keras.Model(model.inputs, model.outputs[0]).save('part.keras')"
+
 H5_SUFFIXES = (".h5", ".hdf5")
 
 
@@ -113,18 +119,15 @@ def _network(
     if not isinstance(config, dict):
         raise ModelError("its configuration is damaged: save the model in Keras again")
     model = read_model(str(class_name), Settings(config))
-    _refuse_several(model.inputs, "inputs")
-    _refuse_several(model.outputs, "outputs")
+    _refuse_several(model.inputs, "inputs", PACKED)
+    _refuse_several(model.outputs, "outputs", CHOSEN)
     builder = NetworkBuilder(model.name)
     conversion = Conversion(builder, told or _untold)
     [output] = conversion.add_model(model, weights, None, "")
     return builder.finish(output), conversion.made_by
 
 
-def _refuse_several(references: tuple[TensorReference, ...], what: str) -> None:
+def _refuse_several(references: tuple[TensorReference, ...], what: str, remedy: str) -> None:
     if len(references) != 1:
         found = ", ".join(name for name, _, _ in references)
-        raise ModelError(
-            f"it has {len(references)} {what} ({found}) and bittrue takes one: build "
-            "keras.Model(inputs, outputs) on the one input and the one output that the hardware computes"
-        )
+        raise ModelError(f"it has {len(references)} {what} ({found}) and bittrue takes one: {remedy}")

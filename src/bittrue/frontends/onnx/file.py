@@ -16,6 +16,7 @@ import numpy as np
 from bittrue.errors import ModelError
 from bittrue.frontends.onnx.node import Attribute, OnnxNode
 from bittrue.frontends.onnx.tensors import decode
+from bittrue.wording import counted
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 MINIMUM_OPSET = 6
 MAXIMUM_FILE_NODES = 20_000
 """Exporters write some ten nodes of shape arithmetic for one that computes; trained models stay far below this."""
+
+PACKED = "pack the inputs in one before the export, by a module that slices one tensor, and pack the data alike"
+EXTRACTED = "keep one by onnx.utils.extract_model('model.onnx', 'part.onnx', [input], [output])"
 
 TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
 TORCH_CLASSES = "pkg.torch.onnx.class_hierarchy"
@@ -88,8 +92,8 @@ def read_proto(model: "ModelProto", folder: Path | None) -> OnnxGraph:
     inputs = [value for value in graph.input if value.name not in tensors]
     if len(inputs) != 1 or len(graph.output) != 1:
         raise ModelError(
-            f"it has {len(inputs)} inputs ({_names(inputs)}) and {len(graph.output)} outputs ({_names(graph.output)}), "
-            "and bittrue takes one of each: export the part of the model that the hardware computes"
+            f"it has {counted(len(inputs), 'input')} ({_names(inputs)}) and {counted(len(graph.output), 'output')} "
+            f"({_names(graph.output)}), and bittrue takes one of each: {EXTRACTED if len(inputs) == 1 else PACKED}"
         )
     output = _text(graph.output[0].name)
     nodes = _needed([_node(node) for node in graph.node], {inputs[0].name, *tensors}, output)

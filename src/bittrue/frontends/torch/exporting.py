@@ -16,13 +16,30 @@ from bittrue.frontends.onnx.model import network_of
 from bittrue.frontends.onnx.rules.windows import DOMAIN
 from bittrue.frontends.torch.quiet import quiet, reason
 from bittrue.network import Network
+from bittrue.wording import counted
+
+PACKED = (
+    "wrap it in a module whose forward slices one tensor, as in return self.model(x[:, :8], x[:, 8:]), and pack the "
+    "data alike"
+)
 
 
 def exported_network(source: Any, example_input: Any, name: str) -> Network:
     """The Network of a module with its example input, or of an exported program. Raises: ModelError."""
     model = _exported(source, example_input)
     model.graph.name = name
+    counts = len(model.graph.input), len(model.graph.output)
+    if counts != (1, 1):
+        raise several(*counts)
     return network_of(read_proto(model, None))[0]
+
+
+def several(inputs: int, outputs: int) -> ModelError:
+    """The error for a model with so many of each."""
+    remedy = PACKED if inputs != 1 else "wrap it in a module whose forward returns the one that the hardware computes"
+    return ModelError(
+        f"it has {counted(inputs, 'input')} and {counted(outputs, 'output')}, and bittrue takes one of each: {remedy}"
+    )
 
 
 def _exported(source: Any, example_input: Any) -> ModelProto:
@@ -85,6 +102,8 @@ def _operator(name: str) -> Any:
 def _one_image(example_input: Any) -> tuple[Any, ...]:
     """The example with a batch of one: sizes that the model reads from it are then those of one image."""
     inputs = tuple(example_input) if isinstance(example_input, tuple | list) else (example_input,)
+    if len(inputs) > 1:
+        raise ModelError(f"{len(inputs)} example inputs were given, and bittrue takes one: {PACKED}")
     if len(inputs) != 1 or not isinstance(inputs[0], torch.Tensor) or inputs[0].dim() < 2:
         raise ModelError(
             "it needs an example input, one tensor with a batch axis: from_torch(module, torch.zeros(1, 3, 32, 32))"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bittrue.analysis import progress as progress_module
+from bittrue.cli import command as command_module
 from bittrue.cli import tables
 from bittrue.cli.options import parse_bits, parse_number
 from bittrue.cli.output import explain, output_folder, say_json, sentence
@@ -162,3 +163,11 @@ def test_a_folder_that_was_there_stays(tmp_path: Path) -> None:
     with pytest.raises(BittrueError), output_folder(tmp_path):
         raise BittrueError("The end.")
     assert tmp_path.exists()
+
+
+def test_a_terminal_gets_a_sign_of_life(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    command_module._announce("model.keras")
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(command_module.sys.stderr, "isatty", lambda: True)
+    command_module._announce("mod\x1bel.keras")
+    assert capsys.readouterr() == ("", "Reading mod\\x1bel.keras …\n")

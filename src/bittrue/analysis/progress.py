@@ -76,6 +76,7 @@ def bars() -> Iterator[Progress]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
+        SpinnerColumn,
         TaskProgressColumn,
         TextColumn,
         TimeElapsedColumn,
@@ -84,6 +85,7 @@ def bars() -> Iterator[Progress]:
     from rich.progress import Progress as RichProgress
 
     display = RichProgress(
+        SpinnerColumn(finished_text=" "),  # moves where a batch takes a minute
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),

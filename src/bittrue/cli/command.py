@@ -6,6 +6,7 @@ interrupted, 141 nobody reads the output any more (see `cli.streams`).
 
 import functools
 import inspect
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields, is_dataclass
@@ -15,6 +16,7 @@ import typer
 
 from bittrue.cli.output import complain
 from bittrue.errors import BittrueError
+from bittrue.wording import printable, shortened
 
 ANSWER_IS_NO = 1
 USER_ERROR = 2
@@ -41,6 +43,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(**values: Any) -> None:
         debug = values["debug"]
+        _announce(values.get("model"))
         for name, group in groups.items():
             values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
         _run(functools.partial(function, **values), debug=debug)
@@ -48,6 +51,12 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     run.__annotations__ = {option.name: option.annotation for option in options}
     return run
+
+
+def _announce(model: object) -> None:
+    """A sign of life on a terminal: imports, a large model and data take seconds before there is progress to show."""
+    if model is not None and sys.stderr.isatty():
+        print(shortened(printable(f"Reading {model} …")), file=sys.stderr, flush=True)
 
 
 def _keyword(parameter: inspect.Parameter) -> inspect.Parameter:

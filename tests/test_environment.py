@@ -150,6 +150,16 @@ def numbers(folder: Path) -> list[object]:
     return [*found, FloatModel(small).run(X).tobytes()]
 
 
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    """torch's own guards around an export put back what they read of oneDNN, inherited or not, as a setting of its
+    own."""
+    yield
+    mkldnn = torch.backends.mkldnn
+    for switch in (mkldnn, mkldnn.matmul, mkldnn.conv):  # type: ignore[attr-defined]
+        switch.fp32_precision = "none"
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data")

@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,25 @@ def test_json_that_is_not_there(tmp_path: Path) -> None:
 def test_a_mark_of_byte_order_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_bytes(b"\xef\xbb\xbf[1]")
     assert files.read_json(tmp_path / "x.json", "plan") == [1]
+
+
+def _replaced(path: Path) -> None:
+    (path.parent / "new").write_bytes(path.read_bytes())
+    os.replace(path.parent / "new", path)
+
+
+def _written_to(path: Path) -> None:
+    os.utime(path, ns=(1, 1))
+
+
+@pytest.mark.parametrize("change", [_replaced, _written_to, Path.unlink])
+@pytest.mark.parametrize("name", ["model.onnx", "model.onnx.data", "folder/inside/part"])
+def test_files_that_change_while_they_are_read(tmp_path: Path, name: str, change: Callable[[Path], object]) -> None:
+    for file in ("model.onnx", "model.onnx.data", "folder/inside/part", "else"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("0")
+    with files.unchanged(tmp_path / "model.onnx", tmp_path / "folder"):
+        change(tmp_path / "else")
+    refused = pytest.raises(BittrueError, match="changed while it was read: run the command again")
+    with refused, files.unchanged(tmp_path / "model.onnx", tmp_path / "folder"):
+        change(tmp_path / name)

@@ -6,6 +6,7 @@ across file systems is a copy) and starts with `.part-`, which is all that a kil
 
 import contextlib
 import ctypes
+import glob
 import json
 import math
 import os
@@ -138,6 +139,34 @@ def check_ordinary(path: str | os.PathLike[str]) -> None:
         raise BittrueError(f"{path} is {kind}, and an ordinary file is wanted: copy into one what comes out of it.")
 
 
+@contextlib.contextmanager
+def unchanged(*paths: str | os.PathLike[str]) -> Iterator[None]:
+    """A block that reads what is at `paths`: what it made of files that were replaced or written to meanwhile, part
+    old and part new, is refused.
+
+    A folder counts with all that is in it, and so do the files beside a path whose names begin with its own, as those
+    of a checkpoint and of an ONNX model's weights do. Raises: BittrueError.
+    """
+    before = [_states(Path(path)) for path in paths]
+    yield
+    for path, states in zip(paths, before, strict=True):
+        if _states(Path(path)) != states:
+            raise BittrueError(f"{path} changed while it was read: run the command again.")
+
+
+def _states(path: Path) -> dict[Path, tuple[int, ...]]:
+    """What the system says of each file at, in, or beside `path`."""
+    found: dict[Path, tuple[int, ...]] = {}
+    try:
+        for file in [*path.parent.glob(f"{glob.escape(path.name)}*"), *path.rglob("*")]:
+            status = file.stat()
+            if stat.S_ISREG(status.st_mode):
+                found[file] = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    except (OSError, ValueError):  # a name that can't be, or a file that goes just now: whoever opens it says so
+        pass
+    return found
+
+
 def check_json_name(path: str | Path) -> None:
     """Refuse a name that promises another format than JSON, as plan.yaml does; no suffix at all promises nothing.
 
@@ -165,7 +194,8 @@ def read_json(path: str | Path, what: str) -> object:
     check_json_name(path)
     check_ordinary(path)
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        with unchanged(path):
+            text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise BittrueError(f"The {what} {path} doesn't exist: check the path.") from None
     except OSError as error:

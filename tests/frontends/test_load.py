@@ -6,14 +6,17 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import pytest
 from keras import layers
 
-from bittrue.errors import ModelError
+from bittrue.errors import BittrueError, ModelError
 from bittrue.frontends import load
 from bittrue.frontends.doors import FILES, OBJECTS, READABLE, ClosedDoor
+from bittrue.frontends.keras import model as keras_model
+from bittrue.network import Network
 from frontends.keras.zoo import sequential
 
 
@@ -100,3 +103,29 @@ def test_every_door_has_its_reader() -> None:
             parameters = inspect.signature(getattr(module, reader.function)).parameters
             assert set(getattr(door, "accepts", ())) <= set(parameters)
     assert all(door.called in READABLE for door in doors)
+
+
+def test_a_file_that_is_replaced_while_it_is_read(
+    model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the old model and half of the new one would be a network that nobody has trained."""
+    path = tmp_path / "a.keras"
+    model.save(path)
+    read = keras_model.from_keras
+
+    def replaced(source: object, **arguments: Any) -> Network:
+        found = read(source, **arguments)
+        model.save(tmp_path / "b.keras")
+        (tmp_path / "b.keras").rename(path)
+        return found
+
+    monkeypatch.setattr(keras_model, "from_keras", replaced)
+    with pytest.raises(BittrueError, match=r"a\.keras changed while it was read: run the command again"):
+        load(path)
+
+
+def test_a_network_is_what_was_read_whatever_becomes_of_the_file(model: keras.Model, tmp_path: Path) -> None:
+    model.save(tmp_path / "a.keras")
+    network = load(tmp_path / "a.keras")
+    (tmp_path / "a.keras").write_bytes(b"")
+    assert network.hash == load(model).hash

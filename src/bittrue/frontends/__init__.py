@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from bittrue.environment import exact_environment
 from bittrue.errors import ModelError
-from bittrue.files import check_ordinary
+from bittrue.files import check_ordinary, unchanged
 from bittrue.frontends.doors import READABLE, TORCH_OBJECT, ClosedDoor, FileDoor, called, file_door, object_door
 from bittrue.frontends.python_file import build_model, names_a_function, without_function
 from bittrue.network import Network
@@ -34,7 +34,7 @@ def load(
     Only `file.py:function` runs anything, and that is the user's own code.
 
     Raises: ModelError for a file that can't be read, a kind of model that bittrue doesn't read, or a layer that it
-    doesn't support.
+    doesn't support; BittrueError for files that are replaced or written to while they are read.
     """
     if isinstance(weights, str | os.PathLike):
         check_ordinary(weights)
@@ -61,7 +61,8 @@ def load_with_plan(source: str | os.PathLike[str] | object) -> tuple[Network, Pl
     door = file_door(os.fspath(source)) if isinstance(source, str | os.PathLike) else object_door(source)
     if door is None or isinstance(door, ClosedDoor) or door.with_plan is None:
         raise ModelError(f"{source} holds no plan: only an .onnx file with quantizers (QDQ or QONNX) does.")
-    network, plan = door.with_plan(source)
+    with unchanged(*([source] if isinstance(source, str | os.PathLike) else ())):
+        network, plan = door.with_plan(source)
     return network, plan
 
 
@@ -81,7 +82,9 @@ def _load_file(path: str, arguments: dict[str, object]) -> Network:
         )
     if isinstance(door, ClosedDoor):
         raise ModelError(f"{path} {door.sentence}")
-    network: Network = door.read(path, **{name: arguments[name] for name in door.accepts})
+    beside = arguments["weights"]
+    with unchanged(path, *([beside] if isinstance(beside, str | os.PathLike) else ())):
+        network: Network = door.read(path, **{name: arguments[name] for name in door.accepts})
     return network
 
 
@@ -97,5 +100,7 @@ def _load_object(source: object, where: str, arguments: dict[str, object]) -> Ne
         made = f"{where} is" if where.startswith("a ") else f"{where} returned a {type(source).__qualname__}, which is"
         raise ModelError(f"{made} not a model that bittrue reads: give {READABLE}.")
     arguments = {**arguments, "example_input": example_input}
-    network: Network = door.read(module, **{name: arguments[name] for name in door.accepts})
+    weights = arguments["weights"]
+    with unchanged(*([weights] if isinstance(weights, str | os.PathLike) else ())):
+        network: Network = door.read(module, **{name: arguments[name] for name in door.accepts})
     return network

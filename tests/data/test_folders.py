@@ -1,5 +1,7 @@
 """Class folders: interleaved classes, and an error that names the bad image."""
 
+import io
+import struct
 from itertools import pairwise
 from pathlib import Path
 
@@ -105,6 +107,13 @@ def test_a_colour_image_among_grey_ones(tmp_path: Path) -> None:
         list(load_dataset(str(tmp_path)).batches(2))
 
 
+def tiff_at_a_fraction() -> bytes:
+    """A TIFF whose pixels begin at a fraction of a byte (type 5 for the tag StripOffsets), a TypeError for Pillow."""
+    stream = io.BytesIO()
+    Image.fromarray(np.zeros((4, 6, 3), np.uint8)).save(stream, "TIFF")
+    return stream.getvalue().replace(struct.pack("<HH", 273, 4), struct.pack("<HH", 273, 5))
+
+
 def test_images_that_are_refused_by_name(animals: Path) -> None:
     bad = animals / "bee" / "1.png"
     whole = bad.read_bytes()
@@ -113,9 +122,11 @@ def test_images_that_are_refused_by_name(animals: Path) -> None:
         with pytest.raises(DataError, match=rf"bee/1\.png {part}"):
             list(load_dataset(str(animals)).batches(4))
 
-    for damaged in (b"", b"no image", whole[:60], whole[:-30]):
+    for damaged in (b"", b"no image", whole[:60], whole[:-30], tiff_at_a_fraction()):
         bad.write_bytes(damaged)
         refused("can't be read as an image")
+    bad.write_bytes(b"no image")
+    refused(r"can't be read as an image \(its format isn't known\): replace or remove it\.$")
     Image.fromarray(np.zeros((4, 6), np.uint16)).save(bad)
     refused("has Pillow's mode I;16")
     Image.fromarray(np.full((4, 6, 4), 128, np.uint8)).save(bad)

@@ -1,5 +1,6 @@
 """Class folders: one subfolder a class, its images inside; the classes are interleaved."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from bittrue.errors import DataError
 if TYPE_CHECKING:
     from PIL import Image
 
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what it says of damaged files, the error says
 SPLITS = ("test", "train")
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -99,7 +101,7 @@ def decode_image(stream: BinaryIO, where: str, *, channels: int | None) -> NDArr
     data). `where`: what errors call it. Raises DataError for a file that is damaged, has more than 8 bits a channel,
     or transparent pixels.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(stream) as image:
@@ -110,7 +112,12 @@ def decode_image(stream: BinaryIO, where: str, *, channels: int | None) -> NDArr
                     f"{where} is a colour image but the first image is grey: make all of them grey, or all colour."
                 )
             pixels = np.asarray(image.convert("RGB" if channels == 3 else mode), np.uint8)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except DataError:
+        raise
+    except UnidentifiedImageError as error:  # which names the stream, and where it lies in memory
+        raise DataError(f"{where} can't be read as an image (its format isn't known): replace or remove it.") from error
+    # On a damaged file Pillow's plugins raise nearly anything.
+    except Exception as error:
         raise _unreadable(where, error) from error
     return pixels[..., None] if pixels.ndim == 2 else pixels
 

@@ -179,6 +179,18 @@ def test_other_refusals(tmp_path: Path) -> None:
         load_dataset(tmp_path / "cut.parquet")
 
 
+def test_a_flipped_bit_where_pages_have_checksums(tmp_path: Path) -> None:
+    """Without them, as most files are, only the formats inside can tell."""
+    path = tmp_path / "e.parquet"
+    plain = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
+    pyarrow.parquet.write_table(pyarrow.table({"x": flat()}), path, **plain)
+    whole = path.read_bytes()
+    place = whole.index(X[70].astype("<i4").tobytes())
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    with pytest.raises(DataError, match=r"e\.parquet can't be read as a Parquet file .*CRC"):
+        list(load_dataset(path).batches(150))
+
+
 def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "e.parquet", x=flat())
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)

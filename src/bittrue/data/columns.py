@@ -73,7 +73,8 @@ def _opened(file: DataFile) -> Iterator[tuple[Any, BinaryIO]]:
         ) from None
     try:
         with file.opened() as stream:
-            yield pyarrow.parquet.ParquetFile(stream, buffer_size=_BUFFER), stream
+            reader = pyarrow.parquet.ParquetFile(stream, buffer_size=_BUFFER, page_checksum_verification=True)
+            yield reader, stream
     except (pyarrow.ArrowException, MemoryError, OSError, ValueError) as error:
         raise DataError(
             f"{file.path} can't be read as a Parquet file ({reason(error)}): it is damaged, or no Parquet file."

@@ -9,6 +9,7 @@ import pytest
 
 from analysis.networks import chain, convolutional, parameter, random_images
 from bittrue.analysis.accumulators import accumulator_widths
+from bittrue.analysis.measure import measure
 from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.recipe import STUDY
 from bittrue.analysis.simulate import simulate
@@ -42,6 +43,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
         "Plan": plan,
         "Sweep": sweep(network, dataset, sweep_rows(network, STUDY, fraction_bits=[2, 6])),
         "StudyResult": study(network, dataset, fraction_bits=[2], verified_images=1),
+        "Measurement": measure(network, dataset, plan),
         "Simulation": simulate(network, plan, dataset),
         "Verification": verify(network, plan, dataset),
         "mismatch": Verification("sha256:0", "sha256:1", {"images": 2}, "reference", 2, 9, 1, mismatch, ("a",)),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bittrue import keras, torch
     from bittrue.analysis.accumulators import AccumulatorWidths, accumulator_widths
     from bittrue.analysis.charts.chart import Chart, histogram, ranges_chart
+    from bittrue.analysis.measure import Measurement, measure
     from bittrue.analysis.ranges import calibration_images, measure_ranges
     from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM, Recipe, choose_recipe
     from bittrue.analysis.simulate import Simulation, simulate
@@ -65,6 +66,7 @@ _HOMES = {
     "FixedFormat": "bittrue.fixed",
     "FixedNetwork": "bittrue.program",
     "HARDWARE": "bittrue.analysis.recipe",
+    "Measurement": "bittrue.analysis.measure",
     "Network": "bittrue.network",
     "Overflow": "bittrue.fixed",
     "Override": "bittrue.plan",
@@ -98,6 +100,7 @@ _HOMES = {
     "load_with_plan": "bittrue.frontends",
     "load_dataset": "bittrue.data",
     "lower": "bittrue.lowering:lower_network",
+    "measure": "bittrue.analysis.measure",
     "measure_ranges": "bittrue.analysis.ranges",
     "plan_from_ranges": "bittrue.plan",
     "quantize_weights": "bittrue.integrations.keras_weights",
@@ -129,6 +132,7 @@ __all__ = [
     "Export",
     "FixedFormat",
     "FixedNetwork",
+    "Measurement",
     "Network",
     "Overflow",
     "Override",
@@ -161,6 +165,7 @@ __all__ = [
     "load_dataset",
     "load_with_plan",
     "lower",
+    "measure",
     "measure_ranges",
     "plan_from_ranges",
     "quantize_weights",

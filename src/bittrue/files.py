@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bittrue.errors import BittrueError
@@ -115,6 +115,21 @@ def write_bytes(path: str | Path, contents: bytes) -> None:
     """Write `contents` to `path` as one step: see `replacing`."""
     with replacing(path) as temporary:
         temporary.write_bytes(contents)
+
+
+@contextlib.contextmanager
+def replacing_json(path: str | Path) -> Iterator[Callable[[object], None]]:
+    """Yield what writes the object that `path` is to hold as JSON; it appears when the block has ended well.
+
+    Raises: BittrueError at once where it can't be written, or its name promises another format; see `replacing`.
+    """
+    check_json_name(path)
+    with replacing(path) as temporary:
+
+        def write(value: object) -> None:
+            temporary.write_text(dump_json(value), encoding="utf-8")
+
+        yield write
 
 
 def write_text(path: str | Path, text: str) -> None:

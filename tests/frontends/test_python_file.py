@@ -82,7 +82,7 @@ def test_weights_that_fit_nowhere(tmp_path: Path) -> None:
         bittrue.load(f"{OTHERS}:wider", tmp_path / "model.weights.h5")
     with pytest.raises(ModelError, match=r"small: there is no file with weights .*none\.h5"):
         bittrue.load(model, tmp_path / "none.h5")
-    with pytest.raises(ModelError, match=r"text\.h5 is damaged or no part of a Keras file"):
+    with pytest.raises(ModelError, match=r"text\.h5 is damaged or no HDF5 file"):
         bittrue.load(model, tmp_path / "text.h5")
     with pytest.raises(ModelError, match="holds 0 checkpoints"):
         bittrue.load(model, tmp_path)

@@ -75,7 +75,11 @@ def built(case: Case) -> tuple[keras.Model, Network]:
     return model, from_keras(model)
 
 
-REFUSED = ("separable", "attention", "rescaling", "normalization", "upsampling bilinear")
+REFUSED = (
+    *("separable", "attention", "rescaling", "normalization", "upsampling bilinear", "resizing up"),
+    *("group norm", "unit norm", "rms norm", "instance norm", "layer norm by rows", "layer norm of outer axes"),
+    *("batch norm by columns", "softmax by rows"),
+)
 ONE_NODE_A_LAYER = [case for case in CASES if not any(word in case.name for word in REFUSED)]
 """The others are refused: what lies between the nodes of one layer can't be rounded, nor can numbers that are not the
 layer's weights."""

@@ -160,11 +160,12 @@ def simulate(
 ) -> Simulation:
     """Simulate the first `images` examples (None: all).
 
-    out: a folder for `outputs.npy` (float64, (images, *shape): the exact values, but for `rounded_outputs`) and, for a
-    classifier, `predictions.npy` (int32). nodes: there too `nodes/NAME.npy` with every node's codes, (images, *shape),
-    in the smallest integer type that holds whatever the site can (FLOAT: the values in float32), and `nodes.json` with
-    their fraction bits. Codes of more than 64 bits have one more axis, of uint64 words in two's complement, the least
-    significant first, and `nodes.json` says how many. The files appear together, when all images are through.
+    out: a folder for `simulate.json`, the result; for `outputs.npy` (float64, (images, *shape): the exact values, but
+    for `rounded_outputs`) and, for a classifier, `predictions.npy` (int32). nodes: there too `nodes/NAME.npy` with
+    every node's codes, (images, *shape), in the smallest integer type that holds whatever the site can (FLOAT: the
+    values in float32), and `nodes.json` with their fraction bits. Codes of more than 64 bits have one more axis, of
+    uint64 words in two's complement, the least significant first, and `nodes.json` says how many. The arrays appear
+    together, when all images are through, and the result after them.
 
     Raises: DataError where data and network don't fit; PlanError for another network's plan; CarrierError where no
     exact result can be promised; BittrueError where `out` can't be written.
@@ -195,7 +196,7 @@ def simulate(
         unit = Unit(plan, range(chosen.images))
         run_through(InProcess(chosen, size), work, unit, take, progress, "simulate")
     figures = {} if metric is None else metric.summarise(joined([record.arrays for record in records]))
-    return Simulation(
+    result = Simulation(
         network=network.hash,
         plan=plan.hash,
         data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images},
@@ -207,6 +208,9 @@ def simulate(
         rounded_outputs=rounded,
         planned=plan,
     )
+    if out is not None:
+        result.save(Path(out) / "simulate.json")
+    return result
 
 
 @dataclass(frozen=True, eq=False)

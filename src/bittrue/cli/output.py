@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from bittrue.files import check_json_name, dump_json, make_folder, replacing
+from bittrue.files import dump_json, make_folder
 from bittrue.wording import printable, shortened
 
 
@@ -54,20 +54,6 @@ def output_folder(path: Path) -> Iterator[Path]:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
-
-
-@contextlib.contextmanager
-def output_json(path: Path | None) -> Iterator[Path | None]:
-    """Where to write the JSON that becomes the file `path` if the block succeeds; None for None.
-
-    Whether it can be written is looked at first, so that nothing is computed in vain; see `files.replacing`.
-    """
-    if path is None:
-        yield None
-        return
-    check_json_name(path)
-    with replacing(path) as temporary:
-        yield temporary
 
 
 def optional_folder(path: Path | None) -> contextlib.AbstractContextManager[Path | None]:

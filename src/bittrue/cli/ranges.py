@@ -1,23 +1,15 @@
 """bittrue ranges: what values each site takes, the integer bits that follow, and the accumulators of the layers."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bittrue.cli.command import command
 from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, ModelOptions, load_plan, parse_number
-from bittrue.cli.output import output_json, say, say_json
+from bittrue.cli.output import say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view
-from bittrue.display import Table
-
-if TYPE_CHECKING:
-    from bittrue.analysis.accumulators import AccumulatorWidths
-
-WORD_LENGTH = 8
-"""Of the formats whose accumulators are reported where no others are asked for."""
 
 
 @command
@@ -32,7 +24,7 @@ def ranges(
         typer.Option(
             "--word-length",
             metavar="W",
-            help=f"Accumulators for W-bit words of the hardware recipe, from these ranges (default: {WORD_LENGTH}).",
+            help="Accumulators for W-bit words of the hardware recipe, from these ranges (default: 8).",
         ),
     ] = None,
     plan: Annotated[
@@ -43,11 +35,8 @@ def ranges(
     ] = None,
 ) -> None:
     """Measure what values each site takes in float, the integer bits that follow, and how wide accumulators must be."""
-    from bittrue.analysis.accumulators import accumulator_widths
-    from bittrue.analysis.ranges import measure_ranges
-    from bittrue.analysis.recipe import HARDWARE
+    from bittrue.analysis.measure import WORD_LENGTH, measure
     from bittrue.errors import BittrueError
-    from bittrue.files import dump_json
 
     if plan is not None and word_length is not None:
         raise BittrueError("--plan has its own word lengths: leave --word-length out.")
@@ -55,27 +44,21 @@ def ranges(
     formats = None if plan is None else load_plan(plan)
     network = model.load()
     dataset = data.load(network)
-    with output_json(out) as target:
-        with progress() as display:
-            measured = measure_ranges(network, dataset, images=images, batch_size=batch_size, progress=display)
-            if formats is None:
-                formats = HARDWARE.plan_for(network, measured, word_length=words)
-            widths = accumulator_widths(
-                network, formats, dataset, images=images, batch_size=batch_size, progress=display
-            )
-        content = measured.to_json() | {"accumulators": widths.to_json()}
-        if target is not None:
-            target.write_text(dump_json(content), encoding="utf-8")
+    with progress() as display:
+        found = measure(
+            network,
+            dataset,
+            formats,
+            word_length=words,
+            called=str(plan),
+            images=images,
+            batch_size=batch_size,
+            out=out,
+            progress=display,
+        )
     if common.json:
-        say_json(content)
+        say_json(found.to_json())
         return
-    print_view(measured.view())
-    print_accumulators(widths, f"{words}-bit words of the hardware recipe" if plan is None else str(plan))
+    print_view(found.view())
     if out is not None:
         say(f"Written: {out}")
-
-
-def print_accumulators(widths: "AccumulatorWidths", formats: str) -> None:
-    """The accumulators, under a title that says for which formats."""
-    title = f"Accumulators for {formats}"
-    print_view(tuple(replace(part, title=title) if isinstance(part, Table) else part for part in widths.view()))

@@ -39,20 +39,17 @@ def simulate(
     network = model.load()
     formats = load_plan(plan)
     dataset = data.load(network)
-    with optional_folder(out) as folder:
-        with progress() as display:
-            result = run(
-                network,
-                formats,
-                dataset,
-                images=images,
-                batch_size=batch_size,
-                out=folder,
-                nodes=nodes,
-                progress=display,
-            )
-        if folder is not None:
-            result.save(folder / "simulate.json")
+    with optional_folder(out) as folder, progress() as display:
+        result = run(
+            network,
+            formats,
+            dataset,
+            images=images,
+            batch_size=batch_size,
+            out=folder,
+            nodes=nodes,
+            progress=display,
+        )
     if common.json:
         say_json(result.to_json())
         return

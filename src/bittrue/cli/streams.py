@@ -84,6 +84,7 @@ def _opened(stream: object, descriptor: int) -> io.TextIOWrapper:
 
 def _replacement(error: UnicodeError) -> tuple[str, int]:
     """What is written in the place of characters that the encoding lacks: ASCII that reads alike, or their code."""
-    assert isinstance(error, UnicodeEncodeError)
+    if not isinstance(error, UnicodeEncodeError):
+        raise error  # nothing is decoded here
     lacking = error.object[error.start : error.end].translate(_ASCII)
     return lacking.encode("ascii", "backslashreplace").decode("ascii"), error.end

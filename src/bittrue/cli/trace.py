@@ -33,11 +33,8 @@ def trace(
     network = model.load()
     formats = load_plan(plan)
     dataset = data.load(network)
-    with optional_folder(out) as folder:
-        with progress() as display:
-            result = run(network, formats, dataset, images=images, batch_size=batch_size, progress=display)
-        if folder is not None:
-            result.save(folder / "trace.json")
+    with optional_folder(out) as folder, progress() as display:
+        result = run(network, formats, dataset, images=images, batch_size=batch_size, out=folder, progress=display)
     if common.json:
         say_json(result.to_json())
         return

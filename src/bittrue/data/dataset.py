@@ -143,12 +143,13 @@ class Dataset:
             )
 
     def _hash_of_labels(self) -> "hashlib._Hash":
-        if self.source.targets is None:
+        targets = self.source.targets
+        if targets is None:
             return hashlib.sha256(b"none" if self.labels is None else self.labels.astype("<i8").tobytes())
-        values = self.source.targets.values
+        values = targets.values
         found = hashlib.sha256(f"{values.dtype.newbyteorder('<').str} {values.shape[1:]}".encode())
         size = max(1, _HASH_CHUNK // (8 * math.prod(values.shape[1:])))
-        for rows in self.source.read_targets(self.first, self.first + self.images, size):
+        for rows in self.source.read_targets(targets, self.first, self.first + self.images, size):
             found.update(np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("<")).data)
         return found
 
@@ -163,7 +164,7 @@ class Dataset:
         parts: list[NDArray[np.float32]] = []
         done = start
         whose = (self.first + start, self.first + stop, batch_size)
-        targets = None if self.source.targets is None else self.source.read_targets(*whose)
+        targets = None if self.source.targets is None else self.source.read_targets(self.source.targets, *whose)
         for raw in self.source.read(*whose):
             parts.append(self._preprocess(raw, done + sum(map(len, parts))))
             count = sum(map(len, parts))

@@ -92,10 +92,9 @@ class Source(ABC):
             yield raw
             start += len(raw)
 
-    def read_targets(self, start: int, stop: int, size: int) -> Iterator[Raw]:
-        """The rows of the targets, which there must be, compared as the examples are."""
-        assert self.targets is not None
-        for rows in self.targets.values.rows(start, stop, size):
+    def read_targets(self, targets: Targets, start: int, stop: int, size: int) -> Iterator[Raw]:
+        """The rows of the source's `targets`, compared as the examples are."""
+        for rows in targets.values.rows(start, stop, size):
             rows = np.ascontiguousarray(rows)
             self._compare(self._target_digests, start, rows, "the label of example")
             yield rows

@@ -5,11 +5,12 @@ This is the one place where bittrue runs code that it was given, and it runs onl
 
 import ast
 import contextlib
-import importlib.util
 import os
 import re
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
 from pathlib import Path
 
 from bittrue.errors import ModelError
@@ -67,12 +68,12 @@ def build_model(source: str) -> object:
         raise ModelError(f"{source}: {name!r} is no name of a function: write {path}:function.")
     os.environ.setdefault("KERAS_BACKEND", "torch")
     with _as_its_own_program(path), _failing_as_model_error(source):
-        spec = importlib.util.spec_from_file_location(MODULE, path)
-        assert spec is not None  # the suffix is .py
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
+        loader = SourceFileLoader(MODULE, path)
+        spec = ModuleSpec(MODULE, loader, origin=path)
+        spec.has_location = True  # the module has a __file__
+        module = module_from_spec(spec)
         sys.modules[MODULE] = module  # classes in the file look themselves up there
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
         function = getattr(module, name, None)
         if not callable(function):
             raise ModelError(f"there is no function {name} in the file")

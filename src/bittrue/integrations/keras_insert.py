@@ -240,9 +240,9 @@ def _relu(operator: ReLU, name: str) -> tuple[Any, list[np.ndarray]]:
 
 
 def _affine(operator: BatchNormalization, name: str) -> tuple[Any, list[np.ndarray]]:
-    assert operator.gamma is not None
-    assert operator.beta is not None
-    return ScaleOffset(name=name, dtype="float32"), [operator.gamma.value, operator.beta.value]
+    """Only the affine form needs a layer of another class, and rounding it gives both parameters."""
+    values = [parameter.value for parameter in (operator.gamma, operator.beta) if parameter is not None]
+    return ScaleOffset(name=name, dtype="float32"), values
 
 
 REBUILT: dict[type[Operator], Callable[..., tuple[Any, list[np.ndarray]]]] = {

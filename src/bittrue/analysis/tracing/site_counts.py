@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -16,8 +16,13 @@ from bittrue.fixed.integers import apply_overflow
 KEPT_SHARE = 0.9
 """The share of numbers that is to stay above 0 where all would be too much to ask, as of a layer's weights."""
 
-_TO_GRID = (Rounding.FLOOR, Rounding.TRUNCATE)
-_FATE = {Overflow.WRAP: "wrapped", Overflow.UNBOUNDED: "would have overflowed"}
+_FATE = {
+    Overflow.SATURATE: "saturated",
+    Overflow.SATURATE_ZERO: "saturated",
+    Overflow.SATURATE_SYMMETRIC: "saturated",
+    Overflow.WRAP: "wrapped",
+    Overflow.UNBOUNDED: "would have overflowed",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +60,7 @@ class QuantizerCounts:
         """quantizers: one, or one a channel. parameter: the shape of one, whose rows are then added; None for data."""
         self._parameter = parameter
         self.quantizer = quantizers[0]
-        self.overflow = _FATE.get(self.quantizer.overflow, "saturated")
+        self.overflow = _FATE[self.quantizer.overflow]
         self.values = self.altered = self.overflowed = self.zeroed = self.nonzero = 0
         self.by_channel: np.ndarray | None = None
         self.first_overflow: Event | None = None
@@ -154,12 +159,10 @@ class QuantizerCounts:
 
     def _add_needs(self, values: np.ndarray) -> None:
         """The fraction bits from which on each number is not rounded to 0."""
-        significands, exponents = np.frexp(values)
-        halves = np.abs(significands) == 0.5  # which may go to 0, and all smaller ones do
-        needs = 1 - exponents if self.quantizer.rounding in _TO_GRID else halves - exponents
+        needs = needed_bits(values, self.quantizer.rounding)
         if needs.size:
             least = int(needs.min())
-            for offset, number in enumerate(np.bincount(needs.astype(np.int64) - least).tolist()):
+            for offset, number in enumerate(np.bincount(needs - least).tolist()):
                 if number:
                     self._needs[least + offset] += number
 
@@ -172,6 +175,30 @@ class QuantizerCounts:
             index = tuple(int(i) for i in np.unravel_index(flat, self._parameter))
             return Event(None, index, exact.text(place), became)
         return Event(first + place[0], place[1:], exact.text(place), became, product)
+
+
+def needed_bits(values: np.ndarray, rounding: Rounding) -> np.ndarray:
+    """For each number, none of them 0, how many fraction bits keep it from becoming 0: int64, negative ones too.
+
+    A tie counts as lost in every mode to the nearest, even in one that takes it away from 0, and a negative number as
+    lost to FLOOR where TRUNCATE loses it.
+    """
+    significands, exponents = np.frexp(values)
+    match rounding:
+        case Rounding.FLOOR | Rounding.TRUNCATE:
+            needs = 1 - exponents
+        case (
+            Rounding.NEAREST_EVEN
+            | Rounding.NEAREST_UP
+            | Rounding.NEAREST_DOWN
+            | Rounding.NEAREST_AWAY
+            | Rounding.NEAREST_TO_ZERO
+        ):
+            halves = np.abs(significands) == 0.5  # which may go to 0, and all smaller ones do
+            needs = halves - exponents
+        case _:
+            assert_never(rounding)
+    return np.asarray(needs, np.int64)
 
 
 def _differs(exact: Exact, rounded: np.ndarray, fraction_bits: np.ndarray | int) -> np.ndarray:

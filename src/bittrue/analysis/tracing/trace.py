@@ -7,6 +7,7 @@ differs, and only as far as something differs.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
+from pathlib import Path
 
 from bittrue.analysis.evaluating.batches import chosen_images
 from bittrue.analysis.evaluating.prefixes import Prefixes
@@ -21,6 +22,7 @@ from bittrue.analysis.tracing.trace_result import Effect, SiteTrace, Trace
 from bittrue.data import DataLike, Dataset
 from bittrue.environment import exact_environment
 from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
+from bittrue.files import make_folder
 from bittrue.lowering import lower_seen, lower_variant
 from bittrue.network import Network
 from bittrue.plan import Plan, Site, Spec, sites_of
@@ -47,20 +49,28 @@ def trace(
     *,
     images: int | None = IMAGES,
     batch_size: int | None = None,
+    out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Trace:
     """Trace the first `images` examples (None: all) through the network under a plan.
 
-    The images bound the work: each site that is freed costs up to one more simulation of them all.
+    The images bound the work: each site that is freed costs up to one more simulation of them all. out: a folder for
+    `trace.json`, which the report of that folder shows.
 
     Raises: DataError where data and network don't fit; PlanError for another network's plan; CarrierError where no
-    exact result can be promised.
+    exact result can be promised; BittrueError where `out` can't be written.
     """
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        make_folder(folder)
     chosen = chosen_images(network, dataset, images)
     run = _Run(network, plan, chosen, batch_size)
     with showing(progress, f"each of {len(run.specs)} sites freed", chosen.images * len(run.specs)) as advance:
         run.prefixes.each(lambda kept, first: run.add(kept, first, advance))
-    return run.result(progress)
+    found = run.result(progress)
+    if folder is not None:
+        found.save(folder / "trace.json")
+    return found
 
 
 class _Run:

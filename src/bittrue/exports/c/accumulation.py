@@ -26,54 +26,52 @@ class Accumulation:
     quantized_products: bool
 
     @property
-    def in_order(self) -> bool:
-        """Whether each partial sum is quantized. One that wraps and loses no fraction bits may wrap once at the end."""
+    def in_order(self) -> Quantizer | None:
+        """What quantizes each partial sum. None: one that wraps and loses no fraction bits may wrap once at the end."""
         quantizer = self.quantizer
-        return quantizer is not None and not (
-            quantizer.overflow is Overflow.WRAP and quantizer.format.fraction_bits >= self.exact_fraction_bits
-        )
+        if quantizer is None:
+            return None
+        wraps_once = quantizer.overflow is Overflow.WRAP and quantizer.format.fraction_bits >= self.exact_fraction_bits
+        return None if wraps_once else quantizer
 
     def begin(self, first: Number) -> None:
         """Declare `sum`: the quantized `first`, or 0 where the sum is exact and `first` is added in the end."""
-        if not self.in_order:
+        quantizer = self.in_order
+        if quantizer is None:
             self.draft.line(f"{self.draft.type_for(self.most)} sum = 0;")
             return
-        start = requantized(self.draft, first, self.quantizer)
-        self.draft.line(f"{self.draft.type_for(*self._ends(first))} sum = {start.text};")
+        start = requantized(self.draft, first, quantizer)
+        self.draft.line(f"{self.draft.type_for(*self._ends(quantizer, first))} sum = {start.text};")
 
     def add(self, x: Number, w: Number, alignment: Number, first: Number) -> None:
         """Add x·w."""
-        draft = self.draft
-        if not self.in_order:  # all of the products have one alignment, which waits until the end
+        draft, quantizer = self.draft, self.in_order
+        if quantizer is None:  # all of the products have one alignment, which waits until the end
             kind = draft.type_for(self.most)
             draft.line(f"sum += {x.to(kind)} * {w.to(kind)};")
             return
-        assert self.quantizer is not None
         product = draft.times(draft.times(x, w), alignment)
         product = Number(product.text, self.fraction_bits, product.low, product.high)
         if self.quantized_products:
-            product = requantized(draft, product, self.quantizer)
-        low, high = self._ends(first)
-        before = Number("sum", self.quantizer.format.fraction_bits, low, high)
-        after = requantized(draft, draft.plus(before, product), self.quantizer)
+            product = requantized(draft, product, quantizer)
+        before = Number("sum", quantizer.format.fraction_bits, *self._ends(quantizer, first))
+        after = requantized(draft, draft.plus(before, product), quantizer)
         draft.line(f"sum = {after.text};")
 
     def end(self, alignment: Number, first: Number) -> Number:
         """The whole sum."""
-        if not self.in_order:
+        quantizer = self.in_order
+        if quantizer is None:
             products = Number("sum", self.fraction_bits, -self.most, self.most)
             if alignment.text != "1":
                 kind = self.draft.type_for(self.most)
                 aligned = f"sum * {alignment.to(kind)}"
                 products = self.draft.variable(aligned, self.fraction_bits, -self.most, self.most)
             return requantized(self.draft, self.draft.plus(products, first), self.quantizer)
-        assert self.quantizer is not None
-        return Number("sum", self.quantizer.format.fraction_bits, *self._ends(first))
+        return Number("sum", quantizer.format.fraction_bits, *self._ends(quantizer, first))
 
-    def _ends(self, first: Number) -> tuple[int, int]:
+    def _ends(self, quantizer: Quantizer, first: Number) -> tuple[int, int]:
         """What a partial sum that is quantized in order lies between."""
-        quantizer = self.quantizer
-        assert quantizer is not None
         if quantizer.overflow is not Overflow.UNBOUNDED:
             return min(quantizer.min_code, 0), max(quantizer.max_code, 0)
         # Each rounding, of a product and of a sum, moves the sum by one unit at most.

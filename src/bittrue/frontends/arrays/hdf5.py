@@ -76,13 +76,16 @@ class Group:
 
 
 @contextlib.contextmanager
-def open_hdf5(path: Path) -> Iterator[Group]:
-    """The root of the HDF5 file at `path`, whose arrays can be read until the exit. Raises: ModelError, OSError."""
+def open_hdf5(path: Path, called: str = "it") -> Iterator[Group]:
+    """The root of the HDF5 file at `path`, whose arrays can be read until the exit; `called` so in errors.
+
+    Raises: ModelError, OSError.
+    """
     with path.open("rb") as file:
-        yield root_of(file)
+        yield root_of(file, called)
 
 
-def root_of(file: BinaryIO) -> Group:
+def root_of(file: BinaryIO, called: str = "it") -> Group:
     """The root of the HDF5 file that is open as `file`, a file of the system, from its beginning.
 
     Raises: ModelError where it is damaged, or HDF5 takes too much over it.
@@ -91,7 +94,7 @@ def root_of(file: BinaryIO) -> Group:
     head, _, numbers = described(file).partition(b"\n")
     found = json.loads(head)
     if isinstance(found, str):
-        raise ModelError(f"it is damaged or no HDF5 file ({found}): save the model again")
+        raise ModelError(f"{called} is damaged or no HDF5 file ({found}): save the model again")
     return Group(Hdf5File(file, os.fstat(file.fileno()).st_size, found["objects"], numbers), found["root"])
 
 

@@ -42,7 +42,7 @@ def open_json(path: Path, weights: Path | None) -> Iterator[tuple[Mapping[str, o
     description = _description(path)
     with contextlib.ExitStack() as stack:
         with damage_as_model_error(weights.name):
-            found = _weights(stack.enter_context(open_hdf5(weights)), weights.name, description)
+            found = _weights(stack.enter_context(open_hdf5(weights, weights.name)), weights.name, description)
         yield description, found
 
 

@@ -40,7 +40,7 @@ def open_weights(path: Path, model: Any, told: Callable[[str], None]) -> Iterato
         raise ModelError(f"there is no file with weights {path}: check the path")
     with contextlib.ExitStack() as stack:
         with damage_as_model_error(path.name):
-            root = stack.enter_context(open_hdf5(path))
+            root = stack.enter_context(open_hdf5(path, path.name))
             found = _keras3(root, path.name, model) or _keras2(root, path.name, model)
         if found is None:
             raise ModelError(f"{path.name} holds no weights of a Keras model: write them with model.save_weights")

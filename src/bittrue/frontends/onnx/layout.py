@@ -38,6 +38,12 @@ class Layout:
         numbers = [sum(size != 1 for size in shape[:axis]) for axis in range(len(shape))]
         return cls(shape, sizes, tuple((numbers[axis],) if shape[axis] != 1 else () for axis in order))
 
+    @classmethod
+    def flat(cls, shape: Shape) -> "Layout":
+        """The layout in which the network has one axis, which runs over all values in the file's order."""
+        sizes = tuple(size for size in shape if size != 1)
+        return cls(shape, sizes, (tuple(range(len(sizes))),))
+
     @property
     def order(self) -> tuple[int, ...]:
         """All atoms as they lie in the network's value, outermost first."""
@@ -80,6 +86,10 @@ class Layout:
         """The layout of the file's tensor in another shape; None where an axis would cut through an atom."""
         sizes = common_factors(self.sizes, tuple(size for size in shape if size != 1))
         return None if sizes is None else Layout(shape, sizes, self.split(sizes).axes)
+
+    def without(self, axis: int) -> "Layout":
+        """The layout after the file's `axis`, of size 1 and so without atoms, has gone; the network's value stays."""
+        return Layout((*self.shape[:axis], *self.shape[axis + 1 :]), self.sizes, self.axes)
 
     def transposed(self, permutation: tuple[int, ...]) -> "Layout":
         """The layout after the file permutes its axes."""

@@ -50,7 +50,7 @@ def _exported(source: Any, example_input: Any) -> ModelProto:
     with torch.no_grad(), quiet(), contextlib.nullcontext() if program else _evaluating(source):
         try:
             inputs = () if program else _one_image(example_input)
-            exported = torch.onnx.export(
+            exported: Any = torch.onnx.export(  # never None, but where it writes a file
                 source, inputs, dynamo=True, optimize=False, verbose=False, custom_translation_table=_translations()
             )
         except ModelError:
@@ -59,8 +59,8 @@ def _exported(source: Any, example_input: Any) -> ModelProto:
             raise ModelError(
                 f"PyTorch can't export it to ONNX ({reason(error)}): simplify its forward method"
             ) from error
-    assert exported is not None
-    return exported.model_proto
+    model: ModelProto = exported.model_proto
+    return model
 
 
 def _translations() -> dict[Any, Any]:

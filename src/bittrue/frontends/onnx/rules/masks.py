@@ -40,21 +40,29 @@ def mask_of(use: NodeUse) -> np.ndarray | None:
 def _where(use: NodeUse) -> Value:
     """A value where a constant condition holds, and −∞ elsewhere."""
     condition, first, second = (use.value(index) for index in range(3))
-    if isinstance(condition, Constant) and isinstance(first, Tensor) != isinstance(second, Tensor):
-        place, other = (1, second) if isinstance(first, Tensor) else (2, first)
-        assert isinstance(other, Constant)
-        x, taken = use.tensor(place), condition.value.astype(np.bool_) == (place == 1)
-        try:
-            shape = np.broadcast_shapes(x.shape, taken.shape, other.value.shape)
-            taken, value = np.broadcast_arrays(taken, other.value)
-        except ValueError:
-            raise ModelError("its inputs' shapes don't fit each other: export the model again") from None
-        if taken.all() and shape == x.shape:
-            return x
-        if _feeds_softmax(use) and (value[~taken].astype(np.float64) <= LARGEST_MASKED).all():
-            _keep(use, taken)
-            return x
-    raise ModelError(
+    match condition, first, second:
+        case Constant(), Tensor(), Constant():
+            place, other = 1, second
+        case Constant(), Constant(), Tensor():
+            place, other = 2, first
+        case _:
+            raise _choice_error()
+    x, taken = use.tensor(place), condition.value.astype(np.bool_) == (place == 1)
+    try:
+        shape = np.broadcast_shapes(x.shape, taken.shape, other.value.shape)
+        taken, value = np.broadcast_arrays(taken, other.value)
+    except ValueError:
+        raise ModelError("its inputs' shapes don't fit each other: export the model again") from None
+    if taken.all() and shape == x.shape:
+        return x
+    if _feeds_softmax(use) and (value[~taken].astype(np.float64) <= LARGEST_MASKED).all():
+        _keep(use, taken)
+        return x
+    raise _choice_error()
+
+
+def _choice_error() -> ModelError:
+    return ModelError(
         "it chooses between values, which is supported where a constant mask puts −∞, or −1e9, right before a Softmax"
     )
 

@@ -47,9 +47,7 @@ def regrouped(use: NodeUse, x: Tensor, shape: Shape) -> Tensor:
         return replace(x, layout=layout, moved=use.name)
     # An axis cuts through what lies together: the values must first lie as they do in the file.
     flat = use.arrange(x, (tuple(range(len(x.layout.sizes))),))
-    whole = Layout((prod(shape),), (prod(shape),), ((0,),)).reshaped(shape)
-    assert whole is not None
-    return replace(flat, layout=whole, moved=use.name)
+    return replace(flat, layout=Layout.flat(shape), moved=use.name)
 
 
 def _of_one_image(use: NodeUse, wanted: Shape) -> Shape:

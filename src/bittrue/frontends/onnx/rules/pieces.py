@@ -191,9 +191,7 @@ def _gather(use: NodeUse) -> Value:
     part = _sliced(use, x, {axis: _python_slice(size, places[0], _end(places[-1], step, size), step)})
     if indices.ndim == 1:
         return part
-    layout = part.layout.reshaped((*x.shape[:axis], *x.shape[axis + 1 :]))
-    assert layout is not None
-    return replace(part, layout=layout)
+    return replace(part, layout=part.layout.without(axis))
 
 
 def _end(last: int, step: int, size: int) -> int:

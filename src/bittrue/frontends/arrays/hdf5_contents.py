@@ -48,7 +48,7 @@ def contents(stream: BinaryIO, size: int) -> bytes:
             except MemoryError:
                 raise
             except Exception as error:  # the library has no common base of its exceptions either
-                reading.objects[address] = _reason(error)
+                reading.objects[address] = reason(error)
                 continue
             if isinstance(item, h5py.Group):
                 for name, member in reading.objects[address]["members"].items():
@@ -57,7 +57,7 @@ def contents(stream: BinaryIO, size: int) -> bytes:
                         try:
                             waiting.append((member, item[name]))
                         except Exception as error:
-                            reading.objects[member] = _reason(error)
+                            reading.objects[member] = reason(error)
     head = json.dumps({"root": root, "objects": reading.objects}).encode() + b"\n"
     return b"".join((head, *reading.numbers))
 
@@ -105,7 +105,7 @@ class _Reading:
             except MemoryError:
                 raise
             except Exception as error:
-                found[name] = _reason(error)
+                found[name] = reason(error)
         return found
 
     def _text(self, holder: Any, name: str) -> list[str] | str:
@@ -142,7 +142,7 @@ def _address(item: Any) -> str:
     return str(h5py.h5o.get_info(item.id).addr)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
@@ -171,7 +171,7 @@ def main() -> None:
     except MemoryError:
         found = json.dumps("it asks for more memory than any model does").encode()
     except Exception as error:
-        found = json.dumps(_reason(error)).encode()
+        found = json.dumps(reason(error)).encode()
     output.write(found)
 
 

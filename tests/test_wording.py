@@ -1,6 +1,9 @@
 """How numbers are written for readers."""
 
+import pytest
+
 from bittrue.analysis.statistics import mcnemar_exact
+from bittrue.errors import BittrueError, ModelError
 from bittrue.wording import QUOTED, counted, percent, probability, shortened, typographic
 
 
@@ -27,3 +30,11 @@ def test_what_is_quoted_is_at_most_a_line() -> None:
     assert len(shortened(f"'{'a b ' * 1000}': write it like 5")) == QUOTED - 1 + 2 + len(": write it like 5")
     whole = ["x" * 80, f"'{'a b ' * 20}'", f"{'/folder' * 40}/model.keras: the layer's name isn't there, " * 3]
     assert [shortened(text) for text in whole] == whole
+
+
+def test_an_error_says_no_more_than_a_line_holds() -> None:
+    """Raised in Python as well as printed by a command."""
+    assert len(str(ModelError(f"The layer {'x' * 5000!r} is none."))) < 2 * QUOTED
+    assert str(ModelError("two\n  lines\x1b[1m")) == r"two lines\x1b[1m"
+    with pytest.raises(BittrueError, match=r"^--data-format 'y+…y+' is"):
+        raise BittrueError(f"--data-format '{'y' * 300}' is no format.")

@@ -4,9 +4,14 @@ Every message is one sentence that names the file, layer or site and says what t
 the sentence alone and exits with code 2.
 """
 
+from bittrue.wording import printable, shortened
+
 
 class BittrueError(Exception):
-    """Something the user can put right; the message says how."""
+    """Something the user can put right; the message says how, on one line, and quotes no more than a reader wants."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(printable(message)))
 
 
 class FormatError(BittrueError):

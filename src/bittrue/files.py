@@ -140,18 +140,23 @@ def write_text(path: str | Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
-def check_ordinary(path: str | os.PathLike[str]) -> None:
+def check_ordinary(path: str | os.PathLike[str], refusal: type[BittrueError] = BittrueError) -> None:
     """Refuse what would block a reader or never end: a FIFO, a socket, a device. What isn't there passes.
 
-    Raises: BittrueError.
+    Raises: `refusal`.
     """
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):  # a name that can't be, a null character in it: opening it says so
         return
+    check_ordinary_mode(path, mode, refusal)
+
+
+def check_ordinary_mode(path: str | os.PathLike[str], mode: int, refusal: type[BittrueError]) -> None:
+    """The same by the mode that the system gave for it, as of a file that is open already. Raises: `refusal`."""
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         kind = next(name for is_kind, name in _KINDS if is_kind(mode))
-        raise BittrueError(f"{path} is {kind}, and an ordinary file is wanted: copy into one what comes out of it.")
+        raise refusal(f"{path} is {kind}, and an ordinary file is wanted: copy into one what comes out of it.")
 
 
 @contextlib.contextmanager

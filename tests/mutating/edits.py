@@ -86,8 +86,8 @@ def edit_json(data: bytes, random: Random) -> bytes:
     """JSON with values of other types, entries left out, doubled or renamed; now and then a number that JSON hasn't."""
     root = [json.loads(data)]
     for _ in range(int(random.integers(1, 3))):
-        places = [(root, 0), *_places(root[0])]
-        _edit_value(*one(random, places), random)
+        if root:  # not left out by the edit before
+            _edit_value(*one(random, [(root, 0), *_places(root[0])]), random)
     return json.dumps(root[0]).encode() if root else b""
 
 

@@ -5,6 +5,8 @@ too long and starts the next with the file after it. So a file that can't be rea
 """
 
 import contextlib
+import faulthandler
+import json
 import os
 import resource
 import select
@@ -12,10 +14,11 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from bittrue.errors import BittrueError
 from mutating.edits import Files, Random
@@ -57,7 +60,9 @@ class Ending:
 
     @property
     def is_fault(self) -> bool:
-        return self.verdict not in (READ, REFUSED) or self.seconds > SECONDS
+        """Whether it is anything but a result or one printable sentence, soon enough."""
+        is_sentence = self.sentence.endswith((".", "?")) and self.sentence.isprintable()
+        return not (self.verdict == READ or (self.verdict == REFUSED and is_sentence)) or self.seconds > SECONDS
 
 
 def unedited(loader: Loader) -> list[Ending]:
@@ -104,10 +109,8 @@ def _one_process(loader: Loader, bases: list[Files], count: int, seed: int, firs
             buffer, start = buffer + part, time.monotonic()
             *whole, buffer = buffer.split(b"\n")
             for line in whole:
-                number, found, seconds, sentence = line.decode().split("\t")
-                if found:
-                    yield Ending(int(number), found, float(seconds), sentence.replace("\\n", "\n"))
-                    begun = int(number) + 1
+                yield Ending(**json.loads(line))
+                begun += 1
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
@@ -118,10 +121,12 @@ def _one_process(loader: Loader, bases: list[Files], count: int, seed: int, firs
 
 def _work(loader: Loader, bases: list[Files], count: int, seed: int, first: int, writing: int) -> None:
     os.setpgid(0, 0)
+    faulthandler.disable()
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
     with tempfile.TemporaryDirectory(prefix="mutating-") as folder:
+        torch.set_num_threads(1)  # a copy of a process has none of its threads, and would wait for them
         loader.before()
         held = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
         resource.setrlimit(resource.RLIMIT_AS, (held + BYTES, held + BYTES))
@@ -135,8 +140,7 @@ def _work(loader: Loader, bases: list[Files], count: int, seed: int, first: int,
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
             ending = _ending(loader, trial, place)
-            line = f"{trial}\t{ending.verdict}\t{ending.seconds:.3f}\t{ending.sentence}\n"
-            os.write(writing, line.encode(errors="replace"))
+            os.write(writing, json.dumps(asdict(ending)).encode() + b"\n")
             for path in sorted(place.rglob("*"), reverse=True):
                 path.rmdir() if path.is_dir() else path.unlink()
             place.rmdir()
@@ -154,7 +158,7 @@ def _ending(loader: Loader, trial: int, place: Path) -> Ending:
     except BaseException as error:  # what is looked for
         verdict, sentence = type(error).__name__, _where(error)
     signal.setitimer(signal.ITIMER_PROF, 0)
-    return Ending(trial, verdict, _used() - start, sentence.replace("\n", "\\n").replace("\t", " "))
+    return Ending(trial, verdict, _used() - start, sentence)
 
 
 def _where(error: BaseException) -> str:

@@ -12,9 +12,9 @@ from bittrue.data.fit import Shape, prepared
 from bittrue.data.preprocess import Preprocessing, Scale, Size, Values, preprocessing
 from bittrue.data.source import Source
 from bittrue.errors import DataError
+from bittrue.files import check_ordinary
 
 _KNOWN = "digits, cifar10:DIR, FILE.npz, x.npy,y.npy, FILE.parquet, or a folder of class folders"
-_QUOTED = 80  # characters of a name that can't be used
 
 
 def load_dataset(
@@ -46,8 +46,9 @@ def load_dataset(
         asked = asked._replace(steps=replace(asked.steps, scale=DIGITS_SCALE))
     door = next((door for door in DOORS if door.matches(asked.spec)), None)
     if door is None:
-        what = _what(asked.spec)
-        raise DataError(f"The data {asked.spec[:_QUOTED]!r} is {what}: write {_KNOWN}.")
+        check_ordinary(asked.spec, DataError)
+        what = "a file of a kind that isn't read" if Path(asked.spec).is_file() else "neither a file nor a folder here"
+        raise DataError(f"The data {asked.spec!r} is {what}: write {_KNOWN}.")
     if asked.steps.layout != "nhwc" and not door.takes_layout:
         raise DataError(
             f"{asked.spec} has its channels last already: leave --layout out, which is for arrays in files."
@@ -155,10 +156,3 @@ DOORS = (
     Door(_is_folder, _open_folder),
 )
 """The kinds of data; the first that matches a spec opens it."""
-
-
-def _what(spec: str) -> str:
-    """What `spec` names that is no data set."""
-    if not spec or not Path(spec).exists():
-        return "neither a file nor a folder here"
-    return "a file of a kind that isn't read" if Path(spec).is_file() else "no ordinary file"

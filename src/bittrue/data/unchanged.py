@@ -6,7 +6,6 @@ whenever it is opened and after every chunk; every example that is read again mu
 
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bittrue.errors import ChangedError, DataError
+from bittrue.files import check_ordinary_mode
 
 _NOT_YET = 0  # the digest of an example that was not read so far
 
@@ -48,9 +48,9 @@ class DataFile:
 
 
 def data_file(path: Path) -> DataFile:
-    """The file at `path` as it is now. Raises DataError where it is a folder, a pipe or a device; OSError."""
+    """The file at `path` as it is now. Raises DataError where it is a pipe or a device; OSError."""
     found = path.stat()
-    _check_ordinary(path, found)
+    check_ordinary_mode(path, found.st_mode, DataError)
     return _found(path, found)
 
 
@@ -59,7 +59,7 @@ def opened_file(path: Path) -> Iterator[BinaryIO]:
     """The ordinary file at `path`, open for reading; a pipe is refused, not waited for. Raises DataError, OSError."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with open(descriptor, "rb") as file:
-        _check_ordinary(path, os.fstat(descriptor))
+        check_ordinary_mode(path, os.fstat(descriptor).st_mode, DataError)
         yield file
 
 
@@ -96,8 +96,3 @@ def digests_of(examples: NDArray[np.generic]) -> NDArray[np.uint64]:
 
 def _found(path: Path, status: os.stat_result) -> DataFile:
     return DataFile(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-def _check_ordinary(path: Path, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{path} is no ordinary file: copy what is in it to one.")

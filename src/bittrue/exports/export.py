@@ -106,7 +106,7 @@ def _targets(names: str | Sequence[str]) -> list[Target]:
     for name in wanted:
         if name not in TARGETS:
             known = ", ".join(TARGETS)
-            raise BittrueError(f"There is no export target {name[:80]!r}: choose from {known}, joined by commas.")
+            raise BittrueError(f"There is no export target {name!r}: choose from {known}, joined by commas.")
     return [TARGETS[name] for name in dict.fromkeys(wanted)]
 
 
@@ -127,7 +127,7 @@ def _require_ours(folder: Path) -> None:
     foreign = sorted(there - known)
     if foreign:
         raise BittrueError(
-            f"{folder} holds files that no export wrote ({foreign[0][:80]} among them): choose another folder."
+            f"{folder} holds files that no export wrote ({foreign[0]} among them): choose another folder."
         )
 
 

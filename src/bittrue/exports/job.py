@@ -26,7 +26,7 @@ class MemoryOptions:
 
     def __post_init__(self) -> None:
         if self.order not in ("output-first", "as-is"):
-            raise BittrueError(f"There is no memory order {self.order[:80]!r}: choose output-first or as-is.")
+            raise BittrueError(f"There is no memory order {self.order!r}: choose output-first or as-is.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def until(program: FixedNetwork, node: str) -> FixedNetwork:
     Raises: BittrueError for a name that no node has.
     """
     if node not in program.by_name:
-        raise BittrueError(f"There is no node '{node[:80]}' to stop at: choose one of {', '.join(_last(program))}.")
+        raise BittrueError(f"There is no node '{node}' to stop at: choose one of {', '.join(_last(program))}.")
     wanted = {node}
     for step in reversed(program.steps):
         if step.name in wanted:

@@ -53,7 +53,7 @@ def verify(
         if not Path(against).is_dir():
             known = ", ".join((REFERENCE, *BUILDS))
             raise BittrueError(
-                f"There is no witness {against[:80]!r}: choose {known}, or a folder of what a device computed."
+                f"There is no witness {against!r}: choose {known}, or a folder of what a device computed."
             )
         return compare_with_folder(network, plan, dataset, against, images=chosen.images)
     program = lower_network(network, plan)

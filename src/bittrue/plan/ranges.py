@@ -222,9 +222,10 @@ class Ranges(SavedResult):
                 raise PlanError(
                     f"{source}: version {content['bittrue']} of the file is not known; measure the ranges again."
                 )
+            data = content["data"]
             return cls(
-                content["network"],
-                content["data"],
+                str(content["network"]),
+                {**data, "name": str(data["name"]), "images": int(data["images"])},
                 {
                     name: SiteRange(
                         float(site["min"]),

@@ -33,7 +33,7 @@ class Layout:
             if number < 1:
                 raise BittrueError(f"A memory of {number} {what} is none: give one at least.")
         if self.first not in ("low", "high"):
-            raise BittrueError(f"The first word of a line stands {self.first[:80]!r}: choose low or high.")
+            raise BittrueError(f"The first word of a line stands {self.first!r}: choose low or high.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,7 +61,7 @@ def stored_arrays(job: Job) -> Iterator[Stored]:
 def _check(job: Job) -> None:
     for name in job.memory.formats:
         if name not in FORMATS:
-            raise BittrueError(f"There is no memory format {name[:80]!r}: choose from {', '.join(FORMATS)}.")
+            raise BittrueError(f"There is no memory format {name!r}: choose from {', '.join(FORMATS)}.")
     _layout(job, None)
     for stored in stored_arrays(job):
         if "c" in job.memory.formats and stored.word_length * job.memory.words > _LONGEST_OF_C:

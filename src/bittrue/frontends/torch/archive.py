@@ -97,14 +97,14 @@ def _plain_graph(data: bytes) -> bytes:
             for name in set(value) - {"nn_module_stack"}:
                 del value[name]
         if key in ("target", "as_operator") and isinstance(value, str) and not _is_known(value):
-            raise ModelError(f"its operator {value[:80]!r} is not one of PyTorch's own: {REMEDY}")
+            raise ModelError(f"its operator {value!r} is not one of PyTorch's own: {REMEDY}")
         if key == "expr_str" and not (isinstance(value, str) and _EXPRESSION.fullmatch(value)):
-            raise ModelError(f"its size {str(value)[:80]!r} is computed: export the program with fixed sizes")
+            raise ModelError(f"its size {str(value)!r} is computed: export the program with fixed sizes")
         if key == "as_custom_obj":
             raise ModelError(f"it holds an object of the author's: {REMEDY}")
     for name in program.get("range_constraints") or {}:
         if not _EXPRESSION.fullmatch(name):
-            raise ModelError(f"its size {name[:80]!r} is computed: export the program with fixed sizes")
+            raise ModelError(f"its size {name!r} is computed: export the program with fixed sizes")
     return json.dumps(program).encode()
 
 

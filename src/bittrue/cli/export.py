@@ -71,7 +71,10 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            "--to", metavar="TARGET,…", help="c: C99, integers alone; memory: memory images; vectors: golden vectors."
+            "--to",
+            metavar="TARGET,…",
+            help="c: C99, integers alone; hls4ml: its layers, every precision written out; memory: memory images; "
+            "vectors: golden vectors.",
         ),
     ],
     out: Annotated[

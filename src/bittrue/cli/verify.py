@@ -22,8 +22,8 @@ def verify(
         typer.Option(
             "--against",
             metavar="WITNESS",
-            help="reference: the definition in Python integers; c: the C of an export, built and run; or a folder of "
-            "what a device computed, a file a site.",
+            help="reference: the definition in Python integers; c: the C of an export, built and run; hls4ml: its C "
+            "simulation, built and run; or a folder of what a device computed, a file a site.",
         ),
     ] = "reference",
     images: FewImages = 2,

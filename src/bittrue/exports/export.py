@@ -9,6 +9,7 @@ from bittrue.data import Dataset
 from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
 from bittrue.exports.c.target import TARGET as C
+from bittrue.exports.hls4ml.target import TARGET as HLS4ML
 from bittrue.exports.job import Job, MemoryOptions, Target, until
 from bittrue.exports.manifest import NAME, manifest_of
 from bittrue.exports.memory.target import TARGET as MEMORY
@@ -20,7 +21,7 @@ from bittrue.plan import Plan
 from bittrue.result import Result
 from bittrue.wording import counted
 
-TARGETS = {target.name: target for target in (C, MEMORY, VECTORS)}
+TARGETS = {target.name: target for target in (C, HLS4ML, MEMORY, VECTORS)}
 """The kinds of export, by name."""
 
 

@@ -1,0 +1,1 @@
+"""The export to hls4ml: its layers, with every precision written out."""

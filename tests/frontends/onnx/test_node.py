@@ -78,6 +78,16 @@ CONCAT, NORM = step("Concat", "x", "x", axis=1), (positive(4), random(4), random
         (SLICE, with_one_input, "it has 1 input, expected 3 to 5"),
         (step("Transpose", "x", perm=[0, 2, 1]), as_text, "its attribute perm is no list of whole numbers"),
         (step("Clip", "x", np.array(np.nan, np.float32)), None, "its input 1 is not a number"),
+        (
+            step("Clip", "x", np.array(np.inf, np.float32)),
+            None,
+            "it clips to at least inf, where float32 has no numbers.*",
+        ),
+        (
+            step("Clip", "x", np.float32(0), np.array(-1e300)),
+            None,
+            r"it clips to at least 0, at most -1e\+300, where .*",
+        ),
         (step("Pad", "x", integers(0, 0, 1, 0, 0, 0), np.array(np.inf, np.float32)), None, "its input 2 is infinite"),
         (step("Add", "x", np.full(4, "text", object)), None, "a constant of texts or complex numbers is not supported"),
     ],

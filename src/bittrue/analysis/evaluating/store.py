@@ -237,6 +237,8 @@ def _sentences(path: str | Path) -> Iterator[None]:
     """Turn what SQLite says about the file into a sentence; an error in our own use of it stays what it is."""
     try:
         yield
+    except UnicodeDecodeError as error:  # of SQLite's own message, which quotes what is damaged
+        raise StoreError(_damaged(path)) from error
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise

@@ -37,8 +37,10 @@ from bittrue.program.functions import (
 
 def _clip(use: NodeUse) -> Value:
     if use.opset < 11:
-        limits = [use.node.bound(name) for name in ("min", "max")]
-        low, high = (None if limit is None or abs(limit) > 3.4e38 else limit for limit in limits)
+        low, high = use.node.bound("min"), use.node.bound("max")
+        # Exporters wrote float32's largest number, more or less, where they meant no bound.
+        low = None if low is not None and low < -3.4e38 else low
+        high = None if high is not None and high > 3.4e38 else high
     else:
         low, high = (use.bound(index) if use.has(index) else None for index in (1, 2))
     if low is None and high is None:

@@ -222,6 +222,8 @@ def _bipolar_quant(use: NodeUse) -> Value:
     value = use.value(0)
     if isinstance(value, Tensor):
         raise ModelError("it makes signs of activations, which is not supported: use Quant with two bits")
+    if np.isnan(value.value).any():
+        raise ModelError("its weights are not all numbers: export the trained model again")
     scales = exact_value(use.constant(1).value)
     if scales.size != 1 and not _is_spread(scales.shape, value.value.shape):
         raise ModelError(f"its scales of {format_shape(scales.shape)} don't fit {format_shape(value.value.shape)}")

@@ -436,6 +436,8 @@ CASES = (
     Case("average-pooling", (5, 4, 2), _only(AveragePooling((2, 2), (2, 2), ((0, 0), (0, 0))))),
     Case("average-pooling-padded", (5, 5, 2), _only(AveragePooling((3, 2), (2, 1), ((1, 0), (0, 1))))),
     Case("average-pooling-counts", (3, 3, 2), _only(AveragePooling((3, 3), (1, 1), ((1, 1), (2, 0)), True))),
+    Case("average-pooling-divisor", (5, 4, 2), _only(AveragePooling((3, 2), (2, 2), ((1, 1), (0, 1)), divisor=5))),
+    Case("average-pooling-sum", (4, 4, 2), _only(AveragePooling((2, 2), (2, 2), ((0, 0), (0, 0)), divisor=1))),
     Case("average-pooling-1d", (7, 2), _only(AveragePooling((3,), (2,), ((1, 1),)))),
     Case(
         "average-pooling-ceil", (6, 5, 2), _only(AveragePooling((3, 3), (2, 3), ((1, 0), (0, 1)), True, ceil_mode=True))

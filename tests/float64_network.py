@@ -166,6 +166,8 @@ def _pooled(operator: MaxPooling | AveragePooling, x: Array, reduce: Callable[[A
 
 
 def _average(operator: AveragePooling, x: Array) -> Array:
+    if operator.divisor is not None:
+        return _pooled(operator, x, lambda window: np.nansum(window, axis=0) / operator.divisor)
     if operator.count_include_pad:
         return _pooled(operator, x, lambda window: np.nan_to_num(window).mean(axis=0))
     return _pooled(operator, x, lambda window: np.nanmean(window, axis=0))

@@ -56,9 +56,11 @@ def _small_models() -> Iterator[tuple[str, ModelProto]]:
     for name in test_axes.FUNCTIONS:
         steps = [test_axes.through(name), step("Conv", "last", random(3, 3, 1))]
         yield f"function {name}", model(ROW, steps, opset=24, domains=[QONNX])
-    for name in windows.ADAPTIVE_OPERATORS:
+    for name in ("AdaptiveAveragePool", "AdaptiveMaxPool"):
         steps = [step(f"{windows.DOMAIN}:{name}", "last", output_size=[3, 2])]
         yield f"adaptive {name}", model(("n", 3, 6, 4), steps, domains=[windows.DOMAIN])
+    divided = step(f"{windows.DOMAIN}:AveragePool", "last", kernel_shape=[3, 2], pads=[1, 0, 1, 1], divisor=5)
+    yield "divided windows", model(("n", 3, 6, 4), [divided], domains=[windows.DOMAIN])
     for name, steps in COMPUTED.items():
         yield f"computed {name}", model(ROW, steps)
     for name, made in WHOLE_AXES.items():

@@ -31,7 +31,8 @@ def accumulated(operator: AveragePooling, x: np.ndarray, accumulator: Quantizer,
     """The output's codes, by the recurrence over windows that other code finds."""
     codes = []
     for _, window in pooled_windows(operator, x):
-        counted = len(window) if operator.count_include_pad else int((~np.isnan(window[:, 0])).sum())
+        inside = int((~np.isnan(window[:, 0])).sum())
+        counted = operator.divisor or (len(window) if operator.count_include_pad else inside)
         for numbers in window.T:
             total = 0
             for number in numbers:

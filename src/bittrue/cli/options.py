@@ -77,12 +77,20 @@ class ModelOptions:
             "checkpoint.",
         ),
     ] = None
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check/--no-check",
+            help="Run the model once beside the network that was read from it, where it can be run, and refuse another "
+            "result.",
+        ),
+    ] = True
 
     def load(self) -> "Network":
         """The network; which of a checkpoint's variables became what is told on standard error."""
         from bittrue.frontends import load
 
-        return load(self.model, weights=self.weights, told=complain)
+        return load(self.model, weights=self.weights, told=complain, check=self.check)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ def load(
     *,
     example_input: object | None = None,
     told: Callable[[str], None] | None = None,
+    check: bool = True,
 ) -> Network:
     """The Network that `source` holds: a path, `file.py:function`, or a model object, by the doors of `doors.py`.
 
@@ -30,6 +31,9 @@ def load(
 
     example_input: a tensor (batch, …) that a PyTorch module takes, of which the shape alone counts. The function
     returns both as a pair (module, example input).
+
+    check: what can be run here (a model object, a .pt2 program; with onnxruntime, an .onnx file without quantizers)
+    runs once beside the Network, on random images, and is refused where that computes something else.
 
     Only `file.py:function` runs anything, and that is the user's own code.
 
@@ -47,9 +51,9 @@ def load(
     where = called(source)
     if isinstance(source, str | os.PathLike):
         if not names_a_function(where):
-            return _load_file(where, {"weights": weights, "told": told})
+            return _load_file(where, {"weights": weights, "told": told, "check": check})
         source = build_model(where)
-    return _load_object(source, where, {"weights": weights, "told": told})
+    return _load_object(source, where, {"weights": weights, "told": told, "check": check})
 
 
 @exact_environment()

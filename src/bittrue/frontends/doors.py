@@ -116,8 +116,8 @@ FILES: tuple[FileDoor | ClosedDoor, ...] = (
     FileDoor("a .keras file (Keras 2 or 3)", _ends_in(".keras"), _KERAS, ("told",)),
     FileDoor("an .h5 file (Keras 2 or 3)", _ends_in(".h5", ".hdf5"), _KERAS, ("told",)),
     FileDoor("a .json file (Keras) with its weights", _ends_in(".json"), _KERAS, ("weights", "told")),
-    FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, with_plan=_ONNX_WITH_PLAN),
-    FileDoor("a .pt2 file (torch.export)", _ends_in(".pt2"), _TORCH),
+    FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, ("check",), with_plan=_ONNX_WITH_PLAN),
+    FileDoor("a .pt2 file (torch.export)", _ends_in(".pt2"), _TORCH, ("check",)),
     ClosedDoor(
         _ends_in(".pt", ".pth", ".ckpt", ".pkl", ".pickle"),
         "is a pickle, which bittrue never loads because it may run code: give file.py:function for a function that "
@@ -150,9 +150,12 @@ FILES: tuple[FileDoor | ClosedDoor, ...] = (
 
 KERAS_OBJECT = ObjectDoor("a Keras 3 model object", ("keras", "tf_keras"), _KERAS, ("weights", "told"))
 TORCH_OBJECT = ObjectDoor(
-    "a PyTorch module with its example input, an exported PyTorch program", ("torch",), _TORCH, ("example_input",)
+    "a PyTorch module with its example input, an exported PyTorch program",
+    ("torch",),
+    _TORCH,
+    ("example_input", "check"),
 )
-ONNX_OBJECT = ObjectDoor("an ONNX model", ("onnx",), _ONNX, with_plan=_ONNX_WITH_PLAN)
+ONNX_OBJECT = ObjectDoor("an ONNX model", ("onnx",), _ONNX, ("check",), with_plan=_ONNX_WITH_PLAN)
 
 OBJECTS = (KERAS_OBJECT, TORCH_OBJECT, ONNX_OBJECT)
 """An object goes through the first that recognises it: a Keras model may be a PyTorch module as well."""

@@ -59,10 +59,12 @@ class MaxPooling(SlidingWindows, Operator):
 class AveragePooling(SlidingWindows, Operator):
     """y[p, c] = mean of x[…, c] over the window at p, divided by the number of positions inside the input (B10).
 
-    count_include_pad: count the padding, too (ONNX and PyTorch can say so), but not what ceil_mode adds to it.
+    count_include_pad: count the padding, too (ONNX and PyTorch can say so), but not what ceil_mode adds to it. divisor:
+    divides every window's sum in the place of these counts, as PyTorch's divisor_override does; None for the counts.
     """
 
     count_include_pad: bool = False
+    divisor: int | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +90,7 @@ def _(operator: MaxPooling | AveragePooling, shapes: tuple[Shape, ...]) -> Shape
     spatial = tuple(leading)
     geometry = operator.geometry(spatial)
     result = window_shape(spatial, *geometry)
-    counts_padding = isinstance(operator, AveragePooling) and operator.count_include_pad
+    counts_padding = isinstance(operator, AveragePooling) and (operator.count_include_pad or operator.divisor)
     if not counts_padding and not window_counts(spatial, *geometry).all():
         raise ModelError(f"a window of {format_shape(operator.window)} lies in the padding alone.")
     return (*result, channels)
@@ -158,6 +160,8 @@ def _(operator: GlobalAveragePooling) -> FloatFunction:
 
 
 def _divisors(operator: AveragePooling, spatial: Shape) -> np.ndarray:
+    if operator.divisor is not None:
+        return np.full(window_shape(spatial, *operator.geometry(spatial)), operator.divisor, np.int64)
     margin = operator.padding if operator.count_include_pad else None
     return window_counts(spatial, *operator.geometry(spatial), margin)
 

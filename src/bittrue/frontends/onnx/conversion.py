@@ -6,7 +6,7 @@ only where a value lies otherwise.
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -86,6 +86,34 @@ class Parts:
 
 
 Value = Constant | Tensor | Parts
+
+
+@dataclass(frozen=True)
+class View:
+    """Where a value of the file is in the Network: a node's output, laid out by `layout`."""
+
+    node: str
+    layout: Layout
+
+    def place(self, value: np.ndarray) -> np.ndarray:
+        """The file's value, its batch axis of 1 included, in the node's axes. Raises: ValueError for another shape."""
+        return self.layout.constant(value).reshape(self.layout.network_shape)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a graph became: the Network, the formats that the file holds, by site, and where its values are."""
+
+    network: Network
+    formats: Mapping[str, Spec]
+    views: Mapping[str, View]
+    graph: OnnxGraph
+
+    @property
+    def last_views(self) -> Mapping[str, str]:
+        """By each node the file's last value that it makes, in the nodes' order; earlier ones may lack a bias."""
+        last = {view.node: name for name, view in self.views.items()}
+        return {node.name: last[node.name] for node in self.network.nodes if node.name in last}
 
 
 @dataclass(eq=False)
@@ -182,10 +210,9 @@ class Conversion:
             self._moved[key] = self.add(wanted, operator, node)
         return self._moved[key]
 
-    def finish(self, output: int) -> tuple[Network, dict[str, Spec]]:
-        """The Network, named: unused drafts left out, parameters named after the first node that has them; and the
-        formats that the file holds, by site."""
-        needed = {0, output}
+    def finish(self, output: Tensor) -> "Reading":
+        """The Network, named: unused drafts left out, parameters named after the first node that has them."""
+        needed = {0, output.node}
         for number in reversed(range(len(self.drafts))):
             if number in needed:
                 needed.update(self.drafts[number].inputs)
@@ -208,7 +235,12 @@ class Conversion:
             f"{names[number]}.output": quantizer for number, quantizer in self.quantizers.items() if number in names
         }
         formats |= {new.name: self.formats[old.name] for old, new in renamed.items() if old.name in self.formats}
-        return builder.finish(names[output]), formats
+        views = {
+            name: View(names[value.node], value.layout)
+            for name, value in (*self.values.items(), (self.graph.output, output))
+            if isinstance(value, Tensor) and value.node in names
+        }
+        return Reading(builder.finish(names[output.node]), formats, views, self.graph)
 
 
 @dataclass(frozen=True, eq=False)

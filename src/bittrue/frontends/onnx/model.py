@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from bittrue.environment import exact_environment
 from bittrue.errors import ModelError
 from bittrue.frontends.doors import NEEDS_ONNX
+from bittrue.frontends.live import check_live
 from bittrue.frontends.onnx.batch import follow_batch, refuse_batch
 from bittrue.frontends.onnx.chains.batch_norm import batch_normalization
 from bittrue.frontends.onnx.chains.patterns import recognise
 from bittrue.frontends.onnx.constants import folded
-from bittrue.frontends.onnx.conversion import Conversion, NodeUse, Tensor, Value
+from bittrue.frontends.onnx.conversion import Conversion, NodeUse, Reading, Tensor, Value
 from bittrue.frontends.onnx.file import OnnxGraph, read_file, read_proto
 from bittrue.frontends.onnx.file_plan import plan_of
 from bittrue.frontends.onnx.layout import Layout, file_order
+from bittrue.frontends.onnx.live import onnxruntime_live
 from bittrue.frontends.onnx.lookahead import input_order, is_image
 from bittrue.frontends.onnx.names import wanted_names
 from bittrue.frontends.onnx.node import OnnxNode, check_node
@@ -30,14 +32,14 @@ from bittrue.frontends.onnx.rules.operators import axes_of, operator_of
 from bittrue.frontends.onnx.rules.quantization import clipped_codes
 from bittrue.network import Network, check_parameters
 from bittrue.operators import Input
-from bittrue.plan import Plan, Spec
+from bittrue.plan import Plan
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 
 @exact_environment()
-def from_onnx(source: "str | os.PathLike[str] | ModelProto | Any") -> Network:
+def from_onnx(source: "str | os.PathLike[str] | ModelProto | Any", *, check: bool = True) -> Network:
     """The Network of an ONNX model: the path of a file, or a model in memory.
 
     The batch axis, open or of a size that the file states, is left out: a Network is what the model makes of one image.
@@ -48,9 +50,12 @@ def from_onnx(source: "str | os.PathLike[str] | ModelProto | Any") -> Network:
 
     Quantizers (QDQ, QONNX) are left out: from_onnx_with_plan reads them.
 
+    check: where onnxruntime is installed it computes the model beside the Network, on random images, and another result
+    is refused.
+
     Raises: ModelError, in one sentence that names the file, and the node.
     """
-    return _read(source)[0]
+    return _read(source, check).network
 
 
 @exact_environment()
@@ -62,35 +67,38 @@ def from_onnx_with_plan(source: "str | os.PathLike[str] | ModelProto | Any") -> 
 
     Raises: ModelError for a scale that is no power of two, a zero point that isn't 0, and a file without quantizers.
     """
-    network, formats = _read(source)
-    if not formats:
+    reading = _read(source, check=False)
+    if not reading.formats:
         raise ModelError(
             f"{_named(source)}: it holds no quantizers, so there is no plan in it: make one with "
             "`bittrue plan MODEL --word-length W`."
         )
-    return network, plan_of(network, formats)
+    return reading.network, plan_of(reading.network, reading.formats)
 
 
 def _named(source: object) -> str:
     return os.fspath(source) if isinstance(source, str | os.PathLike) else "the ONNX model"
 
 
-def _read(source: Any) -> tuple[Network, dict[str, Spec]]:
+def _read(source: Any, check: bool) -> Reading:
     where = _named(source)
     with _naming(where):
         NEEDS_ONNX.check()
         if isinstance(source, str | os.PathLike):
-            network, formats = network_of(read_file(Path(source)))
+            reading = network_of(read_file(Path(source)))
         elif type(source).__name__ == "ModelProto":
-            network, formats = network_of(read_proto(source, None))
+            reading = network_of(read_proto(source, None))
         else:
             raise ModelError(f"a {type(source).__qualname__} is no whole model: give an .onnx file or a ModelProto")
-    check_parameters(network, where)
-    return network, formats
+        check_parameters(reading.network, where)
+        live = onnxruntime_live(reading) if check else None
+        if live is not None:
+            check_live(reading.network, live)
+    return reading
 
 
-def network_of(graph: OnnxGraph) -> tuple[Network, dict[str, Spec]]:
-    """The Network that a graph computes, and the formats that the file holds, by site."""
+def network_of(graph: OnnxGraph) -> Reading:
+    """The Network that a graph computes, with what else is known of it."""
     for node in graph.nodes:
         with _naming(str(node)):
             check_node(node, graph.opset)
@@ -104,7 +112,7 @@ def network_of(graph: OnnxGraph) -> tuple[Network, dict[str, Spec]]:
         raise ModelError("its output doesn't depend on its input: export the model again")
     result = _as_in_the_file(output, conversion)
     recognise(conversion)
-    return conversion.finish(result.node)
+    return conversion.finish(result)
 
 
 def _convert(node: OnnxNode, conversion: Conversion) -> None:

@@ -37,4 +37,4 @@ def network_of_conversion(folder: Path, target: Path) -> Network:
             raise ModelError(f"its variable {key} has another shape than the graph says: save the model again")
         model.graph.initializer.append(numpy_helper.from_array(stored.read(), name))
     model.graph.name = folder.resolve().name
-    return network_of(read_proto(model, None))[0]
+    return network_of(read_proto(model, None)).network

@@ -1,7 +1,5 @@
 """A PyTorch model through PyTorch's own ONNX exporter, in memory, to the front end that reads ONNX."""
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -11,46 +9,44 @@ from onnxscript import opset18
 from onnxscript.values import Op, Opset
 
 from bittrue.errors import ModelError
+from bittrue.frontends.live import check_live
 from bittrue.frontends.onnx.file import read_proto
 from bittrue.frontends.onnx.model import network_of
-from bittrue.frontends.onnx.rules.windows import DOMAIN
+from bittrue.frontends.onnx.rules.windows import DIVISOR, DOMAIN
+from bittrue.frontends.torch.example import evaluating, one_image, several
+from bittrue.frontends.torch.live import torch_live
 from bittrue.frontends.torch.quiet import quiet, reason
 from bittrue.network import Network
-from bittrue.wording import counted
-
-PACKED = (
-    "wrap it in a module whose forward slices one tensor, as in return self.model(x[:, :8], x[:, 8:]), and pack the "
-    "data alike"
-)
 
 
-def exported_network(source: Any, example_input: Any, name: str) -> Network:
-    """The Network of a module with its example input, or of an exported program. Raises: ModelError."""
-    model = _exported(source, example_input)
+def exported_network(source: Any, example_input: Any, name: str, check: bool) -> Network:
+    """The Network of a module with its example input, or of an exported program.
+
+    check: whether the model is run beside it. Raises: ModelError.
+    """
+    exported = _exported(source, example_input)
+    model: ModelProto = exported.model_proto
     model.graph.name = name
     counts = len(model.graph.input), len(model.graph.output)
     if counts != (1, 1):
         raise several(*counts)
-    return network_of(read_proto(model, None))[0]
+    reading = network_of(read_proto(model, None))
+    live = torch_live(source, example_input, exported.exported_program, reading) if check else None
+    if live is not None:
+        with torch.no_grad(), quiet(), evaluating(source):
+            check_live(reading.network, live)
+    return reading.network
 
 
-def several(inputs: int, outputs: int) -> ModelError:
-    """The error for a model with so many of each."""
-    remedy = PACKED if inputs != 1 else "wrap it in a module whose forward returns the one that the hardware computes"
-    return ModelError(
-        f"it has {counted(inputs, 'input')} and {counted(outputs, 'output')}, and bittrue takes one of each: {remedy}"
-    )
-
-
-def _exported(source: Any, example_input: Any) -> ModelProto:
+def _exported(source: Any, example_input: Any) -> Any:
     """The model in ONNX, nothing fused: what an exporter folds into a weight can't have its own format."""
     program = isinstance(source, torch.export.ExportedProgram)
     if not program and not isinstance(source, torch.nn.Module):
         raise ModelError("it is neither an nn.Module nor an exported program: pass one of these")
-    with torch.no_grad(), quiet(), contextlib.nullcontext() if program else _evaluating(source):
+    with torch.no_grad(), quiet(), evaluating(source):
         try:
-            inputs = () if program else _one_image(example_input)
-            exported: Any = torch.onnx.export(  # never None, but where it writes a file
+            inputs = () if program else one_image(example_input)
+            return torch.onnx.export(
                 source, inputs, dynamo=True, optimize=False, verbose=False, custom_translation_table=_translations()
             )
         except ModelError:
@@ -59,13 +55,16 @@ def _exported(source: Any, example_input: Any) -> ModelProto:
             raise ModelError(
                 f"PyTorch can't export it to ONNX ({reason(error)}): simplify its forward method"
             ) from error
-    model: ModelProto = exported.model_proto
-    return model
 
 
 def _translations() -> dict[Any, Any]:
     """What PyTorch would write as hundreds of index computations, in operators of `windows.DOMAIN`."""
-    aten, average_pool, max_pool = torch.ops.aten, _operator("AdaptiveAveragePool"), _operator("AdaptiveMaxPool")
+    aten = torch.ops.aten
+    average_pool, max_pool = (
+        _operator(name, output_size="INTS") for name in ("AdaptiveAveragePool", "AdaptiveMaxPool")
+    )
+    lists, numbers = ("kernel_shape", "strides", "pads"), ("ceil_mode", "count_include_pad", DIVISOR)
+    divided = _operator("AveragePool", **dict.fromkeys(lists, "INTS"), **dict.fromkeys(numbers, "INT"))
 
     def average(x: Any, output_size: Any) -> Any:
         return average_pool(x, output_size=list(output_size))
@@ -78,7 +77,29 @@ def _translations() -> dict[Any, Any]:
         """Beyond the threshold PyTorch returns x, from which this differs by less than float32's rounding."""
         return opset18.Softplus(x) if beta == 1 else opset18.Div(opset18.Softplus(opset18.Mul(x, beta)), beta)
 
+    def windows(
+        x: Any,
+        kernel_size: Any,
+        stride: Any = (),
+        padding: Any = (0, 0),
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> Any:
+        size, pads = list(kernel_size), list(padding)
+        pool: dict[str, Any] = {
+            "kernel_shape": size * (2 // len(size)),
+            "strides": (list(stride) or size) * (2 // len(list(stride) or size)),
+            "pads": pads * (4 // len(pads)),
+            "ceil_mode": int(ceil_mode),
+            "count_include_pad": int(count_include_pad),
+        }
+        return (
+            opset18.AveragePool(x, **pool) if divisor_override is None else divided(x, divisor=divisor_override, **pool)
+        )
+
     return {
+        aten.avg_pool2d.default: windows,
         aten.softplus.default: softplus,
         aten.adaptive_avg_pool1d.default: average,
         aten.adaptive_avg_pool2d.default: average,
@@ -87,37 +108,16 @@ def _translations() -> dict[Any, Any]:
     }
 
 
-def _operator(name: str) -> Any:
-    """An operator of one tensor, with the attribute `output_size`, as the exporter calls it."""
+def _operator(name: str, **attributes: str) -> Any:
+    """An operator of one tensor, with attributes of these types, as the exporter calls it."""
     schema = OpSchema(
         *(name, DOMAIN, 1),
         inputs=[OpSchema.FormalParameter("x", "T")],
         outputs=[OpSchema.FormalParameter("y", "T")],
         type_constraints=[("T", ["tensor(float)", "tensor(float16)", "tensor(bfloat16)", "tensor(double)"], "")],
-        attributes=[OpSchema.Attribute("output_size", OpSchema.AttrType.INTS, required=True)],
+        attributes=[
+            OpSchema.Attribute(each, getattr(OpSchema.AttrType, kind), required=True)
+            for each, kind in attributes.items()
+        ],
     )
     return Op(Opset(DOMAIN, 1), name, schema)
-
-
-def _one_image(example_input: Any) -> tuple[Any, ...]:
-    """The example with a batch of one: sizes that the model reads from it are then those of one image."""
-    inputs = tuple(example_input) if isinstance(example_input, tuple | list) else (example_input,)
-    if len(inputs) > 1:
-        raise ModelError(f"{len(inputs)} example inputs were given, and bittrue takes one: {PACKED}")
-    if len(inputs) != 1 or not isinstance(inputs[0], torch.Tensor) or inputs[0].dim() < 2:
-        raise ModelError(
-            "it needs an example input, one tensor with a batch axis: from_torch(module, torch.zeros(1, 3, 32, 32))"
-        )
-    return (inputs[0][:1].detach(),)
-
-
-@contextlib.contextmanager
-def _evaluating(module: Any) -> Iterator[None]:
-    """The module in evaluation mode, and afterwards as it was."""
-    training = [inner for inner in module.modules() if inner.training]
-    module.eval()
-    try:
-        yield
-    finally:
-        for inner in training:
-            inner.training = True

@@ -16,7 +16,7 @@ from bittrue.network import Network, check_parameters
 
 
 @exact_environment()
-def from_torch(source: Any, example_input: Any = None) -> Network:
+def from_torch(source: Any, example_input: Any = None, *, check: bool = True) -> Network:
     """The Network of a PyTorch model in evaluation mode.
 
     source: an nn.Module, or what torch.export.export made of one (which is exported as it is: call `eval()` before), or
@@ -24,6 +24,7 @@ def from_torch(source: Any, example_input: Any = None) -> Network:
     example_input: a tensor (batch, …) or a tuple of one, whose shape alone counts; a module needs it, an exported
     program has its own. Functional code is followed as torch.export follows it. Nodes bear the modules' paths:
     `layer1.0.conv1` becomes `layer1_0_conv1`. Images are channels last in the Network, as from_onnx has them.
+    check: the model runs beside the Network, on its example and on random images, and another result is refused.
 
     Raises: ModelError, in one sentence that names the model, and the module.
     """
@@ -35,7 +36,7 @@ def from_torch(source: Any, example_input: Any = None) -> Network:
         NEEDS_EXPORTER.check()
         from bittrue.frontends.torch.exporting import exported_network
 
-        network = exported_network(source, example_input, name)
+        network = exported_network(source, example_input, name, check)
     except ModelError as error:
         raise ModelError(f"{where}: {str(error).rstrip('.')}.") from error
     check_parameters(network, where)

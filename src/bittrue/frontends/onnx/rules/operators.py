@@ -34,7 +34,7 @@ OPERATORS: Table = {name: row for family in FAMILIES for name, row in sorted(fam
 
 DOMAINS: dict[str, Table] = {
     "": OPERATORS,
-    windows.DOMAIN: windows.ADAPTIVE_OPERATORS,
+    windows.DOMAIN: windows.PYTORCH_OPERATORS,
     channels_last.DOMAIN: channels_last.OPERATORS,
     **dict.fromkeys(quantization.QONNX_DOMAINS, quantization.QONNX_OPERATORS),
 }

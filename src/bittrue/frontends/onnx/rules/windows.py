@@ -22,6 +22,12 @@ from bittrue.operators import (
 )
 from bittrue.shapes import Padding, Shape
 
+DOMAIN = "bittrue"
+"""Of the operators that `frontends.torch` has the exporter write where ONNX has none."""
+
+DIVISOR = "divisor"
+"""The attribute by which its AveragePool differs from ONNX's: what a window's sum is divided by."""
+
 MAXIMUM_POSITIONS = 1 << 24
 """Of a window over an image; a description with more is damaged or hostile."""
 
@@ -162,11 +168,14 @@ def _with_edges(use: NodeUse, geometry: Window, edges: Padding) -> Padding:
 
 def _average_pool(use: NodeUse) -> Value:
     ceil = _reaches_beyond(use, window(use, _kernel(use)))
+    divisor = use.node.integer(DIVISOR, 0) if use.node.domain == DOMAIN else None
+    if divisor is not None and not 1 <= divisor <= MAXIMUM_POSITIONS:
+        raise ModelError(f"it divides by {divisor}, which is not supported: use 1 to {MAXIMUM_POSITIONS:,}")
 
     def operator(geometry: Window) -> Operator:
         count = bool(use.node.integer("count_include_pad", 0)) and any(map(any, geometry.padding))
         places = geometry.size, geometry.strides, geometry.padding, count
-        return AveragePooling(*places, dilation=geometry.dilation, ceil_mode=ceil)
+        return AveragePooling(*places, dilation=geometry.dilation, ceil_mode=ceil, divisor=divisor)
 
     return _pool_windows(use, operator, window(use, _kernel(use)))
 
@@ -208,18 +217,15 @@ def _adaptive(
     return _pool(use, even(window, window, ((0, 0),) * len(window)))
 
 
-DOMAIN = "bittrue"
-"""Of the operators that `frontends.torch` has the exporter write where ONNX has none."""
-
-
 def _windows(rule: Rule) -> OnnxOperator:
     return OnnxOperator(rule, axes=Axes.IMAGE)
 
 
-ADAPTIVE_OPERATORS: Table = {
+PYTORCH_OPERATORS: Table = {
     "AdaptiveAveragePool": _windows(
         partial(_adaptive, whole=GlobalAveragePooling, even=AveragePooling, uneven=AdaptiveAveragePooling)
     ),
+    "AveragePool": _windows(_average_pool),
     "AdaptiveMaxPool": _windows(partial(_adaptive, whole=GlobalMaxPooling, even=MaxPooling, uneven=AdaptiveMaxPooling)),
 }
 

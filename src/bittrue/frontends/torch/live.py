@@ -1,0 +1,74 @@
+"""A PyTorch model to be run beside its Network: the module or program, and inside it the exporter's graph."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils import _pytree
+
+from bittrue.frontends.live import Live
+from bittrue.frontends.onnx.conversion import Reading
+from bittrue.frontends.torch.example import one_image
+
+
+def torch_live(source: Any, example_input: Any, program: Any, reading: Reading) -> Live | None:
+    """A module with its example input or an exported program, in evaluation mode; None where it doesn't compute in
+    float32 or float64, and so with other roundings than the Network.
+
+    program: what the exporter made of it, whose values have the names of the file's.
+    """
+    is_program = isinstance(source, torch.export.ExportedProgram)
+    given = source.example_inputs if is_program else (one_image(example_input), {})
+    tensors = [leaf for leaf in _pytree.tree_leaves(given) if isinstance(leaf, torch.Tensor)]
+    if len(tensors) != 1:
+        return None
+    [example] = tensors
+    if example.dtype not in (torch.float32, torch.float64):
+        return None
+    module = source.module() if is_program else source
+    output = reading.views[reading.graph.output]
+
+    def run(image: np.ndarray) -> np.ndarray | None:
+        try:
+            found = _pytree.tree_leaves(module(_batch(image, example)))
+        except Exception:  # the user's own code may not take random numbers
+            return None
+        tensors = [leaf for leaf in found if isinstance(leaf, torch.Tensor)]
+        return output.place(_one(tensors[0])) if len(tensors) == 1 and tensors[0].is_floating_point() else None
+
+    def inner(image: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        values = _Recorder(program.module(), _batch(image, example)).values
+        for node, name in reading.last_views.items():
+            view = reading.views[name]
+            if name in values and tuple(values[name].shape[1:]) == view.layout.shape[1:]:
+                yield node, view.place(_one(values[name]))
+
+    first = _one(example)
+    return Live("PyTorch", first.shape, run, reading.views[reading.graph.input.name].place, inner, first)
+
+
+class _Recorder(torch.fx.Interpreter):
+    """The values of a graph by its nodes' names."""
+
+    def __init__(self, module: Any, image: torch.Tensor) -> None:
+        super().__init__(module)
+        self.values: dict[str, torch.Tensor] = {}
+        self.run(image)
+
+    def run_node(self, n: torch.fx.Node) -> Any:
+        found = super().run_node(n)
+        if isinstance(found, torch.Tensor):
+            self.values[n.name] = found
+        return found
+
+
+def _batch(image: np.ndarray, example: torch.Tensor) -> torch.Tensor:
+    """The image as often as the example holds one: a program may be for as many and no others."""
+    return torch.from_numpy(image.repeat(len(example), 0)).to(example.device, example.dtype)
+
+
+def _one(batch: torch.Tensor) -> np.ndarray:
+    """The first of a batch, as one of its own."""
+    found: np.ndarray = batch[:1].detach().cpu().numpy()
+    return found

@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 import pytest
 
-from frontends.onnx_quantized_zoo import SHAPE, qdq
-from frontends.onnx_zoo import channels_last, expected, random
+from frontends.onnx_quantized_zoo import QONNX, SHAPE, qdq, quant
+from frontends.onnx_zoo import channels_last, expected, model, random, step
 
 from .conftest import Run
 
@@ -58,7 +58,76 @@ def test_another_plan_gives_other_bits(run: Run, quantized: Path, batch: np.ndar
 
 
 def test_the_recipe_and_the_plan_in_the_file_are_one_too_many(run: Run, quantized: Path, tmp_path: Path) -> None:
-    result = run("plan", quantized, "--from-model", "--word-length", "8", "--out", tmp_path / "plan.json")
+    result = run("plan", quantized, "--from-model", "--fraction-bits", "8", "--out", tmp_path / "plan.json")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "--from-model takes the formats that the file holds: leave the recipe's options out." in result.stderr
+    assert "--from-model takes the formats that the file holds, and only --word-length, --site and" in result.stderr
     assert not (tmp_path / "plan.json").exists()
+
+
+@pytest.mark.parametrize("command", [("inspect",), ("sweep", "--word-length", "6")])
+def test_quantizers_that_are_left_out_are_named(
+    run: Run, quantized: Path, batch: np.ndarray, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    data = tmp_path / "data.npz"
+    np.savez(data, x=channels_last(batch), y=np.zeros(IMAGES, int))
+    done = run(command[0], quantized, *command[1:], *(() if command[0] == "inspect" else ("--data", data)))
+    assert done.exit_code == 0, done.stderr
+    assert "quantized.onnx holds quantizers (7 sites), which the float network leaves out" in done.stderr
+
+
+@pytest.fixture
+def half_quantized(tmp_path: Path) -> Path:
+    """A softmax and a second dense layer of which the file says nothing."""
+    steps = [
+        quant("x", 4, 8),
+        quant(random(6, 5, seed=1), 4, 4, name="w"),
+        step("MatMul", "v0", "w", name="first"),
+        quant("last", 3, 8, name="q"),
+        step("Gemm", "q", random(5, 3, seed=2), random(3, seed=3), name="second"),
+        step("Softmax", "last", axis=1, name="chances"),
+    ]
+    path = tmp_path / "half.onnx"
+    onnx.save(model(("n", 6), steps, domains=[QONNX]), path)
+    return path
+
+
+def test_a_plan_in_a_file_is_completed(run: Run, half_quantized: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    alone = run("plan", half_quantized, "--from-model", "--json")
+    sites = json.loads(alone.stdout)["sites"]
+    assert (sites["second.weight"], sites["second.bias"], sites["chances.output"]) == ("FLOAT", "EXACT", "FLOAT")
+    done = run(
+        *("plan", half_quantized, "--from-model", "--word-length", "6", "--out", plan, "--json"),
+        *("--site", "chances.output=ap_ufixed<8,0>", "--site", "first.output=10"),
+    )
+    assert done.exit_code == 2
+    assert "site first.output: without ranges a word length says nothing of its binary point" in done.stderr
+    done = run(
+        *("plan", half_quantized, "--from-model", "--word-length", "6", "--out", plan, "--json"),
+        *("--site", "chances.output=ap_ufixed<8,0,AP_RND_CONV,AP_SAT>"),
+    )
+    assert done.exit_code == 0, done.stderr
+    completed = json.loads(plan.read_text())["sites"]
+    assert completed["second.weight"].startswith("ap_fixed<6,")
+    assert completed["second.bias"].startswith("ap_fixed<12,")
+    assert completed["chances.output"] == "ap_ufixed<8,0,AP_RND_CONV,AP_SAT>"
+    changed = {"second.weight", "second.bias", "chances.output"}
+    assert {name: spec for name, spec in completed.items() if name not in changed} == {
+        name: spec for name, spec in sites.items() if name not in changed
+    }
+    data = tmp_path / "data.npz"
+    np.savez(data, x=random(3, 6, seed=4), y=np.zeros(3, int))
+    simulated = run("simulate", half_quantized, "--plan", plan, "--data", data, "--json")
+    assert json.loads(simulated.stdout)["exact"] is True
+
+
+def test_sites_of_data_need_ranges(run: Run, half_quantized: Path, tmp_path: Path) -> None:
+    ranges, data = tmp_path / "ranges.json", tmp_path / "data.npz"
+    done = run("plan", half_quantized, "--from-model", "--word-length", "8")
+    assert done.exit_code == 2
+    assert "site chances.output: without ranges" in done.stderr
+    np.savez(data, x=random(3, 6, seed=4), y=np.zeros(3, int))
+    assert run("ranges", half_quantized, "--data", data, "--out", ranges).exit_code == 0
+    done = run("plan", half_quantized, "--from-model", "--word-length", "8", "--ranges", ranges, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert "FLOAT" not in json.loads(done.stdout)["sites"].values()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bittrue.analysis.recipe import Recipe
     from bittrue.data import Dataset
     from bittrue.network import Network
-    from bittrue.plan import Plan
+    from bittrue.plan import Plan, Ranges, WordLengths
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -330,6 +330,31 @@ class RecipeOptions:
             "--per-channel", rich_help_panel=RECIPE, help="A binary point for each output channel of a weight."
         ),
     ] = False
+
+    @property
+    def beyond_sites(self) -> bool:
+        """Whether more is said than of single sites and of how their quantizers are chosen."""
+        chosen = (self.recipe, self.batch_norm, self.rounding_points, self.softmax, self.layer_norm, self.product)
+        return chosen != (None,) * len(chosen)
+
+    def complete(
+        self, network: "Network", plan: "Plan", word_length: "int | WordLengths | None", ranges: "Ranges | None"
+    ) -> "Plan":
+        """A plan with quantizers where it has none."""
+        from bittrue.fixed import parse_overflow, parse_rounding
+        from bittrue.plan import Override, complete_plan, parse_point
+
+        return complete_plan(
+            network,
+            plan,
+            word_length,
+            ranges=ranges,
+            rounding=Rounding.NEAREST_EVEN if self.rounding is None else parse_rounding(self.rounding),
+            overflow=Overflow.SATURATE if self.overflow is None else parse_overflow(self.overflow),
+            point="range" if self.point is None else parse_point(self.point),
+            per_channel=self.per_channel,
+            overrides=[Override.parse(text) for text in self.site or ()],
+        )
 
     def choose(self, *, word_length: bool, fraction_bits: bool) -> "Recipe":
         """The recipe that fits the bits that are given, with these options in their places."""

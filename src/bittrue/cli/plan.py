@@ -1,6 +1,5 @@
 """bittrue plan: a format for every site."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +28,11 @@ def plan(
     ] = None,
     from_model: Annotated[
         bool,
-        typer.Option("--from-model", help="The formats that an .onnx file with quantizers (QDQ, QONNX) holds."),
+        typer.Option(
+            "--from-model",
+            help="The formats that an .onnx file with quantizers (QDQ, QONNX) holds; with --word-length W and --site "
+            "for what has none.",
+        ),
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", metavar="plan.json", help="Write the plan.")] = None,
 ) -> None:
@@ -39,13 +42,14 @@ def plan(
     from bittrue.plan import Ranges
 
     if from_model:
-        if (
-            words
-            or (fraction_bits, ranges) != (None, None)
-            or replace(recipe, site=recipe.site or None) != (RecipeOptions())
-        ):
-            raise BittrueError("--from-model takes the formats that the file holds: leave the recipe's options out.")
-        show_plan(load_with_plan(model.model)[1], common, out)
+        if fraction_bits is not None or recipe.beyond_sites:
+            raise BittrueError(
+                "--from-model takes the formats that the file holds, and only --word-length, --site and how their "
+                "quantizers are chosen beside it, for what has none: leave the rest out."
+            )
+        network, found = load_with_plan(model.model)
+        measured = None if ranges is None else Ranges.load(ranges)
+        show_plan(recipe.complete(network, found, words.one(), measured), common, out)
         return
     lengths = words.one()
     fractions = None if fraction_bits is None else parse_number(fraction_bits, "--fraction-bits")

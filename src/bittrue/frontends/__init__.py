@@ -26,8 +26,8 @@ def load(
     weights: where the weights of a Keras model object, or of the one that the function builds, are: a `.weights.h5` or
     `.h5` file, or a TensorFlow checkpoint (its prefix, its index file, or its folder). The object's own stay as they
     are. With a `.json` file of Keras, the `.weights.h5` or `.h5` file of its weights.
-    told: is given a line for each variable of a checkpoint, saying which of the model's weights it became, and for
-    each layer that only augments the images of the training.
+    told: is given a line for each variable of a checkpoint, saying which of the model's weights it became, for each
+    layer that only augments the images of the training, and for quantizers that a file holds beside the network.
 
     example_input: a tensor (batch, …) that a PyTorch module takes, of which the shape alone counts. The function
     returns both as a pair (module, example input).

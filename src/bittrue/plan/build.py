@@ -110,6 +110,42 @@ def plan_from_ranges(
     )
 
 
+def complete_plan(
+    network: Network,
+    plan: Plan,
+    word_length: int | WordLengths | None = None,
+    *,
+    ranges: Ranges | None = None,
+    rounding: Rounding = Rounding.NEAREST_EVEN,
+    overflow: Overflow = Overflow.SATURATE,
+    point: Point = "range",
+    per_channel: bool = False,
+    overrides: Sequence[Override] = (),
+) -> Plan:
+    """A plan in which some sites have no quantizer, as a file's own, with quantizers for these.
+
+    word_length: for sites that are FLOAT, and for parameters that are EXACT; outputs that are EXACT stay so, since the
+    quantizer behind them rounds them. None for none. ranges: needed where such a site is no parameter. overrides: come
+    on top, at any site.
+
+    Raises: PlanError for a site that doesn't exist, and for ranges that are missing.
+    """
+    found = sites_of(network, plan.options)
+    chosen = _overridden(found, overrides)
+    points = Points(ranges, rounding, overflow, point)
+    words = WordLengths.uniform(word_length) if isinstance(word_length, int) else word_length
+    sites = dict(plan.sites)
+    for name, site in found.items():
+        own = sites.get(name)
+        open_ = own is Word.FLOAT or (own is Word.EXACT and site.values is not None)
+        if name in chosen:
+            sites[name] = _override_spec(site, chosen[name], Word.EXACT if own is None else own, points)
+            check_spec(site, sites[name])
+        elif words is not None and open_:
+            sites[name] = points.spec(site, words.of(site), per_channel=per_channel)
+    return Plan(plan.network, plan.options, {name: sites[name] for name in found if name in sites})
+
+
 def build_plan(
     network: Network, options: PlanOptions, choose: Choose, overrides: Sequence[Override], points: Points
 ) -> Plan:

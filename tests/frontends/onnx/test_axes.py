@@ -11,6 +11,8 @@ from bittrue.frontends.onnx.rules import arithmetic, functions, quantization, sh
 from bittrue.frontends.onnx.rules.operators import FAMILIES, OPERATORS
 from frontends.onnx_zoo import Step, integers, model, operators, positive, random, step
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* holds quantizers")
+
 ONE = np.array(1.5, np.float32)
 TYPE_FLOAT = 1
 QONNX = quantization.QONNX_DOMAINS[0]

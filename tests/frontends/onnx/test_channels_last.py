@@ -11,6 +11,8 @@ from bittrue.frontends.onnx.rules.channels_last import DOMAIN
 from frontends.onnx_quantized_zoo import QONNX, quant
 from frontends.onnx_zoo import Step, model, positive, random, step
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* holds quantizers")
+
 KERNEL = random(4, 3, 3, 3)
 SCALES = np.array([1, 1, 2, 2], np.float32)
 NEAREST = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}

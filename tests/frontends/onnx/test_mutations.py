@@ -7,6 +7,8 @@ from bittrue.frontends.onnx.rules import shape_arithmetic
 from bittrue.frontends.onnx.rules.operators import DOMAINS
 from frontends.onnx_mutations import MODELS, ending, endings
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* holds quantizers")
+
 SAMPLE = 400
 
 

@@ -16,6 +16,8 @@ from bittrue.simulation.simulator import Simulator
 from frontends.onnx_quantized_zoo import KERNEL, MATRIX, QONNX, SHAPE, codes, qdq, qonnx, quant, rounded, scale
 from frontends.onnx_zoo import Step, channels_last, expected, integers, model, operators, positive, random, step
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* holds quantizers")
+
 
 def formats(plan: Plan) -> dict[str, str]:
     return {
@@ -272,6 +274,19 @@ def test_the_first_form_of_trunc_is_refused_with_a_way() -> None:
 def test_axes_are_followed_through_a_quantizer_before_the_transpose(before: list[Step]) -> None:
     steps = [*before, step("Transpose", "last", perm=[0, 3, 1, 2]), step("Conv", "last", random(4, 3, 3, 3))]
     assert from_onnx(model(("n", 32, 30, 3), steps, domains=[QONNX])).input.shape == (32, 30, 3)
+
+
+@pytest.mark.filterwarnings("error")
+def test_quantizers_are_never_left_out_in_silence(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(qonnx().SerializeToString())
+    words = r"model\.onnx holds quantizers \(7 sites\), which the float network leaves out: `bittrue plan MODEL --from"
+    with pytest.warns(UserWarning, match=words):
+        load(path)
+    said: list[str] = []
+    load(path, told=said.append)
+    assert len(said) == 1
+    load_with_plan(path)
 
 
 def test_files_without_quantizers(tmp_path: Path) -> None:

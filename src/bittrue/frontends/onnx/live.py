@@ -90,7 +90,7 @@ def _session(model: "ModelProto") -> Any:
 
 def _model(graph: OnnxGraph) -> "ModelProto | None":
     """The graph as a model of its own, its weights inside; None where they are too many."""
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, ValueInfoProto, helper, numpy_helper
 
     read = {name for node in graph.nodes for name in node.inputs}
     arrays = {}
@@ -101,13 +101,12 @@ def _model(graph: OnnxGraph) -> "ModelProto | None":
             return None
     if sum(array.nbytes for array in arrays.values()) > MAXIMUM_BYTES:
         return None
-    value = helper.make_tensor_value_info
     return helper.make_model(
         helper.make_graph(
             [_node(node.op_type, node.inputs, node.outputs, node.attributes) for node in graph.nodes],
             "graph",
-            [value(graph.input.name, TensorProto.FLOAT, graph.input.shape)],
-            [value(graph.output, TensorProto.UNDEFINED, None)],
+            [helper.make_tensor_value_info(graph.input.name, TensorProto.FLOAT, graph.input.shape)],
+            [ValueInfoProto(name=graph.output)],
             [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in arrays.items()],
         ),
         opset_imports=[helper.make_opsetid("", graph.opset)],

@@ -6,7 +6,8 @@ that transposes and reshapes of the file leave no nodes behind.
 
 import contextlib
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +34,19 @@ from bittrue.frontends.onnx.rules.quantization import clipped_codes
 from bittrue.network import Network, check_parameters
 from bittrue.operators import Input
 from bittrue.plan import Plan
+from bittrue.wording import counted
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 
 @exact_environment()
-def from_onnx(source: "str | os.PathLike[str] | ModelProto | Any", *, check: bool = True) -> Network:
+def from_onnx(
+    source: "str | os.PathLike[str] | ModelProto | Any",
+    *,
+    check: bool = True,
+    told: Callable[[str], None] | None = None,
+) -> Network:
     """The Network of an ONNX model: the path of a file, or a model in memory.
 
     The batch axis, open or of a size that the file states, is left out: a Network is what the model makes of one image.
@@ -48,14 +55,21 @@ def from_onnx(source: "str | os.PathLike[str] | ModelProto | Any", *, check: boo
     other rank stay as they are. The output's axes follow the same rule. Parameters are exact: float32, or float64 where
     float32 can't hold them.
 
-    Quantizers (QDQ, QONNX) are left out: from_onnx_with_plan reads them.
+    Quantizers (QDQ, QONNX) are left out: from_onnx_with_plan reads them. That they are is told in a line, or where no
+    one listens it is a warning.
 
     check: where onnxruntime is installed it computes the model beside the Network, on random images, and another result
     is refused.
 
     Raises: ModelError, in one sentence that names the file, and the node.
     """
-    return _read(source, check).network
+    reading = _read(source, check)
+    if reading.formats:
+        (told or warnings.warn)(
+            f"{_named(source)} holds quantizers ({counted(len(reading.formats), 'site')}), which the float network "
+            "leaves out: `bittrue plan MODEL --from-model` (bittrue.load_with_plan) reads them as a plan"
+        )
+    return reading.network
 
 
 @exact_environment()

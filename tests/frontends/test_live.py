@@ -107,7 +107,7 @@ def witness(change: Callable[[np.ndarray], np.ndarray]) -> Live:
     network = from_onnx(small(), check=False)
 
     def run(image: np.ndarray) -> np.ndarray:
-        return change(computed(network, image).transpose(0, 2, 3, 1)[0])
+        return change(computed(network, image)[0])
 
     return Live("it", (1, 3, 8, 6), run, lambda image: channels_last(image)[0])
 

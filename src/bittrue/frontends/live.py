@@ -87,7 +87,7 @@ class _Beside:
         values: dict[str, torch.Tensor] = {}
         with torch.inference_mode():
             for node in self.network.nodes:
-                inputs = [values[name] for name in node.inputs] or [torch.from_numpy(image[np.newaxis])]
+                inputs = [values[name] for name in node.inputs] or [torch.from_numpy(np.array(image)[np.newaxis])]
                 value = self.functions[node.name](*inputs)
                 if shaken:
                     signs = torch.rand(value.shape, generator=generator).mul_(2).sub_(1)

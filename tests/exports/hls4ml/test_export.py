@@ -77,6 +77,10 @@ def test_a_sum_whose_order_counts_keeps_it(tmp_path: Path) -> None:
         ("dense", EVERY_NODE, [Override("dense.output", "FLOAT")], "give its sites formats"),
         ("dense", EVERY_NODE, [Override("image.output", "ap_fixed<8,4> FLOOR UNBOUNDED")], "nothing bounds its codes"),
         ("dense", EVERY_NODE, [Override("dense.accumulator", "ap_fixed<9,5,AP_RND,AP_SAT>")], "--product quantized"),
+        ("clip-nothing", EVERY_NODE, [], "node image: hls4ml builds no network that leaves its input as it is"),
+        ("relu6", EVERY_NODE, [], "clips below at 0 alone, and above at 1 and 6, as the plan has rounded them"),
+        ("conv-dilation", EVERY_NODE, [], "stop before it with --until"),
+        ("conv-groups", EVERY_NODE, [], "has grouped convolutions with one input and one output channel a group alone"),
         ("sigmoid", EVERY_NODE, [], "node node: hls4ml doesn't compute a Lookup"),
     ],
 )

@@ -137,7 +137,7 @@ def _(instruction: Clip, step: Step, graph: Graph) -> None:
         low = Fraction(0)
     if low != 0 or (high is not None and high not in _RELU_LIMITS):
         limits = " and ".join(map(str, _RELU_LIMITS))
-        raise refused(step, f"clips below at 0 alone, and above at {limits}", STOP)
+        raise refused(step, f"clips below at 0 alone, and above at {limits}, as the plan has rounded them", STOP)
     name = "relu" if high is None else _RELU_LIMITS[int(high)]
     graph.compute(step, "Activation", [x], x.format, {"activation": name, "n_in": x.size})
 

@@ -11,6 +11,7 @@ a bit: strategies and reuse factors of layers that don't state theirs.
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,7 @@ def main() -> int:
         name, reason = next(iter(network["parallel_only"].items()))
         print(f"{name} can't have io_stream: {reason}")
         return UNUSABLE
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hls4ml imports TensorFlow where it is there, which then talks
     try:
         import hls4ml  # noqa: F401
     except ImportError:

@@ -33,8 +33,6 @@ def graph_of(job: Job) -> Graph:
     """
     graph = Graph(job)
     source, *steps = job.program.steps
-    if not steps:
-        raise refused(source, "builds no network without a layer", "stop at a later node")
     for step in job.program.steps:
         if not step.type.is_float:
             storage_of(step)
@@ -46,6 +44,8 @@ def graph_of(job: Job) -> Graph:
             raise refused(step, f"doesn't compute a {type(step.instruction).__name__} with these bits", gap)
         export_hls4ml[type(step.instruction)](step.instruction, step, graph)
     _drop_last_shape(graph)
+    if graph.tensors[job.program.output].layer == graph.layers[0].name:
+        raise refused(source, "builds no network that leaves its input as it is", "stop at a later node")
     _count_readers(graph)
     return graph
 

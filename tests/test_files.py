@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_a_full_disk_is_one_sentence_and_an_error_about_another_file_is_not_ours
 
 KILLED = """
 import sys, time
-from bittrue.files import replacing
+from bittrue.files import replacing, replacing_together
 with replacing(sys.argv[1]) as temporary, open(temporary, "wb") as stream:
     stream.write(b"half")
     stream.flush()
@@ -172,3 +173,52 @@ def test_files_that_change_while_they_are_read(tmp_path: Path, name: str, change
     refused = pytest.raises(BittrueError, match="changed while it was read: run the command again")
     with refused, files.unchanged(tmp_path / "model.onnx", tmp_path / "folder"):
         change(tmp_path / name)
+
+
+NAMES = ("a.json", "b.npy", "nodes")
+
+
+def write_set(folder: Path, generation: int) -> None:
+    with files.replacing_together(folder, NAMES) as together:
+        (together / "a.json").write_text(str(generation))
+        if generation % 3:
+            (together / "nodes").mkdir()
+            (together / "nodes" / "conv.npy").write_text(str(generation))
+        if generation % 2:
+            (together / "b.npy").write_text(str(generation))
+
+
+def test_what_belongs_together_is_replaced_together(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    write_set(tmp_path, 1)
+    write_set(tmp_path, 6)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", "mine.txt"}
+    with pytest.raises(ZeroDivisionError), files.replacing_together(tmp_path, NAMES) as together:
+        (together / "b.npy").write_text("half")
+        raise ZeroDivisionError
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", "mine.txt"}
+    assert (tmp_path / "a.json").read_text() == "6"
+
+
+WRITER = """
+import itertools, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_files import write_set
+print("begun", flush=True)
+for generation in itertools.count(1):
+    write_set(Path(sys.argv[1]), generation)
+"""
+
+
+def test_a_killed_writer_leaves_parts_of_one_set(tmp_path: Path) -> None:
+    for kill in range(12):
+        folder = tmp_path / str(kill)
+        arguments = [sys.executable, "-c", WRITER, folder, Path(__file__).parent]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(0.005 + 0.003 * kill)
+            writer.kill()
+        left = [path for path in folder.rglob("*") if path.is_file() and ".part-" not in str(path.relative_to(folder))]
+        assert len({path.read_text() for path in left}) <= 1, kill

@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from bittrue.errors import BittrueError
@@ -80,6 +80,39 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         raise BittrueError(f"{path} can't be written ({error.strerror}): free or choose another place.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def replacing_together(folder: str | Path, names: Collection[str]) -> Iterator[Path]:
+    """Yield an empty temporary folder in `folder`; on success what lies in it takes the place of all of `names` there.
+
+    `names`: the files and folders that belong together; those that are there go first, then the new ones come. So a
+    process that is killed leaves the old set, the new one, or a part of one: never parts of both. What has another name
+    stays. Raises: BittrueError where the folder can't be made or written.
+    """
+    target = Path(folder)
+    make_folder(target)
+    temporary, aside = (target / f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}" for _ in range(2))
+    try:
+        temporary.mkdir()
+        aside.mkdir()
+        yield temporary
+        for file in sorted(temporary.rglob("*")):
+            _flush(file)
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(target / name, aside / name)
+        _flush(target)
+        for new in sorted(temporary.iterdir()):
+            os.rename(new, target / new.name)
+        _flush(target)
+    except OSError as error:
+        if error.filename is not None and not str(error.filename).startswith(str(target)):
+            raise
+        raise BittrueError(f"{folder} can't be written ({error.strerror}): free or choose another place.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 _RENAME_EXCHANGE = 2  # of Linux's renameat2(2)

@@ -76,7 +76,7 @@ def test_batches_of_any_size_give_the_same_bytes(role: str, tmp_path: Path) -> N
         files.append({str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()})
     assert results[1:] == results[:-1]
     assert files[1:] == files[:-1]
-    assert len(files[0]) == 3 + len(network.nodes)
+    assert len(files[0]) == 4 + len(network.nodes)
 
 
 def test_what_the_result_says(tmp_path: Path) -> None:

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from analysis.networks import convolutional, random_images
+from analysis.networks import RecordedProgress, convolutional, random_images
 from bittrue.analysis.ranges import measure_ranges
+from bittrue.analysis.recipe import STUDY
 from bittrue.analysis.sweep import SweepRow
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verdict import Row
 from bittrue.analysis.verify import Verification
 from bittrue.data import Dataset, as_dataset
 from bittrue.errors import BittrueError
+from bittrue.fixed import Rounding
 from bittrue.network import Network
 from bittrue.plan import Plan, PlanOptions, Ranges
 from bittrue.report import study as study_module
@@ -147,3 +149,36 @@ def test_a_largest_drop_that_is_none_is_refused_before_anything_is_measured(tmp_
     with pytest.raises(BittrueError, match="--max-drop"):
         study(convolutional(), random_images(tmp_path), fraction_bits=[6], out=tmp_path / "out", max_drop=-1.0)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_another_recipe_or_network_is_not_written_over(tmp_path: Path) -> None:
+    network, dataset, out = convolutional(), random_images(tmp_path), tmp_path / "out"
+    study(network, dataset, fraction_bits=[6], out=out)
+    before = {path: path.read_bytes() for path in out.iterdir() if path.suffix != ".sqlite"}
+    for other, bits, said in [
+        (network, {"word_lengths": [8]}, "of the recipe study, whose plan"),
+        (network, {"fraction_bits": [6], "recipe": replace(STUDY, rounding=Rounding.FLOOR)}, "with other options"),
+        (convolutional(seed=1), {"fraction_bits": [6]}, "another network, small"),
+    ]:
+        with pytest.raises(BittrueError, match=said):
+            study(other, dataset, **bits, out=out)  # type: ignore[arg-type]
+    assert {path: path.read_bytes() for path in out.iterdir() if path.suffix != ".sqlite"} == before
+    assert len(study(network, dataset, fraction_bits=[5, 6], out=out).sweep.rows) == 3  # more bits of the same
+
+
+def test_what_a_killed_study_has_measured_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, dataset, out = convolutional(), random_images(tmp_path), tmp_path / "out"
+    first = study(network, dataset, word_lengths=[6], out=out)
+    files = {path.name: path.read_bytes() for path in out.iterdir() if path.suffix != ".sqlite"}
+
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(study_module, "measure_ranges", never)
+    told = RecordedProgress()
+    again = study(network, dataset, word_lengths=[6], out=out, progress=told)
+    assert again.ranges == first.ranges
+    assert [event[0] for event in told.events if isinstance(event, tuple)] == [
+        "ranges (kept)", "float (kept)", "W=6 (kept)",
+    ]  # fmt: skip
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.suffix != ".sqlite"} == files

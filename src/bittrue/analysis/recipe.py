@@ -1,8 +1,8 @@
 """Recipes: from word lengths or fraction bits, and the options that override a recipe's parts, to plans."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from bittrue.errors import PlanError
 from bittrue.fixed import Overflow, Rounding
@@ -46,6 +46,18 @@ class Recipe:
     @property
     def needs_ranges(self) -> bool:
         return self.name == "hardware"
+
+    def to_json(self) -> dict[str, Any]:
+        """All that decides which plans come of given bits and ranges, as sweep.json keeps it."""
+        return {
+            "name": self.name,
+            **asdict(self.options),
+            "rounding": self.rounding.value,
+            "overflow": self.overflow.value,
+            "point": self.point,
+            "per_channel": self.per_channel,
+            "sites": [f"{override.pattern}={override.spec}" for override in self.overrides],
+        }
 
     def plan_for(
         self,

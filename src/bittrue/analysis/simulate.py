@@ -20,7 +20,7 @@ from bittrue.data import Batch, DataLike
 from bittrue.display import Column, Table, View
 from bittrue.environment import exact_environment
 from bittrue.errors import BittrueError
-from bittrue.files import dump_json, make_folder, write_text
+from bittrue.files import dump_json, make_folder, replacing_together, write_text
 from bittrue.network import Network
 from bittrue.plan import Plan
 from bittrue.program import FixedNetwork, Step
@@ -29,6 +29,9 @@ from bittrue.simulation.proof import LayerProof, prove
 from bittrue.simulation.simulator import Simulator, is_exact
 from bittrue.simulation.values import Value
 from bittrue.wording import counted, percent
+
+FILES = ("simulate.json", "outputs.npy", "predictions.npy", "nodes.json", "nodes")
+"""What a simulation may leave in its folder: of one plan together, or not at all."""
 
 FIGURES = {
     "accuracy": "accuracy",
@@ -160,12 +163,12 @@ def simulate(
 ) -> Simulation:
     """Simulate the first `images` examples (None: all).
 
-    out: a folder for `simulate.json`, the result; for `outputs.npy` (float64, (images, *shape): the exact values, but
-    for `rounded_outputs`) and, for a classifier, `predictions.npy` (int32). nodes: there too `nodes/NAME.npy` with
-    every node's codes, (images, *shape), in the smallest integer type that holds whatever the site can (FLOAT: the
-    values in float32), and `nodes.json` with their fraction bits. Codes of more than 64 bits have one more axis, of
-    uint64 words in two's complement, the least significant first, and `nodes.json` says how many. The arrays appear
-    together, when all images are through, and the result after them.
+    out: a folder for `simulate.json`, `outputs.npy` (float64, (images, *shape): the exact values, but for
+    `rounded_outputs`) and, for a classifier, `predictions.npy` (int32). nodes: there too `nodes/NAME.npy` with every
+    node's codes, (images, *shape), in the smallest integer type that holds whatever the site can (FLOAT: the values in
+    float32), and `nodes.json` with their fraction bits. Codes of more than 64 bits have one more axis, of uint64 words
+    in two's complement, the least significant first, and `nodes.json` says how many. The files appear together, when
+    all images are through, and those of an earlier simulation go; see `files.replacing_together`.
 
     Raises: DataError where data and network don't fit; PlanError for another network's plan; CarrierError where no
     exact result can be promised; BittrueError where `out` can't be written.
@@ -181,9 +184,10 @@ def simulate(
     rounded = 0
     size = default_batch_size(network) if batch_size is None else batch_size
     with contextlib.ExitStack() as stack:
-        files = None
+        files = folder = None
         if out is not None:
-            files = stack.enter_context(_writing(Path(out), program, chosen.images, metric is not None, steps))
+            folder = stack.enter_context(replacing_together(out, FILES))
+            files = stack.enter_context(_writing(folder, program, chosen.images, metric is not None, steps))
 
         def take(found: _Found) -> None:
             nonlocal rounded
@@ -195,22 +199,22 @@ def simulate(
         work = _Simulating(evaluation, frozenset(step.name for step in steps))
         unit = Unit(plan, range(chosen.images))
         run_through(InProcess(chosen, size), work, unit, take, progress, "simulate")
-    figures = {} if metric is None else metric.summarise(joined([record.arrays for record in records]))
-    result = Simulation(
-        network=network.hash,
-        plan=plan.hash,
-        data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images},
-        images=chosen.images,
-        **{name: figures.get(figure) for name, figure in FIGURES.items()},
-        exact=is_exact(program),
-        layers=prove(program, totals(records, "peaks", max)),
-        overflows=program.parameter_overflows | totals(records, "overflows", operator.add),
-        rounded_outputs=rounded,
-        planned=plan,
-    )
-    if out is not None:
-        result.save(Path(out) / "simulate.json")
-    return result
+        figures = {} if metric is None else metric.summarise(joined([record.arrays for record in records]))
+        found = Simulation(
+            network=network.hash,
+            plan=plan.hash,
+            data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images},
+            images=chosen.images,
+            **{name: figures.get(figure) for name, figure in FIGURES.items()},
+            exact=is_exact(program),
+            layers=prove(program, totals(records, "peaks", max)),
+            overflows=program.parameter_overflows | totals(records, "overflows", operator.add),
+            rounded_outputs=rounded,
+            planned=plan,
+        )
+        if folder is not None:
+            found.save(folder / "simulate.json")
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -193,7 +193,7 @@ class _Run:
             if known is None:
                 known = self._evaluate(row)
             else:
-                with showing(self.progress, row.name, self.images.images) as advance:
+                with showing(self.progress, f"{row.name} (kept)", self.images.images) as advance:
                     advance(self.images.images)
         counts = dict(known.parameter_overflows) | totals(self.store.records(key), "overflows", operator.add)
         return Row(
@@ -220,14 +220,15 @@ class _Run:
     def _fill(self, key: str, name: str, plan: Plan | None) -> None:
         """Evaluate what the store lacks of a row."""
         records = self.store.records(key)
-        with showing(self.progress, name, self.images.images) as advance:
+        missing = gaps(records, self.images.images)
+        with showing(self.progress, name if missing else f"{name} (kept)", self.images.images) as advance:
             advance(sum(record.images for record in records))
 
             def take(part: Unit[Plan | None], record: Record) -> None:
                 self.store.add(key, record)
                 advance(len(part.images))
 
-            self.executor.run(self.evaluation, [Unit(plan, gap) for gap in gaps(records, self.images.images)], take)
+            self.executor.run(self.evaluation, [Unit(plan, gap) for gap in missing], take)
 
     def _figures(self, key: str) -> Figures:
         arrays = self._arrays(key)

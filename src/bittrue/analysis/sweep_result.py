@@ -24,9 +24,9 @@ class Sweep(SavedResult):
     """The float row first, then one row a plan, all on the same images.
 
     network: its hash. data: name, split, sha256 and images. metric: B13's name. standard: by what rows are judged; the
-    verdict follows from it and the rows. calibration: on what the ranges behind
-    the plans were measured, if on anything. command: the command that made this, if one did. No times, so that the same
-    sweep is the same bytes.
+    verdict follows from it and the rows. calibration: on what the ranges behind the plans were measured, if on
+    anything. command: the command that made this, if one did. recipe: that of all plans, if there was one. No times, so
+    that the same sweep is the same bytes.
     """
 
     network: str
@@ -37,6 +37,7 @@ class Sweep(SavedResult):
     standard: Standard = field(default_factory=Standard)
     calibration: Mapping[str, Any] | None = None
     command: str | None = None
+    recipe: Mapping[str, Any] | None = None
 
     file: ClassVar[str] = "sweep"
 
@@ -90,6 +91,7 @@ class Sweep(SavedResult):
             "metric": self.metric,
             "calibration": None if self.calibration is None else dict(self.calibration),
             "command": self.command,
+            "recipe": None if self.recipe is None else dict(self.recipe),
             "max_drop": self.standard.max_drop,
             "chance": self.standard.chance,
             "rows": [_row_to_json(row) | {"drop": self.answer(row)} for row in self.rows],
@@ -107,11 +109,13 @@ class Sweep(SavedResult):
                 raise BittrueError(
                     f"{source}: version {content['bittrue']!r} of the file is not known; run the sweep again."
                 )
-            values = {entry.name: content[entry.name] for entry in fields(cls) if entry.name != "standard"}
-            # Files from before rows were judged by how much they lose name no standard, and can be judged all the same.
+            values = {
+                entry.name: content[entry.name] for entry in fields(cls) if entry.name not in ("standard", "recipe")
+            }
+            # Files from before name no standard and no recipe; their rows can be judged all the same.
             standard = Standard(content.get("max_drop", MAX_DROP), content.get("chance"))
             rows = tuple(_row_from_json(row) for row in content["rows"])
-            return cls(**values | {"rows": rows, "standard": standard})
+            return cls(**values | {"rows": rows, "standard": standard, "recipe": content.get("recipe")})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BittrueError(f"{source}: not a sweep ({error!r}); make one with `bittrue sweep`.") from None
 

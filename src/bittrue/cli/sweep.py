@@ -1,7 +1,8 @@
 """bittrue sweep: the network at several numbers of bits beside float, and how few suffice."""
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +23,12 @@ from bittrue.cli.output import optional_folder, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view
 from bittrue.cli.words import WordOptions
+
+if TYPE_CHECKING:
+    from bittrue.report.study import StudyResult
+
+COLLAPSE = 0.8
+"""Of float's accuracy: where the best row has less, a site may be wrong, and more bits for all are no answer."""
 
 
 @command
@@ -128,5 +135,22 @@ def sweep(
         say_json(found.to_json())
         return
     print_view(found.view())
-    if folder is not None:
-        say(f"The report: {folder / 'report.html'}")
+    for line in _next(found, model.model, data.data):
+        say(line)
+
+
+def _next(found: "StudyResult", model: str, data: str) -> list[str]:
+    """Which row the plan is, and what to do with it; or why there is none, and what tells more."""
+    folder, enough = found.folder, found.sweep.sufficient
+    best = max((row.accuracy or 0.0 for row in found.sweep.rows[1:]), default=0.0)
+    collapsed = enough is None and best < COLLAPSE * (found.sweep.rows[0].accuracy or 0.0)
+    lines = []
+    if folder is not None and enough is not None:
+        plan = shlex.quote(str(folder / "plan.json"))
+        lines.append(f"{folder / 'plan.json'} is the row {enough.name}. Next, with the same data options:")
+        lines.append(f"  bittrue verify {shlex.quote(model)} --plan {plan} --data {shlex.quote(data)}")
+    elif folder is not None:
+        lines.append("No plan.json: no row is shown to suffice.")
+    if collapsed:
+        lines.append("Which sites cost the accuracy: bittrue plan with a row's bits, and bittrue trace with that plan.")
+    return lines if folder is None else [*lines, f"The report: {folder / 'report.html'}"]

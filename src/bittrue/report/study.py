@@ -1,22 +1,26 @@
 """A study: ranges, a sweep, the plan that it chooses, and the folder that says it all, in one call."""
 
+import contextlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bittrue._version import __version__
 from bittrue.analysis.evaluating.batches import chosen_images
-from bittrue.analysis.progress import Progress, found_here
+from bittrue.analysis.evaluating.store import Store, Study
+from bittrue.analysis.progress import Progress, found_here, showing
 from bittrue.analysis.ranges import calibration_images, measure_ranges, unmeasured_images
 from bittrue.analysis.recipe import Recipe, choose_recipe
 from bittrue.analysis.standard import MAX_DROP, Standard
 from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verify import Verification, verify
-from bittrue.data import DataLike
+from bittrue.data import DataLike, Dataset
 from bittrue.display import View
-from bittrue.errors import PlanError
-from bittrue.files import make_folder, write_text
+from bittrue.errors import BittrueError, PlanError
+from bittrue.files import dump_json, make_folder, replacing_together, write_text
 from bittrue.network import Network
 from bittrue.plan import Plan, Ranges, WordLengths
 from bittrue.report.page import build_report
@@ -26,6 +30,8 @@ RANGES_IMAGES = 256
 """The report shows the ranges of the first images where the recipe needs none."""
 
 STORE = "results.sqlite"
+FILES = ("sweep.json", "plan.json", "ranges.json", "network.txt", "report.html", "accuracy.png")
+"""What a study leaves beside it, all of one study."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,9 +114,11 @@ def study(
     folder = None if out is None else Path(out)
     if folder is not None:
         make_folder(folder)
+        _check_free(folder, network, chosen)
     with found_here(progress) as display:
         if ranges is None and (chosen.needs_ranges or folder is not None):
-            ranges = measure_ranges(network, calibration, batch_size=batch_size, progress=display)
+            measured_on = chosen_images(network, calibration, None)
+            ranges = _ranges(network, measured_on, folder, batch_size=batch_size, progress=display)
         rows = sweep_rows(network, chosen, word_lengths=word_lengths, fraction_bits=fraction_bits, ranges=ranges)
         if was_given and chosen.needs_ranges and ranges is not None:
             dataset = unmeasured_images(dataset, ranges)
@@ -128,6 +136,7 @@ def study(
                 command=command,
                 progress=display,
             )
+            result = replace(result, recipe=chosen.to_json())
         except KeyboardInterrupt:
             if folder is None:
                 raise
@@ -149,11 +158,61 @@ def sufficient_row(rows: Sequence[SweepRow], result: Sweep) -> SweepRow | None:
     return None if enough is None else next(row for row in rows if row.name == enough.name)
 
 
+def _check_free(folder: Path, network: Network, recipe: Recipe) -> None:
+    """Refuse a folder whose plan and report are another recipe's, or another network's: they would be lost."""
+    try:
+        there = Sweep.load(folder / "sweep.json")
+    except BittrueError:  # none, or one that nobody can read
+        return
+    if there.network != network.hash:
+        raise BittrueError(
+            f"{folder} holds a sweep of another network, {there.network_name}, which would be lost: give --out another "
+            "folder."
+        )
+    if there.recipe is not None and there.recipe != recipe.to_json():
+        which = there.recipe.get("name")
+        other = f"the recipe {which}" if which != recipe.name else f"the recipe {which} with other options"
+        raise BittrueError(
+            f"{folder} holds a sweep of {other}, whose plan and report would be lost: give --out another folder."
+        )
+
+
+def _ranges(
+    network: Network, images: Dataset, folder: Path | None, *, batch_size: int | None, progress: Progress | None
+) -> Ranges:
+    """The ranges of these images; kept in the folder's store, so that a study that goes on doesn't measure again."""
+    if folder is None:
+        return measure_ranges(network, images, batch_size=batch_size, progress=progress)
+    path = folder / STORE
+    with Store.open(path, Study(network.hash, images.sha256, {"ranges": __version__})) as store:
+        kept = store.kept("ranges")
+        if kept is not None:
+            with showing(progress, "ranges (kept)", images.images) as advance:
+                advance(images.images)
+            return Ranges.from_json(json.loads(kept), str(path))
+        ranges = measure_ranges(network, images, batch_size=batch_size, progress=progress)
+        store.keep("ranges", dump_json(ranges.to_json()))
+    return ranges
+
+
 def _leave(found: StudyResult, network: Network, folder: Path) -> None:
-    """Everything that a study leaves in its folder beside its store, the report last."""
+    """Everything that a study leaves in its folder beside its store, together; then the report of it.
+
+    A verification that was there stays where it is about the same plan.
+    """
     parts = {"ranges": found.ranges, "plan": found.plan, "sweep": found.sweep, "verify": found.verification}
-    write_text(folder / "network.txt", network.text)
-    for name, part in parts.items():
-        if part is not None:
-            part.save(folder / f"{name}.json")
+    with replacing_together(folder, [*FILES, *_outdated(found, folder)]) as together:
+        write_text(together / "network.txt", network.text)
+        for name, part in parts.items():
+            if part is not None:
+                part.save(together / f"{name}.json")
     build_report(folder)
+
+
+def _outdated(found: StudyResult, folder: Path) -> list[str]:
+    """verify.json, unless it is about the plan that is found."""
+    if found.verification is None and found.plan is not None:
+        with contextlib.suppress(BittrueError):
+            if Verification.load(folder / "verify.json").plan == found.plan.hash:
+                return []
+    return ["verify.json"]

@@ -76,6 +76,10 @@ class Facts:
     layers: Sequence[Mapping[str, Any]]
 
 
+METADATA = ({"name"}, {"name", *(entry.name for entry in fields(Facts))}, {"content"})
+"""The keys of a row that is under way, of a finished one, and of what is kept beside them."""
+
+
 @dataclass(frozen=True, eq=False)
 class Store:
     """An open store, and the study in it that this process works on. Made by `Store.open`."""
@@ -107,13 +111,15 @@ class Store:
     def describe(self, row_key: str, name: str, facts: Facts | None = None) -> None:
         """Make the row `row_key` known by its name, so that records can be added to it; `facts`: once all of them
         are."""
-        metadata = {"name": name} | ({} if facts is None else asdict(facts))
-        metadata |= {CHECKSUM: zlib.crc32(_json(metadata).encode())}
+        self._write(row_key, {"name": name} | ({} if facts is None else asdict(facts)))
+
+    def _write(self, row_key: str, metadata: Mapping[str, Any]) -> None:
+        checked = {**metadata, CHECKSUM: zlib.crc32(_json(metadata).encode())}
         with _sentences(self.path), _transaction(self.connection):
             self.connection.execute(
                 "INSERT INTO rows (study, key, metadata) VALUES (?, ?, ?) "
                 "ON CONFLICT (study, key) DO UPDATE SET metadata = excluded.metadata",
-                (self.study, row_key, _json(metadata)),
+                (self.study, row_key, _json(checked)),
             )
 
     def finished(self, row_key: str) -> Facts | None:
@@ -121,21 +127,35 @@ class Store:
 
         Raises: StoreError where it isn't what was written.
         """
+        metadata = self._read(row_key)
+        if metadata is None or set(metadata) == {"name"}:
+            return None
+        return Facts(**{entry.name: metadata[entry.name] for entry in fields(Facts)})
+
+    def _read(self, row_key: str) -> dict[str, Any] | None:
         with _sentences(self.path):
             found = self.connection.execute(
                 "SELECT metadata FROM rows WHERE study = ? AND key = ?", (self.study, row_key)
             ).fetchone()
         if found is None:
             return None
-        names = [entry.name for entry in fields(Facts)]
         with self._whole():
-            metadata = json.loads(found[0])
+            metadata: dict[str, Any] = json.loads(found[0])
             checksum = metadata.pop(CHECKSUM, None)
             if checksum not in (None, zlib.crc32(_json(metadata).encode())):
                 raise ValueError("the checksum is another")
-            if sorted(metadata) not in (["name"], sorted(["name", *names])):
+            if set(metadata) not in METADATA:
                 raise ValueError("there is more, or less, than was written")
-            return Facts(**{name: metadata[name] for name in names}) if len(metadata) > 1 else None
+        return metadata
+
+    def keep(self, key: str, content: str) -> None:
+        """Keep a text of the study that is no row, such as the JSON of what was measured for it."""
+        self._write(key, {"content": content})
+
+    def kept(self, key: str) -> str | None:
+        """What was kept under a key; None where nothing was. Raises: StoreError where it isn't what was written."""
+        metadata = self._read(key)
+        return None if metadata is None else metadata["content"]
 
     def records(self, row_key: str) -> list[Record]:
         """The records of a row in the order of their images; none where it was never described.

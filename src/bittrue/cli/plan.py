@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import CommonOptions, FractionBits, ModelOptions, RecipeOptions, parse_number
+from bittrue.cli.numbers import parse_number
+from bittrue.cli.options import CommonOptions, FractionBits, ModelOptions, RecipeOptions
 from bittrue.cli.output import say, say_json
 from bittrue.cli.tables import print_view
 from bittrue.cli.words import WordOptions

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, ModelOptions, load_plan, parse_number
+from bittrue.cli.numbers import parse_number
+from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, ModelOptions, load_plan
 from bittrue.cli.output import say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view

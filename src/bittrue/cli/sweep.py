@@ -9,16 +9,8 @@ import typer
 from bittrue.analysis.evaluating.metrics import NAMES as METRICS
 from bittrue.analysis.standard import MAX_DROP
 from bittrue.cli.command import command
-from bittrue.cli.options import (
-    BatchSize,
-    CommonOptions,
-    DataOptions,
-    FractionBits,
-    Images,
-    ModelOptions,
-    RecipeOptions,
-    parse_bits,
-)
+from bittrue.cli.numbers import parse_bits
+from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, FractionBits, Images, ModelOptions, RecipeOptions
 from bittrue.cli.output import optional_folder, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bittrue.cli.options import RECIPE, parse_bits, parse_number
+from bittrue.cli.numbers import parse_bits, parse_number
+from bittrue.cli.options import RECIPE
 from bittrue.errors import BittrueError
 
 if TYPE_CHECKING:

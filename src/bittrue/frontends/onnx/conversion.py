@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
-from itertools import pairwise
 from math import isinf, isnan, prod
 
 import numpy as np
@@ -19,7 +18,7 @@ from bittrue.fixed import FixedFormat, Quantizer, quantize
 from bittrue.frontends.arrays.stored import exact_value
 from bittrue.frontends.onnx.axes import Axes
 from bittrue.frontends.onnx.file import OnnxGraph
-from bittrue.frontends.onnx.layout import Layout, NetworkAxes
+from bittrue.frontends.onnx.layout import Layout, NetworkAxes, reshapes_around, runs_kept_together
 from bittrue.frontends.onnx.node import OnnxNode
 from bittrue.frontends.onnx.tensors import MAXIMUM_VALUES
 from bittrue.network import Network, NetworkBuilder, Operator, Parameter, format_shape, shape_of
@@ -190,8 +189,8 @@ class Conversion:
             return tensor
         name = tensor.moved or wanted
         if layout.order != order:
-            ways = (_blocks((layout.order,), axes), _blocks(layout.axes, (order,)))
-            blocks = min(ways, key=lambda blocks: _reshapes(layout, blocks, axes))
+            ways = (runs_kept_together((layout.order,), axes), runs_kept_together(layout.axes, (order,)))
+            blocks = min(ways, key=lambda blocks: reshapes_around(layout, blocks, axes))
             node = self._reshape(node, layout.shape_of(blocks), f"{name}_split")
             places = {block[0]: place for place, block in enumerate(blocks)}
             permutation = tuple(places[atom] for atom in order if atom in places)
@@ -387,27 +386,6 @@ def on_grid(value: np.ndarray, quantizers: tuple[Quantizer, ...]) -> tuple[np.nd
 
 Rule = Callable[[NodeUse], Value | tuple[Value, ...]]
 """The outputs of a node, one where it has one."""
-
-
-def _blocks(axes: NetworkAxes, wanted: NetworkAxes) -> NetworkAxes:
-    """The network's axes cut into the longest runs that the axes `wanted` keep together; none of size 1."""
-    follows = {atom: after for axis in wanted for atom, after in pairwise(axis)}
-    blocks: list[tuple[int, ...]] = []
-    for axis in axes:
-        for place, atom in enumerate(axis):
-            if place and follows.get(blocks[-1][-1]) == atom:
-                blocks[-1] = (*blocks[-1], atom)
-            else:
-                blocks.append((atom,))
-    return tuple(blocks)
-
-
-def _reshapes(layout: Layout, blocks: NetworkAxes, wanted: NetworkAxes) -> int:
-    """How many reshapes stand around a transpose of these blocks."""
-    places = {atom: place for place, atom in enumerate(atom for axis in wanted for atom in axis)}
-    moved = sorted(blocks, key=lambda block: places.get(block[0], len(places)))
-    before = layout.network_shape != layout.shape_of(blocks)
-    return before + (layout.shape_of(tuple(moved)) != layout.shape_of(wanted))
 
 
 def _free_of_digits(name: str) -> str:

@@ -212,3 +212,24 @@ def shared_factors(layouts: Sequence[Layout], shape: Shape) -> list[tuple[int, .
             return None
         factors.append(common)
     return factors
+
+
+def runs_kept_together(axes: NetworkAxes, wanted: NetworkAxes) -> NetworkAxes:
+    """The network's axes cut into the longest runs that the axes `wanted` keep together; none of size 1."""
+    follows = {atom: after for axis in wanted for atom, after in pairwise(axis)}
+    blocks: list[tuple[int, ...]] = []
+    for axis in axes:
+        for place, atom in enumerate(axis):
+            if place and follows.get(blocks[-1][-1]) == atom:
+                blocks[-1] = (*blocks[-1], atom)
+            else:
+                blocks.append((atom,))
+    return tuple(blocks)
+
+
+def reshapes_around(layout: Layout, blocks: NetworkAxes, wanted: NetworkAxes) -> int:
+    """How many reshapes stand around a transpose of these blocks."""
+    places = {atom: place for place, atom in enumerate(atom for axis in wanted for atom in axis)}
+    moved = sorted(blocks, key=lambda block: places.get(block[0], len(places)))
+    before = layout.network_shape != layout.shape_of(blocks)
+    return before + (layout.shape_of(tuple(moved)) != layout.shape_of(wanted))

@@ -27,7 +27,9 @@ def onnxruntime_live(reading: Reading) -> Live | None:
     if reading.formats or any(node.domain for node in graph.nodes) or importlib.util.find_spec("onnxruntime") is None:
         return None
     model = _model(graph)
-    session = None if model is None else _session(model)
+    if model is None:
+        return None
+    session = _session(model)
     if session is None:
         return None
     first, *sizes = graph.input.shape
@@ -37,7 +39,6 @@ def onnxruntime_live(reading: Reading) -> Live | None:
         return _placed(reading.views[graph.output], _outputs(session, graph.input.name, image, batch)[0])
 
     def inner(image: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        assert model is not None
         yield from _inner(model, reading, image, batch)
 
     return Live("onnxruntime", (1, *(size or 1 for size in sizes)), run, reading.views[graph.input.name].place, inner)

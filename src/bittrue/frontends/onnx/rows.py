@@ -83,6 +83,16 @@ class OnnxOperator:
     folding: Folding | None = None
     naming: Naming = Naming.OPERATION
 
+    @property
+    def applied(self) -> Rule:
+        """The rule of an operator that must have one.
+
+        Raises ModelError for what is computed from constants alone.
+        """
+        if self.rule is None:
+            raise ModelError("it is computed from constants alone, and this one isn't, which is not supported")
+        return self.rule
+
 
 Table = dict[str, OnnxOperator]
 """Rows by the operator's name in the file."""

@@ -27,12 +27,11 @@ def _moved(row: OnnxOperator, moved_inputs: int = 1) -> OnnxOperator:
     """The row of the operator with its channels last; moved_inputs: how many of its first inputs are moved too."""
 
     def rule(use: NodeUse) -> Value:
-        assert row.rule is not None
         names = []
         for index in range(moved_inputs):
             names.append(f"{use.node.inputs[index]}, channels first")
             use.conversion.values[names[index]] = _channels_first(use, index)
-        made = row.rule(replace(use, node=replace(use.node, inputs=(*names, *use.node.inputs[moved_inputs:]))))
+        made = row.applied(replace(use, node=replace(use.node, inputs=(*names, *use.node.inputs[moved_inputs:]))))
         assert isinstance(made, Tensor)
         return made.transposed(_to_last(len(made.shape)))
 
@@ -60,9 +59,7 @@ def _resize(use: NodeUse) -> Value | tuple[Value, ...]:
         name = f"{use.node.inputs[2]}, channels first"
         use.conversion.values[name] = Constant(scales.value.reshape(-1)[list(_to_first(4))])
         use = replace(use, node=replace(use.node, inputs=(*use.node.inputs[:2], name)))
-    rule = resizing.OPERATORS["Resize"].rule
-    assert rule is not None
-    return rule(use)
+    return resizing.OPERATORS["Resize"].applied(use)
 
 
 OPERATORS: Table = {

@@ -108,8 +108,8 @@ def clipped_codes(use: NodeUse) -> Value | None:
         return None
     value, noted = use.value(0), use.conversion.quantizers
     if isinstance(value, Constant):
-        assert value.quantizers is not None  # QuantizeLinear notes them
-        return replace(value, quantizers=tuple(_clipped(use, quantizer) for quantizer in value.quantizers))
+        noted_before = value.quantizers or ()  # QuantizeLinear notes them
+        return replace(value, quantizers=tuple(_clipped(use, quantizer) for quantizer in noted_before))
     if len(use.conversion.readers[source]) > 1:
         raise ModelError("something else reads the codes before it clips them, which is not supported: clip them first")
     noted[value.node] = _clipped(use, noted[value.node])

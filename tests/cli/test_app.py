@@ -15,6 +15,7 @@ import typer
 import bittrue
 from bittrue.cli.app import COMMANDS, app
 from bittrue.cli.command import command
+from bittrue.cli.demo import bundled_model
 from bittrue.cli.options import CommonOptions
 from bittrue.cli.reference import reference
 from bittrue.fixed import Overflow, Rounding
@@ -46,6 +47,20 @@ def test_the_check_for_heavy_imports_sees_one() -> None:
     script = f"import sys, bittrue.cli.app, numpy; print([name for name in {HEAVY} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout == "['numpy']\n"
+
+
+def test_a_keras_file_is_read_without_the_other_doors(tmp_path: Path) -> None:
+    """Nor by Keras: each framework takes seconds to import."""
+    (tmp_path / "model.keras").write_bytes(bundled_model())
+    script = (
+        "import sys; from bittrue.cli.app import app\n"
+        f"try: app(['inspect', {str(tmp_path / 'model.keras')!r}], prog_name='bittrue')\n"
+        "finally: print([name for name in ('keras', 'onnx', 'onnxscript', 'scipy', 'tensorflow', 'torch.onnx') "
+        "if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[0].startswith("Network digits")
+    assert result.stdout.splitlines()[-1] == "[]"
 
 
 def test_help_comes_at_once() -> None:

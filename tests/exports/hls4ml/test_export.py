@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from bittrue.exports.hls4ml.precision import holding
 from bittrue.exports.job import Job
 from bittrue.exports.witness import verify
 from bittrue.lowering import lower_network
+from bittrue.operators import Flatten, ReLU
 from bittrue.plan import Override, Plan, PlanOptions, uniform_plan
 from cases import CASES, Case, inputs_of
 from exports.hls4ml.networks import random_network, random_plan
@@ -58,6 +61,17 @@ def test_every_precision_is_written_out_and_the_same_input_gives_the_same_bytes(
         precision = config[layer["name"]]["Precision"]
         assert set(precision) == {"result"} | ROLES.get(layer["class_name"], set()), layer
         assert all(NOTATION.fullmatch(written) for written in precision.values()), precision
+
+
+def test_what_streams_lack_is_named_by_layer_and_refused_by_the_script(tmp_path: Path) -> None:
+    case = Case("flat-relu", (2, 2, 3), lambda draft: (draft.add("flat", Flatten()), draft.add("relu", ReLU())))
+    export(case.network, uniform_plan(case.network, 8, 4), "hls4ml", tmp_path / "out")
+    script = tmp_path / "out" / "hls4ml" / "build.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--io-type", "io_stream"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout.startswith("relu can't have io_stream: its io_stream leaves a flattened image packed")
 
 
 def test_a_sum_whose_order_counts_keeps_it(tmp_path: Path) -> None:

@@ -63,7 +63,8 @@ class Layer:
 @dataclass(eq=False)
 class Graph:
     """layers: so far, inputs before their readers. tensors: what stands for each step's value. computed: by step, the
-    layer that makes its codes. parallel_only: by step, why hls4ml can't have it under io_stream.
+    layer that makes its codes. parallel_only: by layer, why hls4ml can't have it under io_stream. flattened: the layers
+    that make a row of numbers of an image.
     """
 
     job: Job
@@ -71,6 +72,7 @@ class Graph:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     computed: dict[str, str] = field(default_factory=dict)
     parallel_only: dict[str, str] = field(default_factory=dict)
+    flattened: set[str] = field(default_factory=set)
 
     def sources(self, step: Step) -> tuple[Tensor, ...]:
         return tuple(self.tensors[name] for name in step.inputs)
@@ -127,13 +129,16 @@ class Graph:
 
     def convert(self, step: Step, source: Tensor) -> None:
         """The source's codes as the step's: what a quantizer makes of them, where their words differ."""
-        if same_words(source.quantizer, result_of(step)):
-            self.tensors[step.name] = source
-            if source.shape == step.type.shape:
-                self.computed[step.name] = source.layer
+        passed_on = step.quantizer is None and step.type.binary_point == source.format.fraction_bits
+        if not passed_on and not same_words(source.quantizer, result_of(step)):
+            require_header_takes(step, source.format, result_of(step))
+            attributes = {"activation": "linear", "n_in": source.size}
+            result = value_of(step, source.shape)
+            self.finish(step, self.add(step.name, "Activation", [source], result, attributes))
             return
-        attributes = {"activation": "linear", "n_in": source.size}
-        self.compute(step, "Activation", [source], source.format, attributes)
+        self.tensors[step.name] = self.shaped(step, source)
+        if source.shape == step.type.shape:
+            self.computed[step.name] = source.layer
 
     def finish(self, step: Step, tensor: Tensor) -> None:
         """The tensor stands for the step's value."""
@@ -145,7 +150,11 @@ class Graph:
         if tensor.shape == step.type.shape:
             return tensor
         result = replace(tensor, shape=step.type.shape)
-        return self.add(f"{step.name}_shape", "Reshape", [tensor], result, {"target_shape": list(step.type.shape)})
+        attributes = {"target_shape": list(step.type.shape)}
+        shaped = self.add(f"{step.name}_shape", "Reshape", [tensor], result, attributes)
+        if len(shaped.shape) == 1 and tensor.shape[-1] != tensor.size:
+            self.flattened.add(shaped.layer)
+        return shaped
 
 
 def value_of(step: Step, shape: Shape | None = None) -> Tensor:

@@ -14,7 +14,7 @@ from bittrue.program import Concatenate, Move, Reshape, Step
 @export_hls4ml.rule(Reshape)
 def _(instruction: Reshape, step: Step, graph: Graph) -> None:
     (x,) = graph.sources(step)
-    graph.convert(step, graph.shaped(step, x))
+    graph.convert(step, x)
 
 
 @export_hls4ml.rule(Move)
@@ -25,7 +25,7 @@ def _(instruction: Move, step: Step, graph: Graph) -> None:
         raise refused(step, "moves whole axes of three at most, and slices and repeats nothing", STOP)
     result = replace(x, shape=tuple(x.shape[axis] for axis in order))
     moved = graph.add(f"{step.name}_moved", "Transpose", [x], result, {"perm": list(order)})
-    graph.convert(step, graph.shaped(step, moved))
+    graph.convert(step, moved)
 
 
 def _permutation(instruction: Move, x: Tensor) -> tuple[int, ...] | None:

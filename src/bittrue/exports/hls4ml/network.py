@@ -20,6 +20,9 @@ VERSION = "1.3.0"
 
 _MOST_READERS = 7
 
+_UNPACKING = frozenset({"Dense", "Concatenate"})
+"""Layers that read a flattened image rightly as a stream."""
+
 _NO_PRECISION = "ap_ufixed<1,1,AP_TRN,AP_WRAP>"
 """hls4ml wants a default for what it makes up on its own. It makes up nothing here that keeps it; if it did, a single
 bit would show."""
@@ -46,7 +49,7 @@ def graph_of(job: Job) -> Graph:
     _drop_last_shape(graph)
     if graph.tensors[job.program.output].layer == graph.layers[0].name:
         raise refused(source, "builds no network that leaves its input as it is", "stop at a later node")
-    _count_readers(graph)
+    _name_what_streams_lack(graph)
     return graph
 
 
@@ -60,13 +63,19 @@ def _drop_last_shape(graph: Graph) -> None:
                 graph.tensors[name] = replace(tensor, layer=last.inputs[0])
 
 
-def _count_readers(graph: Graph) -> None:
-    """Under io_stream hls4ml copies a value for each of its readers, and seven times at most."""
+def _name_what_streams_lack(graph: Graph) -> None:
+    """Under io_stream hls4ml copies a value for each of its readers, and seven times at most; and it leaves a row of
+    numbers packed as the image was, which only some of its layers unpack."""
     readers = Counter(source for layer in graph.layers for source in layer.inputs)
     readers[graph.tensors[graph.job.program.output].layer] += 1
     for name, count in readers.items():
         if count > _MOST_READERS:
             graph.parallel_only[name] = f"its io_stream copies a value for {_MOST_READERS} readers at most"
+    for layer in graph.layers:
+        for source in layer.inputs:
+            if source in graph.flattened and layer.class_name not in _UNPACKING:
+                packed = f"its io_stream leaves a flattened image packed, and a {layer.class_name} doesn't unpack it"
+                graph.parallel_only[layer.name] = packed
 
 
 def network_json(graph: Graph) -> dict[str, Any]:

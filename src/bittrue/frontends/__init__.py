@@ -58,13 +58,16 @@ def load(
 
 @exact_environment()
 def load_with_plan(source: str | os.PathLike[str] | object) -> tuple[Network, Plan]:
-    """The Network that an ONNX file with quantizers (QDQ or QONNX) holds, and the plan that they are.
+    """The Network and the plan of a model that holds quantizers: an ONNX one (QDQ or QONNX), a Keras one (QKeras, HGQ).
 
     Raises: ModelError for another kind of model, one without quantizers, and quantizers that no fixed-point format is.
     """
     door = file_door(os.fspath(source)) if isinstance(source, str | os.PathLike) else object_door(source)
     if door is None or isinstance(door, ClosedDoor) or door.with_plan is None:
-        raise ModelError(f"{source} holds no plan: only an .onnx file with quantizers (QDQ or QONNX) does.")
+        raise ModelError(
+            f"{called(source)} holds no plan: an .onnx file with quantizers (QDQ, QONNX) does, and a Keras file of "
+            "QKeras or HGQ."
+        )
     with unchanged(*([source] if isinstance(source, str | os.PathLike) else ())):
         network, plan = door.with_plan(source)
     return network, plan

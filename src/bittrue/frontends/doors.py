@@ -108,13 +108,14 @@ NEEDS_TENSORFLOW = Needs(
 """Each reader checks its own as it begins, since it may be called without a door."""
 
 _KERAS = Reader("keras.model", "from_keras")
+_KERAS_WITH_PLAN = Reader("keras.model", "from_keras_with_plan")
 _ONNX = Reader("onnx.model", "from_onnx")
 _ONNX_WITH_PLAN = Reader("onnx.model", "from_onnx_with_plan")
 _TORCH = Reader("torch.model", "from_torch")
 
 FILES: tuple[FileDoor | ClosedDoor, ...] = (
-    FileDoor("a .keras file (Keras 2 or 3)", _ends_in(".keras"), _KERAS, ("told",)),
-    FileDoor("an .h5 file (Keras 2 or 3)", _ends_in(".h5", ".hdf5"), _KERAS, ("told",)),
+    FileDoor("a .keras file (Keras 2 or 3)", _ends_in(".keras"), _KERAS, ("told",), _KERAS_WITH_PLAN),
+    FileDoor("an .h5 file (Keras 2 or 3)", _ends_in(".h5", ".hdf5"), _KERAS, ("told",), _KERAS_WITH_PLAN),
     FileDoor("a .json file (Keras) with its weights", _ends_in(".json"), _KERAS, ("weights", "told")),
     FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, ("check", "told"), with_plan=_ONNX_WITH_PLAN),
     FileDoor("a .pt2 file (torch.export)", _ends_in(".pt2"), _TORCH, ("check",)),
@@ -148,7 +149,9 @@ FILES: tuple[FileDoor | ClosedDoor, ...] = (
 )
 """A path goes through the first that recognises it."""
 
-KERAS_OBJECT = ObjectDoor("a Keras 3 model object", ("keras", "tf_keras"), _KERAS, ("weights", "told"))
+KERAS_OBJECT = ObjectDoor(
+    "a Keras 3 model object", ("keras", "tf_keras"), _KERAS, ("weights", "told"), _KERAS_WITH_PLAN
+)
 TORCH_OBJECT = ObjectDoor(
     "a PyTorch module with its example input, an exported PyTorch program",
     ("torch",),

@@ -186,11 +186,10 @@ def test_refused(build: Callable[[], keras.Model], words: list[str], tmp_path: P
 @pytest.mark.parametrize(
     ("module", "class_name", "words"),
     [
-        ("qkeras.qlayers", "QDense", "QKeras's, qonnx.converters.from_keras, --from-model"),
-        ("keras.layers", "QConv2D", "QKeras's, keras.layers with these weights"),
-        ("hgq.layers.core.dense", "QDense", "HGQ's, QONNX, --from-model"),
-        ("keras.layers", "FixedPointQuantizer", "HGQ's, QONNX"),
-        ("keras.layers", "HDense", "HGQ's, QONNX"),
+        ("qkeras.qlayers", "QBatchNormalization", "QKeras's, qonnx.converters.from_keras, --from-model"),
+        ("keras.layers", "QConv2DBatchnorm", "QKeras's, keras.layers with these weights"),
+        ("hgq.layers.softmax", "QSoftmax", "HGQ2's, QDense, QONNX, --from-model"),
+        ("keras.layers", "HDense", "HGQ's, to_proxy_model(model)"),
         ("tensorflow_model_optimization.sparsity", "PruneLowMagnitude", "tfmot's, strip_pruning(model)"),
         ("tensorflow_model_optimization.clustering", "ClusterWeights", "tfmot's, strip_clustering(model)"),
         ("tensorflow_model_optimization.quantization", "QuantizeWrapperV2", "tfmot's, the float model"),

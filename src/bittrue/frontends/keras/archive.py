@@ -37,7 +37,8 @@ _PART = 1 << 20  # bytes that are unpacked at a time
 class ArchiveWeights:
     """The group of an HDF5 file that holds one layer's arrays, and its inner layers' groups.
 
-    names_matter: whether it must be of the layer of that name; a model that is built anew numbers its layers anew.
+    names_matter: whether it must be of the layer of that name; a model that is built anew numbers its layers anew, and
+    inner layers without a name may have any.
     """
 
     root: Group
@@ -54,7 +55,7 @@ class ArchiveWeights:
         return ArchiveWeights(self.root, f"{self.path}layers/{stored_name}/", layer, self.names_matter)
 
     def inner(self, attribute: str, layer: str) -> "ArchiveWeights":
-        return ArchiveWeights(self.root, f"{self.path}{attribute}/", layer, self.names_matter)
+        return ArchiveWeights(self.root, f"{self.path}{attribute}/", layer, self.names_matter and bool(layer))
 
     def arrays(self) -> list[StoredArray]:
         """The layer's arrays in Keras's order: trainable ones first.

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from math import prod
 
+import numpy as np
+
 from bittrue.errors import ModelError
 from bittrue.frontends.arrays.stored import exact_value
 from bittrue.frontends.keras.config import (
@@ -19,14 +21,15 @@ from bittrue.frontends.keras.config import (
     read_model,
     shown,
 )
-from bittrue.frontends.keras.foreign import remedy
+from bittrue.frontends.keras.foreign import foreign_kind, remedy
 from bittrue.frontends.keras.layers import LAYERS, activation
 from bittrue.frontends.keras.operations import OPERATIONS
 from bittrue.frontends.keras.time_distributed import inner_layer, works_on_all_steps
-from bittrue.frontends.keras.use import COUNTER, Chain, Graph, LayerKind, LayerUse, Outputs, Unsupported
+from bittrue.frontends.keras.use import UNREAD, Chain, Graph, LayerKind, LayerUse, Outputs, Unsupported
 from bittrue.frontends.keras.weights import Weights
 from bittrue.network import NetworkBuilder, Operator, Parameter, format_shape
 from bittrue.operators import Concatenate, Input, Reshape, Slice
+from bittrue.plan import Spec
 from bittrue.shapes import Shape
 
 MAXIMUM_NODES = 5_000
@@ -50,6 +53,7 @@ class Conversion:
         self._nodes = 0
         self._parameters: dict[object, dict[str, Parameter]] = {}
         self.made_by: MadeBy = {}
+        self.formats: dict[str, Spec] = {}
         self._part_names: dict[tuple[str, str], str] = {}
         self._not_a_layer: set[str] = set()  # nodes that no layer with other weights could stand for
 
@@ -110,6 +114,7 @@ class Conversion:
                 shapes,
                 partial(self._read, weights, kind.inner, first),
                 partial(self._parameter_name, first),
+                partial(_arrays, weights),
                 arguments.operands,
             )
             made = kind.rule(use)
@@ -128,8 +133,13 @@ class Conversion:
                 sources = [self._add(self._part_name(name, part), operator, *(values[place] for place in inputs))]
                 values[part] = sources[0]
             sources = [values[place] for place in made.reads] or sources
-            made = made.last
             self._not_a_layer.add(name)
+            self._note(name, first, made.quantizers)
+            values[""] = end = self._add(name, made.last, *sources)
+            for part, operator, inputs in made.behind:
+                end = self._add(self._part_name(name, part), operator, *(values[place] for place in inputs))
+                values[part] = end
+            return [end] if fused is None else self._fused(name, fused, end)
         elif isinstance(made, Outputs):
             self._not_a_layer.add(name)
             names = [name, *(self._builder.unique_name(name) for _ in made.operators[1:])]
@@ -137,9 +147,19 @@ class Conversion:
         elif kind.holds_constants:
             self._not_a_layer.add(name)
         node = self._add(name, made, *sources)
-        if fused is None or fused[0] == "linear":
-            return [node]
-        return [self._add(self._builder.unique_name(f"{name}_{fused[0]}"), fused[1], node)]
+        return [node] if fused is None else self._fused(name, fused, node)
+
+    def _fused(self, name: str, fused: tuple[str, Operator], source: str) -> list[str]:
+        """The node of the layer's `activation` argument."""
+        if fused[0] == "linear":
+            return [source]
+        return [self._add(self._builder.unique_name(f"{name}_{fused[0]}"), fused[1], source)]
+
+    def _note(self, name: str, first: str, quantizers: Mapping[str, Spec]) -> None:
+        """Keep the quantizers of the layer `name`, whose parameters bear the name `first`."""
+        for role, spec in quantizers.items():
+            is_output = role == "output" or role.endswith(".output")
+            self.formats[self._parameter_name(name if is_output else first, role)] = spec
 
     def _add_steps(
         self, layer: KerasLayer, call: int, name: str, first: str, weights: Weights, sources: list[str]
@@ -210,9 +230,19 @@ class Conversion:
             self._parameters[weights.key] = {
                 role: Parameter(self._parameter_name(name, role), exact_value(array.read()))
                 for role, array in zip(wanted, stored, strict=True)
-                if role != COUNTER
+                if not role.startswith(UNREAD)
             }
         return self._parameters[weights.key]
+
+
+def _arrays(weights: Weights, path: tuple[str, ...], count: int) -> list[np.ndarray]:
+    """The arrays of the layer that these attributes lead to, whose names are not looked at."""
+    for attribute in path:
+        weights = weights.inner(attribute, "")
+    stored = weights.arrays()
+    if len(stored) != count:
+        raise ModelError(f"{len(stored)} arrays are stored for its quantizer, expected {count}: save the model again")
+    return [array.read() for array in stored]
 
 
 def _check_call(layer: KerasLayer, call: int) -> None:
@@ -249,6 +279,7 @@ def _layer_kind(layer: KerasLayer, sources: int) -> LayerKind:
             "machine) and can't turn into hardware: replace it by layers that bittrue knows"
         )
     kind = LAYERS.get(layer.class_name) if is_from_keras(layer.module) else None
+    kind = kind or foreign_kind(layer.origin, layer.class_name)
     if isinstance(kind, Unsupported):
         raise ModelError(f"the class {layer.class_name} is not supported: {kind.remedy}")
     if kind is None:

@@ -4,22 +4,25 @@ Both are read from their configuration and their arrays. A file is read without 
 executed; a model object is asked for what its file would hold, by Keras's `get_config` and `save_own_variables`.
 """
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bittrue.errors import ModelError
+from bittrue.frontends.file_plan import plan_of
 from bittrue.frontends.keras.archive import open_archive
 from bittrue.frontends.keras.config import MODELS, Settings, TensorReference, is_from_keras, read_model
-from bittrue.frontends.keras.conversion import Conversion, MadeBy, naming
+from bittrue.frontends.keras.conversion import Conversion, naming
 from bittrue.frontends.keras.h5 import open_h5
 from bittrue.frontends.keras.json_file import open_json
 from bittrue.frontends.keras.object import LayerWeights, describe, named
 from bittrue.frontends.keras.weights import Weights
 from bittrue.frontends.keras.weights_file import open_weights
 from bittrue.network import Network, NetworkBuilder, check_parameters
+from bittrue.plan import Plan, Spec
 
 PACKED = (
     "pack them in one and slice it, as in x = keras.Input((8, 8, 3)); keras.Model(x, model([x[..., :1], x[..., 1:]])), "
@@ -47,26 +50,68 @@ def from_keras(
 
     Raises: ModelError, in one sentence that names the file or the model, and the layer.
     """
-    if not isinstance(source, str | os.PathLike):
-        if weights is None:
-            return from_keras_layers(source, told)[0]
-        where = named(source)
-        with naming(where):
-            description = describe(source)
-            _check_class(description)
-            with open_weights(Path(weights), source, told or _untold) as stored:
-                network, _ = _network(description, stored, told)
-    elif Path(os.fspath(source)).suffix.lower() == ".json":
-        where = os.fspath(source)
-        with naming(where), open_json(Path(where), Path(weights) if weights else None) as (description, json_weights):
-            network, _ = _network(description, json_weights, told)
-    else:
-        where = os.fspath(source)
-        open_file = open_h5 if Path(where).suffix.lower() in H5_SUFFIXES else open_archive
-        with naming(where), open_file(Path(where)) as (description, file_weights):
-            network, _ = _network(description, file_weights, told)
+    return _read(source, weights, told)[0]
+
+
+def from_keras_with_plan(source: str | os.PathLike[str] | object) -> tuple[Network, Plan]:
+    """The Network of a Keras model whose layers hold quantizers (QKeras, HGQ, HGQ2), and the plan that they are.
+
+    See `plan_of` for what the model rounds nowhere. HGQ's weights are the rounded ones.
+
+    Raises: ModelError for a quantizer that no fixed-point format is, and a model without quantizers.
+    """
+    network, formats = _read(source, None, None)
+    if not formats:
+        raise ModelError(
+            f"{_where(source)}: it holds no quantizers, so there is no plan in it: make one with "
+            "`bittrue plan MODEL --word-length W`."
+        )
+    return network, plan_of(network, formats)
+
+
+def _where(source: object) -> str:
+    """What an error calls the model."""
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else named(source)
+
+
+def _read(
+    source: str | os.PathLike[str] | object,
+    weights: str | os.PathLike[str] | None,
+    told: Callable[[str], None] | None,
+) -> tuple[Network, Mapping[str, Spec]]:
+    where = _where(source)
+    with naming(where), _opened(source, weights, told) as (description, stored):
+        network, conversion = _network(description, stored, told)
     check_parameters(network, where)
-    return network
+    return network, conversion.formats
+
+
+@contextlib.contextmanager
+def _opened(
+    source: str | os.PathLike[str] | object,
+    weights: str | os.PathLike[str] | None,
+    told: Callable[[str], None] | None,
+) -> Iterator[tuple[Mapping[str, object], Weights]]:
+    """The description of a model, and its weights."""
+    if not isinstance(source, str | os.PathLike):
+        description = describe(source)
+        if weights is None:
+            yield description, LayerWeights(source)
+            return
+        _check_class(description)
+        with open_weights(Path(weights), source, told or _untold) as stored:
+            yield description, stored
+        return
+    path = Path(os.fspath(source))
+    if path.suffix.lower() == ".json":
+        with open_json(path, Path(weights) if weights else None) as json_opened:
+            yield json_opened
+    elif path.suffix.lower() in H5_SUFFIXES:
+        with open_h5(path) as h5_opened:
+            yield h5_opened
+    else:
+        with open_archive(path) as opened:
+            yield opened
 
 
 @dataclass(frozen=True)
@@ -89,11 +134,11 @@ def from_keras_layers(model: object, told: Callable[[str], None] | None = None) 
     """
     where = named(model)
     with naming(where):
-        network, made_by = _network(describe(model), LayerWeights(model), told)
+        network, conversion = _network(describe(model), LayerWeights(model), told)
     check_parameters(network, where)
     return network, {
         name: Origin(weights.layer, activation, roles)
-        for name, (weights, activation, roles) in made_by.items()
+        for name, (weights, activation, roles) in conversion.made_by.items()
         if isinstance(weights, LayerWeights)
     }
 
@@ -113,7 +158,7 @@ def _untold(line: str) -> None:
 
 def _network(
     description: Mapping[str, object], weights: Weights, told: Callable[[str], None] | None
-) -> tuple[Network, MadeBy]:
+) -> tuple[Network, Conversion]:
     _check_class(description)
     class_name, config = description.get("class_name"), description.get("config")
     if not isinstance(config, dict):
@@ -124,7 +169,7 @@ def _network(
     builder = NetworkBuilder(model.name)
     conversion = Conversion(builder, told or _untold)
     [output] = conversion.add_model(model, weights, None, "")
-    return builder.finish(output), conversion.made_by
+    return builder.finish(output), conversion
 
 
 def _refuse_several(references: tuple[TensorReference, ...], what: str, remedy: str) -> None:

@@ -1,16 +1,23 @@
 """What the rule of a Keras layer sees of one use of the layer, and what it may make of it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from bittrue.errors import ModelError
 from bittrue.frontends.keras.config import Settings
 from bittrue.network import Operator, Parameter, format_shape
+from bittrue.plan import Spec
 from bittrue.shapes import Padding, Shape
 
 ParameterReader = Callable[[dict[str, Shape | None]], dict[str, Parameter]]
 """Takes each role with the shape that Keras stores, in Keras's order, None where the layer goes without; returns those
 that are there."""
+
+ArrayReader = Callable[[tuple[str, ...], int], list[np.ndarray]]
+"""Takes the attributes that lead to a layer inside of the layer, and how many arrays it has; returns them in Keras's
+order."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,8 @@ class LayerUse:
     parameters: ParameterReader
     parameter_name: Callable[[str], str] = str
     """The name of a parameter that the layer has in its settings, by its role."""
+    arrays: ArrayReader = field(default=lambda path, count: [])
+    """The arrays of a layer inside of the layer."""
     operands: tuple[object, ...] = ()
     """The positional arguments of an operation of `keras.ops`, with an Operand in the place of each tensor."""
 
@@ -74,18 +83,25 @@ class Chain:
     last: Operator
 
 
+Part = tuple[str, Operator, tuple[str | int, ...]]
+"""A node of a layer that becomes several: a name that is put behind the layer's own, the operator, and what it reads:
+the layer's inputs by their number, earlier parts by name, the node of the layer's name as the empty one."""
+
+
 @dataclass(frozen=True)
 class Graph:
     """The operators of a layer that becomes several nodes, which may read any of those before them.
 
-    parts: a name that is put behind the layer's own, the operator, and what it reads: the layer's inputs by their
-    number, earlier parts by name. `last` has the layer's name; it reads the last of them, or what `reads` says. Roles
-    are as in Chain.
+    `last` has the layer's name; it reads the last of the parts, or what `reads` says. Roles are as in Chain.
+    behind: parts that come after it, as a fused activation does. quantizers: those that the model itself holds, by the
+    role of the site: `output` and `weight` of `last`, `relu.output` of a part.
     """
 
-    parts: tuple[tuple[str, Operator, tuple[str | int, ...]], ...]
+    parts: tuple[Part, ...]
     last: Operator
     reads: tuple[str | int, ...] = ()
+    behind: tuple[Part, ...] = ()
+    quantizers: Mapping[str, Spec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,8 +111,10 @@ class Outputs:
     operators: tuple[Operator, ...]
 
 
-COUNTER = "count"
-"""The role of a stored whole number that only training reads."""
+UNREAD = "unread "
+"""How the roles of stored numbers begin that only training reads."""
+
+COUNTER = f"{UNREAD}count"
 
 Rule = Callable[[LayerUse], Operator | Chain | Graph | Outputs]
 

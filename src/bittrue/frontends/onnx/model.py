@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bittrue.environment import exact_environment
 from bittrue.errors import ModelError
 from bittrue.frontends.doors import NEEDS_ONNX
+from bittrue.frontends.file_plan import plan_of
 from bittrue.frontends.live import check_live
 from bittrue.frontends.onnx.batch import follow_batch, refuse_batch
 from bittrue.frontends.onnx.chains.batch_norm import batch_normalization
@@ -21,7 +22,6 @@ from bittrue.frontends.onnx.chains.patterns import recognise
 from bittrue.frontends.onnx.constants import folded
 from bittrue.frontends.onnx.conversion import Conversion, NodeUse, Reading, Tensor, Value
 from bittrue.frontends.onnx.file import OnnxGraph, read_file, read_proto
-from bittrue.frontends.onnx.file_plan import plan_of
 from bittrue.frontends.onnx.layout import Layout, file_order
 from bittrue.frontends.onnx.live import onnxruntime_live
 from bittrue.frontends.onnx.lookahead import input_order, is_image

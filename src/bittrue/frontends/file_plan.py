@@ -3,7 +3,7 @@
 That is EXACT where it can be (sums, maxima, biases). A batch norm is irrational, and files have no quantizer right
 behind it but behind its ReLU: it gets that one, as one fused step (B12). Rounding and saturating leave the order of
 numbers as it is, and 0 where it is, so they come to the same before a ReLU, a maximum or a movement as behind it. What
-is left is FLOAT (weights, softmax).
+is left is FLOAT (weights that are no codes yet, softmax, an input without a quantizer).
 """
 
 from collections.abc import Callable, Mapping
@@ -11,12 +11,16 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from bittrue.fixed import FixedFormat, Quantizer, quantize
+import numpy as np
+
+from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding, quantize
+from bittrue.fixed.dyadic import exact_codes
 from bittrue.network import Network, Node
 from bittrue.operators import (
     Flatten,
     GlobalMaxPooling,
     Identity,
+    Input,
     MaxPooling,
     ReduceMaximum,
     ReLU,
@@ -36,9 +40,48 @@ def plan_of(network: Network, formats: Mapping[str, Spec]) -> Plan:
 def _spec(network: Network, site: Site, formats: Mapping[str, Spec]) -> Spec:
     if site.name in formats:
         return formats[site.name]
+    node = network.by_name[site.node]
+    if isinstance(node.operator, Input):
+        return _of_the_input(network, node, formats)
     if site.finite:
-        return Word.FLOAT if site.role == "weight" else Word.EXACT
-    return _of_the_reader(network, network.by_name[site.node], formats) or Word.FLOAT
+        return Word.EXACT if site.role != "weight" or _are_codes(site.values) else Word.FLOAT
+    return _of_the_reader(network, node, formats) or Word.FLOAT
+
+
+def _are_codes(weights: np.ndarray | None) -> bool:
+    """Whether a file holds weights that were rounded before: codes shorter than a float32's significand."""
+    if weights is None:
+        return False
+    codes, _ = exact_codes(weights)
+    return max(-int(codes.min(initial=0)), int(codes.max(initial=0))).bit_length() < SIGNIFICAND_BITS
+
+
+SIGNIFICAND_BITS = 24
+
+
+def _of_the_input(network: Network, node: Node, formats: Mapping[str, Spec]) -> Spec:
+    """A word before which the quantizers of all its readers come to the same as before the float32 numbers; FLOAT where
+    there is none.
+
+    One reader's own; else a word that rounds down with one bit more than rounding to the nearest looks at, and wraps at
+    a multiple of where they wrap.
+    """
+    readers = [formats.get(f"{name}.output") for name in network.consumers[node.name]]
+    found = [quantizer for quantizer in readers if isinstance(quantizer, Quantizer)]
+    if not found or len(found) < len(readers):
+        return Word.FLOAT
+    if all(quantizer == found[0] for quantizer in found):
+        return found[0]
+    if any(quantizer.rounding not in _MORE_BITS or quantizer.overflow is not Overflow.WRAP for quantizer in found):
+        return Word.FLOAT
+    fraction_bits = max(each.format.fraction_bits + _MORE_BITS[each.rounding] for each in found)
+    integer_bits = max(each.format.word_length - each.format.fraction_bits for each in found)
+    covering = FixedFormat(True, integer_bits + fraction_bits, fraction_bits)
+    return Quantizer(covering, Rounding.FLOOR, Overflow.WRAP)
+
+
+_MORE_BITS = {Rounding.FLOOR: 0, Rounding.NEAREST_UP: 1}
+"""Bits behind a word's last that decide how it is rounded, by the modes for which some number of bits does."""
 
 
 def _whole(operator: Any, quantizer: Quantizer) -> Quantizer:

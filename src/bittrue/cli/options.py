@@ -28,8 +28,8 @@ Model = Annotated[
     typer.Argument(
         metavar="MODEL",
         show_default=False,
-        help="A trained network: x.keras (Keras 3), x.h5 (Keras 2 and 3), x.onnx, x.pt2 (torch.export), a SavedModel "
-        "folder (TensorFlow), or file.py:function, which builds one.",
+        help="A trained network: x.keras or x.h5 (Keras 2 and 3), x.json (Keras) with --weights, x.onnx, x.pt2 "
+        "(torch.export), a SavedModel folder (TensorFlow), or file.py:function, which builds one.",
     ),
 ]
 Images = Annotated[
@@ -72,8 +72,8 @@ class ModelOptions:
         typer.Option(
             "--weights",
             metavar="FILE",
-            help="Trained weights for the model that file.py:function builds: x.weights.h5, x.h5, or a TensorFlow "
-            "checkpoint.",
+            help="Trained weights: for the model that file.py:function builds x.weights.h5, x.h5 or a TensorFlow "
+            "checkpoint; for x.json x.weights.h5 or x.h5.",
         ),
     ] = None
     check: Annotated[

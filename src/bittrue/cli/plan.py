@@ -31,8 +31,8 @@ def plan(
         bool,
         typer.Option(
             "--from-model",
-            help="The formats that an .onnx file with quantizers (QDQ, QONNX) holds; with --word-length W and --site "
-            "for what has none.",
+            help="The formats that the file holds: .onnx (QDQ, QONNX), .keras and .h5 (QKeras, HGQ); with "
+            "--word-length W and --site for what has none.",
         ),
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", metavar="plan.json", help="Write the plan.")] = None,

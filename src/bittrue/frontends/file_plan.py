@@ -6,6 +6,7 @@ numbers as it is, and 0 where it is, so they come to the same before a ReLU, a m
 is left is FLOAT (weights that are no codes yet, softmax, an input without a quantizer).
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -28,6 +29,7 @@ from bittrue.operators import (
     Transpose,
 )
 from bittrue.plan import Plan, PlanOptions, Site, Spec, Word, sites_of
+from bittrue.wording import counted
 
 
 def plan_of(network: Network, formats: Mapping[str, Spec]) -> Plan:
@@ -35,6 +37,15 @@ def plan_of(network: Network, formats: Mapping[str, Spec]) -> Plan:
     options = PlanOptions(batch_norm="raw", rounding_points="every-node")
     sites = {name: site for name, site in sites_of(network, options).items() if not site.optional}
     return Plan(network.hash, options, {name: _spec(network, site, formats) for name, site in sites.items()})
+
+
+def tell_left_out(where: str, formats: Mapping[str, Spec], told: Callable[[str], None] | None) -> None:
+    """Say of a model that is read without its quantizers that it has some; where no one listens it is a warning."""
+    if formats:
+        (told or warnings.warn)(
+            f"{where} holds quantizers ({counted(len(formats), 'site')}), which the float network "
+            "leaves out: `bittrue plan MODEL --from-model` (bittrue.load_with_plan) reads them as a plan"
+        )
 
 
 def _spec(network: Network, site: Site, formats: Mapping[str, Spec]) -> Spec:

@@ -56,14 +56,18 @@ def test_weights_are_the_rounded_ones_and_words_of_no_bits_are_zeros() -> None:
     network, plan = load_with_plan(FILES / "hgq2.keras")
     assert {plan.sites[f"{name}.{role}"] for name in ("conv", "dense") for role in ("weight", "bias")} == {Word.EXACT}
     assert "dense_in_zeros" in network.by_name
-    assert load(FILES / "hgq2.keras").hash == network.hash == plan.network
+    told: list[str] = []
+    assert load(FILES / "hgq2.keras", told=told.append).hash == network.hash == plan.network
+    [line] = told
+    assert "hgq2.keras holds quantizers" in line
+    assert "bittrue plan MODEL --from-model" in line
 
 
 def test_the_input_keeps_the_bits_that_its_readers_look_at() -> None:
     plan = load_with_plan(FILES / "hgq2.keras")[1]
     readers = [text for name, text in formats(plan).items() if name.startswith("conv_in_word")][:2]
     assert formats(plan)["image.output"] == "ap_fixed<7,3,AP_TRN,AP_WRAP>"
-    assert readers == ["ap_fixed<5,3,AP_RND,AP_WRAP>", "ap_fixed<6,3,AP_RND,AP_WRAP>"]
+    assert readers == ["ap_fixed<3,3,AP_RND,AP_WRAP>", "ap_fixed<6,3,AP_RND,AP_WRAP>"]
 
 
 # HGQ 1 writes proxy models of Keras 2: its own layer beside Keras's. Here is its definition in NumPy.

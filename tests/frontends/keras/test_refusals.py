@@ -114,11 +114,15 @@ REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
         ["layer g", "over other axes", "Permute"],
     ),
     (
-        "normalization by rows",
-        sequential(layers.Normalization(axis=1, name="scale")),
-        ["layer scale", "another axis than the last", "put the channels last"],
+        "normalization by position",
+        sequential(layers.Normalization(axis=(1, 2), name="scale")),
+        ["layer scale", "several axes", "over one of them, or the data"],
     ),
-    ("recurrent", sequential(layers.LSTM(3, name="memory"), shape=(4, 6)), ["layer memory", "LSTM", "use Conv1D or"]),
+    (
+        "recurrent",
+        sequential(layers.LSTM(3, name="memory"), shape=(4, 6)),
+        ["layer memory", "LSTM", "unroll=True", "SavedModel folder"],
+    ),
     ("random crop", sequential(layers.RandomCrop(5, 5, name="crop")), ["layer crop", "resizes 9×8×4", "Cropping2D"]),
     (
         "dropout in training",

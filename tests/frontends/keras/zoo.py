@@ -157,6 +157,12 @@ def relu_of_threshold(x: np.ndarray) -> np.ndarray:
     return np.where(x >= 2.0, 2.0, np.where(x >= 0.5, x, 0.25 * (x - 0.5)))
 
 
+def adapted_rows() -> keras.Model:
+    layer = layers.Normalization(axis=1, name="scale")
+    layer.adapt(np.random.default_rng(4).normal(1, 3, (20, 3, 5, 4)))
+    return keras.Sequential([keras.Input((3, 5, 4)), layer])
+
+
 def every_step(x: Tensor) -> Tensor:
     image = keras.Input(x.shape[2:])
     features = layers.Flatten()(layers.Conv2D(2, 3, name="inner")(image))
@@ -420,6 +426,15 @@ CASES = [
     Case("rescaling", sequential(layers.Rescaling(1 / 255, offset=-0.5)), "ScaleOffset"),
     Case("rescaling channels", sequential(layers.Rescaling([0.5, 0.25, 2.0, 1.0])), "ScaleOffset"),
     Case("normalization", adapted, "BatchNormalization"),
+    Case(
+        "normalization of rows",
+        sequential(
+            layers.Normalization(axis=1, mean=[0.5, -1.0, 2.0], variance=[2.0, 0.5, 1.5]),
+            shape=(3, 5, 4),
+        ),
+        "Transpose BatchNormalization Transpose",
+    ),
+    Case("adapted normalization of rows", adapted_rows, "Transpose BatchNormalization Transpose"),
     Case(
         "normalization by numbers",
         sequential(layers.Normalization(mean=[0.5, -1.0, 2.0, 0.0], variance=[2.0, 0.25, 1.5, 0.0])),

@@ -297,5 +297,5 @@ def test_files_without_quantizers(tmp_path: Path) -> None:
     assert load(path).name == "zoo"
     with pytest.raises(ModelError, match=r"model\.onnx: it holds no quantizers, so there is no plan in it"):
         load_with_plan(path)
-    with pytest.raises(ModelError, match=r"model\.keras holds no plan: only an \.onnx file with quantizers"):
-        load_with_plan("model.keras")
+    with pytest.raises(ModelError, match=r"model\.pt2 holds no plan: an \.onnx file with quantizers"):
+        load_with_plan("model.pt2")

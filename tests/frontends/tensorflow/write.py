@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hostile_saved_models
 import keras
+import recurrent
 import saved_models
 import small_model
 import tensorflow as tf
@@ -42,6 +43,7 @@ def write(folder: Path) -> None:
     large = tf.train.Checkpoint(values=tf.Variable(tf.random.normal((3, 4099))), half=tf.Variable([1.5], dtype="half"))
     large.write(str(folder / "large"))
     saved_models.write_saved_models(model, folder / "saved_models")
+    recurrent.write_recurrent(folder / "recurrent")
     report = {"hash": bittrue.load(model).hash, "hostile": hostile_saved_models.outcomes(folder / "hostile")}
     (folder / "report.json").write_text(json.dumps(report))
 

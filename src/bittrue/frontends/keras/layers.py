@@ -61,6 +61,10 @@ def _activation(use: LayerUse) -> Operator:
 
 _ATTENTION = "use MultiHeadAttention, whose parts are nodes"
 _STATE = "it keeps a state from step to step: use Conv1D or MultiHeadAttention over the steps"
+_STEPS = (
+    "it keeps a state from step to step: build the model with unroll=True, copy the weights, and give the SavedModel "
+    "folder that model.export('folder') writes in TensorFlow"
+)
 _VOLUME = "three spatial axes are not supported: use Conv2D, with the third axis among the channels"
 _TEXT = "it reads text or categories: do it outside of the model, and give the model numbers"
 
@@ -111,7 +115,7 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
         "a table of vectors by whole numbers is not supported: look the vectors up outside of the model"
     ),
     "Flatten": LayerKind(flatten),
-    "GRU": Unsupported(_STATE),
+    "GRU": Unsupported(_STEPS),
     "GaussianDropout": LayerKind(nothing),
     "GaussianNoise": LayerKind(nothing),
     "GlobalAveragePooling1D": LayerKind(global_pooling(GlobalAveragePooling, 1)),
@@ -124,7 +128,7 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     "GroupQueryAttention": Unsupported(_ATTENTION),
     "Hashing": Unsupported(_TEXT),
     "Identity": LayerKind(nothing),
-    "LSTM": Unsupported(_STATE),
+    "LSTM": Unsupported(_STEPS),
     "LayerNormalization": LayerKind(layer_normalization),
     "LayerScale": LayerKind(layer_scale),
     "LeakyReLU": LayerKind(leaky_relu, as_activation="leaky_relu"),
@@ -176,7 +180,7 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     "Resizing": LayerKind(resizing),
     "SeparableConv1D": LayerKind(separable(1), has_activation=True),
     "SeparableConv2D": LayerKind(separable(2), has_activation=True),
-    "SimpleRNN": Unsupported(_STATE),
+    "SimpleRNN": Unsupported(_STEPS),
     "Softmax": LayerKind(softmax, as_activation="softmax"),
     "Solarization": _AUGMENTATION,
     "SpatialDropout1D": LayerKind(nothing),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bittrue.errors import ModelError
-from bittrue.frontends.file_plan import plan_of
+from bittrue.frontends.file_plan import plan_of, tell_left_out
 from bittrue.frontends.keras.archive import open_archive
 from bittrue.frontends.keras.config import MODELS, Settings, TensorReference, is_from_keras, read_model
 from bittrue.frontends.keras.conversion import Conversion, naming
@@ -48,9 +48,14 @@ def from_keras(
     Shapes are channels last without the batch axis; a fused `activation=` is a node of its own; a nested model's layers
     bear its name before theirs. Parameters are exact: float32, or float64 where float32 can't hold them.
 
+    Quantizers (QKeras, HGQ) are left out, which is told, or where no one listens a warning: from_keras_with_plan reads
+    them.
+
     Raises: ModelError, in one sentence that names the file or the model, and the layer.
     """
-    return _read(source, weights, told)[0]
+    network, formats = _read(source, weights, told)
+    tell_left_out(_where(source), formats, told)
+    return network
 
 
 def from_keras_with_plan(source: str | os.PathLike[str] | object) -> tuple[Network, Plan]:

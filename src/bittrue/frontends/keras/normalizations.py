@@ -168,23 +168,26 @@ LEAST_DEVIATION = 1e-7
 """What Keras's Normalization divides by at least."""
 
 
-def normalization(use: LayerUse) -> Operator:
+def normalization(use: LayerUse) -> Operator | Chain:
     """(x − mean)/√variance, a batch normalization without gamma, beta and epsilon, of constants or adapted numbers."""
-    settings, channels = use.settings, use.shape[-1]
+    settings, rank = use.settings, len(use.shape)
     if settings.values.get("invert"):
         raise ModelError("invert=True is not supported: leave the layer out and multiply by the deviation afterwards")
     by_channel = settings.values.get("axis") not in (None, [])
-    if by_channel and settings.axes("axis", len(use.shape)) != (len(use.shape) - 1,):
-        raise ModelError("normalization over another axis than the last is not supported: put the channels last")
+    axes = settings.axes("axis", rank) if by_channel else (rank - 1,)
+    if len(axes) > 1:
+        raise ModelError("normalization over several axes is not supported: normalize over one of them, or the data")
+    channels, role = use.shape[axes[0]], _role(use, axes)
     if settings.values.get("mean") is None:
         shape = (channels,) if by_channel else ()
-        stored = use.parameters({"mean": shape, "variance": shape, COUNTER: ()})
-        mean, variance = stored["mean"].value, stored["variance"].value
+        stored = use.parameters({role("mean"): shape, role("variance"): shape, COUNTER: ()})
+        mean, variance = stored[role("mean")].value, stored[role("variance")].value
     else:
         mean, variance = numbers(use, "mean"), numbers(use, "variance")
     if any(value.size not in (1, channels) for value in (mean, variance)):
         raise ModelError(f"its mean holds {mean.size} numbers for {channels} channels")
     variance = np.maximum(variance, np.float32(LEAST_DEVIATION**2))
     mean, variance = (np.broadcast_to(value.reshape(-1), (channels,)).copy() for value in (mean, variance))
-    names = use.parameter_name("mean"), use.parameter_name("variance")
-    return BatchNormalization(None, None, Parameter(names[0], mean), Parameter(names[1], variance), 0.0)
+    names = use.parameter_name(role("mean")), use.parameter_name(role("variance"))
+    operator = BatchNormalization(None, None, Parameter(names[0], mean), Parameter(names[1], variance), 0.0)
+    return over_last_axes(use, axes, operator)

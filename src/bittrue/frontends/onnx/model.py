@@ -6,7 +6,6 @@ that transposes and reshapes of the file leave no nodes behind.
 
 import contextlib
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bittrue.environment import exact_environment
 from bittrue.errors import ModelError
 from bittrue.frontends.doors import NEEDS_ONNX
-from bittrue.frontends.file_plan import plan_of
+from bittrue.frontends.file_plan import plan_of, tell_left_out
 from bittrue.frontends.live import check_live
 from bittrue.frontends.onnx.batch import follow_batch, refuse_batch
 from bittrue.frontends.onnx.chains.batch_norm import batch_normalization
@@ -34,7 +33,6 @@ from bittrue.frontends.onnx.rules.quantization import clipped_codes
 from bittrue.network import Network, check_parameters
 from bittrue.operators import Input
 from bittrue.plan import Plan
-from bittrue.wording import counted
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -64,11 +62,7 @@ def from_onnx(
     Raises: ModelError, in one sentence that names the file, and the node.
     """
     reading = _read(source, check)
-    if reading.formats:
-        (told or warnings.warn)(
-            f"{_named(source)} holds quantizers ({counted(len(reading.formats), 'site')}), which the float network "
-            "leaves out: `bittrue plan MODEL --from-model` (bittrue.load_with_plan) reads them as a plan"
-        )
+    tell_left_out(_named(source), reading.formats, told)
     return reading.network
 
 

@@ -11,7 +11,7 @@ from bittrue.exports.hls4ml.graph import Graph, Tensor, numbers, refused, words_
 from bittrue.exports.hls4ml.precision import holding
 from bittrue.exports.hls4ml.table import STOP, export_hls4ml
 from bittrue.fixed import FixedFormat, Quantizer
-from bittrue.program import Add, Clip, Extremum, MultiplyTensors, ScaleOffset, Step
+from bittrue.program import Add, Below, Clip, Extremum, MultiplyTensors, ScaleOffset, Step
 
 _RELU_LIMITS = {1: "relu1", 6: "relu6"}
 
@@ -81,7 +81,7 @@ def _require_one_shape(step: Step, operands: tuple[Tensor, ...]) -> None:
 def _(instruction: ScaleOffset, step: Step, graph: Graph) -> None:
     (x,) = graph.sources(step)
     if instruction.below is not None:
-        _leaky(instruction, step, graph, x)
+        _leaky(instruction, instruction.below, step, graph, x)
         return
     scale, offset = (_by_channel(step, codes, x) for codes in (instruction.scale, instruction.offset))
     scale_bits, offset_bits = instruction.scale_fraction_bits, instruction.offset_fraction_bits
@@ -101,9 +101,7 @@ def _(instruction: ScaleOffset, step: Step, graph: Graph) -> None:
     graph.compute(step, "BatchNormalization", [x], product, attributes, arrays=values, precision=precision)
 
 
-def _leaky(instruction: ScaleOffset, step: Step, graph: Graph, x: Tensor) -> None:
-    below = instruction.below
-    assert below is not None
+def _leaky(instruction: ScaleOffset, below: Below, step: Step, graph: Graph, x: Tensor) -> None:
     identity = (instruction.scale == 1 << max(instruction.scale_fraction_bits, 0)).all()
     if below.threshold or not identity or instruction.offset.any() or below.offset.any():
         raise refused(step, "scales in two branches only where they meet in 0 and the upper one changes nothing", STOP)

@@ -48,9 +48,8 @@ def _activation(use: LayerUse) -> tuple[tuple[Part, ...], dict[str, Spec]]:
 
 def _rounded(description: object) -> tuple[str, Operator, Spec]:
     quantizer = quantizer_of(description)
-    found = quantizer_class(description)
-    assert found is not None  # quantizer_of refuses it
-    return found[0], _OPERATORS[found[0]], quantizer
+    name, _ = quantizer_class(description)
+    return name, _OPERATORS[name], quantizer
 
 
 def _quantized_activation(use: LayerUse) -> Operator | Graph:

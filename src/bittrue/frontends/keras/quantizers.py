@@ -26,9 +26,11 @@ _DEFAULTS: Mapping[str, Mapping[str, object]] = {
 """The arguments that are read, in the order of their places in a call, with QKeras's defaults."""
 
 
-def quantizer_class(description: object) -> tuple[str, Settings] | None:
-    """The class and the arguments of a quantizer, described as an object or written as the call that makes it; None
-    where the description is that of no quantizer that is known here."""
+def quantizer_class(description: object) -> tuple[str, Settings]:
+    """The class and the arguments of a quantizer, described as an object or written as the call that makes it.
+
+    Raises: ModelError where the description is that of no quantizer that is known here.
+    """
     name: object = None
     arguments: object = {}
     if isinstance(description, str):
@@ -36,7 +38,11 @@ def quantizer_class(description: object) -> tuple[str, Settings] | None:
     elif isinstance(description, dict):
         name, arguments = description.get("class_name"), description.get("config")
     if not isinstance(name, str) or name not in _DEFAULTS or not isinstance(arguments, dict):
-        return None
+        called = description.get("class_name") if isinstance(description, dict) else description
+        raise ModelError(
+            f"its quantizer {shown(called)} is no fixed-point format: train with quantized_bits, quantized_linear or "
+            "quantized_relu"
+        )
     return name, Settings({**_DEFAULTS[name], **arguments})
 
 
@@ -62,14 +68,7 @@ def quantizer_of(description: object, *, trained: bool = False) -> Spec:
 
     Raises: ModelError for a quantizer that no fixed-point format is.
     """
-    found = quantizer_class(description)
-    if found is None:
-        name = description.get("class_name") if isinstance(description, dict) else description
-        raise ModelError(
-            f"its quantizer {shown(name)} is no fixed-point format: train with quantized_bits, quantized_linear or "
-            "quantized_relu"
-        )
-    name, settings = found
+    name, settings = quantizer_class(description)
     return _FORMATS[name](settings, trained)
 
 

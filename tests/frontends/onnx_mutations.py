@@ -1,13 +1,11 @@
-"""`python tests/frontends/onnx_mutations.py 4000 [SEED]`: small models of every operator, each with one part put wrong.
+"""Small models of every ONNX operator, each with one part put wrong; `python tests/mutations.py onnx` runs many.
 
 What ONNX's own checker would see (wrong types of attributes, inputs that are missing) and what it wouldn't (extreme and
 infinite numbers, shapes that don't fit) is left to the front end: each edit must end in a Network, or in a sentence.
 What is read goes on to a plan and to the lowering.
 """
 
-import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -330,18 +328,3 @@ EDITS: list[Callable[[ModelProto, Random], None]] = [
     *(_change_inputs, _change_inputs, _change_outputs, _change_operator),
     *(_change_tensor, _change_tensor, _change_type_of_tensor, _change_input, _change_opset),
 ]
-
-
-def main(count: int, seed: int) -> int:
-    found: Counter[str] = Counter()
-    for number, (_, end) in enumerate(endings(list(MODELS.values()), count, seed)):
-        found[end.verdict] += 1
-        if end.is_crash:
-            name = list(MODELS)[number % len(MODELS)]
-            print(f"{number} ({name}): {end.verdict} in {end.seconds:.1f} s: {end.sentence[:300]}")
-    print(dict(found))
-    return 0 if set(found) <= {"read", "refused"} else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0))

@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,7 @@ def _edit_value(holder: Any, key: Any, random: Random) -> None:
     if way == 0 and len(holder):
         del holder[key]
     elif way == 1 and isinstance(holder, list):
-        holder.insert(int(random.integers(len(holder) + 1)), holder[key])
+        holder.insert(int(random.integers(len(holder) + 1)), deepcopy(holder[key]))
     elif way == 1:
         holder[one(random, (*holder, "x", ""))] = holder.pop(key)
     elif way == 2 and isinstance(holder[key], int | float):
@@ -116,7 +117,7 @@ def _edit_value(holder: Any, key: Any, random: Random) -> None:
         other = one(random, range(len(holder)) if isinstance(holder, list) else list(holder))
         holder[key], holder[other] = holder[other], holder[key]
     else:
-        holder[key] = one(random, VALUES)
+        holder[key] = deepcopy(one(random, VALUES))  # the next edit may change it
 
 
 def edit_message(data: bytes, random: Random) -> bytes:

@@ -1,4 +1,4 @@
-"""Models with one part put wrong end in a Network or in a sentence: a sample of what onnx_mutations.py runs."""
+"""Models with one part put wrong end in a Network or in a sentence: a sample of `python tests/mutations.py onnx`."""
 
 import pytest
 

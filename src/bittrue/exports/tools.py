@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from signal import Signals
 
 from bittrue.errors import BittrueError
 
@@ -15,5 +16,7 @@ def tool_output(command: Sequence[str | Path], what: str, *, remedy: str) -> str
         raise BittrueError(f"{what} needs {command[0]}, which isn't there: {remedy}.") from None
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        if done.returncode < 0:  # such a one had no time to say why
+            lines = [f"ended by {Signals(-done.returncode).name}"]
         raise BittrueError(f"{what} failed in {command[0]} ({lines[0][:200]}): {remedy}.")
     return done.stdout

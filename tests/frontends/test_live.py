@@ -91,14 +91,14 @@ def small() -> ModelProto:
 
 
 def test_a_rule_that_reads_something_else_is_found_by_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
-    from_onnx(small())
+    from_onnx(small(), check=True)
     elu = functions.OPERATORS["Elu"]
     wrong = type(elu)(functions.OPERATORS["Relu"].rule, axes=elu.axes, folding=elu.folding, naming=elu.naming)
     monkeypatch.setitem(OPERATORS, "Elu", wrong)
     with pytest.raises(
         ModelError, match=r"from its node elu \(ReLU\) on, .* than onnxruntime \(0 where onnxruntime gives -"
     ):
-        from_onnx(small())
+        from_onnx(small(), check=True)
     from_onnx(small(), check=False)
 
 
@@ -134,4 +134,4 @@ def test_deep_networks_round_more_and_pass() -> None:
             step("BatchNormalization", "last", *(positive(8, seed=number + n) for n in range(4))),
             step("Relu", "last"),
         ]
-    assert len(from_onnx(model((1, 8, 9, 9), steps)).nodes) == 121
+    assert len(from_onnx(model((1, 8, 9, 9), steps), check=True).nodes) == 121

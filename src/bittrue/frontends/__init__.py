@@ -32,7 +32,7 @@ def load(
     example_input: a tensor (batch, …) that a PyTorch module takes, of which the shape alone counts. The function
     returns both as a pair (module, example input).
 
-    check: what can be run here (a model object, a .pt2 program; with onnxruntime, an .onnx file without quantizers)
+    check: what can be run here (a model object, a .pt2 program; of an .onnx file see `from_onnx`)
     runs once beside the Network, on random images, and is refused where that computes something else.
 
     Only `file.py:function` runs anything, and that is the user's own code.

@@ -117,7 +117,7 @@ FILES: tuple[FileDoor | ClosedDoor, ...] = (
     FileDoor("a .keras file (Keras 2 or 3)", _ends_in(".keras"), _KERAS, ("told",), _KERAS_WITH_PLAN),
     FileDoor("an .h5 file (Keras 2 or 3)", _ends_in(".h5", ".hdf5"), _KERAS, ("told",), _KERAS_WITH_PLAN),
     FileDoor("a .json file (Keras) with its weights", _ends_in(".json"), _KERAS, ("weights", "told")),
-    FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, ("check", "told"), with_plan=_ONNX_WITH_PLAN),
+    FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, ("told",), with_plan=_ONNX_WITH_PLAN),
     FileDoor("a .pt2 file (torch.export)", _ends_in(".pt2"), _TORCH, ("check",)),
     ClosedDoor(
         _ends_in(".pt", ".pth", ".ckpt", ".pkl", ".pickle"),
@@ -158,7 +158,7 @@ TORCH_OBJECT = ObjectDoor(
     _TORCH,
     ("example_input", "check"),
 )
-ONNX_OBJECT = ObjectDoor("an ONNX model", ("onnx",), _ONNX, ("check", "told"), with_plan=_ONNX_WITH_PLAN)
+ONNX_OBJECT = ObjectDoor("an ONNX model", ("onnx",), _ONNX, ("told",), with_plan=_ONNX_WITH_PLAN)
 
 OBJECTS = (KERAS_OBJECT, TORCH_OBJECT, ONNX_OBJECT)
 """An object goes through the first that recognises it: a Keras model may be a PyTorch module as well."""

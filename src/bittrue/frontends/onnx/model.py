@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def from_onnx(
     source: "str | os.PathLike[str] | ModelProto | Any",
     *,
-    check: bool = True,
+    check: bool = False,
     told: Callable[[str], None] | None = None,
 ) -> Network:
     """The Network of an ONNX model: the path of a file, or a model in memory.
@@ -57,7 +57,7 @@ def from_onnx(
     one listens it is a warning.
 
     check: where onnxruntime is installed it computes the model beside the Network, on random images, and another result
-    is refused.
+    is refused. It runs in this process, which some files bring down: for files that are trusted.
 
     Raises: ModelError, in one sentence that names the file, and the node.
     """

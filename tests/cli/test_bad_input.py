@@ -150,7 +150,7 @@ CASES: Mapping[str, tuple[Callable[[Bench, Run], Arguments], str]] = {
     ),
     "ranges of another model": (
         lambda b, run: ["plan", b.model, "--word-length", "8", "--ranges", b.file("r.json", b'{"bittrue": 1}')],
-        "r.json: not a ranges file (it lacks 'network')",
+        "r.json: not a ranges file (it lacks 'data')",
     ),
     "hardware without ranges": (lambda b, run: ["plan", b.model, "--word-length", "8"], "with --ranges"),
     "ranges that nothing reads": (
@@ -210,7 +210,7 @@ CASES: Mapping[str, tuple[Callable[[Bench, Run], Arguments], str]] = {
     ),
     "a name longer than a line": (
         lambda b, run: b.study(None, None, "--split", "x" * 3000),
-        f"'{'x' * 39}…{'x' * 39}'",
+        f"'{'x' * 38}…{'x' * 37}'",
     ),
     "a file in no folder": (
         lambda b, run: ["plan", b.model, "--fraction-bits", "4", "--out", b.folder / "nowhere" / "plan.json"],

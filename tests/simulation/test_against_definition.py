@@ -23,6 +23,10 @@ def test_the_table_of_plans_is_what_it_claims() -> None:
     modes = Counter(planned.name for planned in PLANNED if planned.name.split(" ")[0].isupper())
     assert len(modes) == 7 * 5  # each rounding with each overflow mode, by one case or another
     assert min(modes.values()) >= len(CASES) // 5
-    accumulators = Counter(planned.name for planned in PLANNED if planned.name.startswith("accumulator "))
+    accumulators = Counter(
+        planned.name
+        for planned in PLANNED
+        if planned.name.startswith("accumulator ") and " of windows " not in planned.name
+    )
     assert len(accumulators) == 2 * len(ACCUMULATORS)  # each with exact and with quantized products
     assert min(accumulators.values()) >= 8

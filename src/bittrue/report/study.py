@@ -2,14 +2,14 @@
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bittrue._version import __version__
 from bittrue.analysis.evaluating.batches import chosen_images
-from bittrue.analysis.evaluating.store import Store, Study
+from bittrue.analysis.evaluating.store import Store, Study, holds_batches
 from bittrue.analysis.progress import Progress, found_here, showing
 from bittrue.analysis.ranges import calibration_images, measure_ranges, unmeasured_images
 from bittrue.analysis.recipe import Recipe, choose_recipe
@@ -115,7 +115,7 @@ def study(
     if folder is not None:
         make_folder(folder)
         _check_free(folder, network, chosen)
-    with found_here(progress) as display:
+    with _without_a_trace(folder), found_here(progress) as display:
         if ranges is None and (chosen.needs_ranges or folder is not None):
             measured_on = chosen_images(network, calibration, None)
             ranges = _ranges(network, measured_on, folder, batch_size=batch_size, progress=display)
@@ -150,6 +150,21 @@ def study(
     if folder is not None:
         _leave(found, network, folder)
     return found
+
+
+@contextlib.contextmanager
+def _without_a_trace(folder: Path | None) -> Iterator[None]:
+    """A study that is refused before anything was evaluated leaves no store behind; one that was there stays."""
+    if folder is None or (folder / STORE).exists():
+        yield
+        return
+    try:
+        yield
+    except BittrueError:
+        if not holds_batches(folder / STORE):
+            for left in folder.glob(f"{STORE}*"):
+                left.unlink()
+        raise
 
 
 def sufficient_row(rows: Sequence[SweepRow], result: Sweep) -> SweepRow | None:

@@ -285,3 +285,12 @@ def _json(value: object) -> str:
 
 def _checksum(start: int, images: int, layout: str, payload: bytes, counters: str) -> int:
     return zlib.crc32(b"".join([f"{start},{images}".encode(), layout.encode(), payload, counters.encode()]))
+
+
+def holds_batches(path: str | Path) -> bool:
+    """Whether the store at `path` is there and has a batch of any row, whatever study it is of."""
+    if not Path(path).exists():
+        return False
+    with _sentences(path), contextlib.closing(sqlite3.connect(path)) as connection:
+        (batches,) = connection.execute("SELECT count(*) FROM batches").fetchone()
+    return bool(batches)

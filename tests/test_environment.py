@@ -71,10 +71,6 @@ def setting(setter: Callable[[Any], object], value: Any, before: Any) -> Iterato
         setter(before)
 
 
-def every_precision(precision: str) -> None:
-    torch.backends.fp32_precision = precision  # type: ignore[attr-defined]
-
-
 def nnpack(enabled: bool) -> None:
     torch.backends.nnpack.set_flags(enabled)  # type: ignore[no-untyped-call]
 
@@ -98,7 +94,6 @@ HARMLESS: dict[str, State] = {
     "float64 by default": lambda: setting(torch.set_default_dtype, torch.float64, torch.float32),
     "bfloat16 by default": lambda: setting(torch.set_default_dtype, torch.bfloat16, torch.float32),
     "medium matrix products": lambda: setting(torch.set_float32_matmul_precision, "medium", "highest"),
-    "bfloat16 in all products": lambda: setting(every_precision, "bf16", "none"),
     "NNPACK": lambda: setting(nnpack, True, torch._C._get_nnpack_enabled()),
     "no oneDNN": lambda: setting(torch._C._set_mkldnn_enabled, False, True),
     "deterministic": lambda: setting(torch.use_deterministic_algorithms, True, False),
@@ -106,7 +101,8 @@ HARMLESS: dict[str, State] = {
     "gradients": torch.enable_grad,
     "one thread": lambda: setting(torch.set_num_threads, 1, torch.get_num_threads()),
 }
-"""These show on some machines, or in larger sums, or never."""
+"""These show on some machines, or in larger sums, or never. bfloat16 in all products is for tests/simulation/test_ieee.py:
+torch, when it exports, would leave it behind."""
 
 
 class Module(torch.nn.Module):
@@ -148,16 +144,6 @@ def numbers(folder: Path) -> list[object]:
     found += [bittrue.verify(small, plan, data).mismatches, bittrue.measure_ranges(small, data).to_json()]
     found += [bittrue.load(MODULE, example_input=EXAMPLE).hash]
     return [*found, FloatModel(small).run(X).tobytes()]
-
-
-@pytest.fixture(autouse=True)
-def _as_it_was() -> Iterator[None]:
-    """torch's own guards around an export put back what they read of oneDNN, inherited or not, as a setting of its
-    own."""
-    yield
-    mkldnn = torch.backends.mkldnn
-    for switch in (mkldnn, mkldnn.matmul, mkldnn.conv):  # type: ignore[attr-defined]
-        switch.fp32_precision = "none"
 
 
 @pytest.fixture(scope="module")

@@ -101,8 +101,10 @@ HARMLESS: dict[str, State] = {
     "gradients": torch.enable_grad,
     "one thread": lambda: setting(torch.set_num_threads, 1, torch.get_num_threads()),
 }
-"""These show on some machines, or in larger sums, or never. bfloat16 in all products is for tests/simulation/test_ieee.py:
-torch, when it exports, would leave it behind."""
+"""These show on some machines, or in larger sums, or never.
+
+bfloat16 in all products is for tests/simulation/test_ieee.py: torch, when it exports, would leave it behind.
+"""
 
 
 class Module(torch.nn.Module):

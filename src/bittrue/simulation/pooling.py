@@ -106,5 +106,6 @@ def _(instruction: WindowSum, step: Step, types: tuple[CodeType, ...], bounds: t
     total = bounds[0] * prod(instruction.window)
     source, target = types[0].binary_point, step.type.binary_point
     # Twice the numerator or denominator of the quotient decides its rounding, on int64.
-    quotient = 2 * max(total << max(target - source, 0), int(instruction.divisor.max()) << max(source - target, 0))
-    return carried(step, total if Carrier.INT64.holds(quotient) else max(total, quotient))
+    numerator = total << max(target - source, 0)  # what a divisor of 1 leaves as it is
+    quotient = 2 * max(numerator, int(instruction.divisor.max()) << max(source - target, 0))
+    return carried(step, numerator if Carrier.INT64.holds(quotient) else max(numerator, quotient))

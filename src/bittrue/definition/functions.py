@@ -14,28 +14,7 @@ from bittrue.definition.interval import Interval, erf_of_root, exp, exp_of, irra
 from bittrue.definition.meaning import Codes, Numbers, meaning
 from bittrue.errors import BittrueError
 from bittrue.fixed.reference import decode
-from bittrue.program import Lookup, Step
-from bittrue.program.functions import (
-    ELU,
-    GELU,
-    SELU,
-    Erf,
-    Exp,
-    Function,
-    HardSigmoid,
-    HardSwish,
-    Log,
-    LogSigmoid,
-    Mish,
-    Reciprocal,
-    Sigmoid,
-    SiLU,
-    Softplus,
-    Softsign,
-    Sqrt,
-    Square,
-    Tanh,
-)
+from bittrue.program import Lookup, Step, functions
 from bittrue.rules import RuleTable
 
 FunctionMeaning = Callable[[Any, Step, Codes], list[Fraction | Real]]
@@ -56,12 +35,12 @@ Value = Callable[[Any, Fraction], Fraction | Real]
 Rule = TypeVar("Rule", bound=Value)
 
 
-def _value_of(*classes: type[Function]) -> Callable[[Rule], Rule]:
+def _value_of(*classes: type[functions.Function]) -> Callable[[Rule], Rule]:
     """Register the value of a function, which a Lookup evaluates once for each code."""
 
     def register(value: Rule) -> Rule:
         @function_meaning.rule(*classes)
-        def _(function: Function, step: Step, x: Codes) -> list[Fraction | Real]:
+        def _(function: functions.Function, step: Step, x: Codes) -> list[Fraction | Real]:
             try:
                 values = {code: value(function, decode(code, x.binary_point)) for code in set(x.codes)}
             except ValueError as error:
@@ -75,8 +54,8 @@ def _value_of(*classes: type[Function]) -> Callable[[Rule], Rule]:
     return register
 
 
-@_value_of(Sigmoid)
-def sigmoid(function: Sigmoid, x: Fraction) -> Fraction | Real:
+@_value_of(functions.Sigmoid)
+def sigmoid(function: functions.Sigmoid, x: Fraction) -> Fraction | Real:
     """1 / (1 + exp(−x))."""
     return Fraction(1, 2) if x == 0 else irrational(lambda bits: _sigmoid(x, bits))
 
@@ -86,8 +65,8 @@ def _sigmoid(x: Fraction, bits: int) -> Interval:
     return (Interval(1 << bits, 1 << bits, bits) if x > 0 else power) / (power + 1)
 
 
-@_value_of(Tanh)
-def tanh(function: Tanh, x: Fraction) -> Fraction | Real:
+@_value_of(functions.Tanh)
+def tanh(function: functions.Tanh, x: Fraction) -> Fraction | Real:
     """(1 − exp(−2x)) / (1 + exp(−2x))."""
 
     def enclose(bits: int) -> Interval:
@@ -98,41 +77,41 @@ def tanh(function: Tanh, x: Fraction) -> Fraction | Real:
     return Fraction(0) if x == 0 else irrational(enclose)
 
 
-@_value_of(Exp)
-def _(function: Exp, x: Fraction) -> Fraction | Real:
+@_value_of(functions.Exp)
+def _(function: functions.Exp, x: Fraction) -> Fraction | Real:
     if x > LARGEST_EXPONENT:
         raise ValueError(f"the exponential of a number above {LARGEST_EXPONENT}, which no word holds")
     return exponential(x)
 
 
-@_value_of(Log)
-def _(function: Log, x: Fraction) -> Fraction | Real:
+@_value_of(functions.Log)
+def _(function: functions.Log, x: Fraction) -> Fraction | Real:
     if x <= 0:
         raise ValueError(f"the logarithm of {'0' if x == 0 else 'a negative number'}")
     return Fraction(0) if x == 1 else irrational(lambda bits: log(x, bits))
 
 
-@_value_of(Sqrt)
-def _(function: Sqrt, x: Fraction) -> Fraction | Real:
+@_value_of(functions.Sqrt)
+def _(function: functions.Sqrt, x: Fraction) -> Fraction | Real:
     if x < 0:
         raise ValueError("the square root of a negative number")
     return offset_root(0, 0, x, negative=False)
 
 
-@_value_of(Reciprocal)
-def _(function: Reciprocal, x: Fraction) -> Fraction | Real:
+@_value_of(functions.Reciprocal)
+def _(function: functions.Reciprocal, x: Fraction) -> Fraction | Real:
     if x == 0:
         raise ValueError("the reciprocal of 0")
     return 1 / x
 
 
-@_value_of(Square)
-def _(function: Square, x: Fraction) -> Fraction | Real:
+@_value_of(functions.Square)
+def _(function: functions.Square, x: Fraction) -> Fraction | Real:
     return x * x
 
 
-@_value_of(Erf)
-def _(function: Erf, x: Fraction) -> Fraction | Real:
+@_value_of(functions.Erf)
+def _(function: functions.Erf, x: Fraction) -> Fraction | Real:
     def enclose(bits: int) -> Interval:
         size = erf_of_root(x * x, bits)
         return size if x > 0 else -size
@@ -140,13 +119,13 @@ def _(function: Erf, x: Fraction) -> Fraction | Real:
     return Fraction(0) if x == 0 else irrational(enclose)
 
 
-@_value_of(ELU)
-def _(function: ELU, x: Fraction) -> Fraction | Real:
+@_value_of(functions.ELU)
+def _(function: functions.ELU, x: Fraction) -> Fraction | Real:
     return _elu(Fraction(function.alpha), Fraction(1), x)
 
 
-@_value_of(SELU)
-def _(function: SELU, x: Fraction) -> Fraction | Real:
+@_value_of(functions.SELU)
+def _(function: functions.SELU, x: Fraction) -> Fraction | Real:
     return _elu(Fraction(function.alpha), Fraction(function.scale), x)
 
 
@@ -157,8 +136,8 @@ def _elu(alpha: Fraction, scale: Fraction, x: Fraction) -> Fraction | Real:
     return Fraction(0) if factor == 0 else irrational(lambda bits: (exp(x, bits) - 1) * factor, factor)
 
 
-@_value_of(GELU)
-def _(function: GELU, x: Fraction) -> Fraction | Real:
+@_value_of(functions.GELU)
+def _(function: functions.GELU, x: Fraction) -> Fraction | Real:
     """x times the share of the normal distribution below x, or times the sigmoid of 2·√(2/π)·(x + 0.044715·x³)."""
 
     def below(bits: int) -> Interval:
@@ -180,13 +159,13 @@ def _(function: GELU, x: Fraction) -> Fraction | Real:
     return Fraction(0) if x == 0 else irrational(lambda bits: share(bits) * x, x)
 
 
-@_value_of(SiLU)
-def _(function: SiLU, x: Fraction) -> Fraction | Real:
+@_value_of(functions.SiLU)
+def _(function: functions.SiLU, x: Fraction) -> Fraction | Real:
     return Fraction(0) if x == 0 else irrational(lambda bits: _sigmoid(x, bits) * x, x)
 
 
-@_value_of(Mish)
-def _(function: Mish, x: Fraction) -> Fraction | Real:
+@_value_of(functions.Mish)
+def _(function: functions.Mish, x: Fraction) -> Fraction | Real:
     """tanh(log(1 + n)) = (n² + 2n) / (n² + 2n + 2) with n = exp x; above and below divided by n² where x > 0."""
 
     def enclose(bits: int) -> Interval:
@@ -199,13 +178,13 @@ def _(function: Mish, x: Fraction) -> Fraction | Real:
     return Fraction(0) if x == 0 else irrational(enclose, x)
 
 
-@_value_of(Softplus)
-def _(function: Softplus, x: Fraction) -> Fraction | Real:
+@_value_of(functions.Softplus)
+def _(function: functions.Softplus, x: Fraction) -> Fraction | Real:
     return irrational(lambda bits: _softplus(x, bits))
 
 
-@_value_of(LogSigmoid)
-def _(function: LogSigmoid, x: Fraction) -> Fraction | Real:
+@_value_of(functions.LogSigmoid)
+def _(function: functions.LogSigmoid, x: Fraction) -> Fraction | Real:
     return irrational(lambda bits: -_softplus(-x, bits))
 
 
@@ -213,16 +192,16 @@ def _softplus(x: Fraction, bits: int) -> Interval:
     return log_of(exp(-abs(x), bits) + 1) + max(x, Fraction(0))
 
 
-@_value_of(Softsign)
-def _(function: Softsign, x: Fraction) -> Fraction | Real:
+@_value_of(functions.Softsign)
+def _(function: functions.Softsign, x: Fraction) -> Fraction | Real:
     return x / (1 + abs(x))
 
 
-@_value_of(HardSigmoid)
-def _(function: HardSigmoid, x: Fraction) -> Fraction | Real:
+@_value_of(functions.HardSigmoid)
+def _(function: functions.HardSigmoid, x: Fraction) -> Fraction | Real:
     return min(max(Fraction(function.slope) * x + Fraction(function.offset), Fraction(0)), Fraction(1))
 
 
-@_value_of(HardSwish)
-def _(function: HardSwish, x: Fraction) -> Fraction | Real:
+@_value_of(functions.HardSwish)
+def _(function: functions.HardSwish, x: Fraction) -> Fraction | Real:
     return x * min(max(x + 3, Fraction(0)), Fraction(6)) / 6

@@ -15,28 +15,7 @@ import torch
 
 from bittrue.errors import BittrueError
 from bittrue.fixed import Quantizer, round_to_code
-from bittrue.program.functions import (
-    ELU,
-    GELU,
-    LARGEST_EXPONENT,
-    SELU,
-    BatchNorm,
-    Erf,
-    Exp,
-    HardSigmoid,
-    HardSwish,
-    Log,
-    LogSigmoid,
-    Mish,
-    Reciprocal,
-    Sigmoid,
-    SiLU,
-    Softplus,
-    Softsign,
-    Sqrt,
-    Square,
-    Tanh,
-)
+from bittrue.program import functions
 from bittrue.rules import RuleTable
 from bittrue.simulation import intervals
 
@@ -71,7 +50,7 @@ class RealFunction:
 real_function: RuleTable[Callable[[Any], RealFunction]] = RuleTable("real function", gaps_allowed=True)
 """Rules `(function) -> RealFunction`."""
 
-real_function.unsupported(BatchNorm, reason="it differs by channel and is decided by signs and squares")
+real_function.unsupported(functions.BatchNorm, reason="it differs by channel and is decided by signs and squares")
 
 
 def _only_at(point: int, value: Fraction) -> Callable[[Fraction], Fraction | None]:
@@ -115,30 +94,30 @@ def _log_sigmoid_tail(x: Fraction) -> tuple[Fraction, Fraction]:
 # Rules
 
 
-@real_function.rule(Sigmoid)
-def _(function: Sigmoid) -> RealFunction:
+@real_function.rule(functions.Sigmoid)
+def _(function: functions.Sigmoid) -> RealFunction:
     return RealFunction(torch.sigmoid, _only_at(0, Fraction(1, 2)), intervals.sigmoid, tail=_sigmoid_tail)
 
 
-@real_function.rule(Tanh)
-def _(function: Tanh) -> RealFunction:
+@real_function.rule(functions.Tanh)
+def _(function: functions.Tanh) -> RealFunction:
     return RealFunction(
         torch.tanh, _only_at(0, Fraction(0)), intervals.tanh, tail=lambda x: _odd(x, 2 * _above_exp(2 * abs(x)))
     )
 
 
-@real_function.rule(Exp)
-def _(function: Exp) -> RealFunction:
+@real_function.rule(functions.Exp)
+def _(function: functions.Exp) -> RealFunction:
     def rational(x: Fraction) -> Fraction | None:
-        if x > LARGEST_EXPONENT:
-            raise ValueError(f"the exponential of a number above {LARGEST_EXPONENT}, which no word holds")
+        if x > functions.LARGEST_EXPONENT:
+            raise ValueError(f"the exponential of a number above {functions.LARGEST_EXPONENT}, which no word holds")
         return Fraction(1) if x == 0 else None
 
     return RealFunction(torch.exp, rational, intervals.exp)
 
 
-@real_function.rule(Log)
-def _(function: Log) -> RealFunction:
+@real_function.rule(functions.Log)
+def _(function: functions.Log) -> RealFunction:
     def rational(x: Fraction) -> Fraction | None:
         if x <= 0:
             raise ValueError("the logarithm of 0" if x == 0 else "the logarithm of a negative number")
@@ -147,8 +126,8 @@ def _(function: Log) -> RealFunction:
     return RealFunction(torch.log, rational, lambda x: intervals.padded(mpmath.iv.log(x)))
 
 
-@real_function.rule(Sqrt)
-def _(function: Sqrt) -> RealFunction:
+@real_function.rule(functions.Sqrt)
+def _(function: functions.Sqrt) -> RealFunction:
     def rational(x: Fraction) -> Fraction | None:
         if x < 0:
             raise ValueError("the square root of a negative number")
@@ -158,8 +137,8 @@ def _(function: Sqrt) -> RealFunction:
     return RealFunction(torch.sqrt, rational, lambda x: intervals.padded(mpmath.iv.sqrt(x)))
 
 
-@real_function.rule(Reciprocal)
-def _(function: Reciprocal) -> RealFunction:
+@real_function.rule(functions.Reciprocal)
+def _(function: functions.Reciprocal) -> RealFunction:
     def rational(x: Fraction) -> Fraction:
         if x == 0:
             raise ValueError("the reciprocal of 0")
@@ -168,23 +147,23 @@ def _(function: Reciprocal) -> RealFunction:
     return RealFunction(torch.reciprocal, rational)
 
 
-@real_function.rule(Square)
-def _(function: Square) -> RealFunction:
+@real_function.rule(functions.Square)
+def _(function: functions.Square) -> RealFunction:
     return RealFunction(torch.square, lambda x: x * x)
 
 
-@real_function.rule(Erf)
-def _(function: Erf) -> RealFunction:
+@real_function.rule(functions.Erf)
+def _(function: functions.Erf) -> RealFunction:
     return RealFunction(torch.erf, _only_at(0, Fraction(0)), intervals.erf, tail=lambda x: _odd(x, _above_exp(x * x)))
 
 
-@real_function.rule(ELU)
-def _(function: ELU) -> RealFunction:
+@real_function.rule(functions.ELU)
+def _(function: functions.ELU) -> RealFunction:
     return _elu(Fraction(function.alpha), Fraction(1))
 
 
-@real_function.rule(SELU)
-def _(function: SELU) -> RealFunction:
+@real_function.rule(functions.SELU)
+def _(function: functions.SELU) -> RealFunction:
     return _elu(Fraction(function.alpha), Fraction(function.scale))
 
 
@@ -207,8 +186,8 @@ def _elu(exact_alpha: Fraction, exact_scale: Fraction) -> RealFunction:
     )
 
 
-@real_function.rule(GELU)
-def _(function: GELU) -> RealFunction:
+@real_function.rule(functions.GELU)
+def _(function: functions.GELU) -> RealFunction:
     def by_erf(x: torch.Tensor) -> torch.Tensor:
         return x * torch.erfc(x * -(0.5**0.5)) * 0.5
 
@@ -227,8 +206,8 @@ def _(function: GELU) -> RealFunction:
     return RealFunction(by_erf, _only_at(0, Fraction(0)), intervals.gelu, tail=tail)
 
 
-@real_function.rule(SiLU)
-def _(function: SiLU) -> RealFunction:
+@real_function.rule(functions.SiLU)
+def _(function: functions.SiLU) -> RealFunction:
     return RealFunction(
         lambda x: x * torch.sigmoid(x),
         _only_at(0, Fraction(0)),
@@ -237,8 +216,8 @@ def _(function: SiLU) -> RealFunction:
     )
 
 
-@real_function.rule(Mish)
-def _(function: Mish) -> RealFunction:
+@real_function.rule(functions.Mish)
+def _(function: functions.Mish) -> RealFunction:
     def tail(x: Fraction) -> tuple[Fraction, Fraction]:
         return _gated(x, 2 * _above_exp(2 * x if x > 0 else -x))
 
@@ -247,13 +226,13 @@ def _(function: Mish) -> RealFunction:
     )
 
 
-@real_function.rule(Softplus)
-def _(function: Softplus) -> RealFunction:
+@real_function.rule(functions.Softplus)
+def _(function: functions.Softplus) -> RealFunction:
     return RealFunction(_approximate_softplus, lambda x: None, intervals.softplus, tail=_softplus_tail)
 
 
-@real_function.rule(LogSigmoid)
-def _(function: LogSigmoid) -> RealFunction:
+@real_function.rule(functions.LogSigmoid)
+def _(function: functions.LogSigmoid) -> RealFunction:
     return RealFunction(
         lambda x: -_approximate_softplus(-x), lambda x: None, lambda x: -intervals.softplus(-x), tail=_log_sigmoid_tail
     )
@@ -263,13 +242,13 @@ def _approximate_softplus(x: torch.Tensor) -> torch.Tensor:
     return x.clamp(min=0) + torch.log1p(torch.exp(-x.abs()))
 
 
-@real_function.rule(Softsign)
-def _(function: Softsign) -> RealFunction:
+@real_function.rule(functions.Softsign)
+def _(function: functions.Softsign) -> RealFunction:
     return RealFunction(lambda x: x / (1 + x.abs()), lambda x: x / (1 + abs(x)))
 
 
-@real_function.rule(HardSigmoid)
-def _(function: HardSigmoid) -> RealFunction:
+@real_function.rule(functions.HardSigmoid)
+def _(function: functions.HardSigmoid) -> RealFunction:
     slope, offset = float(function.slope), float(function.offset)
     exact_slope, exact_offset = Fraction(function.slope), Fraction(function.offset)
 
@@ -282,14 +261,14 @@ def _(function: HardSigmoid) -> RealFunction:
     )
 
 
-@real_function.rule(HardSwish)
-def _(function: HardSwish) -> RealFunction:
+@real_function.rule(functions.HardSwish)
+def _(function: functions.HardSwish) -> RealFunction:
     return RealFunction(
         lambda x: x * (x + 3).clamp(0, 6) / 6, lambda x: x * min(max(x + 3, Fraction(0)), Fraction(6)) / 6
     )
 
 
-EXP = real_function[Exp](Exp())
+EXP = real_function[functions.Exp](functions.Exp())
 """Of numbers that are not positive, as a softmax has them."""
 
 

@@ -111,6 +111,7 @@ def test_onnx_by_keras(network: Network, tmp_path: Path) -> None:
     shown = [re.sub(r" *epsilon.*", "", line) for line in without_names(network).splitlines()]
     assert [re.sub(r" *epsilon.*", "", line) for line in without_names(found).splitlines()] == shown
     assert np.abs(FloatModel(found).run(x) - want).max() <= 1e-5 * np.abs(want).max()
+    # The file holds the quotient as one float32, the network its two parts: a last bit lies between them.
     np.testing.assert_allclose(quotient(found), quotient(network), rtol=2**-23)
     np.testing.assert_array_equal(output_bits(found), output_bits(network))
 

@@ -86,6 +86,7 @@ def test_errors_are_those_of_the_definition(
     values: np.ndarray, word_length: int, bits: int, rounding: Rounding, overflow: Overflow
 ) -> None:
     quantizer = Quantizer(FixedFormat(True, word_length, bits), rounding, overflow)
+    # An error is a float64 sum that ranks binary points; the definition's is a sum of fractions.
     assert squared_error(values, quantizer) == pytest.approx(
         definition_of_error(values, quantizer), rel=1e-6, abs=1e-25
     )
@@ -133,6 +134,7 @@ def test_octaves_count_every_value_that_is_not_zero() -> None:
     counts = {(octave.negative, octave.exponent): octave.count for octave in octaves}
     # A bin holds its lower end, so that −1 is in the bin below it.
     assert counts == {(True, 1): 1, (True, -1): 2, (False, -1): 2, (False, 1): 2}
+    # A value counts as the middle of its bin.
     assert sum(octave.total for octave in octaves) == pytest.approx(np.abs(values).sum(), rel=1e-2)
     assert sum(octave.squares for octave in octaves) == pytest.approx(np.square(values).sum(), rel=1e-2)
     assert SiteRange(0.0, 0.0, 5, 5, (), (5,)).octaves == measured(np.zeros(5)).octaves == ()

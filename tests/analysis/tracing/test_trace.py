@@ -365,7 +365,8 @@ def test_an_accumulator_that_saturates_on_the_way(tmp_path: Path) -> None:
     assert event is not None
     assert (event.image, event.index, event.product, event.exact, event.became) == (0, (1,), 2, "3", "8191/4096")
     assert site.bound is not None
-    assert site.bound == pytest.approx(5.75 * 2**11, rel=1e-6)  # of inputs of 24 bits, half of them integer bits
+    # Of inputs of 24 bits, half of them integer bits; the largest of them is a last bit below 2^11.
+    assert site.bound == pytest.approx(5.75 * 2**11, rel=1e-6)
     assert found.ranking[0] == "last.accumulator"
     assert found.diagnosis[0].endswith("brings all that is lost back (0 → 5 of 5 right, float 5).")
     assert "after 2 products: 3 becomes 8191/4096" in found.diagnosis[1]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bittrue.errors import BittrueError
+from bittrue.exports.c.program import c_program
 from bittrue.exports.job import until
 from bittrue.lowering import lower_network
 from cases import inputs_of
@@ -44,6 +45,18 @@ def outcome(planned: Planned, folder: Path, compiler: str, *options: str) -> str
 @pytest.mark.parametrize("planned", PLANNED[::OFTEN], ids=lambda planned: planned.id)
 def test_every_stored_layer_has_the_bits_of_the_simulation(planned: Planned, tmp_path: Path) -> None:
     outcome(planned, tmp_path, "gcc")
+
+
+def test_few_plans_are_refused() -> None:
+    """Most of what the tests here build is built: refused are the study's unbounded inputs, softmax without tables, and
+    numbers beyond 64 bits."""
+    refused = 0
+    for planned in PLANNED[::OFTEN]:
+        try:
+            c_program(lower_network(planned.case.network, planned.plan), "net")
+        except BittrueError:
+            refused += 1
+    assert refused <= len(PLANNED[::OFTEN]) * 0.4
 
 
 @pytest.mark.parametrize("planned", PLANNED[20 :: OFTEN * 6], ids=lambda planned: planned.id)

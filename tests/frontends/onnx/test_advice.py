@@ -118,6 +118,7 @@ def test_what_is_read_equals_pytorch(name: str) -> None:
     torch.manual_seed(4)
     got, wanted = computed(module.eval(), x)
     assert got.shape == wanted.shape
+    # float32 on both sides, summed in another order.
     np.testing.assert_allclose(got, wanted, rtol=0, atol=2e-5 * np.abs(wanted).max())
 
 

@@ -1,9 +1,20 @@
 """The hand-over page's commands run as a reader types them, but for hls4ml's, which tests/exports/hls4ml has."""
 
+import shlex
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from bittrue.analysis.simulate import simulate
+from bittrue.cli.app import app
+from bittrue.data import load_dataset
+from bittrue.fixed import Quantizer, Rounding
+from bittrue.frontends import load
+from bittrue.plan import Plan
 from docs.pages import ROOT, blocks
 from docs.test_guide import commands, run
 
@@ -19,3 +30,29 @@ def test_from_a_plan_to_c_that_is_verified(tmp_path: Path, monkeypatch: pytest.M
     assert "0 mismatches" in printed[-1]
     assert any("codes of 8 layers compared on 26 images, 0 mismatches" in text for text in printed)
     assert (tmp_path / "hardware/manifest.json").exists()
+
+
+def test_what_a_device_that_truncates_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's output, from a device that rounds dense6 by FLOOR."""
+    monkeypatch.chdir(tmp_path)
+    found = list(blocks(PAGE))
+    for line in commands(found[0])[:2]:
+        run(line)
+    network = load("demo/model.keras")
+    data = load_dataset("digits", shape=network.input.shape)
+    plan = Plan.load("plan.json")
+    quantizer = plan.sites["dense6.output"]
+    assert isinstance(quantizer, Quantizer)
+    truncating = replace(plan, sites={**plan.sites, "dense6.output": replace(quantizer, rounding=Rounding.FLOOR)})
+    simulate(network, truncating, data, images=20, out="wrong", nodes=True)
+    codes = {name: np.load(f"wrong/nodes/{name}.npy").reshape(-1).tolist() for name in ("bn4", "dense6")}
+    (tmp_path / "device").mkdir()
+    (tmp_path / "device" / "bn4.output.txt").write_text("\n".join(map(str, codes["bn4"])))
+    (tmp_path / "device" / "dense6.output.hex").write_text("\n".join(f"{code & 0xFF:02x}" for code in codes["dense6"]))
+    command, shown = next(
+        (block.code, after.code) for block, after in pairwise(found) if "--against device" in block.code
+    )
+    result = CliRunner().invoke(app, shlex.split(command)[1:], prog_name="bittrue")
+    assert result.exit_code == 1
+    printed = [line.rstrip() for line in result.stdout.splitlines()]
+    assert all(line in printed for line in shown.splitlines())

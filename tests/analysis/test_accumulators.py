@@ -9,7 +9,8 @@ import pytest
 
 from analysis.networks import chain, convolutional, random_images
 from bittrue.analysis import accumulators
-from bittrue.analysis.accumulators import AccumulatorWidths, LayerAccumulator, SumRange, accumulator_widths
+from bittrue.analysis.accumulators import AccumulatorWidths, accumulator_widths
+from bittrue.analysis.layer_sums import LayerAccumulator, SumRange
 from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.simulate import simulate
 from bittrue.data import Dataset, load_dataset

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bittrue.analysis.accumulators import AccumulatorWidths, LayerAccumulator, SumRange
+from bittrue.analysis.accumulators import AccumulatorWidths
+from bittrue.analysis.layer_sums import LayerAccumulator, SumRange
 from bittrue.errors import BittrueError
 from bittrue.files import dump_json, write_text
 from bittrue.report import build_report

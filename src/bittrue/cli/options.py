@@ -62,6 +62,9 @@ Until = Annotated[
 ]
 
 
+DATA_HELP = "digits, cifar10:DIR, x.npz, x.npy,y.npy, x.parquet, or a folder of class folders or such files."
+
+
 @dataclass(frozen=True)
 class ModelOptions:
     """Which network, and where its weights are if elsewhere."""
@@ -130,7 +133,7 @@ class DataOptions:
             "--data",
             metavar="DATA",
             rich_help_panel=DATA,
-            help="digits, cifar10:DIR, x.npz, x.npy,y.npy, x.parquet, or a folder of class folders or such files.",
+            help=DATA_HELP,
         ),
     ]
     split: Annotated[str, typer.Option("--split", metavar="test|train", rich_help_panel=DATA, help="Which split.")] = (
@@ -217,7 +220,7 @@ class OptionalDataOptions(DataOptions):
             metavar="DATA",
             rich_help_panel=DATA,
             show_default=False,
-            help="digits, cifar10:DIR, x.npz, x.npy,y.npy, x.parquet, or a folder of class folders or such files.",
+            help=DATA_HELP,
         ),
     ] = ""
 

@@ -30,7 +30,7 @@ ORIGINS = {
 GROUPS = (
     ("Networks and data", ("frontends", "network", "data", "errors")),
     ("Formats and plans", ("fixed", "plan", "lowering", "program")),
-    ("Measuring, simulating, verifying", ("analysis", "report")),
+    ("Measuring, simulating, verifying", ("analysis", "reports")),
 )
 """The API's sections, and the packages whose public names stand in them; all others follow."""
 

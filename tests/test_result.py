@@ -24,7 +24,7 @@ from bittrue.integrations.keras_weights import WeightChange, WeightReport
 from bittrue.network import Network
 from bittrue.operators import Dense, Input
 from bittrue.plan import Override, Plan, Ranges, study_plan, uniform_plan
-from bittrue.report.study import study
+from bittrue.reports.study import study
 from bittrue.result import Result, SavedResult
 
 

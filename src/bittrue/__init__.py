@@ -54,7 +54,8 @@ if TYPE_CHECKING:
         uniform_plan,
     )
     from bittrue.program import FixedNetwork
-    from bittrue.report.study import StudyResult, study
+    from bittrue.reports import build_report as report
+    from bittrue.reports.study import StudyResult, study
 
 _HOMES = {
     "AccumulatorWidths": "bittrue.analysis.accumulators",
@@ -80,7 +81,7 @@ _HOMES = {
     "Row": "bittrue.analysis.verdict",
     "STUDY": "bittrue.analysis.recipe",
     "Simulation": "bittrue.analysis.simulate",
-    "StudyResult": "bittrue.report.study",
+    "StudyResult": "bittrue.reports.study",
     "Sweep": "bittrue.analysis.sweep_result",
     "SweepRow": "bittrue.analysis.sweep",
     "Trace": "bittrue.analysis.tracing.trace_result",
@@ -107,8 +108,9 @@ _HOMES = {
     "plan_from_ranges": "bittrue.plan",
     "quantize_weights": "bittrue.integrations.keras_weights",
     "ranges_chart": "bittrue.analysis.charts.chart",
+    "report": "bittrue.reports:build_report",
     "simulate": "bittrue.analysis.simulate",
-    "study": "bittrue.report.study",
+    "study": "bittrue.reports.study",
     "study_plan": "bittrue.plan",
     "sweep": "bittrue.analysis.sweep",
     "sweep_rows": "bittrue.analysis.sweep",
@@ -173,6 +175,7 @@ __all__ = [
     "plan_from_ranges",
     "quantize_weights",
     "ranges_chart",
+    "report",
     "simulate",
     "study",
     "study_plan",

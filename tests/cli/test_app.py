@@ -218,7 +218,7 @@ def test_a_sweep_that_was_broken_off_goes_on(
         assert result.stderr.splitlines()[-1] == message
         return
     assert result.returncode == -signal.SIGKILL
-    monkeypatch.setattr("bittrue.report.study.build_report", lambda folder: None)
+    monkeypatch.setattr("bittrue.reports.study.build_report", lambda folder: None)
     resumed = json.loads(run(*arguments, "--json").stdout)
     undisturbed = json.loads(run(*arguments[:-2], "--json").stdout)
     assert resumed["rows"] == undisturbed["rows"]

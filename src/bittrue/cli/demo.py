@@ -37,7 +37,7 @@ def demo(
     from bittrue.data import load_dataset
     from bittrue.files import write_bytes
     from bittrue.frontends import load
-    from bittrue.report.study import study
+    from bittrue.reports.study import study
 
     with output_folder(out) as folder, progress() as display:
         write_bytes(folder / "model.keras", bundled_model())

@@ -26,7 +26,7 @@ def report(
     ] = None,
 ) -> None:
     """Make report.html from the results in a folder; it opens offline."""
-    from bittrue.report.page import build_report
+    from bittrue.reports.page import build_report
 
     page = build_report(folder, max_drop)
     if common.json:

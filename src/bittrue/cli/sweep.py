@@ -17,7 +17,7 @@ from bittrue.cli.tables import print_view
 from bittrue.cli.words import WordOptions
 
 if TYPE_CHECKING:
-    from bittrue.report.study import StudyResult
+    from bittrue.reports.study import StudyResult
 
 COLLAPSE = 0.8
 """Of float's accuracy: where the best row has less, a site may be wrong, and more bits for all are no answer."""
@@ -86,7 +86,7 @@ def sweep(
     """Evaluate the network at several numbers of bits beside float, and say how few suffice."""
     from bittrue.errors import BittrueError
     from bittrue.plan import Ranges
-    from bittrue.report.study import study
+    from bittrue.reports.study import study
 
     lengths = words.all()
     fractions = () if fraction_bits is None else parse_bits(fraction_bits, "--fraction-bits")

@@ -8,7 +8,7 @@ import pytest
 from bittrue.analysis.charts.chart import Chart, histogram, ranges_chart
 from bittrue.errors import BittrueError
 from bittrue.fixed import FixedFormat
-from report.folders import BINS, plan, ranges, sweep
+from reports.folders import BINS, plan, ranges, sweep
 
 
 def test_a_sweep_shows_its_table_and_its_chart() -> None:

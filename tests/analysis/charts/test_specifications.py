@@ -8,7 +8,7 @@ from bittrue.analysis.charts import specifications as charts
 from bittrue.analysis.charts.reach import site_reaches
 from bittrue.analysis.evaluating.metrics import metric_named
 from bittrue.analysis.standard import Standard
-from report.folders import IMAGES, plan, ranges, sweep
+from reports.folders import IMAGES, plan, ranges, sweep
 
 
 def values(specification: dict[str, Any]) -> list[dict[str, Any]]:

@@ -18,8 +18,8 @@ from bittrue.errors import BittrueError
 from bittrue.fixed import Rounding
 from bittrue.network import Network
 from bittrue.plan import Plan, PlanOptions, Ranges
-from bittrue.report import study as study_module
-from bittrue.report.study import study, sufficient_row
+from bittrue.reports import study as study_module
+from bittrue.reports.study import study, sufficient_row
 from bittrue.simulation.float_model import FloatModel
 
 

@@ -1,7 +1,7 @@
 """What the page's tables show that no file holds as it is."""
 
-from bittrue.report.tables import HEAT_LEVELS, heat, overflow_table, probability
-from report.folders import sweep
+from bittrue.reports.tables import HEAT_LEVELS, heat, overflow_table, probability
+from reports.folders import sweep
 
 
 def test_overflows_by_site_and_row() -> None:

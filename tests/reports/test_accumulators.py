@@ -8,8 +8,8 @@ from bittrue.analysis.accumulators import AccumulatorWidths
 from bittrue.analysis.layer_sums import LayerAccumulator, SumRange
 from bittrue.errors import BittrueError
 from bittrue.files import dump_json, write_text
-from bittrue.report import build_report
-from report.folders import NETWORK, make_folder, plan, ranges
+from bittrue.reports import build_report
+from reports.folders import NETWORK, make_folder, plan, ranges
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 

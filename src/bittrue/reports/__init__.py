@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def build_report(folder: str | Path, max_drop: float | None = None) -> Path:
-    """Write `report.html` into `folder`, from the results there; returns its path: see `bittrue.report.page`."""
-    from bittrue.report.page import build_report as build
+    """Write `report.html` into `folder`, from the results there; returns its path: see `bittrue.reports.page`."""
+    from bittrue.reports.page import build_report as build
 
     return build(Path(folder), max_drop)

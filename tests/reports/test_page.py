@@ -12,8 +12,8 @@ from jinja2 import Environment
 
 from bittrue.errors import BittrueError
 from bittrue.files import dump_json, write_text
-from bittrue.report import build_report, page
-from report.folders import NODES, RESULTS, make_folder, plan, sweep
+from bittrue.reports import build_report, page
+from reports.folders import NODES, RESULTS, make_folder, plan, sweep
 
 HOSTILE = "</script><script>alert(1)</script>"
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -267,5 +267,5 @@ def test_no_folder(tmp_path: Path) -> None:
 
 
 def test_importing_the_report_does_not_import_the_charts_libraries() -> None:
-    code = "import sys, bittrue.report.page; sys.exit(any(name in sys.modules for name in ('altair', 'vl_convert')))"
+    code = "import sys, bittrue.reports.page; sys.exit(any(name in sys.modules for name in ('altair', 'vl_convert')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

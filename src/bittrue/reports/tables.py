@@ -7,7 +7,7 @@ from typing import Any
 
 from bittrue import wording
 from bittrue.analysis.verdict import Row
-from bittrue.report.evidence import Evidence
+from bittrue.reports.evidence import Evidence
 from bittrue.wording import percent, typographic
 
 HEAT_LEVELS = 5

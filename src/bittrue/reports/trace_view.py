@@ -6,7 +6,7 @@ from math import ceil
 
 from bittrue.analysis.tracing.trace_result import Effect, Event, SiteTrace, Trace
 from bittrue.analysis.verdict import Row
-from bittrue.report.tables import HEAT_LEVELS
+from bittrue.reports.tables import HEAT_LEVELS
 
 WIDTH = 340  # units of the picture, which are pixels on a phone
 _HEIGHT, _GAP, _MARGIN = 30, 16, 8

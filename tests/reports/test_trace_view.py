@@ -11,10 +11,10 @@ from bittrue.analysis.tracing.trace import trace
 from bittrue.analysis.tracing.trace_result import Trace
 from bittrue.errors import BittrueError
 from bittrue.plan import study_plan
-from bittrue.report import build_report
-from bittrue.report.trace_view import WIDTH, trace_view
-from report.folders import NETWORK, make_folder, plan, sweep
-from report.test_page import HOSTILE, Reader
+from bittrue.reports import build_report
+from bittrue.reports.trace_view import WIDTH, trace_view
+from reports.folders import NETWORK, make_folder, plan, sweep
+from reports.test_page import HOSTILE, Reader
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 

@@ -21,8 +21,8 @@ from bittrue.analysis.verdict import points
 from bittrue.errors import BittrueError
 from bittrue.files import write_bytes, write_text
 from bittrue.plan import describe_spec
-from bittrue.report import tables, trace_view
-from bittrue.report.evidence import Evidence, read_evidence
+from bittrue.reports import tables, trace_view
+from bittrue.reports.evidence import Evidence, read_evidence
 
 _TEMPLATES = "templates"
 
@@ -53,7 +53,7 @@ def build_report(folder: Path, max_drop: float | None = None) -> Path:
 def render(evidence: Evidence, specifications: Mapping[str, charts.Specification]) -> str:
     """The page as text; `specifications`: its charts by name."""
     environment = Environment(
-        loader=PackageLoader("bittrue.report", _TEMPLATES),
+        loader=PackageLoader("bittrue.reports", _TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -119,4 +119,4 @@ def _specifications(evidence: Evidence) -> dict[str, charts.Specification]:
 
 
 def _asset(name: str) -> str:
-    return (files("bittrue.report") / _TEMPLATES / name).read_text("utf-8")
+    return (files("bittrue.reports") / _TEMPLATES / name).read_text("utf-8")

@@ -23,7 +23,7 @@ from bittrue.errors import BittrueError, PlanError
 from bittrue.files import dump_json, make_folder, replacing_together, write_text
 from bittrue.network import Network
 from bittrue.plan import Plan, Ranges, WordLengths
-from bittrue.report.page import build_report
+from bittrue.reports.page import build_report
 from bittrue.result import Result
 
 RANGES_IMAGES = 256

@@ -15,7 +15,7 @@ from mutating.loaders import LOADERS
 from mutating.running import READ, REFUSED, Loader, endings, unedited
 
 SAMPLE = 60
-QUICK = ("h5", "data", "plan", "ranges", "store")
+QUICK = ("h5", "data", "cifar10", "folders", "parquet", "plan", "ranges", "store")
 """The others are sampled where they are tested, or need what is slow to start."""
 
 

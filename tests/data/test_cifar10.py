@@ -416,3 +416,10 @@ def test_python_batches_may_be_written_by_either_numpy(tmp_path: Path) -> None:
     loaded = load_plain_pickle(data_file(Path(old)))
     assert isinstance(loaded, dict)
     assert_array_equal(loaded[b"data"], PIXELS)
+
+
+def test_a_batch_that_python_3_wrote_again(tmp_path: Path) -> None:
+    """Its keys are texts."""
+    batch = {"data": PIXELS[:4], "labels": [0, 1, 2, 3]}
+    (tmp_path / "test_batch").write_bytes(pickle.dumps(batch, protocol=4))
+    assert_array_equal(next(load_dataset(f"cifar10:{tmp_path}").batches(4)).y, range(4))

@@ -25,6 +25,7 @@ from bittrue.frontends.arrays import hdf5, hdf5_contents
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan, Ranges, plan_from_ranges, uniform_plan
+from mutating.data_doors import DATA_LOADERS
 from mutating.edits import Edit, Files, Random, edit_bytes, edit_json, edit_member, edit_message, mostly, one
 from mutating.running import Loader
 
@@ -375,5 +376,6 @@ LOADERS = {
         _read_ranges,
     ),
     "store": Loader(_store, _one_file({"results.sqlite": _edit_store}), _read_store),
+    **DATA_LOADERS,
 }
 """By the name that `mutations.py` takes."""

@@ -161,7 +161,8 @@ def _read_python(file: DataFile) -> tuple[Labels, NDArray[np.uint8]]:
     content = load_plain_pickle(file)
     if not isinstance(content, dict):
         raise DataError(f"{path} is no CIFAR-10 batch: it holds no dictionary.")
-    pixels, labels = content.get(b"data"), content.get(b"labels")
+    # Its keys are bytes, and text where Python 3 has written it again.
+    pixels, labels = (content.get(name.encode(), content.get(name)) for name in ("data", "labels"))
     if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != _PIXELS:
         raise DataError(f"{path} is no CIFAR-10 batch: its 'data' is no uint8 array of shape (N, {_PIXELS}).")
     if not isinstance(labels, list) or not all(type(label) is int and 0 <= label < 10 for label in labels):

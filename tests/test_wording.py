@@ -2,7 +2,7 @@
 
 import pytest
 
-from bittrue.analysis.statistics import mcnemar_exact
+from bittrue.analysis.statistics.fixed_sample import mcnemar_exact
 from bittrue.errors import BittrueError, ModelError
 from bittrue.wording import QUOTED, counted, percent, probability, shortened, typographic
 

@@ -20,7 +20,7 @@ from bittrue.analysis.evaluating.metrics.deviation import summarise_deviation, t
 from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM
 from bittrue.analysis.simulate import simulate
-from bittrue.analysis.statistics import mcnemar_exact
+from bittrue.analysis.statistics.fixed_sample import mcnemar_exact
 from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.data import load_dataset

@@ -6,7 +6,7 @@ import pytest
 
 from bittrue.analysis.evaluating.metrics import metric_named
 from bittrue.analysis.standard import Standard
-from bittrue.analysis.statistics import mcnemar_exact, wilson_interval
+from bittrue.analysis.statistics.fixed_sample import mcnemar_exact, wilson_interval
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verdict import Row
 from bittrue.errors import BittrueError

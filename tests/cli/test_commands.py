@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bittrue.analysis.verify
-from bittrue.analysis.statistics import mcnemar_exact
+from bittrue.analysis.statistics.fixed_sample import mcnemar_exact
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verdict import Row
 from bittrue.analysis.verify import FirstMismatch

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from bittrue.analysis.statistics import mcnemar_exact, wilson_interval
+from bittrue.analysis.statistics.fixed_sample import mcnemar_exact, wilson_interval
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verdict import Row
 from bittrue.files import dump_json, write_text

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from bittrue.analysis.standard import Standard
-from bittrue.analysis.statistics import drop_p_value, images_needed
+from bittrue.analysis.statistics.fixed_sample import drop_p_value, images_needed
 from bittrue.simulation.proof import LayerProof
 from bittrue.wording import counted, typographic
 
@@ -92,7 +92,7 @@ class Row:
 
 def drop(row: Row, standard: Standard) -> Drop | None:
     """Whether it is shown that the row loses no more than it may, or more; None of the float row, and where the metric
-    judges no image right or wrong. See `statistics.drop_p_value`."""
+    judges no image right or wrong. See `fixed_sample.drop_p_value`."""
     flips = row.flips
     if flips is None:
         return None

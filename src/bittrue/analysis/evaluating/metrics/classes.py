@@ -17,7 +17,7 @@ from bittrue.analysis.charts.specifications import accuracy_chart
 from bittrue.analysis.evaluating.metrics.metric import ByLabels, Figures, Metric, Shown, Tally
 from bittrue.analysis.evaluating.record import Arrays
 from bittrue.analysis.standard import Standard
-from bittrue.analysis.statistics import mcnemar_exact, wilson_interval
+from bittrue.analysis.statistics.fixed_sample import mcnemar_exact, wilson_interval
 from bittrue.analysis.verdict import Row, drop, flips_verdict, sufficient
 from bittrue.display import Column
 from bittrue.errors import DataError

@@ -6,7 +6,7 @@ from math import comb
 
 import pytest
 
-from bittrue.analysis.statistics import (
+from bittrue.analysis.statistics.fixed_sample import (
     MOST_NEEDED,
     NUISANCE,
     clopper_pearson,

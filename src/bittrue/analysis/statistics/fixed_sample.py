@@ -1,7 +1,7 @@
-"""How sure a measured accuracy is, whether two networks measured on the same images differ, and by how much at most."""
+"""How sure an accuracy is that was measured on a number of images set beforehand; whether two networks measured on the
+same images differ, and by how much at most."""
 
 from bisect import bisect_right
-from collections.abc import Callable
 from functools import lru_cache
 from math import ceil, copysign, floor, inf, log10, sqrt
 from statistics import NormalDist
@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bittrue.analysis.statistics.factorials import log_factorials
+from bittrue.analysis.statistics.halving import halved
 
 Floats = NDArray[np.float64]
 
@@ -110,8 +113,7 @@ def drop_p_value(lost: int, gained: int, images: int, margin: float) -> float:
 def drop_score(lost: int, gained: int, images: int, margin: float) -> float:
     """Tango's score statistic: (lost − gained − n·margin)/√(n·(2q + margin − margin²)), below 0 for a smaller loss.
 
-    q is the probability of a gained image that is likeliest under p − q = margin: the larger root of
-    2n·q² + (2n·margin − margin·(lost − gained) − lost − gained)·q − gained·margin·(1 − margin) = 0.
+    q is the probability of a gained image that is likeliest under p − q = margin (see `likeliest_gained`).
 
     Raises: ValueError for counts that no images give, and a margin outside (−1, 1).
     """
@@ -119,14 +121,20 @@ def drop_score(lost: int, gained: int, images: int, margin: float) -> float:
         raise ValueError(f"{lost} lost and {gained} gained of {images} images")
     if not -1 < margin < 1:
         raise ValueError(f"a margin lies between −1 and 1, and {margin} doesn't")
-    linear = 2 * images * margin - margin * (lost - gained) - lost - gained
-    root = sqrt(max(linear * linear + 8 * images * gained * margin * (1 - margin), 0.0))
-    likeliest = (root - linear) / (4 * images)
+    likeliest = likeliest_gained(lost, gained, images, margin)
     difference = lost - gained - images * margin
     variance = images * (2 * likeliest + margin - margin * margin)
     if variance <= 0:
         return copysign(inf, difference) if difference else 0.0
     return difference / sqrt(variance)
+
+
+def likeliest_gained(lost: int, gained: int, images: int, margin: float) -> float:
+    """The probability q of a gained image that is likeliest where that of a lost one is q + margin: the larger root of
+    2n·q² + (2n·margin − margin·(lost − gained) − lost − gained)·q − gained·margin·(1 − margin) = 0."""
+    linear = 2 * images * margin - margin * (lost - gained) - lost - gained
+    root = sqrt(max(linear * linear + 8 * images * gained * margin * (1 - margin), 0.0))
+    return (root - linear) / (4 * images)
 
 
 def images_needed(lost: int, gained: int, images: int, margin: float, significance: float) -> int | None:
@@ -154,25 +162,16 @@ def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> tu
     binomial", Biometrika 26 (1934) 404–413.
     """
     tail = (1 - confidence) / 2
-    factorials = _log_factorials(trials)
+    factorials = log_factorials(trials)
 
     def at_most(most: int, proportion: float) -> float:
         return float(_probability(np.arange(most + 1), trials, np.array(proportion), factorials).sum())
 
     low, high = 0.0, 1.0
     if successes > 0:
-        low = _halved(lambda proportion: 1 - at_most(successes - 1, proportion) < tail)[0]
+        low = halved(lambda proportion: 1 - at_most(successes - 1, proportion) < tail)[0]
     if successes < trials:
-        high = _halved(lambda proportion: at_most(successes, proportion) >= tail)[1]
-    return low, high
-
-
-def _halved(is_below: Callable[[float], bool]) -> tuple[float, float]:
-    """Where in [0, 1] the answer changes, between two numbers."""
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if is_below(middle) else (low, middle)
+        high = halved(lambda proportion: at_most(successes, proportion) >= tail)[1]
     return low, high
 
 
@@ -183,7 +182,7 @@ def _largest(lost: int, gained: int, images: int, margin: float, edges: Floats) 
     rest, which follows from one number of gained ones to the next by a recursion. What is left out, ten standard
     deviations away, counts as if it were such an outcome.
     """
-    factorials = _log_factorials(images)
+    factorials = log_factorials(images)
     q, p = edges[1:], np.maximum(edges[:-1] + margin, 0.0)
     among_rest = np.minimum(p / (1 - q), 1.0)
     reach = [10 * sqrt(images * end * (1 - end)) + 40 for end in (edges[0], edges[-1])]
@@ -216,9 +215,3 @@ def _probability(successes: Any, trials: int, proportion: Floats, factorials: Fl
         not_won = np.where(failures == 0, 0.0, failures * np.log1p(-proportion))
     probability: Floats = np.exp(factorials[trials] - factorials[successes] - factorials[failures] + won + not_won)
     return probability
-
-
-@lru_cache(maxsize=4)
-def _log_factorials(largest: int) -> Floats:
-    """log n! for n from 0 to `largest`."""
-    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, largest + 1, dtype=np.float64)))])

@@ -14,9 +14,9 @@ SMALLEST_PROBABILITY = 1e-300
 """Below it a float64 has few digits left, or none: the probability may have become 0, which it can't be."""
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 image`, `10,000 images`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, nouns: str | None = None) -> str:
+    """`1 image`, `10,000 images`; nouns: the plural where it isn't made with an s alone."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def percent(share: float) -> str:

@@ -1,5 +1,6 @@
-"""bittrue verify: the simulation against another witness, bit for bit."""
+"""bittrue verify: the simulation against another witness, or against all of them, bit for bit."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from bittrue.cli.options import CommonOptions, DataOptions, FewImages, ModelOpti
 from bittrue.cli.output import say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view
+from bittrue.errors import BittrueError
 
 
 @command
@@ -17,26 +19,58 @@ def verify(
     plan: PlanFile,
     data: DataOptions,
     common: CommonOptions,
+    context: typer.Context,
     against: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--against",
             metavar="WITNESS",
-            help="reference: the definition in Python integers; c: the C of an export, built and run; hls4ml: its C "
-            "simulation, built and run; or a folder of what a device computed, a file a site.",
+            help="reference (the default): the definition in Python integers; c: the C of an export, built and run; "
+            "hls4ml: its C simulation, built and run; or a folder of what a device computed, a file a site.",
         ),
-    ] = "reference",
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            "--certificate",
+            metavar="FILE",
+            help="Compare with every witness that can be had here, and write who agrees into this file, with hashes "
+            "of everything and versions.",
+        ),
+    ] = None,
     images: FewImages = 2,
     until: Until = None,
 ) -> None:
     """Compare every node's codes with those of another witness, bit for bit; exit code 1 where one differs."""
+    from bittrue.exports.certificate import certify
+    from bittrue.exports.witness import REFERENCE
     from bittrue.exports.witness import verify as compare
+    from bittrue.files import check_json_name
 
+    if certificate is not None:
+        if against is not None:
+            raise BittrueError("--certificate compares with every witness: leave --against out.")
+        check_json_name(certificate)
     network = model.load()
     formats = load_plan(plan)
     dataset = data.load(network)
+    witness = against or REFERENCE
     with progress() as display:
-        result = compare(network, formats, dataset, against=against, images=images, until_node=until, progress=display)
+        if certificate is not None:
+            result = certify(
+                network,
+                formats,
+                dataset,
+                images=images,
+                until_node=until,
+                command=context.obj,
+                progress=display,
+            )
+            result.save(certificate)
+        else:
+            result = compare(
+                network, formats, dataset, against=witness, images=images, until_node=until, progress=display
+            )
     if common.json:
         say_json(result.to_json())
     else:

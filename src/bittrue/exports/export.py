@@ -10,7 +10,7 @@ from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
 from bittrue.exports.c.target import TARGET as C
 from bittrue.exports.hls4ml.target import TARGET as HLS4ML
-from bittrue.exports.job import Job, MemoryOptions, Target, until
+from bittrue.exports.job import VECTOR_IMAGES, Job, MemoryOptions, Target, until
 from bittrue.exports.manifest import NAME, manifest_of
 from bittrue.exports.memory.target import TARGET as MEMORY
 from bittrue.exports.vectors.target import TARGET as VECTORS
@@ -84,7 +84,7 @@ def export(
     program = lower_network(network, plan)
     if until_node is not None:
         program = until(program, until_node)
-    taken = None if data is None else data.take(min(10, data.images) if images is None else images)
+    taken = None if data is None else data.take(min(VECTOR_IMAGES, data.images) if images is None else images)
     job = Job(network, plan, program, taken, memory or MemoryOptions())
     for target in chosen:
         if target.needs_images and job.images is None:
@@ -93,13 +93,18 @@ def export(
     folder = Path(out)
     _require_ours(folder)
     with replacing_folder(folder) as temporary:
-        files = {}
-        for target in chosen:
-            (temporary / target.name).mkdir()
-            files[target.name] = target.write(job, temporary / target.name)
-        manifest = manifest_of(job, temporary, files)
+        manifest = write_targets(job, chosen, temporary)
         (temporary / NAME).write_text(dump_json(manifest), encoding="utf-8")
     return Export(str(out), tuple(target.name for target in chosen), manifest)
+
+
+def write_targets(job: Job, targets: Sequence[Target], folder: Path) -> dict[str, Any]:
+    """Write targets that can have the job, each into its own folder in an empty one; the manifest's object."""
+    files = {}
+    for target in targets:
+        (folder / target.name).mkdir()
+        files[target.name] = target.write(job, folder / target.name)
+    return manifest_of(job, folder, files)
 
 
 def _targets(names: str | Sequence[str]) -> list[Target]:

@@ -12,6 +12,10 @@ from bittrue.plan import Plan, Spec
 from bittrue.program import FixedNetwork
 
 
+VECTOR_IMAGES = 10
+"""Images that golden vectors are made of where nothing else is said."""
+
+
 @dataclass(frozen=True)
 class MemoryOptions:
     """How memory images are written: formats by name, the layout of `memory.layout.Layout`; order: `output-first`, so

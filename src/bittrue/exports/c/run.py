@@ -1,6 +1,6 @@
 """Builds the C of a network here and runs it on images."""
 
-import os
+import shlex
 from pathlib import Path
 
 from bittrue.analysis.evaluating.codes import codes_of
@@ -9,7 +9,7 @@ from bittrue.exports.c.program import c_program
 from bittrue.exports.c.target import write_c
 from bittrue.exports.job import Job
 from bittrue.exports.storage import storage_of
-from bittrue.exports.tools import tool_output
+from bittrue.exports.tools import c_compiler, require_tools, tool_output
 
 _REMEDY = "install a C compiler and make (on Debian and Ubuntu: build-essential), or name one with CC=…"
 
@@ -20,13 +20,14 @@ def run_c(job: Job, images: Dataset, folder: Path) -> Path:
     Raises: BittrueError where C can't have the network, or there is no compiler.
     """
     program = c_program(job.program, job.name)
+    require_tools("Building the C", shlex.split(c_compiler())[0], "make", remedy=_REMEDY)
     write_c(program, folder)
     inputs, codes = folder / "inputs", folder / "codes"
     inputs.mkdir()
     codes.mkdir()
     _write_inputs(job, images, inputs)
     tool_output(
-        ["make", "-C", str(folder), f"CC={os.environ.get('CC', 'cc')}", "check"], "Building the C", remedy=_REMEDY
+        ["make", "-C", str(folder), f"CC={c_compiler()}", "check"], "Building the C", remedy=_REMEDY
     )
     command = [str(folder / "check"), str(inputs), "--dump", str(codes)]
     tool_output(command, "The C program", remedy="look at the plan's divisors")

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from bittrue.data import Dataset
-from bittrue.errors import BittrueError
 from bittrue.exports.hls4ml.network import graph_of
 from bittrue.exports.hls4ml.target import BUILD, write_hls4ml
 from bittrue.exports.job import Job
-from bittrue.exports.tools import tool_output
+from bittrue.exports.tools import MissingToolError, tool_output
 
 IO_TYPES = ("io_parallel", "io_stream")
 
@@ -24,9 +23,9 @@ def run_hls4ml(job: Job, images: Dataset, folder: Path, io_type: str = IO_TYPES[
     """
     graph = graph_of(job)
     if find_spec("hls4ml") is None:
-        raise BittrueError("hls4ml isn't installed: python -m pip install 'bittrue[hls4ml]'.")
+        raise MissingToolError("hls4ml isn't installed: python -m pip install 'bittrue[hls4ml]'.")
     if shutil.which("g++") is None:
-        raise BittrueError(
+        raise MissingToolError(
             "hls4ml's C simulation needs g++, which isn't there: install it (on Debian and Ubuntu: build-essential)."
         )
     write_hls4ml(graph, folder)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bittrue.data import Dataset, load_dataset
     from bittrue.data import as_dataset as dataset
     from bittrue.errors import BittrueError
+    from bittrue.exports.certificate import Certificate, certify
     from bittrue.exports.device.compare import DeviceComparison
     from bittrue.exports.export import Export, export
     from bittrue.exports.witness import verify
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AccumulatorWidths": "bittrue.analysis.accumulators",
     "BittrueError": "bittrue.errors",
+    "Certificate": "bittrue.exports.certificate",
     "Chart": "bittrue.analysis.charts.chart",
     "Comparison": "bittrue.integrations.compare",
     "Dataset": "bittrue.data",
@@ -91,6 +93,7 @@ _HOMES = {
     "WordLengths": "bittrue.plan",
     "accumulator_widths": "bittrue.analysis.accumulators",
     "calibration_images": "bittrue.analysis.ranges",
+    "certify": "bittrue.exports.certificate",
     "choose_recipe": "bittrue.analysis.recipe",
     "compare": "bittrue.integrations.compare",
     "complete_plan": "bittrue.plan",
@@ -129,6 +132,7 @@ __all__ = [
     "UNIFORM",
     "AccumulatorWidths",
     "BittrueError",
+    "Certificate",
     "Chart",
     "Comparison",
     "Dataset",
@@ -157,6 +161,7 @@ __all__ = [
     "WordLengths",
     "accumulator_widths",
     "calibration_images",
+    "certify",
     "choose_recipe",
     "compare",
     "complete_plan",

@@ -1,5 +1,6 @@
 """The hand-over page's commands run as a reader types them, but for hls4ml's, which tests/exports/hls4ml has."""
 
+import re
 import shlex
 from dataclasses import replace
 from itertools import pairwise
@@ -12,6 +13,9 @@ from typer.testing import CliRunner
 from bittrue.analysis.simulate import simulate
 from bittrue.cli.app import app
 from bittrue.data import load_dataset
+from bittrue.exports import certificate
+from bittrue.exports.c.run import run_c
+from bittrue.exports.certificate import Certificate
 from bittrue.fixed import Quantizer, Rounding
 from bittrue.frontends import load
 from bittrue.plan import Plan
@@ -23,6 +27,7 @@ PAGE = ROOT / "docs/hand_over.md"
 
 def test_from_a_plan_to_c_that_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(certificate, "BUILDS", {"c": run_c})  # hls4ml's simulation takes a minute to compile
     printed = []
     for block in blocks(PAGE):
         if block.language == "bash" and block.not_run is None and "hls4ml" not in block.code:
@@ -30,6 +35,8 @@ def test_from_a_plan_to_c_that_is_verified(tmp_path: Path, monkeypatch: pytest.M
     assert "0 mismatches" in printed[-1]
     assert any("codes of 8 layers compared on 26 images, 0 mismatches" in text for text in printed)
     assert (tmp_path / "hardware/manifest.json").exists()
+    assert re.search(r"\nc +20 +8 +44,360 +0\n", printed[-1])
+    assert Certificate.load("certificate.json").mismatches == 0
 
 
 def test_what_a_device_that_truncates_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

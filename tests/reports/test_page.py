@@ -269,3 +269,39 @@ def test_no_folder(tmp_path: Path) -> None:
 def test_importing_the_report_does_not_import_the_charts_libraries() -> None:
     code = "import sys, bittrue.reports.page; sys.exit(any(name in sys.modules for name in ('altair', 'vl_convert')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+CERTIFICATE = {
+    "bittrue": 1,
+    "network": "sha256:0",
+    "plan": plan(6).hash,
+    "on_host": ["softmax"],
+    "witnesses": [
+        {"witness": "c", "images": 20, "layers": 8, "values": 44360, "mismatches": 1, "reason": None}
+        | {"first": {"site": "bn1.output", "image": 3, "index": 17, "expected": 5, "got": 4}},
+        {"witness": "hls4ml", "images": 0, "layers": 0, "values": 0, "mismatches": 0, "first": None}
+        | {"reason": "hls4ml <isn't> installed."},
+    ],
+    "mismatches": 1,
+    "files": {"c/net.c": "sha256:12"},
+    "versions": {"cc": "cc 14"},
+    "command": "bittrue verify --certificate certificate.json",
+}
+
+
+def test_a_certificate_is_shown_with_what_it_lacks(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    before = Reader(build_report(tmp_path).read_text("utf-8"))
+    assert "Certificate" not in before.text
+    write_text(tmp_path / "certificate.json", dump_json(CERTIFICATE))
+    shown = Reader(build_report(tmp_path).read_text("utf-8"))
+    assert not shown.open
+    for text in ("44,360", "bn1.output, image 3, index 17: expected 5, got 4", "hls4ml <isn't> installed.", "cc 14"):
+        assert text in shown.text
+    assert "1 value differs from" in shown.text
+
+
+def test_a_certificate_of_another_plan_is_left_out(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    write_text(tmp_path / "certificate.json", dump_json(CERTIFICATE | {"plan": "sha256:other"}))
+    assert "Certificate" not in Reader(build_report(tmp_path).read_text("utf-8")).text

@@ -11,7 +11,6 @@ from bittrue.network import Network
 from bittrue.plan import Plan, Spec
 from bittrue.program import FixedNetwork
 
-
 VECTOR_IMAGES = 10
 """Images that golden vectors are made of where nothing else is said."""
 

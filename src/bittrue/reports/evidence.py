@@ -20,12 +20,14 @@ from bittrue.plan import Plan, Ranges
 _Content = TypeVar("_Content")
 
 _VERIFICATION_KEYS = ("plan", "against", "images", "values", "mismatches", "first", "not_compared")
+_CERTIFICATE_KEYS = ("plan", "witnesses", "mismatches", "files", "versions", "command", "on_host")
 _SIMULATION_KEYS = ("plan", "exact", "layers")
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The files of a folder, None for those that are not there; verification and simulation of the plan as JSON.
+    """The files of a folder, None for those that are not there; verification, simulation and
+    certificate of the plan as JSON.
 
     trace: of any plan for the network, since one asks why of those that do badly.
     """
@@ -36,6 +38,7 @@ class Evidence:
     plan: Plan | None
     verification: Mapping[str, Any] | None
     simulation: Mapping[str, Any] | None
+    certificate: Mapping[str, Any] | None
     network_text: str | None
     trace: Trace | None
 
@@ -63,7 +66,8 @@ class Evidence:
 
 
 def read_evidence(folder: Path) -> Evidence:
-    """Read `folder`. A verify.json or simulate.json of another plan than the folder's is left out: an earlier sweep's.
+    """Read `folder`. What verify.json, simulate.json or certificate.json say of another plan than the folder's is left
+    out: an earlier sweep's.
 
     Raises BittrueError where there is no sweep, a file is damaged, or one is about another network than the sweep.
     """
@@ -75,8 +79,9 @@ def read_evidence(folder: Path) -> Evidence:
     ranges = _optional(folder / "ranges.json", Ranges.from_json)
     accumulators = _optional(folder / "ranges.json", _accumulators)
     plan = _optional(folder / "plan.json", Plan.from_json)
-    verification = _optional(folder / "verify.json", _with_keys(_VERIFICATION_KEYS))
-    simulation = _optional(folder / "simulate.json", _with_keys(_SIMULATION_KEYS))
+    verification = _optional(folder / "verify.json", _with_keys(_VERIFICATION_KEYS, "verify"))
+    simulation = _optional(folder / "simulate.json", _with_keys(_SIMULATION_KEYS, "simulate"))
+    certificate = _optional(folder / "certificate.json", _with_keys(_CERTIFICATE_KEYS, "verify --certificate"))
     trace = _optional(folder / "trace.json", Trace.from_json)
     of_networks = {
         "ranges.json": ranges and ranges.network,
@@ -95,6 +100,7 @@ def read_evidence(folder: Path) -> Evidence:
         plan=plan,
         verification=_about(plan, verification),
         simulation=_about(plan, simulation),
+        certificate=_about(plan, certificate),
         network_text=_text(folder / "network.txt"),
         trace=trace,
     )
@@ -124,11 +130,11 @@ def _accumulators(content: Any, source: str) -> AccumulatorWidths | None:
     return AccumulatorWidths.from_json(content["accumulators"], source) if "accumulators" in content else None
 
 
-def _with_keys(keys: tuple[str, ...]) -> Callable[[Any, str], Mapping[str, Any]]:
+def _with_keys(keys: tuple[str, ...], command: str) -> Callable[[Any, str], Mapping[str, Any]]:
     def parse(content: Any, source: str) -> Mapping[str, Any]:
         missing = [key for key in keys if not isinstance(content, dict) or key not in content]
         if missing:
-            raise BittrueError(f"{source} lacks '{missing[0]}': make it again with `bittrue {Path(source).stem}`.")
+            raise BittrueError(f"{source} lacks '{missing[0]}': make it again with `bittrue {command}`.")
         found: dict[str, Any] = content
         return found
 

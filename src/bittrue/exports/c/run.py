@@ -26,9 +26,7 @@ def run_c(job: Job, images: Dataset, folder: Path) -> Path:
     inputs.mkdir()
     codes.mkdir()
     _write_inputs(job, images, inputs)
-    tool_output(
-        ["make", "-C", str(folder), f"CC={c_compiler()}", "check"], "Building the C", remedy=_REMEDY
-    )
+    tool_output(["make", "-C", str(folder), f"CC={c_compiler()}", "check"], "Building the C", remedy=_REMEDY)
     command = [str(folder / "check"), str(inputs), "--dump", str(codes)]
     tool_output(command, "The C program", remedy="look at the plan's divisors")
     return codes

@@ -42,7 +42,9 @@ def verify(
     until: Until = None,
 ) -> None:
     """Compare every node's codes with those of another witness, bit for bit; exit code 1 where one differs."""
-    from bittrue.exports.certificate import certify
+    from bittrue.analysis.verify import Verification
+    from bittrue.exports.certificate import Certificate, certify
+    from bittrue.exports.device.compare import DeviceComparison
     from bittrue.exports.witness import REFERENCE
     from bittrue.exports.witness import verify as compare
     from bittrue.files import check_json_name
@@ -54,20 +56,15 @@ def verify(
     network = model.load()
     formats = load_plan(plan)
     dataset = data.load(network)
-    witness = against or REFERENCE
+    result: Certificate | Verification | DeviceComparison
     with progress() as display:
         if certificate is not None:
             result = certify(
-                network,
-                formats,
-                dataset,
-                images=images,
-                until_node=until,
-                command=context.obj,
-                progress=display,
+                network, formats, dataset, images=images, until_node=until, command=context.obj, progress=display
             )
             result.save(certificate)
         else:
+            witness = against or REFERENCE
             result = compare(
                 network, formats, dataset, against=witness, images=images, until_node=until, progress=display
             )

@@ -61,6 +61,11 @@ class StoredArray:
     shape: tuple[int, ...]
     offset: int
 
+    @property
+    def any_order(self) -> bool:
+        """Whether a row is read wherever it is: not in an archive."""
+        return self.member is None
+
     def rows(self, start: int, stop: int, size: int) -> Iterator[Raw]:
         """Yield the rows `start` to `stop`, `size` at a time; in an archive those before `start` are read past.
 

@@ -30,7 +30,8 @@ Pieces = list[tuple[int, int]]  # which images of a file are read at a time: fir
 class Kind:
     """One of the two official forms: its folder, its archive, the files of each split, and how a file is read.
 
-    `labels` gives all of a file's, `pixels` uint8 (n, 3072) for each of the pieces asked for.
+    `labels` gives all of a file's, `pixels` uint8 (n, 3072) for each of the pieces asked for. any_order: whether a
+    piece is read without the rest of its file.
     """
 
     folder: str
@@ -38,6 +39,7 @@ class Kind:
     patterns: dict[str, str]
     labels: Callable[[DataFile], Labels]
     pixels: Callable[[DataFile, Pieces], Iterator[NDArray[np.uint8]]]
+    any_order: bool
 
     def files(self, folder: Path) -> dict[str, list[Path]]:
         """Each split's files in `folder`, in order; splits without files are left out."""
@@ -52,6 +54,10 @@ class Cifar10Source(Source):
     kind: Kind
     files: tuple[DataFile, ...]
     counts: tuple[int, ...]
+
+    @property
+    def any_order(self) -> bool:
+        return self.kind.any_order
 
     def chunks(self, start: int, stop: int, size: int) -> Iterator[Raw]:
         offset = 0
@@ -178,6 +184,7 @@ BINARY = Kind(
     patterns={"test": "test_batch.bin", "train": "data_batch_[1-5].bin"},
     labels=_binary_labels,
     pixels=_binary_pixels,
+    any_order=True,
 )
 PYTHON = Kind(
     folder="cifar-10-batches-py",
@@ -185,5 +192,6 @@ PYTHON = Kind(
     patterns={"test": "test_batch", "train": "data_batch_[1-5]"},
     labels=_python_labels,
     pixels=_python_pixels,
+    any_order=False,
 )
 KINDS = (BINARY, PYTHON)

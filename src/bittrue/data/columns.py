@@ -119,6 +119,11 @@ class Column:
     dtype: np.dtype[np.generic]
     shape: tuple[int, ...]
 
+    @property
+    def any_order(self) -> bool:
+        """Whether a row is read wherever it is: a file gives them in groups."""
+        return False
+
     def rows(self, start: int, stop: int, size: int) -> Iterator[Raw]:
         """Yield the rows `start` to `stop`, `size` at a time. Raises DataError, ChangedError."""
         held: list[Raw] = []

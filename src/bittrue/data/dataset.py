@@ -188,7 +188,8 @@ class Dataset:
         finite = np.isfinite(values)
         if not finite.all():
             example, *place = (int(i) for i in np.argwhere(~finite)[0])
+            image = self.source.number(self.first + index + example)
             raise DataError(
-                f"Image {self.first + index + example} of {self.source.where} {verb} {values[(example, *place)]} "
+                f"Image {image} of {self.source.where} {verb} {values[(example, *place)]} "
                 f"at {tuple(place)}: take it out, or put the data or its scale right."
             )

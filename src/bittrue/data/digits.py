@@ -29,6 +29,10 @@ class DigitsSource(Source):
 
     pixels: NDArray[np.uint8]
 
+    @property
+    def any_order(self) -> bool:
+        return True
+
     def chunks(self, start: int, stop: int, size: int) -> Iterator[Raw]:
         for first in range(start, stop, size):
             yield self.pixels[first : min(first + size, stop)]

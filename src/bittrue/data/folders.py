@@ -28,6 +28,10 @@ class FolderSource(Source):
     files: tuple[Path, ...]
     sizes_may_differ: bool
 
+    @property
+    def any_order(self) -> bool:
+        return True
+
     def chunks(self, start: int, stop: int, size: int) -> Iterator[Raw]:
         for file in self.files[start:stop]:
             pixels = read_image(file, channels=self.shape[2])

@@ -27,6 +27,11 @@ class MemoryRows:
         """Of all of it."""
         return self.array.shape
 
+    @property
+    def any_order(self) -> bool:
+        """Whether a row is read wherever it is."""
+        return True
+
     def rows(self, start: int, stop: int, size: int) -> Iterator[Raw]:
         """Yield the rows `start` to `stop`, `size` at a time."""
         for first in range(start, stop, size):
@@ -38,6 +43,10 @@ class RowSource(Source):
     """The rows of `x`, which is (N, C, …) where `channels_first`."""
 
     x: Rows
+
+    @property
+    def any_order(self) -> bool:
+        return self.x.any_order
 
     def chunks(self, start: int, stop: int, size: int) -> Iterator[Raw]:
         for raw in self.x.rows(start, stop, size):

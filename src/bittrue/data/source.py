@@ -27,6 +27,10 @@ class Rows(Protocol):
     def shape(self) -> tuple[int, ...]:
         """Of all of it."""
 
+    @property
+    def any_order(self) -> bool:
+        """Whether a row is read wherever it is, without reading past those before it."""
+
     def rows(self, start: int, stop: int, size: int) -> Iterator[Raw]:
         """Yield the rows `start` to `stop`, `size` at a time, in arrays that nobody writes to any more."""
 
@@ -80,6 +84,15 @@ class Source(ABC):
                     f"{self.where} labels image {wrong[0]} as class {self.labels[wrong[0]]}, "
                     f"outside its classes 0 to {self.classes - 1}."
                 )
+
+    @property
+    def any_order(self) -> bool:
+        """Whether an example is read wherever it is, without reading past those before it."""
+        return False
+
+    def number(self, place: int) -> int:
+        """What the example at a place of this source's order is called in errors."""
+        return place
 
     def read(self, start: int, stop: int, size: int) -> Iterator[Raw]:
         """The `chunks`, each compared with what the same examples were when they were read before.

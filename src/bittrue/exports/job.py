@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bittrue.data import Dataset
 from bittrue.errors import BittrueError
-from bittrue.network import Network
+from bittrue.network import Network, Parameter
 from bittrue.plan import Plan, Spec
 from bittrue.program import FixedNetwork
 
@@ -53,7 +53,15 @@ class Job:
     def spec_of(self, name: str) -> Spec | None:
         """What the plan says of a step's constant, `node.role`, under the name of a node that shares it; None if
         nothing."""
-        return self.plan.sites.get(name, self.plan.sites.get(self._shared.get(name, "")))
+        return self.plan.sites.get(name, self.plan.sites.get(self.stored_name(name)))
+
+    def stored_name(self, name: str) -> str:
+        """What `node.role` is called where nodes share it: by the first of them."""
+        return self._shared.get(name, name)
+
+    def parameter(self, name: str) -> Parameter | None:
+        """The trained parameter `node.role`; None where it is none of the network's."""
+        return self.network.parameters.get(self.stored_name(name))
 
     @cached_property
     def _shared(self) -> dict[str, str]:

@@ -96,6 +96,10 @@ NEEDS_ONNX = Needs(
     ("onnx",),
     "ONNX models are read with the onnx package, which is not installed: run `pip install 'bittrue[onnx]'`",
 )
+NEEDS_ONNX_TO_WRITE = Needs(
+    ("onnx",),
+    "ONNX files are written with the onnx package, which is not installed: run `pip install 'bittrue[onnx]'`.",
+)
 NEEDS_EXPORTER = Needs(
     ("onnx", "onnxscript"),
     "PyTorch models are read by way of ONNX, and its packages are not installed: run `pip install 'bittrue[onnx]'`",

@@ -1,9 +1,8 @@
 """hls4ml's layers of movement: Reshape, Transpose, Concatenate (B5)."""
 
 from dataclasses import replace
-from itertools import permutations
-from math import prod
 
+from bittrue.exports.geometry import permutation_of
 from bittrue.exports.hls4ml.graph import Graph, Tensor, refused
 from bittrue.exports.hls4ml.precision import holding
 from bittrue.exports.hls4ml.table import STOP, export_hls4ml
@@ -20,23 +19,12 @@ def _(instruction: Reshape, step: Step, graph: Graph) -> None:
 @export_hls4ml.rule(Move)
 def _(instruction: Move, step: Step, graph: Graph) -> None:
     (x,) = graph.sources(step)
-    order = _permutation(instruction, x)
+    order = permutation_of(instruction, x.shape)
     if order is None or len(x.shape) > 3:
         raise refused(step, "moves whole axes of three at most, and slices and repeats nothing", STOP)
     result = replace(x, shape=tuple(x.shape[axis] for axis in order))
     moved = graph.add(f"{step.name}_moved", "Transpose", [x], result, {"perm": list(order)})
     graph.convert(step, moved)
-
-
-def _permutation(instruction: Move, x: Tensor) -> tuple[int, ...] | None:
-    """The order of axes that a move puts a value in; None where it does something else."""
-    own = [prod(x.shape[axis + 1 :]) for axis in range(len(x.shape))]
-    for order in permutations(range(len(x.shape))):
-        wanted = [(x.shape[axis], own[axis]) for axis in order if x.shape[axis] > 1]
-        there = [pair for pair in zip(instruction.sizes, instruction.strides, strict=True) if pair[0] > 1]
-        if wanted == there and not instruction.offset:
-            return order
-    return None
 
 
 @export_hls4ml.rule(Concatenate)

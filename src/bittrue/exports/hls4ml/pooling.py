@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from bittrue.exports.geometry import positions_inside
 from bittrue.exports.hls4ml.graph import Graph, Tensor, refused, value_of
 from bittrue.exports.hls4ml.padding import padded
 from bittrue.exports.hls4ml.precision import holding, require_header_takes, result_of
@@ -37,7 +38,9 @@ def _(instruction: WindowSum, step: Step, graph: Graph) -> None:
     divisors = np.asarray(instruction.divisor)
     if (divisors == count).all():  # of all positions of the window, zeros in the padding among them
         x, padding = padded(graph, step, x, padding), ((0, 0),) * len(padding)
-    elif not _any(padding) or not np.array_equal(divisors.reshape(-1), _overlaps(x, instruction).reshape(-1)):
+    elif not _any(padding) or not np.array_equal(
+        divisors.reshape(-1), positions_inside(x.shape, instruction).reshape(-1)
+    ):
         raise refused(step, "averages over windows, and has no other sums over them", STOP)
     low, high = min(x.low, 0) * count, max(x.high, 0) * count
     _pool(graph, step, x, instruction, padding, "Average", _quotient(x, step, low, high, count), {"count_pad": False})
@@ -92,17 +95,6 @@ def _require_geometry(step: Step, instruction: WindowExtremum | WindowSum, x: Te
         raise refused(step, "has no dilated windows", STOP)
     if len(instruction.window) > 2 or len(instruction.window) != len(x.shape) - 1:
         raise refused(step, "pools over one or two spatial axes alone", STOP)
-
-
-def _overlaps(x: Tensor, instruction: WindowSum) -> np.ndarray:
-    """How many positions of each window lie inside."""
-    total = np.ones((), np.int64)
-    geometry = zip(x.shape, instruction.window, instruction.strides, instruction.padding, strict=False)
-    for size, window, stride, (before, after) in geometry:
-        starts = np.arange(0, size + before + after - window + 1, stride) - before
-        inside = np.minimum(starts + window, size) - np.maximum(starts, 0)
-        total = np.multiply.outer(total, inside)
-    return total
 
 
 def _any(padding: Padding) -> bool:

@@ -1,0 +1,1 @@
+"""The export to QONNX: float nodes with a Quant wherever the plan rounds."""

@@ -1,0 +1,82 @@
+"""Random small networks under random plans through QONNX: `python tests/exports/qonnx/sweep.py [NETWORKS]`.
+
+Formats, roundings, overflow modes and binary points are drawn by seed; what QONNX can't have is drawn again. Every
+site's codes, as qonnx executes the file, are compared with the simulation's. Prints the codes compared, and ends with 1
+at a mismatch.
+"""
+
+import random
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from bittrue.data import as_dataset
+from bittrue.errors import BittrueError
+from bittrue.exports.device.compare import DeviceComparison, compare_codes
+from bittrue.exports.job import Job
+from bittrue.exports.onnx.graph import Dialect
+from bittrue.exports.onnx.network import graph_of
+from bittrue.exports.qonnx.quantizers import DIALECT
+from bittrue.exports.witness import BUILDS
+from bittrue.fixed import Overflow, Quantizer, Rounding
+from bittrue.lowering import lower_network
+from bittrue.plan import Plan, Spec, Word
+from cases import CASES, Case, inputs_of
+from simulation.test_random_plans import random_plan
+
+ROUNDINGS = [rounding for rounding in Rounding if rounding not in (Rounding.NEAREST_UP, Rounding.NEAREST_DOWN)]
+SATURATING = [Overflow.SATURATE, Overflow.SATURATE_SYMMETRIC]
+
+
+def tamed(spec: Spec, generator: random.Random, roundings: list[Rounding]) -> Spec:
+    """A spec with modes that the file has, three times in four: else few plans would be taken."""
+    if not isinstance(spec, Quantizer) or generator.random() < 0.25:
+        return spec
+    return Quantizer(spec.format, generator.choice(roundings), generator.choice(SATURATING))
+
+
+def draw(seed: int, dialect: Dialect, roundings: list[Rounding]) -> tuple[Case, Job, Counter[str]]:
+    """A network and a plan that the dialect takes, and why others were refused before."""
+    generator = random.Random(seed)
+    refused: Counter[str] = Counter()
+    while True:
+        case = generator.choice(CASES)
+        drawn = random_plan(case, generator)
+        sites = {
+            name: Word.EXACT if name.endswith(".accumulator") else tamed(spec, generator, roundings)
+            for name, spec in drawn.sites.items()
+        }
+        plan = Plan(drawn.network, drawn.options, sites)
+        try:
+            job = Job(case.network, plan, lower_network(case.network, plan), None)
+            graph_of(job, dialect)
+            return case, job, refused
+        except BittrueError as error:
+            refused[str(error).partition(": ")[2][:60]] += 1
+
+
+def compared(seed: int, target: str, dialect: Dialect, roundings: list[Rounding], folder: Path) -> DeviceComparison:
+    """The file's codes beside the simulation's, at every site."""
+    case, job, _ = draw(seed, dialect, roundings)
+    data = as_dataset(inputs_of(case))
+    codes = BUILDS[target](job, data, folder)
+    return compare_codes(job.program, data, codes, against=target)
+
+
+def sweep(target: str, dialect: Dialect, roundings: list[Rounding]) -> None:
+    networks = int(sys.argv[1]) if len(sys.argv) > 1 else 300
+    values = 0
+    for seed in range(networks):
+        with tempfile.TemporaryDirectory() as folder:
+            result = compared(seed, target, dialect, roundings, Path(folder))
+        assert not result.mismatches, f"seed {seed}: {result.first}"
+        assert not result.missing, f"seed {seed}: {result.missing}"
+        values += result.values
+    print(f"{networks} networks through {target}: {values:,} codes compared, 0 mismatches")
+
+
+if __name__ == "__main__":
+    sweep("qonnx", DIALECT, ROUNDINGS)

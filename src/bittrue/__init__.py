@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bittrue import keras, torch
     from bittrue.analysis.accumulators import AccumulatorWidths, accumulator_widths
     from bittrue.analysis.charts.chart import Chart, histogram, ranges_chart
+    from bittrue.analysis.cost.cost import Cost, cost
     from bittrue.analysis.measure import Measurement, measure
     from bittrue.analysis.ranges import calibration_images, measure_ranges
     from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM, Recipe, choose_recipe
@@ -63,6 +64,7 @@ _HOMES = {
     "BittrueError": "bittrue.errors",
     "Certificate": "bittrue.exports.certificate",
     "Chart": "bittrue.analysis.charts.chart",
+    "Cost": "bittrue.analysis.cost.cost",
     "Comparison": "bittrue.integrations.compare",
     "Dataset": "bittrue.data",
     "DeviceComparison": "bittrue.exports.device.compare",
@@ -97,6 +99,7 @@ _HOMES = {
     "choose_recipe": "bittrue.analysis.recipe",
     "compare": "bittrue.integrations.compare",
     "complete_plan": "bittrue.plan",
+    "cost": "bittrue.analysis.cost.cost",
     "export": "bittrue.exports.export",
     "dataset": "bittrue.data:as_dataset",
     "from_onnx": "bittrue.frontends.onnx.model",
@@ -135,6 +138,7 @@ __all__ = [
     "Certificate",
     "Chart",
     "Comparison",
+    "Cost",
     "Dataset",
     "DeviceComparison",
     "Export",
@@ -165,6 +169,7 @@ __all__ = [
     "choose_recipe",
     "compare",
     "complete_plan",
+    "cost",
     "dataset",
     "export",
     "from_onnx",

@@ -7,6 +7,10 @@ import numpy as np
 import onnx
 import pytest
 
+import bittrue as bt
+from bittrue.analysis.sweep_result import Sweep
+from bittrue.plan import Plan
+from bittrue.simulation.float_model import FloatModel
 from frontends.onnx_quantized_zoo import QONNX, SHAPE, qdq, quant
 from frontends.onnx_zoo import channels_last, expected, model, random, step
 
@@ -64,15 +68,62 @@ def test_the_recipe_and_the_plan_in_the_file_are_one_too_many(run: Run, quantize
     assert not (tmp_path / "plan.json").exists()
 
 
-@pytest.mark.parametrize("command", [("inspect",), ("sweep", "--word-length", "6")])
-def test_quantizers_that_are_left_out_are_named(
-    run: Run, quantized: Path, batch: np.ndarray, tmp_path: Path, command: tuple[str, ...]
+def test_quantizers_that_are_left_out_are_named(run: Run, quantized: Path) -> None:
+    done = run("inspect", quantized)
+    assert done.exit_code == 0, done.stderr
+    assert "quantized.onnx holds quantizers (7 sites), which the float network leaves out" in done.stderr
+
+
+def test_the_plan_in_the_file_is_what_a_sweep_compares_with(
+    run: Run, quantized: Path, batch: np.ndarray, tmp_path: Path
+) -> None:
+    data, out = tmp_path / "data.npz", tmp_path / "out"
+    np.savez(data, x=channels_last(batch), y=np.zeros(IMAGES, int))
+    done = run("sweep", quantized, "--data", data, "--fraction-bits", "6", "--out", out)
+    assert done.exit_code == 0, done.stderr
+    assert "leaves out" not in done.stderr
+    assert "flips: images that only file (−)" in done.stdout
+    assert "The file holds quantizers: the row file is their plan, with which all are compared" in done.stdout
+    found = json.loads((out / "sweep.json").read_text())
+    assert (found["reference"], [row["name"] for row in found["rows"]]) == ("file", ["float", "file", "F=6"])
+    plan = tmp_path / "plan.json"
+    run("plan", quantized, "--from-model", "--out", plan)
+    assert found["rows"][1]["plan"] == Plan.load(plan).hash
+    assert [row["lost"] is None for row in found["rows"]] == [False, True, False]
+    assert "“file” is the plan that they are" in (out / "report.html").read_text()
+    again = Sweep.load(out / "sweep.json")
+    assert again.verdict == found["verdict"]
+    assert [row.name for row in again.compared] == ["file", "F=6"]
+
+
+def test_distances_are_those_from_the_plan_in_the_file(
+    run: Run, quantized: Path, batch: np.ndarray, tmp_path: Path
 ) -> None:
     data = tmp_path / "data.npz"
     np.savez(data, x=channels_last(batch), y=np.zeros(IMAGES, int))
-    done = run(command[0], quantized, *command[1:], *(() if command[0] == "inspect" else ("--data", data)))
+    done = run("sweep", quantized, "--data", data, "--fraction-bits", "6", "--metric", "mse", "--json")
+    floating, own, row = json.loads(done.stdout)["rows"]
+    files_bits = np.concatenate([expected(qdq(), image[None]) for image in batch])
+    network = bt.load_with_plan(quantized)[0]
+    in_float = FloatModel(network).run(channels_last(batch)).astype(np.float64)
+    assert own["mse"] == 0
+    assert floating["mse"] == pytest.approx(float(np.mean((in_float - files_bits) ** 2)), rel=1e-12)
+    simulated = bt.simulate(network, bt.study_plan(network, 6), data).outputs
+    assert row["mse"] == pytest.approx(float(np.mean((simulated - files_bits) ** 2)), rel=1e-12)
+    beside_float = bt.sweep(network, data, [bt.SweepRow("F=6", bt.study_plan(network, 6))], metric="mse")
+    assert [found.mse for found in beside_float.rows] == [0, pytest.approx(float(np.mean((simulated - in_float) ** 2)))]
+
+
+@pytest.mark.parametrize("command", ["simulate", "verify", "trace"])
+def test_a_plan_takes_the_place_of_the_files(
+    run: Run, quantized: Path, batch: np.ndarray, tmp_path: Path, command: str
+) -> None:
+    plan, data = tmp_path / "plan.json", tmp_path / "data.npz"
+    np.savez(data, x=channels_last(batch), y=np.zeros(IMAGES, int))
+    assert "quantizers" in run("plan", quantized, "--fraction-bits", "6", "--out", plan).stderr
+    done = run(command, quantized, "--plan", plan, "--data", data)
     assert done.exit_code == 0, done.stderr
-    assert "quantized.onnx holds quantizers (7 sites), which the float network leaves out" in done.stderr
+    assert "quantizers" not in done.stderr
 
 
 @pytest.fixture

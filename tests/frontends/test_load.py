@@ -16,7 +16,6 @@ from bittrue.errors import BittrueError, ModelError
 from bittrue.frontends import load
 from bittrue.frontends.doors import FILES, OBJECTS, READABLE, ClosedDoor
 from bittrue.frontends.keras import model as keras_model
-from bittrue.network import Network
 from frontends.keras.zoo import sequential
 
 
@@ -98,10 +97,9 @@ def test_a_door_imports_what_its_own_models_need(model: keras.Model, tmp_path: P
 def test_every_door_has_its_reader() -> None:
     doors = [door for door in (*FILES, *OBJECTS) if not isinstance(door, ClosedDoor)]
     for door in doors:
-        for reader in filter(None, (door.read, door.with_plan)):
-            module = importlib.import_module(f"bittrue.frontends.{reader.module}")
-            parameters = inspect.signature(getattr(module, reader.function)).parameters
-            assert reader is door.with_plan or set(door.accepts) <= set(parameters)
+        module = importlib.import_module(f"bittrue.frontends.{door.read.module}")
+        parameters = inspect.signature(getattr(module, door.read.function)).parameters
+        assert set(door.accepts) <= set(parameters)
     assert all(door.called in READABLE for door in doors)
 
 
@@ -111,15 +109,15 @@ def test_a_file_that_is_replaced_while_it_is_read(
     """Half of the old model and half of the new one would be a network that nobody has trained."""
     path = tmp_path / "a.keras"
     model.save(path)
-    read = keras_model.from_keras
+    read = keras_model.from_keras_with_formats
 
-    def replaced(source: object, **arguments: Any) -> Network:
+    def replaced(source: object, **arguments: Any) -> Any:
         found = read(source, **arguments)
         model.save(tmp_path / "b.keras")
         (tmp_path / "b.keras").rename(path)
         return found
 
-    monkeypatch.setattr(keras_model, "from_keras", replaced)
+    monkeypatch.setattr(keras_model, "from_keras_with_formats", replaced)
     with pytest.raises(BittrueError, match=r"a\.keras changed while it was read: run the command again"):
         load(path)
 

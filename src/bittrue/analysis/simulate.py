@@ -1,11 +1,12 @@
 """A whole data set through the simulation of one plan."""
 
 import contextlib
+import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -30,8 +31,12 @@ from bittrue.simulation.simulator import Simulator, is_exact
 from bittrue.simulation.values import Value
 from bittrue.wording import counted, percent
 
-FILES = ("simulate.json", "outputs.npy", "predictions.npy", "nodes.json", "nodes")
+OUTPUTS = "outputs.npy"
+FILES = ("simulate.json", OUTPUTS, "predictions.npy", "nodes.json", "nodes")
 """What a simulation may leave in its folder: of one plan together, or not at all."""
+
+MOST_KEPT = 2**30
+"""Bytes of outputs that stay in memory where no folder was asked for."""
 
 FIGURES = {
     "accuracy": "accuracy",
@@ -53,7 +58,7 @@ class Simulation(SavedResult):
     of its codes lay outside its limits; of an accumulator, how many of its quantizations did, or how many final sums
     where it may wrap once at the end (B6). rounded_outputs: how many numbers of `outputs.npy` are rounded to float64,
     since their codes have more than 53 bits; predictions and ties go by the codes. planned: the plan itself, of which a
-    file keeps the hash alone.
+    file keeps the hash alone. kept: see `outputs`.
     """
 
     network: str
@@ -71,8 +76,31 @@ class Simulation(SavedResult):
     overflows: Mapping[str, int]
     rounded_outputs: int = 0
     planned: Plan | None = field(default=None, repr=False, compare=False)
+    kept: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
 
     file: ClassVar[str] = "simulation"
+
+    @property
+    def outputs(self) -> NDArray[np.float64]:
+        """What the network gives for each image, (images, *shape): exact, but for `rounded_outputs`.
+
+        In memory, or on the disk in `outputs.npy`, where there is one.
+
+        Raises: BittrueError where neither has them.
+        """
+        if self.kept is None:
+            raise BittrueError(
+                "The outputs of this simulation are nowhere: simulate again with out=, a folder for outputs.npy, which "
+                "the result then reads."
+            )
+        return self.kept
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """What `bittrue simulate` wrote, with the outputs beside it."""
+        found = super().load(path)
+        outputs = Path(path).parent / OUTPUTS
+        return replace(found, kept=np.load(outputs, mmap_mode="r")) if outputs.exists() else found
 
     def view(self) -> View:
         columns = [Column("node"), Column("computed as")]
@@ -182,6 +210,8 @@ def simulate(
     steps = tuple(step for step in program.steps if step.site is not None) if nodes else ()
     records: list[Record] = []
     rounded = 0
+    output = program.by_name[program.output].type.shape
+    kept: list[NDArray[np.float64]] | None = [] if 8 * chosen.images * math.prod(output) <= MOST_KEPT else None
     size = default_batch_size(network) if batch_size is None else batch_size
     with contextlib.ExitStack() as stack:
         files = folder = None
@@ -195,6 +225,8 @@ def simulate(
             rounded += found.rounded
             if files is not None:
                 files.append(found)
+            elif kept is not None:
+                kept.append(found.outputs)
 
         work = _Simulating(evaluation, frozenset(step.name for step in steps))
         unit = Unit(plan, range(chosen.images))
@@ -211,10 +243,11 @@ def simulate(
             overflows=program.parameter_overflows | totals(records, "overflows", operator.add),
             rounded_outputs=rounded,
             planned=plan,
+            kept=None if files is not None or kept is None else np.concatenate(kept),
         )
         if folder is not None:
             found.save(folder / "simulate.json")
-    return found
+    return found if out is None else replace(found, kept=np.load(Path(out) / OUTPUTS, mmap_mode="r"))
 
 
 @dataclass(frozen=True, eq=False)

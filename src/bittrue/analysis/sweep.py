@@ -19,6 +19,7 @@ from bittrue.analysis.evaluating.record import Arrays, Record, gaps, joined, tot
 from bittrue.analysis.evaluating.store import Facts, Store, Study
 from bittrue.analysis.progress import Progress, found_here, showing
 from bittrue.analysis.recipe import Recipe
+from bittrue.analysis.row_names import FILE, FLOAT
 from bittrue.analysis.standard import MAX_DROP, Standard
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verdict import Row
@@ -30,9 +31,6 @@ from bittrue.network import Network
 from bittrue.plan import Plan, Ranges, WordLengths, check_plan
 from bittrue.simulation.proof import LayerProof, prove
 from bittrue.simulation.simulator import is_exact
-
-FLOAT = "float"
-"""The name of the float row, and its key in the store; the others' keys are their plans' hashes."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +83,7 @@ def sweep(
     dataset: DataLike,
     rows: Sequence[SweepRow],
     *,
+    file_plan: Plan | None = None,
     store: str | Path | None = None,
     images: int | None = None,
     batch_size: int | None = None,
@@ -96,6 +95,8 @@ def sweep(
 ) -> Sweep:
     """Evaluate the float network and each row's plan on the first `images` examples (None: all).
 
+    file_plan: what a file's own quantizers are (`load_with_plan`); it is a row, and all others are compared with it
+    instead of the float network, which lacks the quantizers and so isn't what was trained.
     store: the results' file; a sweep that was killed goes on where it was, and nothing in it is evaluated twice. The
     rows of exact plans depend on neither batch size nor threads; the last bits of the float row may, and with them
     what is measured against it. One plan is in memory at a time. max_drop: see `Standard`.
@@ -108,23 +109,28 @@ def sweep(
     asked = metric_named(metric)
     check_metric(asked, network, chosen)
     standard = Standard(max_drop, _chance(asked, chosen))
-    _check(rows, network)
+    own = None if file_plan is None else SweepRow(FILE, file_plan)
+    _check(rows, network, own)
     size = default_batch_size(network) if batch_size is None else batch_size
     # Another version may compute something else, so its results are no part of this study.
-    study = Study(network.hash, chosen.sha256, {"metric": metric, "version": __version__})
+    options = {"metric": metric, "version": __version__}
+    if own is not None and isinstance(asked.judged, ByFloat):
+        options["beside"] = own.plan.hash
+    study = Study(network.hash, chosen.sha256, options)
     if store is None or not Path(store).exists():
         _check_lowering(rows, network)
     with Store.open(":memory:" if store is None else store, study) as opened, found_here(progress) as display:
-        evaluation = Evaluation(network, asked)
-        run = _Run(network, chosen, asked, evaluation, InProcess(chosen, size), opened, display)
-        made = [run.float_row()]
-        made += [run.plan_row(row) for row in rows]
+        evaluation = Evaluation(network, asked, file_plan)
+        run = _Run(network, chosen, asked, evaluation, InProcess(chosen, size), opened, display, own)
+        first = [] if own is None else [run.plan_row(own)]
+        made = [run.float_row(), *first, *(run.plan_row(row) for row in rows)]
     return Sweep(
         network=network.hash,
         network_name=network.name,
         data={"name": chosen.name, "split": chosen.split, "sha256": chosen.sha256, "images": chosen.images},
         metric=metric,
         rows=tuple(made),
+        reference=FLOAT if own is None else FILE,
         standard=standard,
         calibration=calibration,
         command=command,
@@ -139,14 +145,14 @@ def _chance(metric: Metric, images: Dataset) -> float | None:
     return int(counts[-metric.judged.named :].sum()) / images.images
 
 
-def _check(rows: Sequence[SweepRow], network: Network) -> None:
+def _check(rows: Sequence[SweepRow], network: Network, own: SweepRow | None) -> None:
     if not rows:
         raise PlanError("a sweep needs at least one plan beside the float network.")
-    names = [FLOAT, *(row.name for row in rows)]
+    names = [FLOAT, *([] if own is None else [own.name]), *(row.name for row in rows)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise PlanError(f"two rows of the sweep have the name {twice!r}: give each its own.")
-    for row in rows:
+    for row in rows if own is None else (own, *rows):
         with _naming(row.name):
             check_plan(row.plan, network)
 
@@ -178,13 +184,15 @@ class _Run:
     executor: Executor
     store: Store
     progress: Progress | None
+    own: SweepRow | None
+    """The file's own plan, if it has one: what all rows are compared with, else the float row."""
 
     def float_row(self) -> Row:
-        if isinstance(self.metric.judged, ByFloat):
+        if self.own is None and isinstance(self.metric.judged, ByFloat):
             return Row(FLOAT, None, False, self.images.images, **self.metric.judged.itself)
         self.store.describe(FLOAT, FLOAT)
         self._fill(FLOAT, FLOAT, None)
-        return Row(FLOAT, None, False, self.images.images, **self.metric.summarise(self._arrays(FLOAT)))
+        return Row(FLOAT, None, False, self.images.images, **self._figures(FLOAT))
 
     def plan_row(self, row: SweepRow) -> Row:
         key = row.plan.hash
@@ -231,11 +239,13 @@ class _Run:
             self.executor.run(self.evaluation, [Unit(plan, gap) for gap in missing], take)
 
     def _figures(self, key: str) -> Figures:
-        arrays = self._arrays(key)
+        reference, arrays = FLOAT if self.own is None else self.own.plan.hash, self._arrays(key)
+        if key == reference and isinstance(self.metric.judged, ByFloat):
+            return self.metric.judged.itself
         found = self.metric.summarise(arrays)
-        if not isinstance(self.metric.judged, ByLabels):
+        if key == reference or not isinstance(self.metric.judged, ByLabels):
             return found
-        return {**found, **self.metric.judged.beside(arrays, self._arrays(FLOAT))}
+        return {**found, **self.metric.judged.beside(arrays, self._arrays(reference))}
 
     def _arrays(self, key: str) -> Arrays:
         return joined([record.arrays for record in self.store.records(key)])

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from bittrue.analysis.charts.chart import Chart
 from bittrue.analysis.evaluating.metrics import metric_named
+from bittrue.analysis.row_names import FLOAT
 from bittrue.analysis.standard import MAX_DROP, Standard
 from bittrue.analysis.verdict import Row, drop
 from bittrue.display import Column, Table, View
@@ -15,13 +16,19 @@ from bittrue.result import SavedResult
 from bittrue.simulation.proof import LayerProof
 from bittrue.wording import counted
 
+QUANTIZED = (
+    "The file holds quantizers: the row file is their plan, with which all are compared, and float the network without "
+    "them."
+)
 PAIRS = ("accuracy_interval", "accuracy_over_ties")
 MAPPINGS = ("layers", "overflows", "scores")
 
 
 @dataclass(frozen=True, repr=False)
 class Sweep(SavedResult):
-    """The float row first, then one row a plan, all on the same images.
+    """The float row first, then that of the file's own plan where the file holds quantizers, then one row a plan.
+
+    All are of the same images, and compared with the `reference`: the float row or, where there is one, the file's.
 
     network: its hash. data: name, split, sha256 and images. metric: B13's name. standard: by what rows are judged; the
     verdict follows from it and the rows. calibration: on what the ranges behind the plans were measured, if on
@@ -38,13 +45,20 @@ class Sweep(SavedResult):
     calibration: Mapping[str, Any] | None = None
     command: str | None = None
     recipe: Mapping[str, Any] | None = None
+    reference: str = FLOAT
 
     file: ClassVar[str] = "sweep"
+
+    @property
+    def compared(self) -> tuple[Row, ...]:
+        """The row that all others are compared with, and these; without the float row, where it is neither."""
+        first = self.rows[0] if self.reference == FLOAT else next(r for r in self.rows if r.name == self.reference)
+        return (first, *(row for row in self.rows[1:] if row is not first))
 
     def view(self) -> View:
         shown = metric_named(self.metric).shown
         where = f"{counted(self.data['images'], 'image')} of {self.data['name']}{self._measured_on()}"
-        title = f"{self.network_name} on {where}{shown.note}"
+        title = f"{self.network_name} on {where}{shown.note.format(reference=self.reference)}"
         columns = [Column("row"), *shown.columns]
         cells = [[row.name, *shown.cells(row, self.standard)] for row in self.rows]
         totals = ["" if row.plan is None else f"{sum(row.overflows.values()):,}" for row in self.rows]
@@ -53,7 +67,8 @@ class Sweep(SavedResult):
         exactness = "Every row but float is exact, proven for every layer."
         if inexact:
             exactness = f"Not exact, since FLOAT has a part in them: {', '.join(inexact)}."
-        return (Table([*columns, Column("overflows", number=True)], rows, title), exactness, self.verdict)
+        table = Table([*columns, Column("overflows", number=True)], rows, title)
+        return (table, exactness, *([] if self.reference == FLOAT else [QUANTIZED]), self.verdict)
 
     def _measured_on(self) -> str:
         """On which images the ranges were measured, for the title: nobody should have to wonder where they went."""
@@ -68,7 +83,7 @@ class Sweep(SavedResult):
 
     def chart(self) -> Chart:
         """Accuracy against bits beside the float network, with intervals and ties; else what the metric measures."""
-        return Chart(metric_named(self.metric).shown.chart(self.rows, self.standard))
+        return Chart(metric_named(self.metric).shown.chart(self.compared, self.standard))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {"text/html": self._repr_html_() + self.chart().svg, "text/plain": repr(self)}
@@ -94,6 +109,7 @@ class Sweep(SavedResult):
             "recipe": None if self.recipe is None else dict(self.recipe),
             "max_drop": self.standard.max_drop,
             "chance": self.standard.chance,
+            "reference": self.reference,
             "rows": [_row_to_json(row) | {"drop": self.answer(row)} for row in self.rows],
             "verdict": self.verdict,
         }
@@ -109,20 +125,24 @@ class Sweep(SavedResult):
                 raise BittrueError(
                     f"{source}: version {content['bittrue']!r} of the file is not known; run the sweep again."
                 )
-            values = {
-                entry.name: content[entry.name] for entry in fields(cls) if entry.name not in ("standard", "recipe")
-            }
-            # Files from before name no standard and no recipe; their rows can be judged all the same.
+            later = ("standard", "recipe", "reference")
+            values = {entry.name: content[entry.name] for entry in fields(cls) if entry.name not in later}
+            # Files from before name none of these; their rows can be judged all the same.
             standard = Standard(content.get("max_drop", MAX_DROP), content.get("chance"))
             rows = tuple(_row_from_json(row) for row in content["rows"])
-            return cls(**values | {"rows": rows, "standard": standard, "recipe": content.get("recipe")})
+            if content.get("reference", FLOAT) not in (FLOAT, *(row.name for row in rows)):
+                raise ValueError(f"it has no row {content['reference']}")
+            return cls(
+                **values | {"rows": rows, "standard": standard, "recipe": content.get("recipe")},
+                reference=content.get("reference", FLOAT),
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BittrueError(f"{source}: not a sweep ({error!r}); make one with `bittrue sweep`.") from None
 
     @cached_property
     def verdict(self) -> str:
         """One sentence on all rows: how few bits suffice, and what the next fewer cost."""
-        return metric_named(self.metric).verdict(self.rows, self.standard)
+        return metric_named(self.metric).verdict(self.compared, self.standard)
 
     @property
     def sufficient(self) -> Row | None:
@@ -131,7 +151,7 @@ class Sweep(SavedResult):
         None where none is, where the float network's accuracy is near chance, and for a metric that nothing
         tests. Of rows whose names hold no numbers of bits, the first in their order.
         """
-        return metric_named(self.metric).sufficient(self.rows, self.standard)
+        return metric_named(self.metric).sufficient(self.compared, self.standard)
 
     def answer(self, row: Row) -> str | None:
         """What is shown of a loss of `standard.max_drop` points: within, worse, or too few images; None of float."""

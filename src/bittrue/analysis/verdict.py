@@ -1,10 +1,10 @@
 """What the rows of a sweep say: whether one loses more than may be lost, and how few bits suffice."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from bittrue.analysis.row_names import CALLED, FLOAT, bits_of, grid_of, lines_of
 from bittrue.analysis.standard import Standard
 from bittrue.analysis.statistics.fixed_sample import drop_p_value, images_needed
 from bittrue.simulation.proof import LayerProof
@@ -15,7 +15,7 @@ SIGNIFICANCE = 0.05
 
 
 class Drop(Enum):
-    """What is shown of a row's loss of accuracy against float, at the level SIGNIFICANCE."""
+    """What is shown of a row's loss of accuracy against the reference."""
 
     WITHIN = "within"
     WORSE = "worse"
@@ -33,7 +33,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Flips:
-    """Images that only the float row (lost), or only another row (gained) gets right, and McNemar's exact test."""
+    """Images that only the reference (lost), or only another row (gained) gets right, and McNemar's exact test."""
 
     lost: int
     gained: int
@@ -44,15 +44,15 @@ class Flips:
 class Row:
     """One network, in float or under a plan, on all images of the sweep.
 
-    name: "float", "F=5", "W=8", …. plan: its hash; None for the float row, which is never called exact. exact: proven
+    name: see `row_names`. plan: its hash; None for the float row, which is never called exact. exact: proven
     for every layer, and `layers` says how. overflows: for every site with a quantizer, how many of its codes, or of a
     parameter's, lay outside its limits.
 
     For the metrics accuracy, top-5 and binary (B13): the accuracy, its Wilson interval, its lowest and highest value
     over ties, the loss, and how many images are `correct`, `tied`, and without a probability above 0. lost, gained:
-    images that only the float row, or only this row, gets right; p_value: McNemar's for these. For mse and sqnr: both,
-    against the float outputs; an sqnr without a finite value is None. So is everything that the sweep's metric doesn't
-    give. scores: what the other metrics give, by name; None where one has no value.
+    images that only the row of the sweep's `reference`, or only this row, gets right; p_value: McNemar's for these. For
+    mse and sqnr: both, against that row's outputs; an sqnr without a finite value is None. So is everything that the
+    sweep's metric doesn't give. scores: what the other metrics give, by name; None where one has no value.
     """
 
     name: str
@@ -84,107 +84,185 @@ class Row:
 
     @property
     def flips(self) -> Flips | None:
-        """Against the float row; None of that itself, and where the metric judges no image right or wrong."""
+        """Against the reference; None of that itself, and where the metric judges no image right or wrong."""
         if self.lost is None or self.gained is None or self.p_value is None:
             return None
         return Flips(self.lost, self.gained, self.p_value)
 
 
-def drop(row: Row, standard: Standard) -> Drop | None:
-    """Whether it is shown that the row loses no more than it may, or more; None of the float row, and where the metric
-    judges no image right or wrong. See `fixed_sample.drop_p_value`."""
+def drop(row: Row, standard: Standard, level: float = SIGNIFICANCE) -> Drop | None:
+    """Whether it is shown, at this level, that the row loses no more than it may, or more; None of the reference, and
+    where the metric judges no image right or wrong. See `fixed_sample.drop_p_value`."""
     flips = row.flips
     if flips is None:
         return None
-    if drop_p_value(flips.lost, flips.gained, row.images, standard.margin) <= SIGNIFICANCE:
+    if drop_p_value(flips.lost, flips.gained, row.images, standard.margin) <= level:
         return Drop.WITHIN
-    if drop_p_value(flips.gained, flips.lost, row.images, -standard.margin) <= SIGNIFICANCE:
+    if drop_p_value(flips.gained, flips.lost, row.images, -standard.margin) <= level:
         return Drop.WORSE
     return Drop.UNKNOWN
 
 
 def flips_verdict(rows: Sequence[Row], standard: Standard) -> str:
-    """How few bits suffice, and what the next fewer cost; `rows`: the float row first.
+    """How few bits suffice, and what the next fewer cost; `rows`: what they are compared with first.
 
-    For rows named F=… or W=… it names the fewest bits from which on every row is shown to lose no more than it may, and
-    says so where none is; for other names, what became of each. Where the float network's accuracy is near chance
-    nothing is judged. A row that does clearly worse than one with fewer bits is named, too.
+    For each line of rows (see `row_names`) it names the fewest bits from which on every row is shown to lose no more
+    than it may, and says so where none is; of a grid, the fewest of weights and activations; for other names, what
+    became of each. Where the reference's accuracy is near chance nothing is judged. A row that does clearly worse than
+    one with fewer bits is named, too.
     """
-    float_row, *others = rows
-    if _near_chance(float_row, standard):
-        return _chance_sentence(float_row, standard)
-    by_bits = _sorted_by_bits(others)
+    reference, *others = rows
+    if _near_chance(reference, standard):
+        return _chance_sentence(reference, standard)
+    lines = lines_of(others)
+    judge = _Judge(reference, standard, SIGNIFICANCE / max(len(lines), 1))
+    together = f" for {len(lines)} lines together" if len(lines) > 1 else ""
     test = (
-        f"exact test of the paired difference, {100 * (1 - SIGNIFICANCE):.0f} %, {counted(float_row.images, 'image')}"
+        f"exact test of the paired difference, {100 * (1 - SIGNIFICANCE):.0f} %{together}, "
+        f"{counted(reference.images, 'image')}"
     )
-    found = _found(by_bits, rows, standard) if by_bits else _each(rows, standard)
-    return " ".join([f"{found} ({test}).", *_reversals(by_bits, standard)])
+    is_grid = grid_of(others) is not None
+    if is_grid:
+        found = judge.grid(lines)
+    elif not lines:
+        found = "; ".join(f"{row.name}: {judge.against(row)}" for row in others)
+    else:
+        found = ". ".join(f"{name and f'{name}: '}{judge.line(line)}" for name, line in lines.items())
+    where = {name: "" if is_grid or not name else f"{name}: " for name in lines}
+    return " ".join([f"{found} ({test}).", *(text for name in lines for text in judge.worse(where[name], lines[name]))])
 
 
-def _each(rows: Sequence[Row], standard: Standard) -> str:
-    return "; ".join(f"{row.name}: {_against_float(row, rows[0], standard)}" for row in rows[1:])
+@dataclass(frozen=True)
+class _Judge:
+    """What is said of rows beside the reference; level: of each line's tests."""
 
+    reference: Row
+    standard: Standard
+    level: float
 
-def _found(by_bits: Sequence[Row], rows: Sequence[Row], standard: Standard) -> str:
-    float_row, row = rows[0], sufficient(rows, standard)
-    alone = len(by_bits) == 1
-    if row is None:
-        most = by_bits[-1]
-        shown = "suffices" if drop(most, standard) is Drop.WORSE else "is shown to suffice"
-        which = "" if alone else ", the most here"
-        return f"{_label(most)}{which}: {_against_float(most, float_row, standard)}, so none of these {shown}"
-    found = _against_float(row, float_row, standard)
-    if row is by_bits[0]:
-        which = "" if alone else ", the fewest here"
-        return f"{_label(row)}{which}: {found}"
-    fewer = by_bits[by_bits.index(row) - 1]
-    return f"{_label(fewer)}: {_against_float(fewer, float_row, standard)}; {_bits(row)}: {found}"
+    def sufficient(self, line: Sequence[Row]) -> Row | None:
+        """The row with the fewest bits from which on each is shown to lose no more than it may.
+
+        Tested from the most bits down to the first that isn't shown, so that the chance of a wrong answer is the level
+        however many rows there are. Nor may a row's accuracy hang on its ties: losing them must leave it within its
+        interval.
+        """
+        found = None
+        for row in reversed(line):
+            if drop(row, self.standard, self.level) is not Drop.WITHIN or _ties_decide(row):
+                break
+            found = row
+        return found
+
+    def line(self, line: Sequence[Row]) -> str:
+        row, alone = self.sufficient(line), len(line) == 1
+        if row is None:
+            return self._none(line[-1], alone)
+        if row is line[0]:
+            return f"{_label(row)}{'' if alone else ', the fewest here'}: {self.against(row)}"
+        fewer = line[line.index(row) - 1]
+        return f"{_label(fewer)}: {self.against(fewer)}; {_short(row)}: {self.against(row)}"
+
+    def _none(self, most: Row, alone: bool) -> str:
+        shown = "suffices" if drop(most, self.standard, self.level) is Drop.WORSE else "is shown to suffice"
+        return f"{_label(most)}{'' if alone else ', the most here'}: {self.against(most)}, so none of these {shown}"
+
+    def grid(self, lines: Mapping[str, Sequence[Row]]) -> str:
+        """The rows that suffice, and of which no other has fewer bits of both kinds."""
+        found = [row for line in lines.values() if (row := self.sufficient(line)) is not None]
+        if not found:
+            return self._none(max((line[-1] for line in lines.values()), key=_sizes), alone=False)
+        least = [row for row in found if not any(_is_less(other, row) for other in found)]
+        within = f"Within {points(self.standard.max_drop)} of {CALLED[self.reference.name]}"
+        return f"{within} with the fewest bits: {', '.join(_label(row) for row in least)}"
+
+    def against(self, row: Row) -> str:
+        if row.accuracy_over_ties is not None and _ties_decide(row):
+            least, most = row.accuracy_over_ties
+            return f"ties decide, between {100 * least:.1f} and {100 * most:.1f} %"
+        match drop(row, self.standard, self.level):
+            case Drop.WITHIN:
+                return f"within {points(self.standard.max_drop)} of {CALLED[self.reference.name]}"
+            case Drop.UNKNOWN:
+                return f"{self._difference(row)}, and too few images to tell ({self._needed(row)})"
+            case _:
+                return self._difference(row)
+
+    def _needed(self, row: Row) -> str:
+        flips = row.flips
+        if flips is None:
+            raise ValueError(f"the row {row.name} isn't judged by its flips")
+        number = images_needed(flips.lost, flips.gained, row.images, self.standard.margin, self.level)
+        return "the loss is too near to what may be lost" if number is None else f"about {number:,} would do"
+
+    def _difference(self, row: Row) -> str:
+        difference = 100 * (_accuracy(row) - _accuracy(self.reference))
+        text = f"{difference:+.1f}" if abs(difference) >= 1 else f"{difference:+.2f}"
+        return "0.00 points" if float(text) == 0 else f"{typographic(text)} points"
+
+    def worse(self, where: str, line: Sequence[Row]) -> list[str]:
+        """A sentence on the first row that has more than the largest drop less than one with fewer bits."""
+        for place, row in enumerate(line[1:], 1):
+            better = max(line[:place], key=_accuracy)
+            if _accuracy(better) - _accuracy(row) > self.standard.margin:
+                shares = f"{100 * _accuracy(row):.1f} against {100 * _accuracy(better):.1f} %"
+                does = "do" if _label(row).endswith("bits") else "does"
+                return [f"{where}{_label(row)} {does} worse than {_short(better)}: {shares}."]
+        return []
 
 
 def ends_verdict(rows: Sequence[Row], what: str, text: Callable[[Row], str]) -> str:
-    """`what` of the rows with the fewest and the most bits, or else of all; for what no test judges."""
-    others = rows[1:]
-    ends = _sorted_by_bits(others) or others
-    ends = [ends[0], ends[-1]] if len(ends) > 1 else ends
-    return f"{what}: {', '.join(f'{text(row)} with {_label(row)}' for row in ends)}."
+    """`what` of the rows with the fewest and the most bits of each line, or else of all; for what no test judges."""
+    lines = lines_of(rows[1:])
+    named = _label if len(lines) == 1 else _name
+    ends = [row for line in lines.values() for row in (line if len(line) == 1 else (line[0], line[-1]))]
+    return f"{what}: {', '.join(f'{text(row)} with {named(row)}' for row in ends or rows[1:])}."
 
 
 def sufficient(rows: Sequence[Row], standard: Standard) -> Row | None:
     """The row with the fewest bits from which on each is shown to lose no more than it may; None where none is.
 
-    Tested from the most bits down to the first that isn't shown, so that the chance of a wrong answer is SIGNIFICANCE
-    however many rows there are. Nor may a row's accuracy hang on its ties: losing them must leave it within its
-    interval. Of rows whose names hold no numbers of bits, the first in their order. None where the float network's
-    accuracy is near chance. `rows`: with an accuracy, the float row first.
+    `rows`: with an accuracy, what they are compared with first. Of several lines (see `row_names`) each is tested at
+    its share of SIGNIFICANCE, so that the chance that any of the answers is wrong is no more than that; of a grid's
+    answers the one with the fewest bits of both factors of a product, of recipes' that of the first which has one. Of
+    rows whose names hold no numbers of bits, the first in their order. None where the reference's accuracy is near
+    chance.
     """
-    float_row, *others = rows
-    if _near_chance(float_row, standard):
+    reference, *others = rows
+    if _near_chance(reference, standard):
         return None
-    found = None
-    for row in reversed(_sorted_by_bits(others) or others):
-        if drop(row, standard) is not Drop.WITHIN or _ties_decide(row):
-            break
-        found = row
-    return found
+    lines = lines_of(others) or {"": others}
+    judge = _Judge(reference, standard, SIGNIFICANCE / len(lines))
+    found = [row for line in lines.values() if (row := judge.sufficient(line)) is not None]
+    if not found or grid_of(others) is None:
+        return next(iter(found), None)
+    return min(found, key=lambda row: (_sizes(row)[0] * _sizes(row)[1], _sizes(row)))
 
 
-def _sorted_by_bits(rows: Sequence[Row]) -> list[Row]:
-    """The rows by their numbers of bits, or none where a name holds no such number, or they count different bits."""
-    kinds = {row.name[:2] for row in rows}
-    if len(kinds) > 1 or not all(re.fullmatch(r"[FW]=-?\d+", row.name) for row in rows):
-        return []
-    return sorted(rows, key=lambda row: int(row.name[2:]))
+def _sizes(row: Row) -> tuple[int, int]:
+    """The bits of weights and activations of a grid's row."""
+    bits = bits_of(row.name)
+    return (0, 0) if bits is None or bits.activations is None else (bits.bits, bits.activations)
+
+
+def _is_less(row: Row, other: Row) -> bool:
+    """Whether a grid's row has no more bits of either kind than another, which it isn't."""
+    return row is not other and all(mine <= its for mine, its in zip(_sizes(row), _sizes(other), strict=True))
+
+
+def _name(row: Row) -> str:
+    return row.name
 
 
 def _label(row: Row) -> str:
     """`6 fraction bits`, `1 bit`, or the row's name."""
-    if not _sorted_by_bits([row]):
-        return row.name
-    return typographic(counted(int(row.name[2:]), "fraction bit" if row.name.startswith("F") else "bit"))
+    bits = bits_of(row.name)
+    return row.name if bits is None else bits.label
 
 
-def _bits(row: Row) -> str:
-    return typographic(row.name[2:])
+def _short(row: Row) -> str:
+    bits = bits_of(row.name)
+    return row.name if bits is None else bits.short
 
 
 def _ties_decide(row: Row) -> bool:
@@ -194,61 +272,25 @@ def _ties_decide(row: Row) -> bool:
     return row.accuracy_over_ties[0] < row.accuracy_interval[0]
 
 
-def _against_float(row: Row, float_row: Row, standard: Standard) -> str:
-    if row.accuracy_over_ties is not None and _ties_decide(row):
-        least, most = row.accuracy_over_ties
-        return f"ties decide, between {100 * least:.1f} and {100 * most:.1f} %"
-    match drop(row, standard):
-        case Drop.WITHIN:
-            return f"within {points(standard.max_drop)} of float"
-        case Drop.UNKNOWN:
-            return f"{_difference(row, float_row)}, and too few images to tell ({_needed(row, standard)})"
-        case _:
-            return _difference(row, float_row)
-
-
-def _needed(row: Row, standard: Standard) -> str:
-    flips = row.flips
-    if flips is None:
-        raise ValueError(f"the row {row.name} isn't judged by its flips")
-    number = images_needed(flips.lost, flips.gained, row.images, standard.margin, SIGNIFICANCE)
-    return "the loss is too near to what may be lost" if number is None else f"about {number:,} would do"
-
-
 def points(number: float) -> str:
     """`1 point`, `0.5 points`: of percentage."""
     return f"{number:g} point{'' if number == 1 else 's'}"
 
 
-def _difference(row: Row, float_row: Row) -> str:
-    difference = 100 * (_accuracy(row) - _accuracy(float_row))
-    text = f"{difference:+.1f}" if abs(difference) >= 1 else f"{difference:+.2f}"
-    return "0.00 points" if float(text) == 0 else f"{typographic(text)} points"
-
-
-def _near_chance(float_row: Row, standard: Standard) -> bool:
-    """Whether the float network isn't shown to do better than by naming the commonest class for every image."""
-    if standard.chance is None or float_row.accuracy_interval is None:
+def _near_chance(reference: Row, standard: Standard) -> bool:
+    """Whether the reference isn't shown to do better than by naming the commonest class for every image."""
+    if standard.chance is None or reference.accuracy_interval is None:
         return False
-    return float_row.accuracy_interval[0] <= standard.chance
+    return reference.accuracy_interval[0] <= standard.chance
 
 
-def _chance_sentence(float_row: Row, standard: Standard) -> str:
+def _chance_sentence(reference: Row, standard: Standard) -> str:
+    whose = "The float network" if reference.name == FLOAT else f"The row {reference.name}"
     return (
-        f"The float network's {100 * _accuracy(float_row):.1f} % of {counted(float_row.images, 'image')} are no better "
+        f"{whose}'s {100 * _accuracy(reference):.1f} % of {counted(reference.images, 'image')} are no better "
         f"than naming the commonest class every time ({100 * (standard.chance or 0):.1f} %), so no row is judged: give "
         "the images as in training (--scale 1/255? --mean, --std, --layout), or more of them."
     )
-
-
-def _reversals(by_bits: Sequence[Row], standard: Standard) -> list[str]:
-    """A sentence on the first row that has more than the largest drop less than one with fewer bits."""
-    for place, row in enumerate(by_bits[1:], 1):
-        better = max(by_bits[:place], key=_accuracy)
-        if _accuracy(better) - _accuracy(row) > standard.margin:
-            shares = f"{100 * _accuracy(row):.1f} against {100 * _accuracy(better):.1f} %"
-            return [f"{_label(row)} {'does' if row.name[2:] == '1' else 'do'} worse than {_bits(better)}: {shares}."]
-    return []
 
 
 def _accuracy(row: Row) -> float:

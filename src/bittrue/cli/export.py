@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import CommonOptions, ModelOptions, OptionalDataOptions, PlanFile, Until, load_plan
+from bittrue.cli.options import CommonOptions, ModelOptions, OptionalDataOptions, PlanFile, Until
 from bittrue.cli.output import say_json
 from bittrue.cli.tables import print_view
 
@@ -90,8 +90,7 @@ def export(
     """Write the network under a plan for hardware: integers, each file's format and hash in manifest.json."""
     from bittrue.exports.export import export as write
 
-    network = model.load()
-    formats = load_plan(plan)
+    network, formats = model.load_for(plan)
     result = write(
         network,
         formats,

@@ -89,10 +89,29 @@ class ModelOptions:
     ] = True
 
     def load(self) -> "Network":
-        """The network; which of a checkpoint's variables became what is told on standard error."""
+        """The network; which of a checkpoint's variables became what is told on standard error, and that a file's
+        quantizers are left out."""
         from bittrue.frontends import load
 
         return load(self.model, weights=self.weights, told=complain, check=self.check)
+
+    def load_with_plan(self) -> "tuple[Network, Plan]":
+        """The network and its file's own plan. Raises ModelError where it holds no quantizers."""
+        from bittrue.frontends import load_with_plan
+
+        return load_with_plan(self.model, weights=self.weights, told=complain, check=self.check)
+
+    def load_with_any_plan(self) -> "tuple[Network, Plan | None]":
+        """The network, and the plan that the file's quantizers are, where it holds some."""
+        from bittrue.frontends import load_with_any_plan
+
+        return load_with_any_plan(self.model, weights=self.weights, told=complain, check=self.check)
+
+    def load_for(self, plan: Path) -> "tuple[Network, Plan]":
+        """The network, and the plan in the file at `plan`, which takes the place of the file's quantizers."""
+        from bittrue.plan import Plan
+
+        return self.load_with_any_plan()[0], Plan.load(plan)
 
 
 @dataclass(frozen=True)
@@ -379,10 +398,3 @@ class RecipeOptions:
             per_channel=self.per_channel,
             overrides=[Override.parse(text) for text in self.site or ()],
         )
-
-
-def load_plan(path: Path) -> "Plan":
-    """The plan in the file at `path`. Raises BittrueError where it isn't one."""
-    from bittrue.plan import Plan
-
-    return Plan.load(path)

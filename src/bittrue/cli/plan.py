@@ -39,7 +39,6 @@ def plan(
 ) -> None:
     """Choose a format for every site: the same everywhere, or word lengths with binary points from ranges."""
     from bittrue.errors import BittrueError
-    from bittrue.frontends import load_with_plan
     from bittrue.plan import Ranges
 
     if from_model:
@@ -48,7 +47,7 @@ def plan(
                 "--from-model takes the formats that the file holds, and only --word-length, --site and how their "
                 "quantizers are chosen beside it, for what has none: leave the rest out."
             )
-        network, found = load_with_plan(model.model)
+        network, found = model.load_with_plan()
         measured = None if ranges is None else Ranges.load(ranges)
         show_plan(recipe.complete(network, found, words.one(), measured), common, out)
         return

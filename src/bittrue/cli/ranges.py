@@ -7,7 +7,7 @@ import typer
 
 from bittrue.cli.command import command
 from bittrue.cli.numbers import parse_number
-from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, ModelOptions, load_plan
+from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, ModelOptions
 from bittrue.cli.output import say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view
@@ -42,8 +42,7 @@ def ranges(
     if plan is not None and word_length is not None:
         raise BittrueError("--plan has its own word lengths: leave --word-length out.")
     words = WORD_LENGTH if word_length is None else parse_number(word_length, "--word-length")
-    formats = None if plan is None else load_plan(plan)
-    network = model.load()
+    network, formats = (model.load(), None) if plan is None else model.load_for(plan)
     dataset = data.load(network)
     with progress() as display:
         found = measure(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, ModelOptions, PlanFile, load_plan
+from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, ModelOptions, PlanFile
 from bittrue.cli.output import optional_folder, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view
@@ -36,8 +36,7 @@ def simulate(
 
     if nodes and out is None:
         raise BittrueError("--nodes writes files: name their folder with --out DIR.")
-    network = model.load()
-    formats = load_plan(plan)
+    network, formats = model.load_for(plan)
     dataset = data.load(network)
     with optional_folder(out) as folder, progress() as display:
         result = run(

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from bittrue.reports.study import StudyResult
 
 COLLAPSE = 0.8
-"""Of float's accuracy: where the best row has less, a site may be wrong, and more bits for all are no answer."""
+"""Of the accuracy of what the rows are compared with: where the best row has less, a site may be wrong, and more bits
+for all are no answer."""
 
 
 @command
@@ -99,7 +100,7 @@ def sweep(
         )
     if len(useless) > 1 and ranges is not None:
         raise BittrueError(f"{useless[0]} has no use beside --ranges, which are measured already: leave one out.")
-    network = model.load()
+    network, file_plan = model.load_with_any_plan()
     measured = None if ranges is None else Ranges.load(ranges)
     measured_on = None
     if chosen.needs_ranges and measured is None:
@@ -115,6 +116,7 @@ def sweep(
             fraction_bits=fractions,
             calibration=measured_on,
             ranges=measured,
+            file_plan=file_plan,
             out=folder,
             images=images,
             batch_size=batch_size,
@@ -134,8 +136,9 @@ def sweep(
 def _next(found: "StudyResult", model: str, data: str) -> list[str]:
     """Which row the plan is, and what to do with it; or why there is none, and what tells more."""
     folder, enough = found.folder, found.sweep.sufficient
-    best = max((row.accuracy or 0.0 for row in found.sweep.rows[1:]), default=0.0)
-    collapsed = enough is None and best < COLLAPSE * (found.sweep.rows[0].accuracy or 0.0)
+    reference, *others = found.sweep.compared
+    best = max((row.accuracy or 0.0 for row in others), default=0.0)
+    collapsed = enough is None and best < COLLAPSE * (reference.accuracy or 0.0)
     lines = []
     if folder is not None and enough is not None:
         plan = shlex.quote(str(folder / "plan.json"))

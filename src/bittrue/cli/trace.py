@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, FewImages, ModelOptions, PlanFile, load_plan
+from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, FewImages, ModelOptions, PlanFile
 from bittrue.cli.output import optional_folder, say, say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view
@@ -30,8 +30,7 @@ def trace(
     """Say which sites overflow or round to 0, and what freeing each of them, or the fewest together, brings back."""
     from bittrue.analysis.tracing.trace import trace as run
 
-    network = model.load()
-    formats = load_plan(plan)
+    network, formats = model.load_for(plan)
     dataset = data.load(network)
     with optional_folder(out) as folder, progress() as display:
         result = run(network, formats, dataset, images=images, batch_size=batch_size, out=folder, progress=display)

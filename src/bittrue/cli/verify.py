@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import ANSWER_IS_NO, command
-from bittrue.cli.options import CommonOptions, DataOptions, FewImages, ModelOptions, PlanFile, Until, load_plan
+from bittrue.cli.options import CommonOptions, DataOptions, FewImages, ModelOptions, PlanFile, Until
 from bittrue.cli.output import say_json
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import print_view
@@ -54,8 +54,7 @@ def verify(
         if against is not None:
             raise BittrueError("--certificate compares with every witness: leave --against out.")
         check_json_name(certificate)
-    network = model.load()
-    formats = load_plan(plan)
+    network, formats = model.load_for(plan)
     dataset = data.load(network)
     result: Certificate | Verification | DeviceComparison
     with progress() as display:

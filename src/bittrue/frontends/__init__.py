@@ -1,15 +1,25 @@
 """Front ends: a trained model goes in, a Network comes out. No framework is imported before a model asks for it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from bittrue.environment import exact_environment
 from bittrue.errors import ModelError
 from bittrue.files import check_ordinary, unchanged
-from bittrue.frontends.doors import READABLE, TORCH_OBJECT, ClosedDoor, FileDoor, called, file_door, object_door
+from bittrue.frontends.doors import (
+    READABLE,
+    TORCH_OBJECT,
+    ClosedDoor,
+    FileDoor,
+    ObjectDoor,
+    called,
+    file_door,
+    object_door,
+)
 from bittrue.frontends.python_file import build_model, names_a_function, without_function
 from bittrue.network import Network
-from bittrue.plan import Plan
+from bittrue.plan import Plan, Spec
 
 
 @exact_environment()
@@ -40,40 +50,76 @@ def load(
     Raises: ModelError for a file that can't be read, a kind of model that bittrue doesn't read, or a layer that it
     doesn't support; BittrueError for files that are replaced or written to while they are read.
     """
-    if isinstance(weights, str | os.PathLike):
-        check_ordinary(weights)
     if example_input is not None:
         if object_door(source) is not TORCH_OBJECT:
             raise ModelError(
                 f"an example input goes with a PyTorch module, and {called(source)} is none: leave it out."
             )
         source = (source, example_input)
-    where = called(source)
-    if isinstance(source, str | os.PathLike):
-        if not names_a_function(where):
-            return _load_file(where, {"weights": weights, "told": told, "check": check})
-        source = build_model(where)
-    return _load_object(source, where, {"weights": weights, "told": told, "check": check})
+    network, formats = _read(source, weights, told, check)
+    if formats:
+        from bittrue.frontends.file_plan import tell_left_out  # operators, and with them torch: not before a model asks
+
+        tell_left_out(called(source), formats, told)
+    return network
 
 
 @exact_environment()
-def load_with_plan(source: str | os.PathLike[str] | object) -> tuple[Network, Plan]:
+def load_with_plan(
+    source: str | os.PathLike[str] | object,
+    weights: str | os.PathLike[str] | None = None,
+    *,
+    told: Callable[[str], None] | None = None,
+    check: bool = True,
+) -> tuple[Network, Plan]:
     """The Network and the plan of a model that holds quantizers: an ONNX one (QDQ or QONNX), a Keras one (QKeras, HGQ).
+
+    A quantizer's format is that of the node or the weight that it rounds; see `plan_of` for what the model rounds
+    nowhere. weights, told, check: see `load`.
 
     Raises: ModelError for another kind of model, one without quantizers, and quantizers that no fixed-point format is.
     """
-    door = file_door(os.fspath(source)) if isinstance(source, str | os.PathLike) else object_door(source)
-    if door is None or isinstance(door, ClosedDoor) or door.with_plan is None:
+    network, plan = load_with_any_plan(source, weights, told=told, check=check)
+    if plan is None:
         raise ModelError(
-            f"{called(source)} holds no plan: an .onnx file with quantizers (QDQ, QONNX) does, and a Keras file of "
-            "QKeras or HGQ."
+            f"{called(source)}: it holds no quantizers, so there is no plan in it (an .onnx file of QDQ or QONNX has "
+            "one, and a Keras file of QKeras or HGQ): make one with `bittrue plan MODEL --word-length W`."
         )
-    with unchanged(*([source] if isinstance(source, str | os.PathLike) else ())):
-        network, plan = door.with_plan(source)
     return network, plan
 
 
-def _load_file(path: str, arguments: dict[str, object]) -> Network:
+@exact_environment()
+def load_with_any_plan(
+    source: str | os.PathLike[str] | object,
+    weights: str | os.PathLike[str] | None = None,
+    *,
+    told: Callable[[str], None] | None = None,
+    check: bool = True,
+) -> tuple[Network, Plan | None]:
+    """The Network, as `load` reads it, and the plan that its quantizers are; None where the model holds none."""
+    network, formats = _read(source, weights, told, check)
+    if not formats:
+        return network, None
+    from bittrue.frontends.file_plan import plan_of
+
+    return network, plan_of(network, formats)
+
+
+def _read(
+    source: Any, weights: str | os.PathLike[str] | None, told: Callable[[str], None] | None, check: bool
+) -> tuple[Network, Mapping[str, Spec]]:
+    """The Network, and by site the formats that the model holds."""
+    if isinstance(weights, str | os.PathLike):
+        check_ordinary(weights)
+    where, arguments = called(source), {"weights": weights, "told": told, "check": check}
+    if isinstance(source, str | os.PathLike):
+        if not names_a_function(where):
+            return _read_file(where, arguments)
+        source = build_model(where)
+    return _read_object(source, where, arguments)
+
+
+def _read_file(path: str, arguments: Mapping[str, object]) -> tuple[Network, Mapping[str, Spec]]:
     check_ordinary(path)
     if path.endswith(".py"):
         raise without_function(path)
@@ -91,14 +137,13 @@ def _load_file(path: str, arguments: dict[str, object]) -> Network:
         raise ModelError(f"{path} {door.sentence}")
     beside = arguments["weights"]
     with unchanged(path, *([beside] if isinstance(beside, str | os.PathLike) else ())):
-        network: Network = door.read(path, **{name: arguments[name] for name in door.accepts})
-    return network
+        return _through(door, path, arguments)
 
 
-def _load_object(source: object, where: str, arguments: dict[str, object]) -> Network:
+def _read_object(source: object, where: str, arguments: Mapping[str, object]) -> tuple[Network, Mapping[str, Spec]]:
     """where: what errors call it; the source as it was given, a file's function included."""
     if isinstance(source, Network) and arguments["weights"] is None:
-        return source
+        return source, {}
     module, example_input = source if isinstance(source, tuple) and len(source) == 2 else (source, None)
     door = TORCH_OBJECT if module is not source and TORCH_OBJECT.recognises(module) else object_door(source)
     if arguments["weights"] is not None and (door is None or "weights" not in door.accepts):
@@ -106,8 +151,14 @@ def _load_object(source: object, where: str, arguments: dict[str, object]) -> Ne
     if door is None:
         made = f"{where} is" if where.startswith("a ") else f"{where} returned a {type(source).__qualname__}, which is"
         raise ModelError(f"{made} not a model that bittrue reads: give {READABLE}.")
-    arguments = {**arguments, "example_input": example_input}
     weights = arguments["weights"]
     with unchanged(*([weights] if isinstance(weights, str | os.PathLike) else ())):
-        network: Network = door.read(module, **{name: arguments[name] for name in door.accepts})
-    return network
+        return _through(door, module, {**arguments, "example_input": example_input})
+
+
+def _through(
+    door: FileDoor | ObjectDoor, source: object, arguments: Mapping[str, object]
+) -> tuple[Network, Mapping[str, Spec]]:
+    """What comes through a door, given the arguments that it accepts."""
+    found = door.read(source, **{name: arguments[name] for name in door.accepts})
+    return found if door.with_formats else (found, {})

@@ -43,14 +43,14 @@ class FileDoor:
     """A kind of file or folder that is read.
 
     called: what a list of all that is read calls it. recognises: whether a path is one. accepts: as an ObjectDoor's.
-    with_plan: reads the file's quantizers too, as a plan.
+    with_formats: the reader gives the Network and the formats of the file's quantizers, by site; else the Network.
     """
 
     called: str
     recognises: Callable[[Path], bool]
     read: Reader
     accepts: tuple[str, ...] = ()
-    with_plan: Reader | None = None
+    with_formats: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ class ObjectDoor:
     """A kind of model in memory.
 
     packages: those of its class, or of one that its class derives from. accepts: the arguments of `load` that the
-    reader takes beside the model.
+    reader takes beside the model. with_formats: as a FileDoor's.
     """
 
     called: str
     packages: tuple[str, ...]
     read: Reader
     accepts: tuple[str, ...] = ()
-    with_plan: Reader | None = None
+    with_formats: bool = False
 
     def recognises(self, source: object) -> bool:
         return any(cls.__module__.partition(".")[0] in self.packages for cls in type(source).__mro__)
@@ -111,17 +111,17 @@ NEEDS_TENSORFLOW = Needs(
 )
 """Each reader checks its own as it begins, since it may be called without a door."""
 
-_KERAS = Reader("keras.model", "from_keras")
-_KERAS_WITH_PLAN = Reader("keras.model", "from_keras_with_plan")
-_ONNX = Reader("onnx.model", "from_onnx")
-_ONNX_WITH_PLAN = Reader("onnx.model", "from_onnx_with_plan")
+_KERAS = Reader("keras.model", "from_keras_with_formats")
+_ONNX = Reader("onnx.model", "from_onnx_with_formats")
 _TORCH = Reader("torch.model", "from_torch")
 
 FILES: tuple[FileDoor | ClosedDoor, ...] = (
-    FileDoor("a .keras file (Keras 2 or 3)", _ends_in(".keras"), _KERAS, ("told",), _KERAS_WITH_PLAN),
-    FileDoor("an .h5 file (Keras 2 or 3)", _ends_in(".h5", ".hdf5"), _KERAS, ("told",), _KERAS_WITH_PLAN),
-    FileDoor("a .json file (Keras) with its weights", _ends_in(".json"), _KERAS, ("weights", "told")),
-    FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, ("told",), with_plan=_ONNX_WITH_PLAN),
+    FileDoor("a .keras file (Keras 2 or 3)", _ends_in(".keras"), _KERAS, ("told",), with_formats=True),
+    FileDoor("an .h5 file (Keras 2 or 3)", _ends_in(".h5", ".hdf5"), _KERAS, ("told",), with_formats=True),
+    FileDoor(
+        "a .json file (Keras) with its weights", _ends_in(".json"), _KERAS, ("weights", "told"), with_formats=True
+    ),
+    FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, with_formats=True),
     FileDoor("a .pt2 file (torch.export)", _ends_in(".pt2"), _TORCH, ("check",)),
     ClosedDoor(
         _ends_in(".pt", ".pth", ".ckpt", ".pkl", ".pickle"),
@@ -154,7 +154,7 @@ FILES: tuple[FileDoor | ClosedDoor, ...] = (
 """A path goes through the first that recognises it."""
 
 KERAS_OBJECT = ObjectDoor(
-    "a Keras 3 model object", ("keras", "tf_keras"), _KERAS, ("weights", "told"), _KERAS_WITH_PLAN
+    "a Keras 3 model object", ("keras", "tf_keras"), _KERAS, ("weights", "told"), with_formats=True
 )
 TORCH_OBJECT = ObjectDoor(
     "a PyTorch module with its example input, an exported PyTorch program",
@@ -162,7 +162,7 @@ TORCH_OBJECT = ObjectDoor(
     _TORCH,
     ("example_input", "check"),
 )
-ONNX_OBJECT = ObjectDoor("an ONNX model", ("onnx",), _ONNX, ("told",), with_plan=_ONNX_WITH_PLAN)
+ONNX_OBJECT = ObjectDoor("an ONNX model", ("onnx",), _ONNX, with_formats=True)
 
 OBJECTS = (KERAS_OBJECT, TORCH_OBJECT, ONNX_OBJECT)
 """An object goes through the first that recognises it: a Keras model may be a PyTorch module as well."""

@@ -70,6 +70,7 @@ def render(evidence: Evidence, specifications: Mapping[str, charts.Specification
     return environment.get_template("report.html").render(
         sweep=evidence.sweep,
         evidence=evidence,
+        reference=evidence.sweep.compared[0],
         measures_accuracy=evidence.measures_accuracy,
         shown=evidence.shown,
         most_lost=points(evidence.sweep.standard.max_drop),
@@ -112,7 +113,9 @@ def script_hash(script: str) -> str:
 
 def _specifications(evidence: Evidence) -> dict[str, charts.Specification]:
     shown = evidence.shown
-    drawn: dict[str, charts.Specification] = {shown.section: shown.chart(evidence.sweep.rows, evidence.sweep.standard)}
+    drawn: dict[str, charts.Specification] = {
+        shown.section: shown.chart(evidence.sweep.compared, evidence.sweep.standard)
+    }
     if evidence.reaches:
         drawn["ranges"] = charts.ranges_chart(evidence.reaches)
     return drawn

@@ -75,6 +75,7 @@ def study(
     fraction_bits: Sequence[int] = (),
     calibration: DataLike | None = None,
     ranges: Ranges | None = None,
+    file_plan: Plan | None = None,
     out: str | Path | None = None,
     images: int | None = None,
     batch_size: int | None = None,
@@ -89,9 +90,9 @@ def study(
     recipe: None: the one that the bits given mean, as on the command line. calibration: what the ranges are measured
     on; None: where the recipe needs them, images that are then left out of the test (see `calibration_images`), else
     the first of `dataset`. ranges: those that the recipe needs, measured before; then nothing is measured. Images of
-    `dataset` that they were measured on are left out of the test (see `unmeasured_images`). max_drop: the percentage
-    points of accuracy that a row may lose and still suffice. verified_images: on so many the plan, if there is one, is
-    compared with the definition.
+    `dataset` that they were measured on are left out of the test (see `unmeasured_images`). file_plan: see `sweep`.
+    max_drop: the percentage points of accuracy that a row may lose and still suffice. verified_images: on so many the
+    plan, if there is one, is compared with the definition.
 
     out: the folder for sweep.json, plan.json, ranges.json, verify.json, network.txt, the report, and the store, from
     which a study that was killed goes on where it was. images, batch_size, metric: see `sweep`.
@@ -127,6 +128,7 @@ def study(
                 network,
                 dataset,
                 rows,
+                file_plan=file_plan,
                 store=None if folder is None else folder / STORE,
                 images=images,
                 batch_size=batch_size,

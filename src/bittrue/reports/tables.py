@@ -71,11 +71,11 @@ def over_ties(row: Row) -> str:
     return "no ties" if row.tied == 0 else interval(row.accuracy_over_ties)
 
 
-def points(row: Row, float_row: Row) -> str:
+def points(row: Row, reference: Row) -> str:
     """The difference of two accuracies in percentage points."""
-    if row is float_row or row.accuracy is None or float_row.accuracy is None:
+    if row is reference or row.accuracy is None or reference.accuracy is None:
         return NOTHING
-    text = f"{100 * (row.accuracy - float_row.accuracy):+.2f}"
+    text = f"{100 * (row.accuracy - reference.accuracy):+.2f}"
     return "0.00" if text in ("+0.00", "-0.00") else typographic(text)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bittrue.errors import ModelError
-from bittrue.frontends.onnx.model import from_onnx, from_onnx_with_plan
+from bittrue.frontends import load_with_plan
+from bittrue.frontends.onnx.model import from_onnx
 from bittrue.frontends.onnx.rules.channels_last import DOMAIN
 from frontends.onnx_quantized_zoo import QONNX, quant
 from frontends.onnx_zoo import Step, model, positive, random, step
@@ -52,8 +53,8 @@ def channels_last_steps(scales: np.ndarray = SCALES) -> list[Step]:
 
 @pytest.mark.parametrize("scales", [SCALES, SCALES[[0, 2, 3, 1]]], ids=["scales of channels first", "of channels last"])
 def test_the_same_network_and_plan(scales: np.ndarray) -> None:
-    wanted = from_onnx_with_plan(model(("n", 8, 6, 3), STEPS, domains=[QONNX]))
-    found = from_onnx_with_plan(model(("n", 8, 6, 3), channels_last_steps(scales), domains=[QONNX, DOMAIN]))
+    wanted = load_with_plan(model(("n", 8, 6, 3), STEPS, domains=[QONNX]))
+    found = load_with_plan(model(("n", 8, 6, 3), channels_last_steps(scales), domains=[QONNX, DOMAIN]))
     assert found[0].hash == wanted[0].hash
     assert found[1].hash == wanted[1].hash
     assert found[0].text == wanted[0].text

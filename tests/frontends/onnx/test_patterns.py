@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 import pytest
 
-from bittrue.frontends.onnx.model import from_onnx, from_onnx_with_plan
+from bittrue.frontends import load_with_plan
+from bittrue.frontends.onnx.model import from_onnx
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.operators import BatchNormalization, LayerNormalization
@@ -340,7 +341,7 @@ INNER = {
 @pytest.mark.parametrize("name", INNER)
 def test_between_quantizers(name: str) -> None:
     chain = CHAINS[name]
-    network, plan = from_onnx_with_plan(model(ROW, through(chain.steps(chain.right), None)))
+    network, plan = load_with_plan(model(ROW, through(chain.steps(chain.right), None)))
     assert operators(network) == chain.name
     assert plan.sites[f"{network.nodes[1].name}.output"] == plan.sites["last.output"]
 
@@ -350,7 +351,7 @@ def test_a_quantizer_inside_leaves_a_chain_split(name: str) -> None:
     """The file rounds there, and one function wouldn't."""
     chain = CHAINS[name]
     proto = model(ROW, through(chain.steps(chain.right), INNER[name]))
-    network, plan = from_onnx_with_plan(proto)
+    network, plan = load_with_plan(proto)
     assert chain.name not in operators(network).split()
     assert f"{INNER[name]}.output" in plan.sites
 

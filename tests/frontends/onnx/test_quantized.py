@@ -9,7 +9,7 @@ import pytest
 from bittrue.errors import ModelError
 from bittrue.fixed import Quantizer, describe
 from bittrue.frontends import load, load_with_plan
-from bittrue.frontends.onnx.model import from_onnx, from_onnx_with_plan
+from bittrue.frontends.onnx.model import from_onnx
 from bittrue.lowering import lower_network
 from bittrue.plan import Plan, Word
 from bittrue.simulation.simulator import Simulator
@@ -41,7 +41,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize("made", [qdq, qonnx])
 def test_the_quantizers_are_the_plan(made: object) -> None:
-    network, plan = from_onnx_with_plan(made())  # type: ignore[operator]
+    network, plan = load_with_plan(made())  # type: ignore[operator]
     assert operators(network) == "Convolution ReLU MaxPooling Flatten Dense"
     found = formats(plan)
     assert {name: found[name] for name in EXPECTED} == EXPECTED
@@ -50,7 +50,7 @@ def test_the_quantizers_are_the_plan(made: object) -> None:
 
 
 def simulated(proto: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
-    network, plan = from_onnx_with_plan(proto)
+    network, plan = load_with_plan(proto)
     lowered = lower_network(network, plan)
     return np.asarray(Simulator(lowered).run(channels_last(x)).outputs)
 
@@ -70,13 +70,13 @@ def test_the_comparison_sees_one_bit() -> None:
 
 def test_roundings_and_narrow_ranges() -> None:
     steps = [quant("x", 3, 4, narrow=1, rounding_mode="FLOOR"), step("Relu", "last")]
-    _, plan = from_onnx_with_plan(model(("n", 3), steps, domains=[QONNX]))
+    _, plan = load_with_plan(model(("n", 3), steps, domains=[QONNX]))
     assert formats(plan)["x.output"] == "ap_fixed<4,1,AP_TRN,AP_SAT_SYM>"
 
 
 def test_a_value_with_two_readers_keeps_its_bits_for_the_other() -> None:
     steps = [step("Relu", "x", name="a"), quant("a", 3, 8, name="q"), step("Add", "a", "q", name="sum")]
-    network, plan = from_onnx_with_plan(model(("n", 3), steps, domains=[QONNX]))
+    network, plan = load_with_plan(model(("n", 3), steps, domains=[QONNX]))
     assert operators(network) == "ReLU Identity Add"
     assert formats(plan)["q.output"].startswith("ap_fixed<8,5")
     assert plan.sites["a.output"] is Word.EXACT
@@ -86,9 +86,7 @@ BIPOLAR = step(f"{QONNX}:BipolarQuant", random(3, 2), np.float32(0.5), name="w")
 
 
 def test_signs_of_weights() -> None:
-    network, plan = from_onnx_with_plan(
-        model(("n", 3), [BIPOLAR, step("MatMul", "x", "w", name="dense")], domains=[QONNX])
-    )
+    network, plan = load_with_plan(model(("n", 3), [BIPOLAR, step("MatMul", "x", "w", name="dense")], domains=[QONNX]))
     assert np.array_equal(network.parameters["dense.weight"].value, np.where(random(3, 2) >= 0, 0.5, -0.5))
     assert formats(plan)["dense.weight"].startswith("ap_fixed<2,1,")
 
@@ -144,7 +142,7 @@ def test_words_below_8_bits_are_clipped_codes(format: str, bounds: tuple[int, in
     x = random(50, 4, seed=3) * 2
     proto = model(("n", 4), steps)
     assert np.array_equal(simulated(proto, x), expected(proto, x))
-    found = formats(from_onnx_with_plan(proto)[1])
+    found = formats(load_with_plan(proto)[1])
     assert found["dense.output"] == format
     assert found["x.output"] == "ap_fixed<4,2,AP_RND_CONV,AP_SAT>"
     assert found["dense.weight"] == "ap_fixed<4,2,AP_RND_CONV,AP_SAT_SYM>"
@@ -156,7 +154,7 @@ def test_float_weights_are_quantized_and_clipped() -> None:
         *clipped(-7, 7, "int8")[1:],
         step("MatMul", "x", "last", name="dense"),
     ]
-    plan = from_onnx_with_plan(model(("n", 4), steps))[1]
+    plan = load_with_plan(model(("n", 4), steps))[1]
     assert formats(plan)["dense.weight"] == "ap_fixed<4,2,AP_RND_CONV,AP_SAT_SYM>"
 
 
@@ -199,7 +197,7 @@ def test_a_batch_norm_with_its_relu_is_rounded_once(signed: int, behind: str) ->
     pool = [step("Relu", "last"), step("MaxPool", "last", kernel_shape=[2, 2], strides=[2, 2])]
     more = {"Relu": pool[:1], "pool": pool, "nothing": []}[behind]
     proto = model(SHAPE, [*WITH_BATCH_NORM, *more, quant("last", 3, 4, signed)], domains=[QONNX])
-    network, plan = from_onnx_with_plan(proto)
+    network, plan = load_with_plan(proto)
     assert Word.FLOAT not in plan.sites.values()
     x = random(*SHAPE, seed=9)
     low, high = (-8, 7) if signed else (0, 15)
@@ -217,7 +215,7 @@ def test_a_batch_norm_with_its_relu_is_rounded_once(signed: int, behind: str) ->
 
 def test_what_a_relu_cuts_off_overflows_nothing() -> None:
     steps = [*WITH_BATCH_NORM, step("Relu", "last"), quant("last", 3, 8, 0)]
-    plan = formats(from_onnx_with_plan(model(SHAPE, steps, domains=[QONNX]))[1])
+    plan = formats(load_with_plan(model(SHAPE, steps, domains=[QONNX]))[1])
     assert plan["bn.output"] == "ap_fixed<9,6,AP_RND_CONV,AP_SAT>"
     assert plan["relu.output"] == "ap_ufixed<8,5,AP_RND_CONV,AP_SAT>"
 
@@ -234,7 +232,7 @@ def test_what_a_relu_cuts_off_overflows_nothing() -> None:
 )
 def test_a_batch_norm_elsewhere_is_float(steps: list[Step]) -> None:
     """A slope, a bound off the grid, a sum: rounding before them is not rounding behind them."""
-    plan = from_onnx_with_plan(model(SHAPE, [*WITH_BATCH_NORM, *steps], domains=[QONNX]))[1]
+    plan = load_with_plan(model(SHAPE, [*WITH_BATCH_NORM, *steps], domains=[QONNX]))[1]
     assert plan.sites["bn.output"] is Word.FLOAT
 
 
@@ -254,7 +252,7 @@ def test_averages_are_truncated(mode: str, rounding: np.ufunc, output_bits: int)
         trunc(10, output_bits, 2, rounding_mode=mode, name="cut"),
     ]
     x = random(*SHAPE[:2], 6, 4, seed=2) * 4
-    network, plan = from_onnx_with_plan(model((1, 2, 6, 4), steps, domains=[QONNX]))
+    network, plan = load_with_plan(model((1, 2, 6, 4), steps, domains=[QONNX]))
     grid = np.clip(np.round(x * 16), -128, 127) / 16
     average = sum(grid[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)) / 4
     wanted = np.clip(rounding(average * 4), -(2 ** (output_bits - 1)), 2 ** (output_bits - 1) - 1) / 4
@@ -297,5 +295,3 @@ def test_files_without_quantizers(tmp_path: Path) -> None:
     assert load(path).name == "zoo"
     with pytest.raises(ModelError, match=r"model\.onnx: it holds no quantizers, so there is no plan in it"):
         load_with_plan(path)
-    with pytest.raises(ModelError, match=r"model\.pt2 holds no plan: an \.onnx file with quantizers"):
-        load_with_plan("model.pt2")

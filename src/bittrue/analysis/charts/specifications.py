@@ -13,6 +13,7 @@ from math import ceil, floor, log2
 from typing import Any
 
 from bittrue.analysis.charts.reach import SiteReach
+from bittrue.analysis.row_names import CALLED
 from bittrue.analysis.standard import Standard
 from bittrue.analysis.verdict import Drop, Row, drop, points
 from bittrue.fixed import FixedFormat
@@ -45,14 +46,14 @@ class Axis:
 
 
 def accuracy_chart(rows: Sequence[Row], standard: Standard) -> Specification:
-    """Accuracy against bits: a point a row with its interval and its ties, beside the float row's line and interval.
+    """Accuracy against bits: a point a row with its interval and its ties, beside the reference's line and interval.
 
-    A point's colour is what is shown of the row's loss. `rows`: the sweep's, the float row first.
+    A point's colour is what is shown of the row's loss. `rows`: the reference first.
     """
     import altair as alt
 
     title, labels = axis_labels([row.name for row in rows[1:]])
-    kinds = _kinds(standard)
+    kinds = _kinds(standard, rows[0].name)
     drawn = [
         _accuracy_point(row, label, kinds[drop(row, standard) or Drop.WITHIN])
         for row, label in zip(rows, ["", *labels], strict=True)
@@ -91,7 +92,7 @@ def accuracy_chart(rows: Sequence[Row], standard: Standard) -> Specification:
         data.mark_point(size=70, filled=True, opacity=1).encode(x=x, y=y, color=colour, tooltip=tooltip),
         data.mark_text(baseline="top", dy=6, color="currentColor").encode(x=x, y=low, text="text:N"),
     )
-    return _specification(chart, _ACCURACY_HEIGHT, "Accuracy of each row, beside the float network's.")
+    return _specification(chart, _ACCURACY_HEIGHT, f"Accuracy of each row, beside {CALLED[rows[0].name]}.")
 
 
 def deviation_chart(rows: Sequence[Row], axis: Axis) -> Specification:
@@ -113,7 +114,7 @@ def deviation_chart(rows: Sequence[Row], axis: Axis) -> Specification:
         data.mark_line(color=_GREY, strokeWidth=1.5).encode(x=x, y=y),
         data.mark_point(size=70, filled=True, opacity=1, color=_BLUE).encode(x=x, y=y, tooltip=tooltip),
     )
-    return _specification(chart, _ACCURACY_HEIGHT, "Distance of each row's outputs from the float network's.")
+    return _specification(chart, _ACCURACY_HEIGHT, f"Distance of each row's outputs from {CALLED[rows[0].name]}.")
 
 
 def scores_chart(rows: Sequence[Row], axis: Axis) -> Specification:
@@ -124,7 +125,7 @@ def scores_chart(rows: Sequence[Row], axis: Axis) -> Specification:
     found = zip(labels, [axis.value(row) for row in rows[1:]], strict=True)
     points = [{"label": label, "value": value} for label, value in found if value is not None]
     in_float = axis.value(rows[0])
-    floats = [] if in_float is None else [{"value": in_float, "text": f"float {in_float:.4f}"}]
+    floats = [] if in_float is None else [{"value": in_float, "text": f"{rows[0].name} {in_float:.4f}"}]
     x = alt.X("label:N", title=title, scale=alt.Scale(domain=labels), axis=alt.Axis(labelAngle=0))
     y = alt.Y("value:Q", title=axis.title, scale=alt.Scale(zero=False))
     tooltip = [alt.Tooltip("label:N", title=title), alt.Tooltip("value:Q", title=axis.title, format=".4f")]
@@ -137,7 +138,7 @@ def scores_chart(rows: Sequence[Row], axis: Axis) -> Specification:
         data.mark_line(color=_GREY, strokeWidth=1.5).encode(x=x, y=y),
         data.mark_point(size=70, filled=True, opacity=1, color=_BLUE).encode(x=x, y=y, tooltip=tooltip),
     )
-    return _specification(chart, _ACCURACY_HEIGHT, f"{axis.title} of each row, beside the float network's.")
+    return _specification(chart, _ACCURACY_HEIGHT, f"{axis.title} of each row, beside {CALLED[rows[0].name]}.")
 
 
 def ranges_chart(reaches: Sequence[SiteReach]) -> Specification:
@@ -279,11 +280,11 @@ def _with_width(specification: Specification) -> Specification:
     return specification | {"width": _PICTURE_WIDTH} if fills else specification
 
 
-def _kinds(standard: Standard) -> dict[Drop, str]:
+def _kinds(standard: Standard, reference: str) -> dict[Drop, str]:
     """How the legend names what is shown of a row."""
     most = points(standard.max_drop)
     return {
-        Drop.WITHIN: f"within {most} of float",
+        Drop.WITHIN: f"within {most} of {CALLED[reference]}",
         Drop.WORSE: f"loses more than {most}",
         Drop.UNKNOWN: "too few images to tell",
     }
@@ -302,7 +303,7 @@ def _accuracy_point(row: Row, label: str, kind: str) -> dict[str, Any]:
         "high": high,
         "tie_low": tie_low,
         "tie_high": tie_high,
-        "text": f"{accuracy:.1f}" if label else f"float {accuracy:.2f} %",
+        "text": f"{accuracy:.1f}" if label else f"{row.name} {accuracy:.2f} %",
         "interval": f"{low:.2f} to {high:.2f} %",
         "ties": f"{tie_low:.2f} to {tie_high:.2f} %",
     }

@@ -27,9 +27,10 @@ class Evaluation:
     """The work (executor.py) that gives a Record a batch: what the metric says of each image, and under a plan the
     counters `overflows` and `peaks`."""
 
-    def __init__(self, network: Network, metric: Metric | None) -> None:
-        """metric: None where nothing is asked of the outputs."""
-        self.network, self.metric = network, metric
+    def __init__(self, network: Network, metric: Metric | None, beside: Plan | None = None) -> None:
+        """metric: None where nothing is asked of the outputs. beside: whose outputs a metric that goes by float outputs
+        takes for these; None for the float network's own."""
+        self.network, self.metric, self.beside = network, metric, beside
         self._ending = ending_of(network)
         self._lowered: tuple[Plan, FixedNetwork] | None = None
 
@@ -54,11 +55,11 @@ class Evaluation:
         return compute
 
     def judge(self) -> Judge:
-        """What makes records; where the metric goes by the float outputs it runs the float network, too."""
+        """What makes records; where the metric goes by the float outputs it runs what these are, too."""
         metric, ending = self.metric, self._ending
         if metric is None:
             return lambda batch, outputs, counters: Record(batch.start, len(batch.x), {}, counters)
-        reference = REFERENCES[type(metric.judged)](self.network)
+        reference = REFERENCES[type(metric.judged)](self.network, self.beside)
 
         def record(batch: Batch, outputs: NDArray[np.float64], counters: Mapping[str, Mapping[str, int]]) -> Record:
             arrays = metric.tally(outputs, reference(batch), ending, batch.start)
@@ -100,7 +101,10 @@ def _own_metric(ending: Ending) -> Metric | None:
     return metric_named("binary") if ending.is_binary else None
 
 
-def _float_outputs(network: Network) -> Callable[[Batch], NDArray[Any]]:
+def _float_outputs(network: Network, beside: Plan | None) -> Callable[[Batch], NDArray[Any]]:
+    if beside is not None:
+        simulator = Simulator(lower_network(network, beside))
+        return lambda batch: simulator.run(batch.x).judged
     model = FloatModel(network)
     return lambda batch: model.run(batch.x).astype(np.float64)
 
@@ -115,9 +119,9 @@ def _labels(batch: Batch) -> NDArray[Any]:
     return _classes(batch) if batch.targets is None else batch.targets
 
 
-REFERENCES: dict[type, Callable[[Network], Callable[[Batch], NDArray[Any]]]] = {
-    ByLabels: lambda network: _classes,
-    ByTargets: lambda network: _labels,
+REFERENCES: dict[type, Callable[[Network, Plan | None], Callable[[Batch], NDArray[Any]]]] = {
+    ByLabels: lambda network, beside: _classes,
+    ByTargets: lambda network, beside: _labels,
     ByFloat: _float_outputs,
 }
 """What makes the reference of a batch's outputs, by what a metric judges them by."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bittrue.errors import ModelError
-from bittrue.frontends.file_plan import plan_of, tell_left_out
+from bittrue.frontends.file_plan import tell_left_out
 from bittrue.frontends.keras.archive import open_archive
 from bittrue.frontends.keras.config import MODELS, Settings, TensorReference, is_from_keras, read_model
 from bittrue.frontends.keras.conversion import Conversion, naming
@@ -22,7 +22,7 @@ from bittrue.frontends.keras.object import LayerWeights, describe, named
 from bittrue.frontends.keras.weights import Weights
 from bittrue.frontends.keras.weights_file import open_weights
 from bittrue.network import Network, NetworkBuilder, check_parameters
-from bittrue.plan import Plan, Spec
+from bittrue.plan import Spec
 
 PACKED = (
     "pack them in one and slice it, as in x = keras.Input((8, 8, 3)); keras.Model(x, model([x[..., :1], x[..., 1:]])), "
@@ -48,7 +48,7 @@ def from_keras(
     Shapes are channels last without the batch axis; a fused `activation=` is a node of its own; a nested model's layers
     bear its name before theirs. Parameters are exact: float32, or float64 where float32 can't hold them.
 
-    Quantizers (QKeras, HGQ) are left out, which is told, or where no one listens a warning: from_keras_with_plan reads
+    Quantizers (QKeras, HGQ) are left out, which is told, or where no one listens a warning: `load_with_plan` reads
     them.
 
     Raises: ModelError, in one sentence that names the file or the model, and the layer.
@@ -58,20 +58,19 @@ def from_keras(
     return network
 
 
-def from_keras_with_plan(source: str | os.PathLike[str] | object) -> tuple[Network, Plan]:
-    """The Network of a Keras model whose layers hold quantizers (QKeras, HGQ, HGQ2), and the plan that they are.
+def from_keras_with_formats(
+    source: str | os.PathLike[str] | object,
+    weights: str | os.PathLike[str] | None = None,
+    *,
+    told: Callable[[str], None] | None = None,
+) -> tuple[Network, Mapping[str, Spec]]:
+    """The Network of a Keras model as `from_keras` reads it, and the formats of its quantizers (QKeras, HGQ, HGQ2).
 
-    See `plan_of` for what the model rounds nowhere. HGQ's weights are the rounded ones.
+    HGQ's weights are the rounded ones.
 
-    Raises: ModelError for a quantizer that no fixed-point format is, and a model without quantizers.
+    Raises: ModelError for a quantizer that no fixed-point format is.
     """
-    network, formats = _read(source, None, None)
-    if not formats:
-        raise ModelError(
-            f"{_where(source)}: it holds no quantizers, so there is no plan in it: make one with "
-            "`bittrue plan MODEL --word-length W`."
-        )
-    return network, plan_of(network, formats)
+    return _read(source, weights, told)
 
 
 def _where(source: object) -> str:

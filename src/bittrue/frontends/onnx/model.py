@@ -6,14 +6,14 @@ that transposes and reshapes of the file leave no nodes behind.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bittrue.environment import exact_environment
 from bittrue.errors import ModelError
 from bittrue.frontends.doors import NEEDS_ONNX
-from bittrue.frontends.file_plan import plan_of, tell_left_out
+from bittrue.frontends.file_plan import tell_left_out
 from bittrue.frontends.live import check_live
 from bittrue.frontends.onnx.batch import follow_batch, refuse_batch
 from bittrue.frontends.onnx.chains.batch_norm import batch_normalization
@@ -32,7 +32,7 @@ from bittrue.frontends.onnx.rules.operators import axes_of, operator_of
 from bittrue.frontends.onnx.rules.quantization import clipped_codes
 from bittrue.network import Network, check_parameters
 from bittrue.operators import Input
-from bittrue.plan import Plan
+from bittrue.plan import Spec
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -53,7 +53,7 @@ def from_onnx(
     other rank stay as they are. The output's axes follow the same rule. Parameters are exact: float32, or float64 where
     float32 can't hold them.
 
-    Quantizers (QDQ, QONNX) are left out: from_onnx_with_plan reads them. That they are is told in a line, or where no
+    Quantizers (QDQ, QONNX) are left out: `load_with_plan` reads them. That they are is told in a line, or where no
     one listens it is a warning.
 
     check: where onnxruntime is installed it computes the model beside the Network, on random images, and another result
@@ -67,21 +67,17 @@ def from_onnx(
 
 
 @exact_environment()
-def from_onnx_with_plan(source: "str | os.PathLike[str] | ModelProto | Any") -> tuple[Network, Plan]:
-    """The Network of an ONNX model with quantizers (QDQ or QONNX), and the plan that they are.
+def from_onnx_with_formats(
+    source: "str | os.PathLike[str] | ModelProto | Any",
+) -> tuple[Network, Mapping[str, Spec]]:
+    """The Network of an ONNX model as `from_onnx` reads it, and the formats of its quantizers (QDQ or QONNX), by site.
 
-    A quantizer's format is that of the node or the weight that it rounds. What the file rounds nowhere is EXACT where
-    that can be (sums, maxima, biases), and FLOAT elsewhere (weights, softmax); see `plan_of` for batch norms.
+    A quantizer's format is that of the node or the weight that it rounds.
 
-    Raises: ModelError for a scale that is no power of two, a zero point that isn't 0, and a file without quantizers.
+    Raises: ModelError for a scale that is no power of two, and a zero point that isn't 0.
     """
     reading = _read(source, check=False)
-    if not reading.formats:
-        raise ModelError(
-            f"{_named(source)}: it holds no quantizers, so there is no plan in it: make one with "
-            "`bittrue plan MODEL --word-length W`."
-        )
-    return reading.network, plan_of(reading.network, reading.formats)
+    return reading.network, reading.formats
 
 
 def _named(source: object) -> str:

@@ -106,9 +106,10 @@ def require_labels(labels: NDArray[np.int64], classes: int, first_image: int) ->
         )
 
 
-CAPTION = """The line across is the float network’s accuracy, with its 95 % interval as a band. A point is a row’s \
-accuracy, with its 95 % interval as whiskers. A grey bar reaches from the accuracy if every tie for the top class were \
-lost to the accuracy if every tie were won: a long one means that the output has too few bits to tell classes apart."""
+CAPTION = """The line across is the accuracy of what the rows are compared with, and the band its 95 % interval. A \
+point is a row’s accuracy, with its 95 % interval as whiskers. A grey bar reaches from the accuracy if every tie for \
+the top class were lost to the accuracy if every tie were won: a long one means that the output has too few bits to \
+tell classes apart."""
 
 HEADINGS = ("accuracy %", "95 %", "over ties", "loss", "flips")
 
@@ -124,7 +125,7 @@ def classes_metric(name: str, classes: Callable[[tuple[int, ...]], int], tally: 
             section="accuracy",
             heading="Accuracy against bits",
             caption=CAPTION,
-            note="; flips: images that only float (−) or only the row (+) gets right",
+            note="; flips: images that only {reference} (−) or only the row (+) gets right",
             columns=[*(Column(heading, number=True) for heading in HEADINGS), Column("drop")],
             cells=_cells,
             chart=accuracy_chart,

@@ -11,6 +11,7 @@ from bittrue.analysis.charts.specifications import Axis, deviation_chart
 from bittrue.analysis.evaluating.metrics.finite import require_finite
 from bittrue.analysis.evaluating.metrics.metric import ByFloat, Figures, Metric, Shown
 from bittrue.analysis.evaluating.record import Arrays
+from bittrue.analysis.row_names import CALLED
 from bittrue.analysis.standard import Standard
 from bittrue.analysis.verdict import Row, ends_verdict
 from bittrue.display import Column
@@ -82,7 +83,7 @@ def deviation_metric(name: str, what: str, axis: Axis, caption: str, text: Calla
             cells=_cells,
             chart=lambda rows, standard: deviation_chart(rows, axis),
         ),
-        verdict=lambda rows, standard: ends_verdict(rows, what, text),
+        verdict=lambda rows, standard: ends_verdict(rows, f"{what} against {CALLED[rows[0].name]}", text),
         sufficient=lambda rows, standard: None,  # no test says what is enough
     )
 

@@ -71,8 +71,9 @@ class Shown:
     """How rows are shown.
 
     section: of the report, which names the chart, too; heading, caption: its heading there and what stands below the
-    chart. note: what the table's title explains. columns, cells: of the table, between the row's name and its
-    overflows. chart: of all rows, the float row first.
+    chart. note: what the table's title explains, {reference} being what the rows are
+    compared with. columns, cells: of the table, between the row's name and its
+    overflows. chart: of all rows, the reference first.
     """
 
     section: Literal["accuracy", "score", "deviation"]
@@ -89,7 +90,7 @@ class Metric:
     """A metric (B13).
 
     judged: by what, and so what it needs of data and network. tally: see Tally. summarise: the figures of a set of
-    images from what was kept of each. verdict: one sentence on all rows, the float row first. sufficient: of the same,
+    images from what was kept of each. verdict: one sentence on all rows, the reference first. sufficient: of the same,
     the row with the fewest bits that suffice; None where there is none, or nothing is tested.
     """
 

@@ -10,6 +10,7 @@ from fractions import Fraction
 from bittrue.analysis.charts.specifications import Axis, scores_chart
 from bittrue.analysis.evaluating.metrics.metric import ByTargets, Metric, Shown, Tally
 from bittrue.analysis.evaluating.record import Arrays
+from bittrue.analysis.row_names import CALLED
 from bittrue.analysis.standard import Standard
 from bittrue.analysis.verdict import Row, ends_verdict
 from bittrue.data import Dataset
@@ -43,7 +44,9 @@ def scores_metric(
         return row.scores.get(first.name)
 
     def verdict(rows: Sequence[Row], standard: Standard) -> str:
-        return ends_verdict(rows, f"{first.heading} ({_text(value(rows[0]))} in float)", lambda row: _text(value(row)))
+        return ends_verdict(
+            rows, f"{first.heading} ({_text(value(rows[0]))} in {CALLED[rows[0].name]})", lambda row: _text(value(row))
+        )
 
     return Metric(
         name=name,
@@ -53,7 +56,7 @@ def scores_metric(
         shown=Shown(
             section="score",
             heading=f"{first.heading} against bits",
-            caption=f"The line across is the float network’s. {caption}",
+            caption=f"The line across is that of what the rows are compared with. {caption}",
             note="",
             columns=[Column(score.heading, number=True) for score in shown],
             cells=lambda row, standard: [_decimals(row.scores.get(score.name)) for score in shown],

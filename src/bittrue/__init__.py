@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from bittrue import keras, torch
     from bittrue.analysis.accumulators import AccumulatorWidths, accumulator_widths
     from bittrue.analysis.charts.chart import Chart, histogram, ranges_chart
-    from bittrue.analysis.cost.cost import Cost, cost
     from bittrue.analysis.measure import Measurement, measure
     from bittrue.analysis.ranges import calibration_images, measure_ranges
     from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM, Recipe, choose_recipe
@@ -64,7 +63,6 @@ _HOMES = {
     "BittrueError": "bittrue.errors",
     "Certificate": "bittrue.exports.certificate",
     "Chart": "bittrue.analysis.charts.chart",
-    "Cost": "bittrue.analysis.cost.cost",
     "Comparison": "bittrue.integrations.compare",
     "Dataset": "bittrue.data",
     "DeviceComparison": "bittrue.exports.device.compare",
@@ -99,7 +97,6 @@ _HOMES = {
     "choose_recipe": "bittrue.analysis.recipe",
     "compare": "bittrue.integrations.compare",
     "complete_plan": "bittrue.plan",
-    "cost": "bittrue.analysis.cost.cost",
     "export": "bittrue.exports.export",
     "dataset": "bittrue.data:as_dataset",
     "from_onnx": "bittrue.frontends.onnx.model",
@@ -138,7 +135,6 @@ __all__ = [
     "Certificate",
     "Chart",
     "Comparison",
-    "Cost",
     "Dataset",
     "DeviceComparison",
     "Export",
@@ -169,7 +165,6 @@ __all__ = [
     "choose_recipe",
     "compare",
     "complete_plan",
-    "cost",
     "dataset",
     "export",
     "from_onnx",

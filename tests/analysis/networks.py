@@ -119,12 +119,12 @@ class RecordedProgress:
     """What a progress display was told."""
 
     def __init__(self) -> None:
-        self.events: list[tuple[str, int] | int | str] = []
+        self.events: list[tuple[str, int] | float | str] = []
 
     def start(self, what: str, total: int) -> None:
         self.events.append((what, total))
 
-    def advance(self, images: int) -> None:
+    def advance(self, images: float) -> None:
         self.events.append(images)
 
     def finish(self) -> None:

@@ -136,7 +136,7 @@ class StopAfter(RecordedProgress):
         super().__init__()
         self.left = batches
 
-    def advance(self, images: int) -> None:
+    def advance(self, images: float) -> None:
         super().advance(images)
         self.left -= images > 0
         if self.left == 0:

@@ -38,7 +38,10 @@ def test_the_simulation_equals_the_definition(network: Network, tmp_path: Path) 
     assert (result.mismatches, result.first, result.not_compared) == (0, None, ())
     assert (result.images, result.values, result.against) == (5, 5 * CODES_AN_IMAGE, "reference")
     assert repr(result) == f"Against the reference: {5 * CODES_AN_IMAGE:,} values on 5 images, 0 mismatches."
-    assert progress.events == [("verify", 5), 1, 1, 1, 1, 1, "finished"]
+    begun, *parts, ended = progress.events
+    assert (begun, ended) == (("verify", 5), "finished")
+    assert sum(map(float, parts)) == pytest.approx(5)
+    assert max(map(float, parts)) < 1  # the bar moves within an image, which takes long on a large network
     content = result.to_json()
     assert {"against", "images", "values", "mismatches", "first", "not_compared"} < set(content)
     assert content["first"] is None

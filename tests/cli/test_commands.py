@@ -1,5 +1,7 @@
 """Each command on the demo's model: what it prints, what it writes, and what it says under --json."""
 
+import csv
+import io
 import json
 import shlex
 from dataclasses import replace
@@ -296,6 +298,44 @@ def test_simulate(run: Run, model: Path, images: Path, plan: Path, tmp_path: Pat
     ]
     assert np.load(out / "outputs.npy").shape == (24, 10)
     assert np.load(out / "nodes" / "conv1.npy").shape == (24, 8, 8, 16)
+
+
+def test_tables_as_csv_and_latex(run: Run, model: Path, images: Path, plan: Path) -> None:
+    sweep = ["sweep", model, "--data", images, "--fraction-bits", "3:4"]
+    rows = list(csv.DictReader(io.StringIO(succeed(run, *sweep, "--csv"))))
+    found = succeed_in_json(run, *sweep)["rows"]
+    assert [row["name"] for row in rows] == ["float", "F=3", "F=4"]
+    assert [float(row["loss"]) for row in rows] == [row["loss"] for row in found]
+    assert [float(row["accuracy_interval_low"]) for row in rows] == [row["accuracy_interval"][0] for row in found]
+    latex = succeed(run, *sweep, "--latex")
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 1
+    assert r"accuracy \%" in latex
+    for command in (
+        ["inspect", model],
+        ["plan", model, "--word-length", "8", "--fraction-bits", "4"],
+        ["ranges", model, "--data", images],
+        ["simulate", model, "--plan", plan, "--data", images],
+        ["trace", model, "--plan", plan, "--data", images, "--images", "2"],
+        ["verify", model, "--plan", plan, "--data", images, "--images", "1"],
+    ):
+        rows = list(csv.reader(io.StringIO(succeed(run, *command, "--csv"))))
+        assert len({len(row) for row in rows}) == 1, command
+        assert len(rows) > 1
+        assert succeed(run, *command, "--latex").startswith("% Needs")
+
+
+def test_one_form_at_a_time(run: Run, model: Path) -> None:
+    result = run("inspect", model, "--json", "--csv")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == "Error: --json and --csv both claim standard output: leave one out."
+
+
+def test_verify_into_a_folder(run: Run, model: Path, images: Path, plan: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "found"
+    arguments = ["verify", model, "--plan", plan, "--data", images, "--images", "1", "--out", folder]
+    assert succeed(run, *arguments).splitlines()[-1] == f"Written into {folder}"
+    assert read(folder / "verify.json") == succeed_in_json(run, *arguments)
+    assert [path.name for path in folder.iterdir()] == ["verify.json"]
 
 
 def test_verify(run: Run, model: Path, images: Path, plan: Path) -> None:

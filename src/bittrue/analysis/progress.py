@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bittrue.wording import printable
+from bittrue.wording import counted, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -28,15 +28,16 @@ class Progress(Protocol):
     def start(self, what: str, total: int) -> None:
         """`what` begins, such as "F=5", and will take `total` images."""
 
-    def advance(self, images: int) -> None:
-        """So many images more are done; those that a results store has already are counted at once."""
+    def advance(self, images: float) -> None:
+        """So many images more are done, or a part of one that takes long; those that a results store has already are
+        counted at once."""
 
     def finish(self) -> None:
         """What was started is over, be it done or broken off by an error."""
 
 
 @contextlib.contextmanager
-def showing(progress: Progress | None, what: str, total: int) -> Iterator[Callable[[int], None]]:
+def showing(progress: Progress | None, what: str, total: int) -> Iterator[Callable[[float], None]]:
     """Start and finish around a block, which calls what this yields with numbers of images; None: see `found_here`."""
     with contextlib.nullcontext(progress) if progress is not None else found_here() as display:
         if display is None:
@@ -105,12 +106,15 @@ class BarProgress:
     def __init__(self, display: "RichProgress") -> None:
         self._display = display
         self._task: TaskID
+        self._done = 0.0
 
     def start(self, what: str, total: int) -> None:
         self._task = self._display.add_task(printable(what), total=total)
+        self._done = 0.0
 
-    def advance(self, images: int) -> None:
-        self._display.advance(self._task, images)
+    def advance(self, images: float) -> None:
+        self._done += images
+        self._display.update(self._task, completed=_told(self._done))
 
     def finish(self) -> None:
         self._display.stop_task(self._task)
@@ -121,33 +125,40 @@ class _Account:
 
     def __init__(self) -> None:
         self._what = ""
-        self._total = self._done = 0
+        self._total, self._done = 0, 0.0
         self._began = self._spoke = 0.0
 
     def start(self, what: str, total: int) -> None:
-        self._what, self._total, self._done = printable(what), total, 0
+        self._what, self._total, self._done = printable(what), total, 0.0
         self._began = self._spoke = time.monotonic()
 
-    def _advanced(self, images: int, seconds: float) -> bool:
+    def _advanced(self, images: float, seconds: float) -> bool:
         """Count the images; whether it is time to say so, at most once in so many seconds."""
         self._done += images
         now = time.monotonic()
-        if now - self._spoke < seconds or self._done >= self._total:
+        if now - self._spoke < seconds or _told(self._done) >= self._total:
             return False
         self._spoke = now
         return True
 
     def _so_far(self) -> str:
-        return f"{self._what}: {self._done:,} of {self._total:,} images"
+        done = _told(self._done)
+        within_one = "" if done == int(done) else f" ({100 * done / self._total:.0f} %)"
+        return f"{self._what}: {int(done):,} of {self._total:,} images{within_one}"
 
     def _in_the_end(self) -> str:
-        return f"{self._what}: {self._done:,} images in {time.monotonic() - self._began:.1f} s"
+        return f"{self._what}: {counted(int(_told(self._done)), 'image')} in {time.monotonic() - self._began:.1f} s"
+
+
+def _told(images: float) -> float:
+    """Parts of images add up to whole ones, whatever float64 makes of their sum."""
+    return round(images, 6)
 
 
 class PlainProgress(_Account):
     """On standard error a line when a part is done, and one now and then while it lasts."""
 
-    def advance(self, images: int) -> None:
+    def advance(self, images: float) -> None:
         if self._advanced(images, SECONDS_BETWEEN_LINES):
             self._say(self._so_far())
 
@@ -170,7 +181,7 @@ class NotebookProgress(_Account):
         super().start(what, total)
         self._show(self._so_far())
 
-    def advance(self, images: int) -> None:
+    def advance(self, images: float) -> None:
         if self._advanced(images, SECONDS_BETWEEN_PICTURES):
             self._show(self._so_far())
 
@@ -184,7 +195,7 @@ class NotebookProgress(_Account):
         lines = [*self._finished, *([] if current is None else [current])]
         content = "<br>".join(map(html.escape, lines))
         if current is not None:
-            content += f'<br><progress value="{self._done}" max="{self._total}"></progress>'
+            content += f'<br><progress value="{_told(self._done):g}" max="{self._total}"></progress>'
         bundle = {"text/plain": "\n".join(lines), "text/html": f'<div style="opacity: 0.7">{content}</div>'}
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)

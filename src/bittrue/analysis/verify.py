@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,11 +20,13 @@ from bittrue.errors import BittrueError, PlanError
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan
-from bittrue.program import Bypass, FixedNetwork, Step
+from bittrue.program import Bypass, FixedNetwork, MultiplyAccumulate, Step
 from bittrue.result import SavedResult
 from bittrue.simulation.simulator import BatchResult, Simulator
 from bittrue.simulation.values import Value
 from bittrue.wording import counted
+
+_CODE = 20  # products that take as long as what happens to each code besides
 
 BATCH_SIZE = 2  # as small as it can be while a kernel that mixes images up is still found out
 
@@ -154,12 +157,12 @@ class _Compared:
 
 @dataclass(frozen=True, eq=False)
 class _Comparing:
-    """The work of comparing each batch with the definition; advance: called with each number of images that is done."""
+    """The work of comparing each batch with the definition; advance: called with each part of an image that is done."""
 
     network: Network
     program: FixedNetwork
     without_definition: frozenset[str]
-    advance: Callable[[int], None]
+    advance: Callable[[float], None]
 
     def prepare(self, plan: Plan) -> Callable[[Batch], _Compared]:
         simulator = Simulator(lower_network(self.network, plan))
@@ -180,8 +183,10 @@ class _Comparison:
         self.values = self.mismatches = 0
         self.first: FirstMismatch | None = None
         self._simulator = simulator
+        work = {step.name: _work(step) for step in program.steps if step.name not in without_definition}
+        self._shares = {name: part / sum(work.values()) for name, part in work.items()}
 
-    def add(self, x: np.ndarray, start: int, advance: Callable[[int], None]) -> None:
+    def add(self, x: np.ndarray, start: int, advance: Callable[[float], None]) -> None:
         """Compare the images (batch, *shape), the first of which is the data set's number `start`."""
         seen: dict[str, tuple[int | None, list[list[int | float]]]] = {}
 
@@ -195,12 +200,16 @@ class _Comparison:
         for image in range(len(x)):
             got = {name: (bits, rows[image]) for name, (bits, rows) in seen.items()}
             outputs = result.outputs[image].ravel().tolist()
-            overflows.update(self._one_image(x[image], start + image, got, outputs))
-            advance(1)
+            overflows.update(self._one_image(x[image], start + image, got, outputs, advance))
         self._overflows(result, overflows, start)
 
     def _one_image(
-        self, x: np.ndarray, image: int, got: Mapping[str, tuple[int | None, list[int | float]]], outputs: list[float]
+        self,
+        x: np.ndarray,
+        image: int,
+        got: Mapping[str, tuple[int | None, list[int | float]]],
+        outputs: list[float],
+        advance: Callable[[float], None],
     ) -> dict[str, int]:
         """Interpret one image step by step, keeping what a later step reads; returns the overflows by site."""
         readers = Counter(name for step in self.program.steps for name in step.inputs)
@@ -211,6 +220,7 @@ class _Comparison:
                 continue
             given = x.ravel().tolist() if step is self.program.steps[0] else None
             expected = interpret_step(step, [values[name] for name in step.inputs], given)
+            advance(self._shares[step.name])
             values[step.name] = expected
             self._codes(step, image, expected, *got[step.name])
             if step.name == self.program.output:
@@ -264,6 +274,13 @@ class _Comparison:
         if self.first is None:
             whole = int(got) if isinstance(got, float) and what == "code" and got.is_integer() else got
             self.first = FirstMismatch(site, what, image, index, expected, whole)
+
+
+def _work(step: Step) -> int:
+    """About how long the definition of a step takes, in products: a bar moves by it, and nothing else depends on it."""
+    instruction = step.instruction
+    products = instruction.weight[..., 0].size if isinstance(instruction, MultiplyAccumulate) else 0
+    return prod(step.type.shape) * (products + _CODE)
 
 
 def _nearest_float(code: int, fraction_bits: int) -> float:

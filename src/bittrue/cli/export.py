@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import CommonOptions, ModelOptions, OptionalDataOptions, PlanFile, Until
-from bittrue.cli.output import say_json
-from bittrue.cli.tables import print_view
+from bittrue.cli.options import ModelOptions, OptionalDataOptions, PlanFile, Until
+from bittrue.cli.tables import TableOptions, print_view, shown_as_data
 
 if TYPE_CHECKING:
     from bittrue.exports.job import MemoryOptions
@@ -65,7 +64,7 @@ class MemoryLayoutOptions:
 def export(
     model: ModelOptions,
     plan: PlanFile,
-    common: CommonOptions,
+    common: TableOptions,
     data: OptionalDataOptions,
     memory: MemoryLayoutOptions,
     to: Annotated[
@@ -101,7 +100,5 @@ def export(
         until_node=until,
         memory=memory.choose(),
     )
-    if common.json:
-        say_json(result.to_json())
-    else:
+    if not shown_as_data(result, common):
         print_view(result.view())

@@ -1,13 +1,16 @@
 """bittrue inspect: a network as it was read."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import CommonOptions, ModelOptions
-from bittrue.cli.output import say, say_json
-from bittrue.cli.tables import Column, print_table, print_view
+from bittrue.cli.options import ModelOptions
+from bittrue.cli.output import explain, say
+from bittrue.cli.tables import TableOptions, print_view, shown_as_data
+from bittrue.display import Column, Table, View
+from bittrue.result import Result
 
 if TYPE_CHECKING:
     from bittrue.network import Network
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 @command
 def inspect(
     model: ModelOptions,
-    common: CommonOptions,
+    common: TableOptions,
     batch_norm: Annotated[
         str, typer.Option("--batch-norm", metavar="raw|affine", help="The form whose sites are listed.")
     ] = "affine",
@@ -32,45 +35,58 @@ def inspect(
     from bittrue.plan import PlanOptions, sites_of
 
     network = model.load()
-    sites = sites_of(network, PlanOptions(batch_norm=batch_norm, softmax=softmax, layer_norm=layer_norm))
-    if common.json:
-        say_json(_to_json(network, list(sites.values())))
+    options = PlanOptions(batch_norm=batch_norm, softmax=softmax, layer_norm=layer_norm)
+    found = Inspection(network, tuple(sites_of(network, options).values()))
+    if shown_as_data(found, common):
         return
-    headline, *tables = network.view()
+    headline, *tables = found.view()
     say(str(headline))
     say(network.hash)
     say()
-    say(network.text)
+    for line in network.text.splitlines():
+        explain(line, indent="    ")
+    say()
     print_view(tuple(tables))
-    _print_sites(network, list(sites.values()))
 
 
-def _print_sites(network: "Network", sites: "list[Site]") -> None:
-    from bittrue.network import format_shape
+@dataclass(frozen=True, repr=False)
+class Inspection(Result):
+    """A network and the sites of one form of it."""
 
-    rows = []
-    for site in sites:
-        values = site.values
-        shape = network.by_name[site.node].shape if values is None else values.shape
-        reach = ("", "") if values is None else (f"{values.min():.6g}", f"{values.max():.6g}")
-        rows.append((site.name, format_shape(shape), *reach))
-    columns = [Column("site"), Column("shape"), Column("smallest", number=True), Column("largest", number=True)]
-    print_table(columns, rows, "Sites (values: of parameters; `bittrue ranges` measures the others)")
+    network: "Network"
+    sites: "tuple[Site, ...]"
 
+    def view(self) -> View:
+        """The network's, and a table of the sites."""
+        from bittrue.network import format_shape
 
-def _to_json(network: "Network", sites: "list[Site]") -> dict[str, Any]:
-    return network.to_json() | {
-        "sites": [
+        rows = []
+        for site in self.sites:
+            reach = ("", "") if site.values is None else (f"{site.values.min():.6g}", f"{site.values.max():.6g}")
+            rows.append((site.name, format_shape(self._shape(site)), *reach))
+        columns = (Column("site"), Column("shape"), Column("smallest", number=True), Column("largest", number=True))
+        title = "Sites (values: of parameters; `bittrue ranges` measures the others)"
+        return (*self.network.view(), Table(columns, rows, title))
+
+    def records(self) -> list[dict[str, Any]]:
+        """A row a site."""
+        return [
             {
                 "name": site.name,
                 "node": site.node,
                 "role": site.role,
-                "shape": list(network.by_name[site.node].shape if site.values is None else site.values.shape),
+                "shape": list(self._shape(site)),
                 "min": None if site.values is None else float(site.values.min()),
                 "max": None if site.values is None else float(site.values.max()),
                 "channels": site.channels,
                 "exact_possible": site.finite,
             }
-            for site in sites
-        ],
-    }
+            for site in self.sites
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The network's object, with the sites."""
+        return self.network.to_json() | {"sites": self.records()}
+
+    def _shape(self, site: "Site") -> tuple[int, ...]:
+        return self.network.by_name[site.node].shape if site.values is None else site.values.shape

@@ -1,12 +1,11 @@
 """What a command writes: text and JSON to standard output, messages to standard error, and its folder of results."""
 
 import contextlib
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from bittrue.display.terminal import folded, window_width
 from bittrue.files import dump_json, make_folder
 from bittrue.wording import printable, shortened
 
@@ -22,16 +21,22 @@ def say(text: str = "") -> None:
     print(text)
 
 
-def explain(text: str) -> None:
-    """A paragraph of results, to standard output; a terminal's lines end between words."""
-    say(
-        textwrap.fill(text, shutil.get_terminal_size().columns, break_long_words=False) if sys.stdout.isatty() else text
-    )
+def explain(text: str, indent: str = "") -> None:
+    """A paragraph of results, to standard output; a terminal's lines end between words.
+
+    indent: what the lines after the first begin with.
+    """
+    say("\n".join(folded(text, window_width(), indent)))
 
 
 def say_json(value: object) -> None:
     """The one object that a command prints under --json."""
-    sys.stdout.write(dump_json(value))
+    say_whole(dump_json(value))
+
+
+def say_whole(text: str) -> None:
+    """All that a command prints where data are wanted, with its own line ends."""
+    sys.stdout.write(text)
 
 
 def complain(text: str) -> None:

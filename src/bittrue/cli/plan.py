@@ -7,9 +7,9 @@ import typer
 
 from bittrue.cli.command import command
 from bittrue.cli.numbers import parse_number
-from bittrue.cli.options import CommonOptions, FractionBits, ModelOptions, RecipeOptions
-from bittrue.cli.output import say, say_json
-from bittrue.cli.tables import print_view
+from bittrue.cli.options import FractionBits, ModelOptions, RecipeOptions
+from bittrue.cli.output import say
+from bittrue.cli.tables import TableOptions, print_view, shown_as_data
 from bittrue.cli.words import WordOptions
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def plan(
     model: ModelOptions,
     words: WordOptions,
     recipe: RecipeOptions,
-    common: CommonOptions,
+    common: TableOptions,
     fraction_bits: FractionBits = None,
     ranges: Annotated[
         Path | None,
@@ -63,12 +63,11 @@ def plan(
     show_plan(chosen.plan_for(network, measured, word_length=lengths, fraction_bits=fractions), common, out)
 
 
-def show_plan(made: "Plan", common: CommonOptions, out: Path | None) -> None:
+def show_plan(made: "Plan", common: TableOptions, out: Path | None) -> None:
     """Write the plan where it is wanted, and print it."""
     if out is not None:
         made.save(out)
-    if common.json:
-        say_json(made.to_json())
+    if shown_as_data(made, common):
         return
     print_view(made.view())
     if out is not None:

@@ -7,17 +7,17 @@ import typer
 
 from bittrue.cli.command import command
 from bittrue.cli.numbers import parse_number
-from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, ModelOptions
-from bittrue.cli.output import say, say_json
+from bittrue.cli.options import BatchSize, DataOptions, Images, ModelOptions
+from bittrue.cli.output import say
 from bittrue.cli.progress import progress
-from bittrue.cli.tables import print_view
+from bittrue.cli.tables import TableOptions, print_view, shown_as_data
 
 
 @command
 def ranges(
     model: ModelOptions,
     data: DataOptions,
-    common: CommonOptions,
+    common: TableOptions,
     images: Images = None,
     batch_size: BatchSize = None,
     word_length: Annotated[
@@ -56,8 +56,7 @@ def ranges(
             out=out,
             progress=display,
         )
-    if common.json:
-        say_json(found.to_json())
+    if shown_as_data(found, common):
         return
     print_view(found.view())
     if out is not None:

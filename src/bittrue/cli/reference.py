@@ -8,7 +8,11 @@ import typer
 
 from bittrue.cli.app import app
 from bittrue.cli.options import COMMON
+from bittrue.cli.tables import TABLES
 from bittrue.files import write_text
+
+SHARED = {COMMON: "Every command takes", TABLES: "Those that print a table take"}
+"""Panels that are written once."""
 
 HEAD = """# Commands
 
@@ -24,9 +28,13 @@ def reference() -> str:
     """The reference in Markdown."""
     group: Any = typer.main.get_command(app)
     commands = list(group.commands.values())
-    common = _panels(commands[0]).pop(COMMON)
+    shared = {panel: rows for command in commands for panel, rows in _panels(command).items() if panel in SHARED}
     alone = [(option.opts[0], _ended(option.help)) for option in group.params]
-    lines = [HEAD, *_table("`bittrue` alone takes", alone), *_table("Every command takes", common)]
+    lines = [
+        HEAD,
+        *_table("`bittrue` alone takes", alone),
+        *(line for panel, text in SHARED.items() for line in _table(text, shared[panel])),
+    ]
     return "\n".join([*lines, *(line for command in commands for line in _command(command))])
 
 
@@ -40,8 +48,9 @@ def _command(command: Any) -> Iterator[str]:
     yield f"    {' '.join(['bittrue', command.name, *(argument.metavar for argument in arguments), *required])}\n"
     yield from _table("Argument", [(argument.metavar, argument.help) for argument in arguments])
     panels = _panels(command)
-    del panels[COMMON]
     for panel, rows in panels.items():
+        if panel in SHARED:
+            continue
         yield from _table(f"Option: {panel.lower()}" if panel else "Option", rows)
 
 

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, Images, ModelOptions, PlanFile
-from bittrue.cli.output import optional_folder, say, say_json
+from bittrue.cli.options import BatchSize, DataOptions, Images, ModelOptions, PlanFile
+from bittrue.cli.output import optional_folder, say
 from bittrue.cli.progress import progress
-from bittrue.cli.tables import print_view
+from bittrue.cli.tables import TableOptions, print_view, shown_as_data
 
 
 @command
@@ -17,7 +17,7 @@ def simulate(
     model: ModelOptions,
     plan: PlanFile,
     data: DataOptions,
-    common: CommonOptions,
+    common: TableOptions,
     images: Images = None,
     batch_size: BatchSize = None,
     out: Annotated[
@@ -49,8 +49,7 @@ def simulate(
             nodes=nodes,
             progress=display,
         )
-    if common.json:
-        say_json(result.to_json())
+    if shown_as_data(result, common):
         return
     print_view(result.view())
     if folder is not None:

@@ -10,10 +10,10 @@ from bittrue.analysis.evaluating.metrics import NAMES as METRICS
 from bittrue.analysis.standard import MAX_DROP
 from bittrue.cli.command import command
 from bittrue.cli.numbers import parse_bits
-from bittrue.cli.options import BatchSize, CommonOptions, DataOptions, FractionBits, Images, ModelOptions, RecipeOptions
-from bittrue.cli.output import optional_folder, say, say_json
+from bittrue.cli.options import BatchSize, DataOptions, FractionBits, Images, ModelOptions, RecipeOptions
+from bittrue.cli.output import optional_folder, say
 from bittrue.cli.progress import progress
-from bittrue.cli.tables import print_view
+from bittrue.cli.tables import TableOptions, print_view, shown_as_data
 from bittrue.cli.words import WordOptions
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def sweep(
     data: DataOptions,
     words: WordOptions,
     recipe: RecipeOptions,
-    common: CommonOptions,
+    common: TableOptions,
     fraction_bits: FractionBits = None,
     calibrate: Annotated[
         int | None,
@@ -125,8 +125,7 @@ def sweep(
             command=context.obj,
             progress=display,
         )
-    if common.json:
-        say_json(found.to_json())
+    if shown_as_data(found, common):
         return
     print_view(found.view())
     for line in _next(found, model.model, data.data):

@@ -1,17 +1,62 @@
-"""Views and tables on standard output.
+"""Results on standard output: tables and sentences for people, or the one table that is asked for as data.
 
-On a terminal, columns that may fold give way to the window's width; no cell is ever cut. Into a file or a pipe a table
-is as wide as it needs to be.
+On a terminal, tables give way to the window's width; see `bittrue.display.terminal`.
 """
 
-import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-from bittrue.cli.output import explain
-from bittrue.display import UNLIMITED_WIDTH, Cell, Column, Table, View, needed_width, rich_table
+import typer
+
+from bittrue.cli.options import CommonOptions
+from bittrue.cli.output import explain, say_json, say_whole
+from bittrue.display import Cell, Column, Table, View, to_csv, to_latex
+from bittrue.display.terminal import UNLIMITED_WIDTH, blocks, folded, window_width
+from bittrue.errors import BittrueError
 from bittrue.wording import printable
 
-__all__ = ["Column", "print_table", "print_view"]
+if TYPE_CHECKING:
+    from bittrue.result import Result
+
+__all__ = ["Column", "TableOptions", "print_table", "print_view", "shown_as_data"]
+
+TABLES = "Table"
+
+
+@dataclass(frozen=True)
+class TableOptions(CommonOptions):
+    """What every command takes that prints a table."""
+
+    csv: Annotated[
+        bool,
+        typer.Option(
+            "--csv",
+            rich_help_panel=TABLES,
+            help="Print the table as CSV, numbers in full, and nothing else: for spreadsheets and data frames.",
+        ),
+    ] = False
+    latex: Annotated[
+        bool,
+        typer.Option("--latex", rich_help_panel=TABLES, help="Print the tables as LaTeX (booktabs) and nothing else."),
+    ] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        wanted = [option for option in ("json", "csv", "latex") if getattr(self, option)]
+        if len(wanted) > 1:
+            raise BittrueError(f"--{wanted[0]} and --{wanted[1]} both claim standard output: leave one out.")
+
+
+def shown_as_data(result: "Result", wanted: TableOptions) -> bool:
+    """Print the result as JSON, CSV or LaTeX where one of them is wanted; whether that was all that is to be said."""
+    if wanted.json:
+        say_json(result.to_json())
+    elif wanted.csv:
+        say_whole(to_csv(result.records()))
+    elif wanted.latex:
+        say_whole(to_latex(result.view()))
+    return wanted.json or wanted.csv or wanted.latex
 
 
 def print_view(view: View) -> None:
@@ -28,12 +73,10 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], title
     from rich.console import Console
     from rich.text import Text
 
-    table = rich_table(Table(columns, tuple(rows)))
-    console = Console(width=UNLIMITED_WIDTH, highlight=False)
-    if sys.stdout.isatty():
-        console = Console(highlight=False)
-        console.width = max(console.width, needed_width(table))
+    console = Console(width=UNLIMITED_WIDTH, highlight=False)  # whatever is printed is as narrow as the window already
+    width = window_width()
     if title is not None:
-        console.print(Text(printable(title), style="bold"))
-    console.print(table)
-    console.print()
+        console.print(Text("\n".join(folded(printable(title), width)), style="bold"))
+    for block in blocks(Table(columns, tuple(rows)), width):
+        console.print(block)
+        console.print()

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import ANSWER_IS_NO, command
-from bittrue.cli.options import CommonOptions, DataOptions, FewImages, ModelOptions, PlanFile, Until
-from bittrue.cli.output import say_json
+from bittrue.cli.options import DataOptions, FewImages, ModelOptions, PlanFile, Until
+from bittrue.cli.output import optional_folder, say
 from bittrue.cli.progress import progress
-from bittrue.cli.tables import print_view
+from bittrue.cli.tables import TableOptions, print_view, shown_as_data
 from bittrue.errors import BittrueError
 
 
@@ -18,7 +18,7 @@ def verify(
     model: ModelOptions,
     plan: PlanFile,
     data: DataOptions,
-    common: CommonOptions,
+    common: TableOptions,
     context: typer.Context,
     against: Annotated[
         str | None,
@@ -41,6 +41,12 @@ def verify(
     ] = None,
     images: FewImages = 2,
     until: Until = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Write verify.json into this folder; `bittrue report` shows it in the page."
+        ),
+    ] = None,
 ) -> None:
     """Compare every node's codes with those of another witness, bit for bit; exit code 1 where one differs."""
     from bittrue.analysis.verify import Verification
@@ -53,24 +59,32 @@ def verify(
     if certificate is not None:
         if against is not None:
             raise BittrueError("--certificate compares with every witness: leave --against out.")
+        if out is not None:
+            raise BittrueError("--certificate names the file that it leaves: leave --out out.")
         check_json_name(certificate)
     network, formats = model.load_for(plan)
     dataset = data.load(network)
     result: Certificate | Verification | DeviceComparison
-    with progress() as display:
+    with optional_folder(out) as folder, progress() as display:
         if certificate is not None:
             result = certify(
                 network, formats, dataset, images=images, until_node=until, command=context.obj, progress=display
             )
             result.save(certificate)
         else:
-            witness = against or REFERENCE
             result = compare(
-                network, formats, dataset, against=witness, images=images, until_node=until, progress=display
+                network,
+                formats,
+                dataset,
+                against=against or REFERENCE,
+                images=images,
+                until_node=until,
+                out=folder,
+                progress=display,
             )
-    if common.json:
-        say_json(result.to_json())
-    else:
+    if not shown_as_data(result, common):
         print_view(result.view())
+        if folder is not None:
+            say(f"Written into {folder}")
     if result.mismatches:
         raise typer.Exit(ANSWER_IS_NO)

@@ -1,5 +1,6 @@
 """verify: the simulation against any witness: the definition, a target of an export that is built and run, a folder."""
 
+import contextlib
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from bittrue.exports.device.compare import DeviceComparison, compare_codes, comp
 from bittrue.exports.hls4ml.run import run_hls4ml
 from bittrue.exports.job import Job, until
 from bittrue.exports.qonnx.run import run_qonnx
+from bittrue.files import replacing_together
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan
@@ -25,6 +27,8 @@ site."""
 
 BUILDS: dict[str, Build] = {"c": run_c, "hls4ml": run_hls4ml, "qonnx": run_qonnx}
 """The exports that can be built and run here, by name."""
+
+FILE = "verify.json"
 
 REFERENCE = "reference"
 """The definition in Python integers."""
@@ -38,16 +42,35 @@ def verify(
     against: str = REFERENCE,
     images: int | None = None,
     until_node: str | None = None,
+    out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Verification | DeviceComparison:
     """Compare the simulation's codes on the first `images` examples (None: 2) with those of a witness, bit for bit.
 
     against: `reference`, the definition in Python integers, at every node; the name of an export in `BUILDS`, which is
     built and run here, at every node whose codes it stores; or a folder of what a device computed (see
-    `device.compare.compare_with_folder`). until_node: for exports, the last node on the device.
+    `device.compare.compare_with_folder`). until_node: for exports, the last node on the device. out: a folder for
+    verify.json, which appears when all is compared; `bittrue report` shows it beside a sweep.
 
-    Raises: BittrueError for a witness that doesn't exist, and what the witness needs and lacks.
+    Raises: BittrueError for a witness that doesn't exist, what the witness needs and lacks, and where `out` can't be
+    written.
     """
+    with contextlib.nullcontext() if out is None else replacing_together(out, [FILE]) as folder:
+        found = _compared(network, plan, dataset, against, images, until_node, progress)
+        if folder is not None:
+            found.save(folder / FILE)
+    return found
+
+
+def _compared(
+    network: Network,
+    plan: Plan,
+    dataset: DataLike,
+    against: str,
+    images: int | None,
+    until_node: str | None,
+    progress: Progress | None,
+) -> Verification | DeviceComparison:
     if against == REFERENCE:
         return against_the_definition(network, plan, dataset, against=against, images=images or 2, progress=progress)
     chosen = chosen_images(network, dataset, images or 2)

@@ -36,7 +36,7 @@ class Plan(SavedResult):
             reach = _reach(spec)
             ends = ("", "", "") if reach is None else (_decimal(reach[0]), _decimal(reach[1]), f"2^{-reach[2]}")
             rows.append((name, describe_spec(spec), *ends))
-        columns = (Column("site"), Column("format"), Column("from", number=True), Column("to", number=True))
+        columns = (Column("site"), Column("format", folds=True), Column("from", number=True), Column("to", number=True))
         options = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in self.options.to_json().items())
         title = f"Plan {self.hash[:18]}… ({options})"
         return (Table((*columns, Column("step", number=True)), rows, title),)

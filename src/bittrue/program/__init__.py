@@ -29,10 +29,8 @@ from bittrue.program.instructions import (
     WindowExtremum,
     WindowSum,
 )
-from bittrue.program.stored import ONE_CODE, Group, Grouping, grouped
 
 __all__ = [
-    "ONE_CODE",
     "Add",
     "Below",
     "Bounds",
@@ -44,8 +42,6 @@ __all__ = [
     "Extremum",
     "FixedNetwork",
     "Function",
-    "Group",
-    "Grouping",
     "Instruction",
     "LogSoftmax",
     "Lookup",
@@ -64,5 +60,4 @@ __all__ = [
     "Step",
     "WindowExtremum",
     "WindowSum",
-    "grouped",
 ]

@@ -19,7 +19,7 @@ from bittrue.plan import Plan, Ranges
 
 _Content = TypeVar("_Content")
 
-_VERIFICATION_KEYS = ("plan", "against", "images", "values", "mismatches", "first", "not_compared")
+_VERIFICATION_KEYS = ("plan", "against", "images", "values", "mismatches", "first")
 _CERTIFICATE_KEYS = ("plan", "witnesses", "mismatches", "files", "versions", "command", "on_host")
 _SIMULATION_KEYS = ("plan", "exact", "layers")
 

@@ -28,7 +28,7 @@ class Chart:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write the chart as what the suffix says: .svg, .png, or .json (Vega-Lite).
+        """Write the chart as what the suffix says: .svg, .png, .pdf, or .json (Vega-Lite).
 
         Raises: BittrueError for another suffix, and where `path` can't be written.
         """
@@ -37,10 +37,12 @@ class Chart:
                 write_text(path, specifications.to_svg(self.specification))
             case ".png":
                 write_bytes(path, specifications.to_png(self.specification))
+            case ".pdf":
+                write_bytes(path, specifications.to_pdf(self.specification))
             case ".json":
                 write_text(path, dump_json(self.specification))
             case suffix:
-                raise BittrueError(f"{path}: a chart is written as .svg, .png or .json, and not as {suffix!r}.")
+                raise BittrueError(f"{path}: a chart is written as .svg, .png, .pdf or .json, and not as {suffix!r}.")
 
     def __repr__(self) -> str:
         return f"Chart: {self.specification['description']}"

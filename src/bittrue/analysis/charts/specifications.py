@@ -274,6 +274,14 @@ def to_png(specification: Specification) -> bytes:
     return png
 
 
+def to_pdf(specification: Specification) -> bytes:
+    """The chart as a PDF file, for papers: lines and letters, no pixels."""
+    import vl_convert
+
+    pdf: bytes = vl_convert.vegalite_to_pdf(_with_width(specification), vl_version=_vega_lite_version())
+    return pdf
+
+
 def _with_width(specification: Specification) -> Specification:
     """A picture has no container to fill; what has a width of its own keeps it."""
     fills = specification.get("width") == "container"

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
+from bittrue.exports.c.groups import Grouping
 from bittrue.exports.storage import Storage, storage_of
-from bittrue.program import FixedNetwork, Grouping
+from bittrue.program import FixedNetwork
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,10 @@ def allocate(program: FixedNetwork, grouping: Grouping) -> Buffers:
     least; the values that need most memory choose first among those that live at the same time only through this order
     of the functions, so the sum is a good one, not the least.
     """
-    last_read = grouping.last_read
+    last_read: dict[str, int] = {}
+    for moment, group in enumerate(grouping.groups):
+        for name in group.inputs:
+            last_read[grouping.aliases.get(name, name)] = moment
     sizes: list[int] = []
     free_from: list[int] = []
     places: dict[str, Place] = {}

@@ -1,1 +1,0 @@
-"""What a plan costs in hardware, beside the accuracy that it holds."""

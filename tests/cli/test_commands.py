@@ -207,6 +207,27 @@ def test_sweep_into_a_folder(run: Run, model: Path, images: Path, tmp_path: Path
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_sweep_decides_early(run: Run, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    asked = ("sweep", model, "--data", "digits", "--fraction-bits", "7:8", "--seed", "3", "--out", out)
+    text = succeed(run, *asked, "--decide", "10")
+    assert "difference, points" in text
+    assert "(this test set of 500 images, decided on " in text
+    found = read(out / "sweep.json")
+    assert (found["max_drop"], found["decide"]["seed"]) == (10.0, 3)
+    assert all(row["images"] <= 500 for row in found["rows"])
+    assert "Each row ended as soon as it was decided" in (out / "report.html").read_text("utf-8")
+    again = succeed_in_json(run, *asked, "--decide", "10")
+    assert again == found | {"command": again["command"]}
+    for more, sentence in {
+        ("--max-drop", "2"): "leave --max-drop 2 out",
+        ("--metric", "sqnr"): "--metric sqnr judges none so",
+    }.items():
+        result = run(*asked, "--decide", "10", *more)
+        assert result.exit_code == 2
+        assert sentence in result.stderr
+
+
 def test_sweep_by_word_length_measures_ranges_on_images_that_it_leaves_out(
     run: Run, model: Path, images: Path, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ GUIDE = [
     ROOT / "docs/index.md",
     ROOT / "docs/models.md",
     ROOT / "docs/data.md",
+    ROOT / "docs/statistics.md",
     ROOT / "docs/proof.md",
 ]
 

@@ -54,6 +54,24 @@ class Reader(HTMLParser):
         return next(a["content"] or "" for tag, a in self.elements if "http-equiv" in a)
 
 
+def test_rows_that_ended_early_show_their_images_and_interval(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    content = json.loads((folder / "sweep.json").read_text("utf-8"))
+    for row in content["rows"][1:]:
+        row["p_value"] = None
+        row["images"] = 8192
+        row["decision"] = {"of_images": 12_345, "error": 0.01, "lost_less_gained": [-30, 120]}
+    content |= {"decide": {"error": 0.05, "seed": 7, "look": 64}, "max_drop": 1.0}
+    write_text(folder / "sweep.json", dump_json(content))
+    reader = Reader(build_report(folder).read_text("utf-8"))
+    assert "ended as soon as it was decided" in reader.text
+    assert "(seed 7)" in reader.text
+    assert "8,192" in reader.text
+    assert "−0.97…+0.24" in reader.text
+    assert "McNemar" not in reader.text
+    assert "this test set of 12,345 images, decided on 8,192 of them" in reader.text
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> str:
     return build_report(make_folder(tmp_path_factory.mktemp("alexnet"))).read_text("utf-8")

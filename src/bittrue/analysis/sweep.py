@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bittrue._version import __version__
+from bittrue.analysis.early_rows import LOOK, Beside, EarlyRows, check_decidable
 from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size
 from bittrue.analysis.evaluating.evaluation import Evaluation, check_metric
 from bittrue.analysis.evaluating.executor import Executor, InProcess, Unit
@@ -20,10 +21,11 @@ from bittrue.analysis.evaluating.store import Facts, Store, Study
 from bittrue.analysis.progress import Progress, found_here, showing
 from bittrue.analysis.recipe import Recipe
 from bittrue.analysis.row_names import FILE, FLOAT
-from bittrue.analysis.standard import MAX_DROP, Standard
+from bittrue.analysis.standard import MAX_DROP, Standard, check_decide
 from bittrue.analysis.sweep_result import Sweep
-from bittrue.analysis.verdict import Row
+from bittrue.analysis.verdict import SIGNIFICANCE, Row
 from bittrue.data import DataLike, Dataset
+from bittrue.data.shuffled import shuffled
 from bittrue.environment import exact_environment
 from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
 from bittrue.lowering import lower_network
@@ -89,6 +91,8 @@ def sweep(
     batch_size: int | None = None,
     metric: str = "accuracy",
     max_drop: float = MAX_DROP,
+    decide: float | None = None,
+    seed: int = 0,
     calibration: Mapping[str, Any] | None = None,
     command: str | None = None,
     progress: Progress | None = None,
@@ -101,6 +105,11 @@ def sweep(
     rows of exact plans depend on neither batch size nor threads; the last bits of the float row may, and with them
     what is measured against it. One plan is in memory at a time. max_drop: see `Standard`.
 
+    decide: each row ends as soon as it is shown that on this test set it loses no more than so many percentage points,
+    or that it loses more; see `early_rows`. Images are drawn in the order that `seed` gives (see `data.shuffled`), and
+    the probability that any row's answer is wrong is SIGNIFICANCE at most, over that order. What is kept in the store
+    is of that order, too: another largest drop goes on from it, a sweep of all images doesn't.
+
     Raises: PlanError for plans that don't fit, before anything is evaluated; CarrierError that names the row where no
     exact result can be promised (the rows before it are in the store); DataError where data and network don't fit;
     BittrueError for a metric that the outputs have no answer to; StoreError for a store that can't be used.
@@ -108,22 +117,34 @@ def sweep(
     chosen = chosen_images(network, dataset, images)
     asked = metric_named(metric)
     check_metric(asked, network, chosen)
-    standard = Standard(max_drop, _chance(asked, chosen))
+    if decide is not None:
+        check_decide(decide, max_drop)
+        check_decidable(asked)
+    standard = Standard(max_drop if decide is None else decide, _chance(asked, chosen))
     own = None if file_plan is None else SweepRow(FILE, file_plan)
     _check(rows, network, own)
     size = default_batch_size(network) if batch_size is None else batch_size
     # Another version may compute something else, so its results are no part of this study.
-    options = {"metric": metric, "version": __version__}
+    options: dict[str, object] = {"metric": metric, "version": __version__}
     if own is not None and isinstance(asked.judged, ByFloat):
         options["beside"] = own.plan.hash
+    if decide is not None:
+        options["order"] = seed
     study = Study(network.hash, chosen.sha256, options)
     if store is None or not Path(store).exists():
         _check_lowering(rows, network)
     with Store.open(":memory:" if store is None else store, study) as opened, found_here(progress) as display:
         evaluation = Evaluation(network, asked, file_plan)
-        run = _Run(network, chosen, asked, evaluation, InProcess(chosen, size), opened, display, own)
-        first = [] if own is None else [run.plan_row(own)]
-        made = [run.float_row(), *first, *(run.plan_row(row) for row in rows)]
+        if decide is None:
+            run = _Run(network, chosen, asked, evaluation, InProcess(chosen, size), opened, display, own)
+            first = [] if own is None else [run.plan_row(own)]
+            made = [run.float_row(), *first, *(run.plan_row(row) for row in rows)]
+        else:
+            executor, error = InProcess(shuffled(chosen, seed), size), SIGNIFICANCE / len(rows)
+            early = EarlyRows(
+                chosen.images, asked, evaluation, executor, opened, display, standard, error, Beside(file_plan)
+            )
+            made = _early(early, rows)
     return Sweep(
         network=network.hash,
         network_name=network.name,
@@ -134,7 +155,17 @@ def sweep(
         standard=standard,
         calibration=calibration,
         command=command,
+        deciding=None if decide is None else {"error": SIGNIFICANCE, "seed": seed, "look": LOOK},
     )
+
+
+def _early(run: EarlyRows, rows: Sequence[SweepRow]) -> list[Row]:
+    images = run.begin()
+    made = []
+    for row in rows:
+        with _naming(row.name):
+            made.append(run.row(row.name, row.plan))
+    return [*run.beside_rows(max(images, *(row.images for row in made))), *made]
 
 
 def _chance(metric: Metric, images: Dataset) -> float | None:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from bittrue.analysis.charts.chart import Chart
+from bittrue.analysis.decision import Decision
 from bittrue.analysis.evaluating.metrics import metric_named
 from bittrue.analysis.row_names import FLOAT
 from bittrue.analysis.standard import MAX_DROP, Standard
@@ -14,14 +15,14 @@ from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
 from bittrue.result import SavedResult
 from bittrue.simulation.proof import LayerProof
-from bittrue.wording import counted
+from bittrue.wording import counted, typographic
 
 QUANTIZED = (
     "The file holds quantizers: the row file is their plan, with which all are compared, and float the network without "
     "them."
 )
 PAIRS = ("accuracy_interval", "accuracy_over_ties")
-MAPPINGS = ("layers", "overflows", "scores")
+MAPPINGS = ("decision", "layers", "overflows", "scores")
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,8 +33,9 @@ class Sweep(SavedResult):
 
     network: its hash. data: name, split, sha256 and images. metric: B13's name. standard: by what rows are judged; the
     verdict follows from it and the rows. calibration: on what the ranges behind the plans were measured, if on
-    anything. command: the command that made this, if one did. recipe: that of all plans, if there was one. No times, so
-    that the same sweep is the same bytes.
+    anything. command: the command that made this, if one did. recipe: that of all plans, if there was one. deciding:
+    where each row ended as soon as it was decided, how the images were drawn: `error`, of all rows together, `seed`,
+    and `look`, images from one look to the next. No times, so that the same sweep is the same bytes.
     """
 
     network: str
@@ -46,6 +48,7 @@ class Sweep(SavedResult):
     command: str | None = None
     recipe: Mapping[str, Any] | None = None
     reference: str = FLOAT
+    deciding: Mapping[str, Any] | None = None
 
     file: ClassVar[str] = "sweep"
 
@@ -61,6 +64,10 @@ class Sweep(SavedResult):
         title = f"{self.network_name} on {where}{shown.note.format(reference=self.reference)}"
         columns = [Column("row"), *shown.columns]
         cells = [[row.name, *shown.cells(row, self.standard)] for row in self.rows]
+        if self.deciding is not None:
+            title += f"; 95 % and difference: of all {counted(self.data['images'], 'image')}"
+            columns += [Column("images", number=True), Column("difference, points", number=True)]
+            cells = [[*start, f"{row.images:,}", difference(row)] for start, row in zip(cells, self.rows, strict=True)]
         totals = ["" if row.plan is None else f"{sum(row.overflows.values()):,}" for row in self.rows]
         rows = [[*start, total] for start, total in zip(cells, totals, strict=True)]
         inexact = [row.name for row in self.rows if row.plan is not None and not row.exact]
@@ -110,6 +117,7 @@ class Sweep(SavedResult):
             "max_drop": self.standard.max_drop,
             "chance": self.standard.chance,
             "reference": self.reference,
+            **({} if self.deciding is None else {"decide": dict(self.deciding)}),
             "rows": [_row_to_json(row) | {"drop": self.answer(row)} for row in self.rows],
             "verdict": self.verdict,
         }
@@ -125,7 +133,7 @@ class Sweep(SavedResult):
                 raise BittrueError(
                     f"{source}: version {content['bittrue']!r} of the file is not known; run the sweep again."
                 )
-            later = ("standard", "recipe", "reference")
+            later = ("standard", "recipe", "reference", "deciding")
             values = {entry.name: content[entry.name] for entry in fields(cls) if entry.name not in later}
             # Files from before name none of these; their rows can be judged all the same.
             standard = Standard(content.get("max_drop", MAX_DROP), content.get("chance"))
@@ -135,6 +143,7 @@ class Sweep(SavedResult):
             return cls(
                 **values | {"rows": rows, "standard": standard, "recipe": content.get("recipe")},
                 reference=content.get("reference", FLOAT),
+                deciding=content.get("decide"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BittrueError(f"{source}: not a sweep ({error!r}); make one with `bittrue sweep`.") from None
@@ -159,13 +168,24 @@ class Sweep(SavedResult):
         return None if found is None else found.value
 
 
+def difference(row: Row) -> str:
+    """Between which the row's accuracy less the reference's lies on the whole test set, in points, where the row was
+    decided early."""
+    if row.decision is None:
+        return ""
+    return "…".join(typographic(f"{100 * end:+.2f}") for end in row.decision.difference_interval)
+
+
 def _row_to_json(row: Row) -> dict[str, Any]:
-    """The row; metrics without scores write none."""
-    return {name: value for name, value in asdict(row).items() if name != "scores" or value}
+    """The row; metrics without scores write none, and rows that nothing decided early no decision."""
+    found = asdict(row) | {"decision": None if row.decision is None else row.decision.to_json()}
+    return {name: value for name, value in found.items() if name not in ("scores", "decision") or value}
 
 
 def _row_from_json(content: Mapping[str, Any]) -> Row:
-    content = {"scores": {}, **content}
+    content = {"scores": {}, "decision": None, **content}
     values = {entry.name: content[entry.name] for entry in fields(Row)}
+    decision = None if values["decision"] is None else Decision.from_json(values["decision"])
     pairs = {name: None if values[name] is None else tuple(values[name]) for name in PAIRS}
-    return Row(**values | pairs | {"layers": tuple(LayerProof(**layer) for layer in content["layers"])})
+    layers = tuple(LayerProof(**layer) for layer in content["layers"])
+    return Row(**values | pairs | {"layers": layers, "decision": decision})

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from bittrue.analysis.decision import Decision
 from bittrue.analysis.row_names import CALLED, FLOAT, bits_of, grid_of, lines_of
 from bittrue.analysis.standard import Standard
-from bittrue.analysis.statistics.fixed_sample import drop_p_value, images_needed
+from bittrue.analysis.statistics.fixed_sample import drop_p_value, images_needed, wilson_interval
 from bittrue.simulation.proof import LayerProof
 from bittrue.wording import counted, typographic
 
@@ -33,16 +34,17 @@ class Share:
 
 @dataclass(frozen=True)
 class Flips:
-    """Images that only the reference (lost), or only another row (gained) gets right, and McNemar's exact test."""
+    """Images that only the reference (lost), or only another row (gained) gets right, and McNemar's exact test, of
+    rows whose number of images was set beforehand."""
 
     lost: int
     gained: int
-    p_value: float
+    p_value: float | None
 
 
 @dataclass(frozen=True)
 class Row:
-    """One network, in float or under a plan, on all images of the sweep.
+    """One network, in float or under a plan, on all images of the sweep, or on as many as decided it.
 
     name: see `row_names`. plan: its hash; None for the float row, which is never called exact. exact: proven
     for every layer, and `layers` says how. overflows: for every site with a quantizer, how many of its codes, or of a
@@ -53,6 +55,9 @@ class Row:
     images that only the row of the sweep's `reference`, or only this row, gets right; p_value: McNemar's for these. For
     mse and sqnr: both, against that row's outputs; an sqnr without a finite value is None. So is everything that the
     sweep's metric doesn't give. scores: what the other metrics give, by name; None where one has no value.
+
+    decision: where the row ended as soon as it was decided. Its `images` then depend on what came out, so that there is
+    no p_value, and the interval is one that holds whenever one stops (`statistics.prior_posterior`).
     """
 
     name: str
@@ -74,6 +79,7 @@ class Row:
     scores: Mapping[str, float | None] = field(default_factory=dict)
     overflows: Mapping[str, int] = field(default_factory=dict)
     layers: tuple[LayerProof, ...] = ()
+    decision: Decision | None = None
 
     @property
     def share(self) -> Share:
@@ -85,22 +91,34 @@ class Row:
     @property
     def flips(self) -> Flips | None:
         """Against the reference; None of that itself, and where the metric judges no image right or wrong."""
-        if self.lost is None or self.gained is None or self.p_value is None:
+        if self.lost is None or self.gained is None:
             return None
         return Flips(self.lost, self.gained, self.p_value)
 
 
 def drop(row: Row, standard: Standard, level: float = SIGNIFICANCE) -> Drop | None:
     """Whether it is shown, at this level, that the row loses no more than it may, or more; None of the reference, and
-    where the metric judges no image right or wrong. See `fixed_sample.drop_p_value`."""
+    where the metric judges no image right or wrong. See `fixed_sample.drop_p_value`; rows that were decided early have
+    their share of SIGNIFICANCE already, whatever the level."""
     flips = row.flips
     if flips is None:
         return None
+    if row.decision is not None:
+        return _drop_decided(row.decision, standard)
     if drop_p_value(flips.lost, flips.gained, row.images, standard.margin) <= level:
         return Drop.WITHIN
     if drop_p_value(flips.gained, flips.lost, row.images, -standard.margin) <= level:
         return Drop.WORSE
     return Drop.UNKNOWN
+
+
+def _drop_decided(decision: Decision, standard: Standard) -> Drop:
+    """Whether all that isn't refused is within what may be lost, or nothing is."""
+    least, most = decision.lost_less_gained
+    may_be_lost = standard.most_lost(decision.of_images)
+    if most <= may_be_lost:
+        return Drop.WITHIN
+    return Drop.WORSE if least > may_be_lost else Drop.UNKNOWN
 
 
 def flips_verdict(rows: Sequence[Row], standard: Standard) -> str:
@@ -117,7 +135,7 @@ def flips_verdict(rows: Sequence[Row], standard: Standard) -> str:
     lines = lines_of(others)
     judge = _Judge(reference, standard, SIGNIFICANCE / max(len(lines), 1))
     together = f" for {len(lines)} lines together" if len(lines) > 1 else ""
-    test = (
+    test = _decided_how(others) or (
         f"exact test of the paired difference, {100 * (1 - SIGNIFICANCE):.0f} %{together}, "
         f"{counted(reference.images, 'image')}"
     )
@@ -130,6 +148,21 @@ def flips_verdict(rows: Sequence[Row], standard: Standard) -> str:
         found = ". ".join(f"{name and f'{name}: '}{judge.line(line)}" for name, line in lines.items())
     where = {name: "" if is_grid or not name else f"{name}: " for name in lines}
     return " ".join([f"{found} ({test}).", *(text for name in lines for text in judge.worse(where[name], lines[name]))])
+
+
+def _decided_how(rows: Sequence[Row]) -> str | None:
+    """What rows speak of that were decided early, and how sure they are; None of others."""
+    decisions = [row.decision for row in rows if row.decision is not None]
+    if not decisions:
+        return None
+    fewest, most = min(row.images for row in rows), max(row.images for row in rows)
+    drawn = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    sure = 100 * (1 - sum(decision.error for decision in decisions))
+    together = "" if len(rows) == 1 else " for all rows together"
+    return (
+        f"this test set of {counted(decisions[0].of_images, 'image')}, decided on {drawn} of them in a random order, "
+        f"{sure:.0f} %{together}"
+    )
 
 
 @dataclass(frozen=True)
@@ -183,6 +216,11 @@ class _Judge:
         match drop(row, self.standard, self.level):
             case Drop.WITHIN:
                 return f"within {points(self.standard.max_drop)} of {CALLED[self.reference.name]}"
+            case Drop.WORSE if row.decision is not None:
+                return f"more than {points(self.standard.max_drop)} below {CALLED[self.reference.name]}"
+            case Drop.UNKNOWN if row.decision is not None:
+                low, high = (typographic(f"{100 * end:+.2f}") for end in row.decision.difference_interval)
+                return f"{low} to {high} points, which is not decided: sweep with --decide {self.standard.max_drop:g}"
             case Drop.UNKNOWN:
                 return f"{self._difference(row)}, and too few images to tell ({self._needed(row)})"
             case _:
@@ -201,7 +239,10 @@ class _Judge:
         return "0.00 points" if float(text) == 0 else f"{typographic(text)} points"
 
     def worse(self, where: str, line: Sequence[Row]) -> list[str]:
-        """A sentence on the first row that has more than the largest drop less than one with fewer bits."""
+        """A sentence on the first row that has more than the largest drop less than one with fewer bits; none where
+        rows were decided early, each on images of its own."""
+        if any(row.decision is not None for row in line):
+            return []
         for place, row in enumerate(line[1:], 1):
             better = max(line[:place], key=_accuracy)
             if _accuracy(better) - _accuracy(row) > self.standard.margin:
@@ -266,10 +307,15 @@ def _short(row: Row) -> str:
 
 
 def _ties_decide(row: Row) -> bool:
-    """Whether losing its ties would take the accuracy out of its own interval: then it says little of the network."""
+    """Whether losing its ties would take the accuracy out of its own interval: then it says little of the network.
+
+    Where rows were decided early Wilson's is taken as elsewhere: that of the test set shrinks to nothing in the end."""
     if row.accuracy_over_ties is None or row.accuracy_interval is None:
         return False
-    return row.accuracy_over_ties[0] < row.accuracy_interval[0]
+    least = row.accuracy_interval[0]
+    if row.decision is not None and row.correct is not None:
+        least = wilson_interval(row.correct, row.images)[0]
+    return row.accuracy_over_ties[0] < least
 
 
 def points(number: float) -> str:

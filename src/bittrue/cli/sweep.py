@@ -77,6 +77,18 @@ def sweep(
             help="Percentage points of accuracy that a row may lose against float and still suffice.",
         ),
     ] = MAX_DROP,
+    decide: Annotated[
+        float | None,
+        typer.Option(
+            "--decide",
+            metavar="POINTS",
+            help="End each row as soon as it is shown, on images in a random order, that on this test set it loses no "
+            "more than so many percentage points, or that it loses more.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, help="Of the random order in which --decide draws the images.")
+    ] = 0,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -122,6 +134,8 @@ def sweep(
             batch_size=batch_size,
             metric=metric,
             max_drop=max_drop,
+            decide=decide,
+            seed=seed,
             command=context.obj,
             progress=display,
         )

@@ -13,7 +13,7 @@ from bittrue.analysis.evaluating.store import Store, Study, holds_batches
 from bittrue.analysis.progress import Progress, found_here, showing
 from bittrue.analysis.ranges import calibration_images, measure_ranges, unmeasured_images
 from bittrue.analysis.recipe import Recipe, choose_recipe
-from bittrue.analysis.standard import MAX_DROP, Standard
+from bittrue.analysis.standard import MAX_DROP, Standard, check_decide
 from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verify import Verification, verify
@@ -81,6 +81,8 @@ def study(
     batch_size: int | None = None,
     metric: str = "accuracy",
     max_drop: float = MAX_DROP,
+    decide: float | None = None,
+    seed: int = 0,
     verified_images: int = 0,
     command: str | None = None,
     progress: Progress | None = None,
@@ -95,12 +97,14 @@ def study(
     plan, if there is one, is compared with the definition.
 
     out: the folder for sweep.json, plan.json, ranges.json, verify.json, network.txt, the report, and the store, from
-    which a study that was killed goes on where it was. images, batch_size, metric: see `sweep`.
+    which a study that was killed goes on where it was. images, batch_size, metric, decide, seed: see `sweep`.
 
     Raises: what `choose_recipe`, `measure_ranges`, `sweep_rows`, `sweep` and `verify` raise; BittrueError where `out`
     can't be written.
     """
     Standard(max_drop)  # refuses what is no largest drop before anything is measured
+    if decide is not None:
+        check_decide(decide, max_drop)
     chosen = recipe
     if chosen is None:
         chosen = choose_recipe(word_length=bool(word_lengths), fraction_bits=bool(fraction_bits))
@@ -134,6 +138,8 @@ def study(
                 batch_size=batch_size,
                 metric=metric,
                 max_drop=max_drop,
+                decide=decide,
+                seed=seed,
                 calibration=ranges.data if ranges is not None and chosen.needs_ranges else None,
                 command=command,
                 progress=display,

@@ -6,6 +6,7 @@ from math import ceil, log10
 from typing import Any
 
 from bittrue import wording
+from bittrue.analysis.sweep_result import difference
 from bittrue.analysis.verdict import Row
 from bittrue.reports.evidence import Evidence
 from bittrue.wording import percent, typographic
@@ -75,7 +76,10 @@ def points(row: Row, reference: Row) -> str:
     """The difference of two accuracies in percentage points."""
     if row is reference or row.accuracy is None or reference.accuracy is None:
         return NOTHING
-    text = f"{100 * (row.accuracy - reference.accuracy):+.2f}"
+    found = row.accuracy - reference.accuracy
+    if row.decision is not None and row.flips is not None:  # on other images than the reference: go by its own
+        found = (row.flips.gained - row.flips.lost) / row.images
+    text = f"{100 * found:+.2f}"
     return "0.00" if text in ("+0.00", "-0.00") else typographic(text)
 
 
@@ -101,6 +105,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "interval": interval,
     "over_ties": over_ties,
     "points": points,
+    "difference": difference,
     "probability": probability,
     "decimals": decimals,
     "significant": significant,

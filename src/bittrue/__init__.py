@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bittrue.exports.certificate import Certificate, certify
     from bittrue.exports.device.compare import DeviceComparison
     from bittrue.exports.export import Export, export
+    from bittrue.exports.mutation.mutate import MutationReport, mutate
     from bittrue.exports.witness import verify
     from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
     from bittrue.frontends import load, load_with_plan
@@ -71,6 +72,7 @@ _HOMES = {
     "FixedNetwork": "bittrue.program",
     "HARDWARE": "bittrue.analysis.recipe",
     "Measurement": "bittrue.analysis.measure",
+    "MutationReport": "bittrue.exports.mutation.mutate",
     "Network": "bittrue.network",
     "Overflow": "bittrue.fixed",
     "Override": "bittrue.plan",
@@ -108,6 +110,7 @@ _HOMES = {
     "lower": "bittrue.lowering:lower_network",
     "measure": "bittrue.analysis.measure",
     "measure_ranges": "bittrue.analysis.ranges",
+    "mutate": "bittrue.exports.mutation.mutate",
     "plan_from_ranges": "bittrue.plan",
     "quantize_weights": "bittrue.integrations.keras_weights",
     "ranges_chart": "bittrue.analysis.charts.chart",
@@ -141,6 +144,7 @@ __all__ = [
     "FixedFormat",
     "FixedNetwork",
     "Measurement",
+    "MutationReport",
     "Network",
     "Overflow",
     "Override",
@@ -177,6 +181,7 @@ __all__ = [
     "lower",
     "measure",
     "measure_ranges",
+    "mutate",
     "plan_from_ranges",
     "quantize_weights",
     "ranges_chart",

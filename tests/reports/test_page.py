@@ -323,3 +323,31 @@ def test_a_certificate_of_another_plan_is_left_out(tmp_path: Path) -> None:
     make_folder(tmp_path)
     write_text(tmp_path / "certificate.json", dump_json(CERTIFICATE | {"plan": "sha256:other"}))
     assert "Certificate" not in Reader(build_report(tmp_path).read_text("utf-8")).text
+
+
+MUTATION = {"kind": "weight bit", "file": "c/net.c", "place": "conv1.weight[0, 1]", "before": "3", "after": "<7>"}
+MUTATIONS = {
+    "bittrue": 1,
+    "plan": plan(6).hash,
+    "images": 2,
+    "seed": 5,
+    "mutations": 3,
+    "caught": 1,
+    "explained": 1,
+    "escaped": 1,
+    "mutants": [
+        MUTATION | {"outcome": "caught", "by": "FAIL layer 1", "reason": None},
+        MUTATION | {"outcome": "explained", "by": None, "reason": "dead channel: 7 of 14 numbers change"},
+        MUTATION | {"kind": "shift", "outcome": "escaped", "by": None, "reason": None},
+    ],
+    "command": None,
+}
+
+
+def test_mutations_are_shown_with_the_reasons_of_those_that_survive(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    write_text(tmp_path / "mutations.json", dump_json(MUTATIONS))
+    shown = Reader(build_report(tmp_path).read_text("utf-8"))
+    assert not shown.open
+    for text in ("dead channel: 7 of 14 numbers change", "3 → <7>", "escaped: no reason was found", "1 escaped"):
+        assert text in shown.text

@@ -39,12 +39,23 @@ def verify(
             "of everything and versions.",
         ),
     ] = None,
+    mutations: Annotated[
+        int | None,
+        typer.Option(
+            "--mutate",
+            metavar="N",
+            min=1,
+            help="Change one thing in the exported files, N times, and see that their checks notice: a bit of a "
+            "weight, a bias, a table, a vector, a memory image; a rounding mode, a shift, a bound, an accumulator.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Draws the changes of --mutate.")] = 0,
     images: FewImages = 2,
     until: Until = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="DIR", help="Write verify.json into this folder; `bittrue report` shows it in the page."
+            "--out", metavar="DIR", help="Write verify.json, or --mutate's mutations.json, into this folder; `bittrue report` shows it in the page.",
         ),
     ] = None,
 ) -> None:
@@ -52,25 +63,42 @@ def verify(
     from bittrue.analysis.verify import Verification
     from bittrue.exports.certificate import Certificate, certify
     from bittrue.exports.device.compare import DeviceComparison
+    from bittrue.exports.mutation.mutate import MutationReport, mutate
     from bittrue.exports.witness import REFERENCE
     from bittrue.exports.witness import verify as compare
     from bittrue.files import check_json_name
 
+    chosen = {"--against": against, "--certificate": certificate, "--mutate": mutations}
+    given = [option for option, value in chosen.items() if value is not None]
+    if len(given) > 1:
+        raise BittrueError(f"{given[0]} and {given[1]} are two questions: ask one at a time.")
     if certificate is not None:
-        if against is not None:
-            raise BittrueError("--certificate compares with every witness: leave --against out.")
         if out is not None:
             raise BittrueError("--certificate names the file that it leaves: leave --out out.")
         check_json_name(certificate)
     network, formats = model.load_for(plan)
     dataset = data.load(network)
-    result: Certificate | Verification | DeviceComparison
+    result: Certificate | MutationReport | Verification | DeviceComparison
     with optional_folder(out) as folder, progress() as display:
         if certificate is not None:
             result = certify(
                 network, formats, dataset, images=images, until_node=until, command=context.obj, progress=display
             )
             result.save(certificate)
+        elif mutations is not None:
+            result = mutate(
+                network,
+                formats,
+                dataset,
+                mutations,
+                seed=seed,
+                images=images,
+                until_node=until,
+                command=context.obj,
+                progress=display,
+            )
+            if folder is not None:
+                result.save(folder / "mutations.json")
         else:
             result = compare(
                 network,

@@ -36,10 +36,13 @@ def version_of(command: str) -> str | None:
     return next(iter(done.stdout.splitlines()), None)
 
 
-def tool_output(command: Sequence[str | Path], what: str, *, remedy: str) -> str:
-    """What a tool prints. Raises: BittrueError, which names `what` and says `remedy`, where it isn't there or fails."""
+def tool_output(command: Sequence[str | Path], what: str, *, remedy: str, folder: Path | None = None) -> str:
+    """What a tool prints that runs in `folder` (None: here).
+
+    Raises: BittrueError, which names `what` and says `remedy`, where it isn't there or fails.
+    """
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     except FileNotFoundError:
         raise MissingToolError(f"{what} needs {command[0]}, which isn't there: {remedy}.") from None
     if done.returncode:

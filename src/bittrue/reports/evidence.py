@@ -21,13 +21,14 @@ _Content = TypeVar("_Content")
 
 _VERIFICATION_KEYS = ("plan", "against", "images", "values", "mismatches", "first")
 _CERTIFICATE_KEYS = ("plan", "witnesses", "mismatches", "files", "versions", "command", "on_host")
+_MUTATION_KEYS = ("plan", "images", "seed", "mutations", "caught", "explained", "escaped", "mutants", "command")
 _SIMULATION_KEYS = ("plan", "exact", "layers")
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The files of a folder, None for those that are not there; verification, simulation and
-    certificate of the plan as JSON.
+    """The files of a folder, None for those that are not there; verification, simulation,
+    certificate and mutations of the plan as JSON.
 
     trace: of any plan for the network, since one asks why of those that do badly.
     """
@@ -39,6 +40,7 @@ class Evidence:
     verification: Mapping[str, Any] | None
     simulation: Mapping[str, Any] | None
     certificate: Mapping[str, Any] | None
+    mutations: Mapping[str, Any] | None
     network_text: str | None
     trace: Trace | None
 
@@ -66,8 +68,8 @@ class Evidence:
 
 
 def read_evidence(folder: Path) -> Evidence:
-    """Read `folder`. What verify.json, simulate.json or certificate.json say of another plan than the folder's is left
-    out: an earlier sweep's.
+    """Read `folder`. What verify.json, simulate.json, certificate.json or mutations.json say of another plan than the
+    folder's is left out: an earlier sweep's.
 
     Raises BittrueError where there is no sweep, a file is damaged, or one is about another network than the sweep.
     """
@@ -82,6 +84,7 @@ def read_evidence(folder: Path) -> Evidence:
     verification = _optional(folder / "verify.json", _with_keys(_VERIFICATION_KEYS, "verify"))
     simulation = _optional(folder / "simulate.json", _with_keys(_SIMULATION_KEYS, "simulate"))
     certificate = _optional(folder / "certificate.json", _with_keys(_CERTIFICATE_KEYS, "verify --certificate"))
+    mutations = _optional(folder / "mutations.json", _with_keys(_MUTATION_KEYS, "verify --mutate"))
     trace = _optional(folder / "trace.json", Trace.from_json)
     of_networks = {
         "ranges.json": ranges and ranges.network,
@@ -101,6 +104,7 @@ def read_evidence(folder: Path) -> Evidence:
         verification=_about(plan, verification),
         simulation=_about(plan, simulation),
         certificate=_about(plan, certificate),
+        mutations=_about(plan, mutations),
         network_text=_text(folder / "network.txt"),
         trace=trace,
     )

@@ -31,10 +31,10 @@ def build_report(folder: Path, max_drop: float | None = None) -> Path:
     """Write `report.html` into `folder`, and `accuracy.png` where the sweep measured accuracy; returns the page's path.
 
     Reads sweep.json, and where they are there ranges.json, plan.json, network.txt, trace.json, and the plan's
-    simulate.json, verify.json and certificate.json. An accuracy.png of an earlier sweep goes where this one has none.
-    The same files give the same bytes. max_drop: judge the sweep's rows by another largest drop first, and write
-    sweep.json with it. Raises BittrueError where there is no sweep, a file is damaged or about another network, or
-    another row than that of plan.json would be chosen.
+    simulate.json, verify.json, certificate.json and mutations.json. An accuracy.png of an earlier sweep goes where this
+    one has none. The same files give the same bytes. max_drop: judge the sweep's rows by another largest drop first,
+    and write sweep.json with it. Raises BittrueError where there is no sweep, a file is damaged or about another
+    network, or another row than that of plan.json would be chosen.
     """
     if max_drop is not None:
         _judge_again(folder, max_drop)

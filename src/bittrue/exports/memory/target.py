@@ -74,7 +74,7 @@ def _check(job: Job) -> None:
 def _write(job: Job, folder: Path) -> Mapping[str, str]:
     files, described = {}, {}
     for stored in stored_arrays(job):
-        layout = _layout(job, _order(job, stored))
+        layout = layout_of(job, stored)
         banks = packed(stored.codes, stored.word_length, layout)
         paths = []
         for name in job.memory.formats:
@@ -97,6 +97,11 @@ def _write(job: Job, folder: Path) -> Mapping[str, str]:
         }
     (folder / "memory.json").write_text(dump_json(described), encoding="utf-8")
     return files
+
+
+def layout_of(job: Job, stored: Stored) -> Layout:
+    """How an array lies in its memory."""
+    return _layout(job, _order(job, stored))
 
 
 def _layout(job: Job, order: tuple[int, ...] | None) -> Layout:

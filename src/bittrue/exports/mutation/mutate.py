@@ -1,0 +1,216 @@
+"""mutate: N changes of the exported files, each tried on the check that comes with them, and what became of each."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from random import Random
+from typing import Any, ClassVar
+
+from bittrue.analysis.evaluating.batches import chosen_images
+from bittrue.analysis.progress import Progress, showing
+from bittrue.data import DataLike
+from bittrue.display import Column, Table, View
+from bittrue.errors import BittrueError
+from bittrue.exports.job import Job, until
+from bittrue.exports.mutation import constants, source, vectors
+from bittrue.exports.mutation.bench import Bench, bench_of
+from bittrue.exports.mutation.mutant import CAUGHT, ESCAPED, EXPLAINED, Draw, Mutant, Mutation, Trial
+from bittrue.lowering import lower_network
+from bittrue.network import Network
+from bittrue.plan import Plan
+from bittrue.result import SavedResult
+from bittrue.wording import counted
+
+KINDS: Mapping[str, Draw] = {
+    "weight bit": constants.weight,
+    "bias bit": constants.summand,
+    "factor bit": constants.factor,
+    "table entry": constants.entry,
+    "memory image bit": constants.memory,
+    "vector bit": vectors.vector,
+    "rounding mode": source.c_line("rounding mode", source.rounding, "no number lies where the modes differ"),
+    "shift": source.c_line("shift", source.shift, "no number that the shift tells apart"),
+    "saturation bound": source.c_line("saturation bound", source.bound, "no number reaches the bound"),
+    "overflow mode": source.c_line("overflow mode", source.overflow, "no number overflows"),
+    "accumulator width": source.c_line("accumulator width", source.accumulator, "no sum needs more bits"),
+}
+"""What is changed, by kind; a kind that the export has no place for is left out."""
+
+_DRAWS = 50
+"""Draws of a kind after which it has no place left that wasn't changed before."""
+
+
+@dataclass(frozen=True, repr=False)
+class MutationReport(SavedResult):
+    """What became of changes in exported files.
+
+    images: of the data, beside which hostile inputs stand. mutants: in the order in which they were drawn. command:
+    what was typed; None from Python.
+    """
+
+    network: str
+    network_name: str
+    plan: str
+    data: Mapping[str, Any]
+    output: str
+    images: int
+    seed: int
+    mutants: tuple[Mutant, ...]
+    command: str | None
+
+    file: ClassVar[str] = "mutation report"
+
+    def count(self, outcome: str, kind: str | None = None) -> int:
+        return sum(each.outcome == outcome and kind in (None, each.mutation.kind) for each in self.mutants)
+
+    @property
+    def mismatches(self) -> int:
+        """Mutations that no check noticed, and for which there is no reason."""
+        return self.count(ESCAPED)
+
+    @property
+    def survivors(self) -> tuple[Mutant, ...]:
+        """What no check noticed, with a reason or without."""
+        return tuple(each for each in self.mutants if each.outcome != CAUGHT)
+
+    def view(self) -> View:
+        columns = [Column("changed"), Column("mutations", number=True), Column("caught", number=True)]
+        columns += [Column("no result changes", number=True), Column("escaped", number=True)]
+        kinds = list(dict.fromkeys(each.mutation.kind for each in self.mutants))
+        rows = [
+            (kind, *(f"{self.count(outcome, kind):,}" for outcome in (CAUGHT, EXPLAINED, ESCAPED)))
+            for kind in sorted(kinds, key=list(KINDS).index)
+        ]
+        rows = [(kind, f"{sum(map(_number, counts)):,}", *counts) for kind, *counts in rows]
+        parts: list[Any] = [Table(columns, rows, f"Mutations of {self.network_name}, seed {self.seed}")]
+        if self.survivors:
+            columns = [Column("file"), Column("place"), Column("change"), Column("why no check notices it")]
+            found = [
+                (
+                    each.mutation.file,
+                    each.mutation.place,
+                    f"{each.mutation.before} → {each.mutation.after}",
+                    each.reason or "ESCAPED: no reason was found",
+                )
+                for each in self.survivors
+            ]
+            parts.append(Table(columns, found, "Not caught"))
+        caught, explained = self.count(CAUGHT), self.count(EXPLAINED)
+        parts.append(
+            f"{counted(len(self.mutants), 'mutation')}: {caught:,} caught, {explained:,} change no result (each was "
+            f"computed again), {self.mismatches:,} escaped."
+        )
+        return tuple(parts)
+
+    def records(self) -> list[dict[str, Any]]:
+        """A row a mutation."""
+        return [
+            asdict(each.mutation) | {"outcome": each.outcome, "by": each.by, "reason": each.reason}
+            for each in self.mutants
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "bittrue": 1,
+            **{entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "mutants"},
+            "data": dict(self.data),
+            "mutations": len(self.mutants),
+            "caught": self.count(CAUGHT),
+            "explained": self.count(EXPLAINED),
+            "escaped": self.mismatches,
+            "mutants": self.records(),
+        }
+
+    @classmethod
+    def from_json(cls, content: Any, source: str) -> "MutationReport":
+        try:
+            values = {entry.name: content[entry.name] for entry in fields(cls)}
+            names = [entry.name for entry in fields(Mutation)]
+            mutants = tuple(
+                Mutant(Mutation(**{name: each[name] for name in names}), each["outcome"], each["by"], each["reason"])
+                for each in values["mutants"]
+            )
+            return cls(**values | {"mutants": mutants})
+        except (KeyError, TypeError, ValueError) as error:
+            raise BittrueError(
+                f"{source}: not a mutation report ({error!r}); make one with `bittrue verify --mutate`."
+            ) from None
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+def mutate(
+    network: Network,
+    plan: Plan,
+    dataset: DataLike,
+    mutations: int,
+    *,
+    seed: int = 0,
+    images: int | None = None,
+    until_node: str | None = None,
+    command: str | None = None,
+    progress: Progress | None = None,
+) -> MutationReport:
+    """Change one thing at a time in the exported C, memories and vectors, `mutations` times, and see that the check of
+    the export notices.
+
+    The vectors are those of the first `images` examples (None: 2) and the hostile inputs. What no check notices is
+    computed again beside the unchanged layer; a mutation that changes a result all the same has escaped. seed: draws
+    them. until_node: the last node on the device.
+
+    Raises: BittrueError for what C can't have, without a compiler, and where the export fails as it is.
+    """
+    chosen = chosen_images(network, dataset, images or 2)
+    program = lower_network(network, plan)
+    if until_node is not None:
+        program = until(program, until_node)
+    with tempfile.TemporaryDirectory(prefix="bittrue-") as place:
+        bench = bench_of(Job(network, plan, program, chosen), Path(place))
+        random = Random(seed)
+        seen: Counter[Mutation] = Counter()
+        kinds = dict(KINDS)
+        mutants: list[Mutant] = []
+        with showing(progress, "mutations", mutations) as advance:
+            while len(mutants) < mutations and kinds:
+                name = random.choice(list(kinds))
+                trial = _drawn(kinds[name], bench, random, seen)
+                if trial is None:
+                    del kinds[name]
+                    continue
+                mutants.append(_became(trial))
+                advance(1)
+    return MutationReport(
+        network=network.hash,
+        network_name=network.name,
+        plan=plan.hash,
+        data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images},
+        output=program.output,
+        images=chosen.images,
+        seed=seed,
+        mutants=tuple(mutants),
+        command=command,
+    )
+
+
+def _drawn(draw: Draw, bench: Bench, random: Random, seen: Counter[Mutation]) -> Trial | None:
+    """A mutation that wasn't tried before; None where the export has none of this kind."""
+    for _ in range(_DRAWS):
+        trial = draw(bench, random)
+        if trial is None:
+            return None
+        seen[trial.mutation] += 1
+        if seen[trial.mutation] == 1:
+            return trial
+    return None
+
+
+def _became(trial: Trial) -> Mutant:
+    by = trial.run()
+    if by is not None:
+        return Mutant(trial.mutation, CAUGHT, by, None)
+    reason = trial.explain()
+    return Mutant(trial.mutation, ESCAPED if reason is None else EXPLAINED, None, reason)

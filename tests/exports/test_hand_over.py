@@ -32,10 +32,13 @@ def test_from_a_plan_to_c_that_is_verified(tmp_path: Path, monkeypatch: pytest.M
     for block in blocks(PAGE):
         if block.language == "bash" and block.not_run is None and "hls4ml" not in block.code:
             printed += [run(line) for line in commands(block)]
-    assert "0 mismatches" in printed[-1]
+    certified, mutated = printed[-2:]
+    assert "0 mismatches" in certified
+    assert "12 mutations: " in mutated
+    assert "0 escaped" in mutated
     assert any("codes of 8 layers compared on 26 images, 0 mismatches" in text for text in printed)
     assert (tmp_path / "hardware/manifest.json").exists()
-    assert re.search(r"\nc +20 +8 +44,360 +0\n", printed[-1])
+    assert re.search(r"\nc +20 +8 +44,360 +0\n", certified)
     assert Certificate.load("certificate.json").mismatches == 0
 
 

@@ -18,10 +18,9 @@ def planned(run: Run, model: Path, tmp_path: Path) -> list[object]:
 
 
 def test_mutations_are_counted_and_written(run: Run, planned: list[object], tmp_path: Path) -> None:
-    report = tmp_path / "mutations.json"
-    done = run(*planned, "--mutate", 4, "--seed", 2, "--mutation-report", report, "--json")
+    done = run(*planned, "--mutate", 4, "--seed", 2, "--out", tmp_path / "study", "--json")
     assert done.exit_code == 0, done.stderr
-    content = json.loads(report.read_text())
+    content = json.loads((tmp_path / "study" / "mutations.json").read_text())
     assert json.loads(done.stdout) == content
     assert (content["mutations"], content["escaped"], content["seed"]) == (4, 0, 2)
     assert "--mutate 4 --seed 2" in content["command"]
@@ -42,7 +41,6 @@ def test_a_mutation_that_escapes_is_exit_code_1(
     [
         (("--mutate", 1, "--against", "c"), "--against and --mutate are two questions"),
         (("--certificate", "out.json", "--mutate", 1), "--certificate and --mutate are two questions"),
-        (("--mutation-report", "out.json"), "nothing to write without --mutate N"),
         (("--certificate", "out.yaml"), "name it out.json"),
         (("--mutate", 0), "greater than or equal to 1"),
     ],

@@ -55,7 +55,9 @@ def verify(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="DIR", help="Write verify.json, or --mutate's mutations.json, into this folder; `bittrue report` shows it in the page.",
+            "--out",
+            metavar="DIR",
+            help="Write verify.json, or --mutate's mutations.json, into this folder; `bittrue report` shows it in the page.",
         ),
     ] = None,
 ) -> None:

@@ -57,7 +57,8 @@ def verify(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="Write verify.json, or --mutate's mutations.json, into this folder; `bittrue report` shows it in the page.",
+            help="Write verify.json, or --mutate's mutations.json, into this folder; `bittrue report` shows it in the "
+            "page.",
         ),
     ] = None,
 ) -> None:

@@ -321,6 +321,19 @@ def test_simulate(run: Run, model: Path, images: Path, plan: Path, tmp_path: Pat
     assert np.load(out / "nodes" / "conv1.npy").shape == (24, 8, 8, 16)
 
 
+def test_a_sweep_that_collapses_ends_with_commands_that_say_why(
+    run: Run, model: Path, images: Path, tmp_path: Path
+) -> None:
+    for bits in (["--fraction-bits", "1"], ["--word-length", "2:3", "--calibrate", "8"]):
+        folder = tmp_path / bits[0]
+        lines = succeed(run, "sweep", model, "--data", images, *bits, "--out", folder).splitlines()
+        assert "No plan.json: no row is shown to suffice." in lines
+        plan_command, trace_command = (shlex.split(line) for line in lines if line.startswith("  bittrue"))
+        succeed(run, *plan_command[1:])
+        assert "Freeing" in succeed(run, *trace_command[1:]) or "freeing" in succeed(run, *trace_command[1:])
+        assert (folder / "trace.json").exists()
+
+
 def test_tables_as_csv_and_latex(run: Run, model: Path, images: Path, plan: Path) -> None:
     sweep = ["sweep", model, "--data", images, "--fraction-bits", "3:4"]
     rows = list(csv.DictReader(io.StringIO(succeed(run, *sweep, "--csv"))))

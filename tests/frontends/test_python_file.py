@@ -31,7 +31,7 @@ def test_a_function_that_builds_the_model(capsys: pytest.CaptureFixture[str]) ->
         ("failing", r"its code raised ValueError \(no such width\): correct it, with --debug"),
         ("leaving", r"its code raised SystemExit \(3\)"),
         ("with_arguments", r"its code raised TypeError \(with_arguments\(\) missing 1 required"),
-        ("absent", "there is no function absent in the file"),
+        ("absent", r"there is no function absent in the file; it has \S+other_models\.py:"),
         ("NUMBER", "there is no function NUMBER in the file"),
         ("a-b", "'a-b' is no name of a function"),
         ("nothing", "returned a NoneType, which is not a model that bittrue reads"),

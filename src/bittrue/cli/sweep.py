@@ -150,8 +150,8 @@ def _next(found: "StudyResult", model: str, data: str) -> list[str]:
     """Which row the plan is, and what to do with it; or why there is none, and what tells more."""
     folder, enough = found.folder, found.sweep.sufficient
     reference, *others = found.sweep.compared
-    best = max((row.accuracy or 0.0 for row in others), default=0.0)
-    collapsed = enough is None and best < COLLAPSE * (reference.accuracy or 0.0)
+    best = max(others, key=lambda row: row.accuracy or 0.0, default=reference)
+    collapsed = enough is None and (best.accuracy or 0.0) < COLLAPSE * (reference.accuracy or 0.0)
     lines = []
     if folder is not None and enough is not None:
         plan = shlex.quote(str(folder / "plan.json"))
@@ -160,5 +160,26 @@ def _next(found: "StudyResult", model: str, data: str) -> list[str]:
     elif folder is not None:
         lines.append("No plan.json: no row is shown to suffice.")
     if collapsed:
-        lines.append("Which sites cost the accuracy: bittrue plan with a row's bits, and bittrue trace with that plan.")
+        lines += _to_trace(best.name, folder, shlex.quote(model), shlex.quote(data))
     return lines if folder is None else [*lines, f"The report: {folder / 'report.html'}"]
+
+
+def _to_trace(row: str, folder: Path | None, model: str, data: str) -> list[str]:
+    """The commands that say which sites cost a row's accuracy, where its name and the folder are enough for them."""
+    from bittrue.analysis.row_names import bits_of
+
+    bits = bits_of(row)
+    if folder is None or bits is None or bits.recipe:
+        return ["Which sites cost the accuracy: bittrue plan with a row's bits, and bittrue trace with that plan."]
+    plan = shlex.quote(str(folder / f"{row.replace('=', '')}.json"))
+    words = f"--ranges {shlex.quote(str(folder / 'ranges.json'))}"
+    options = {
+        "F": f"--fraction-bits {bits.bits}",
+        "W": f"--word-length {bits.bits} {words}",
+        "WA": f"--weight-bits {bits.bits} --activation-bits {bits.activations} {words}",
+    }
+    return [
+        f"Which sites cost the accuracy of {row}, with the same other options:",
+        f"  bittrue plan {model} {options[bits.kind]} --out {plan}",
+        f"  bittrue trace {model} --plan {plan} --data {data} --out {shlex.quote(str(folder))}",
+    ]

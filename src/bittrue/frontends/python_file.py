@@ -35,15 +35,29 @@ def without_function(path: str) -> ModelError:
     if not Path(path).is_file():
         return ModelError(f"{path}: there is no such file: check the path.")
     try:
-        tree = ast.parse(Path(path).read_bytes())
+        found = _builders(path)
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return ModelError(f"{path}: it can't be read as Python ({type(error).__name__}): correct it.")
-    found = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and _builds(node)]
     if not found:
         return ModelError(f"{path}: no function in it can be called without arguments: add one that returns the model.")
+    return ModelError(f"{path}: say which of its functions builds the model: {_named(path, found)}.")
+
+
+def _builders(path: str) -> list[str]:
+    """The functions that could build the model. Raises: what reading Python raises."""
+    tree = ast.parse(Path(path).read_bytes())
+    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and _builds(node)]
+
+
+def _named(path: str, found: list[str]) -> str:
     shown = ", ".join(f"{path}:{name}" for name in found[:_MOST_NAMED])
-    rest = "" if len(found) <= _MOST_NAMED else f" or one of {len(found) - _MOST_NAMED} more"
-    return ModelError(f"{path}: say which of its functions builds the model: {shown}{rest}.")
+    return shown if len(found) <= _MOST_NAMED else f"{shown} or one of {len(found) - _MOST_NAMED} more"
+
+
+def _instead(path: str) -> str:
+    """What a file that was run already has in the place of a function that it lacks."""
+    found = _builders(path)
+    return f"; it has {_named(path, found)}" if found else ""
 
 
 def _builds(node: ast.FunctionDef) -> bool:
@@ -76,7 +90,7 @@ def build_model(source: str) -> object:
         loader.exec_module(module)
         function = getattr(module, name, None)
         if not callable(function):
-            raise ModelError(f"there is no function {name} in the file")
+            raise ModelError(f"there is no function {name} in the file{_instead(path)}")
         return function()
 
 

@@ -62,7 +62,7 @@ def _place(index: tuple[int, ...]) -> str:
 def _zeros(site: SiteTrace, described: Site, spec: Spec, network: Network) -> str | None:
     if not site.zeroed or site.nonzero is None:
         return None
-    at = "" if site.fraction_bits is None else f" at {counted(site.fraction_bits, 'fraction bit')}"
+    at = "" if site.fraction_bits is None else f" at {typographic(counted(site.fraction_bits, 'fraction bit'))}"
     if site.role in ("variance", "gamma", "scale"):
         text = f"{site.zeroed:,} of {site.values:,} channels round to 0{at}"
         growth = _growth(described, spec, network) if site.role == "variance" else None
@@ -72,7 +72,7 @@ def _zeros(site: SiteTrace, described: Site, spec: Spec, network: Network) -> st
             more = next((bits for bits in range(1, GUARD_BITS + 1) if growth(bits) < _HARMLESS), GUARD_BITS)
             bits = counted((site.fraction_bits or 0) + more, "fraction bit")
             return f"{text}; with {bits} none grows by more than 1 % (some are all but 0 in float, too)"
-        return f"{text}; {_kept(site, 1)} keep all of them above 0"
+        return f"{text}; {_kept(site, 1)} all of them above 0"
     if site.zeroed < _WORTH_SAYING * site.nonzero:
         return None
     most, all_of_them = site.keeps
@@ -84,12 +84,13 @@ def _zeros(site: SiteTrace, described: Site, spec: Spec, network: Network) -> st
         text += f", the largest being {_number(largest)}"
     if _is_far(site, most):
         return f"{text}; the most of those are all but 0 in float, too"
-    kept = f"{text}; {_kept(site, 0)} keep 90 % of them"
+    kept = f"{text}; {_kept(site, 0)} 90 % of them"
     return kept if most == all_of_them or _is_far(site, all_of_them) else f"{kept}, {all_of_them} all"
 
 
 def _kept(site: SiteTrace, which: int) -> str:
-    return counted(site.keeps[which] or 0, "fraction bit")
+    bits = site.keeps[which] or 0
+    return f"{typographic(counted(bits, 'fraction bit'))} {'keeps' if bits == 1 else 'keep'}"
 
 
 def _is_far(site: SiteTrace, bits: int | None) -> bool:

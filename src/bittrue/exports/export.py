@@ -13,6 +13,7 @@ from bittrue.exports.hls4ml.target import TARGET as HLS4ML
 from bittrue.exports.job import VECTOR_IMAGES, Job, MemoryOptions, Target, until
 from bittrue.exports.manifest import NAME, manifest_of
 from bittrue.exports.memory.target import TARGET as MEMORY
+from bittrue.exports.qdq.target import TARGET as QDQ
 from bittrue.exports.qonnx.target import TARGET as QONNX
 from bittrue.exports.vectors.target import TARGET as VECTORS
 from bittrue.files import dump_json, read_json, replacing_folder
@@ -22,7 +23,7 @@ from bittrue.plan import Plan
 from bittrue.result import Result
 from bittrue.wording import counted
 
-TARGETS = {target.name: target for target in (C, HLS4ML, MEMORY, QONNX, VECTORS)}
+TARGETS = {target.name: target for target in (C, HLS4ML, MEMORY, QDQ, QONNX, VECTORS)}
 """The kinds of export, by name."""
 
 

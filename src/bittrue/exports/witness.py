@@ -15,6 +15,7 @@ from bittrue.exports.c.run import run_c
 from bittrue.exports.device.compare import DeviceComparison, compare_codes, compare_with_folder
 from bittrue.exports.hls4ml.run import run_hls4ml
 from bittrue.exports.job import Job, until
+from bittrue.exports.qdq.run import run_qdq
 from bittrue.exports.qonnx.run import run_qonnx
 from bittrue.files import replacing_together
 from bittrue.lowering import lower_network
@@ -25,7 +26,7 @@ Build = Callable[[Job, Dataset, Path], Path]
 """Builds a target for a job in an empty folder, runs it on images, and gives back the folder of its codes, a file a
 site."""
 
-BUILDS: dict[str, Build] = {"c": run_c, "hls4ml": run_hls4ml, "qonnx": run_qonnx}
+BUILDS: dict[str, Build] = {"c": run_c, "hls4ml": run_hls4ml, "qonnx": run_qonnx, "qdq": run_qdq}
 """The exports that can be built and run here, by name."""
 
 FILE = "verify.json"

@@ -72,7 +72,7 @@ def _(instruction: ScaleOffset, step: Step, graph: Graph) -> None:
             graph.compute(step, "Mul", inputs, first=x.first, double=double, reach=reach)
             return
         shape = in_file(x.shape, x.first)
-        tensor = graph.add("Mul", step.name, inputs, f"{step.name}.scaled", shape, dtype_of(double))
+        tensor = graph.add("Mul", f"{step.name}_scaled", inputs, f"{step.name}.scaled", shape, dtype_of(double))
     inputs = [tensor, _placed(step, graph, "offset", instruction.offset, offset_bits, x)]
     graph.compute(step, "Add", inputs, first=x.first, double=double, reach=reach)
 

@@ -272,8 +272,9 @@ class Graph:
         return self._made[x.tensor, what]
 
     def in_one_layout(self, operands: Sequence[Value]) -> list[Value]:
-        """All of them channels first where one is, else channels last."""
-        turn = self.channels_first if any(operand.first for operand in operands) else self.channels_last
+        """All of them channels first where all are, else channels last: so what is channels first was made from an
+        image, by nodes from which a reader knows that."""
+        turn = self.channels_first if all(operand.first for operand in operands) else self.channels_last
         return [turn(operand) for operand in operands]
 
     def as_float64(self, x: Value) -> Value:

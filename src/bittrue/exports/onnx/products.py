@@ -1,46 +1,72 @@
 """ONNX's sums of products: Conv, Gemm and MatMul (B6)."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
-from bittrue.exports.onnx.graph import Constant, Graph, Value, refused
+from bittrue.exports.onnx.graph import FLOAT32, STOP, Constant, Graph, Value, in_file, refused
 from bittrue.exports.onnx.table import export_onnx
 from bittrue.fixed import Quantizer
+from bittrue.fixed.arrays import signed_sums
 from bittrue.program import MultiplyAccumulate, MultiplyTensors, Step
+from bittrue.shapes import Shape
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What sums of products reach on their way, in units of their last bit.
+
+    products: without the bias. finest: the most fraction bits of an output channel's sum.
+    """
+
+    products: int
+    whole: int
+    finest: int
 
 
 @export_onnx.rule(MultiplyAccumulate)
 def _(instruction: MultiplyAccumulate, step: Step, graph: Graph) -> None:
     (x,) = graph.sources(step)
-    finest, reach = _reach(instruction, x)
-    _require_exact_sums(instruction.accumulator, finest, reach, step, graph)
-    kernel = instruction.weight.shape[:-2]
-    if not kernel:
-        _dense(instruction, step, graph, x, reach)
-        return
+    sums = _sums(instruction, x)
+    _require_exact_sums(instruction.accumulator, sums.finest, sums.whole, step, graph)
+    if instruction.weight.ndim == 2:
+        _dense(instruction, step, graph, x, sums.whole)
+    else:
+        _convolution(instruction, step, graph, x, sums)
+
+
+def _convolution(instruction: MultiplyAccumulate, step: Step, graph: Graph, x: Value, sums: _Sums) -> None:
+    *kernel, _, filters = instruction.weight.shape
     rank = len(kernel)
     if len(x.shape) != rank + 1:
-        raise refused(graph, step, "has no convolution over some of an image's axes alone", "stop before it")
-    graph.carrier(step, [x], reach, float64=False)
+        raise refused(graph, step, "has no convolution over some of an image's axes alone", STOP)
+    # onnxruntime convolves in float32 alone; a bias with a finer last bit than the products' is added in float64.
+    apart = sums.whole > FLOAT32 >= sums.products and graph.dialect.carries_float64
+    graph.carrier(step, [x], sums.products if apart else sums.whole, float64=False)
     x = graph.channels_first(x)
     # (*kernel, in, out) → (out, in, *kernel)
     order = (rank + 1, rank, *range(rank))
     inputs = [x.tensor, _weight(instruction, step, graph, order, False)]
-    if instruction.bias is not None:
-        inputs.append(_bias(instruction, step, graph, x, False))
     before, after = zip(*instruction.padding, strict=True)
-    graph.compute(
-        step,
-        "Conv",
-        inputs,
-        first=True,
-        double=False,
-        reach=reach,
-        kernel_shape=list(kernel),
-        strides=list(instruction.strides),
-        pads=[*before, *after],
-        dilations=list(instruction.dilation),
-        group=instruction.groups,
-    )
+    geometry: dict[str, Any] = {
+        "kernel_shape": list(kernel),
+        "strides": list(instruction.strides),
+        "pads": [*before, *after],
+        "dilations": list(instruction.dilation),
+        "group": instruction.groups,
+    }
+    if instruction.bias is None or not apart:
+        if instruction.bias is not None:
+            inputs.append(_bias(instruction, step, graph, x, (filters,)))
+        graph.compute(step, "Conv", inputs, first=True, double=False, reach=sums.whole, **geometry)
+        return
+    made = in_file(step.type.shape, first=True)
+    products = graph.add("Conv", step.name, inputs, f"{step.name}.products", made, **geometry)
+    longer = graph.add("Cast", f"{products}.float64", [products], f"{products}.float64", made, "float64", to="float64")
+    bias = _bias(instruction, step, graph, x, (filters,) + (1,) * rank, double=True)
+    graph.carrier(step, [], sums.whole, float64=True)
+    graph.compute(step, "Add", [longer, bias], first=True, double=True, reach=sums.whole)
 
 
 def _dense(instruction: MultiplyAccumulate, step: Step, graph: Graph, x: Value, reach: int) -> None:
@@ -51,7 +77,7 @@ def _dense(instruction: MultiplyAccumulate, step: Step, graph: Graph, x: Value, 
     if instruction.bias is None:
         graph.compute(step, "MatMul", [x.tensor, weight], first=False, double=double, reach=reach)
         return
-    bias = _bias(instruction, step, graph, x, double)
+    bias = _bias(instruction, step, graph, x, instruction.bias.shape, double=double)
     if len(x.shape) == 1:
         graph.compute(step, "Gemm", [x.tensor, weight, bias], first=False, double=double, reach=reach)
         return
@@ -67,31 +93,35 @@ def _weight(instruction: MultiplyAccumulate, step: Step, graph: Graph, order: tu
     return graph.constant_in(double, graph.dialect.constant(graph, constant), codes.transpose(order).shape)
 
 
-def _bias(instruction: MultiplyAccumulate, step: Step, graph: Graph, x: Value, double: bool) -> str:
+def _bias(
+    instruction: MultiplyAccumulate, step: Step, graph: Graph, x: Value, shape: Shape, *, double: bool = False
+) -> str:
+    """The bias in the shape in which the file adds it."""
     assert instruction.bias is not None
     sums = tuple(x.fraction_bits + bits for bits in instruction.weight_fraction_bits)
     bits = (instruction.bias_fraction_bits,)
-    constant = Constant(step, "bias", instruction.bias, bits, lambda array: array, 0, sums)
-    return graph.constant_in(double, graph.dialect.constant(graph, constant), instruction.bias.shape)
+    constant = Constant(step, "bias", instruction.bias, bits, lambda array: array.reshape(shape), 0, sums)
+    return graph.constant_in(double, graph.dialect.constant(graph, constant), shape)
 
 
-def _reach(instruction: MultiplyAccumulate, x: Value) -> tuple[int, int]:
-    """The finest fraction bits of a sum and the largest number on its way, in units of an output channel's last bit: in
-    whatever order products are added, no sum of some of them exceeds the sum of all their magnitudes."""
+def _sums(instruction: MultiplyAccumulate, x: Value) -> _Sums:
+    """In whatever order products are added, a sum of some of them lies between those of all positive and of all
+    negative ones."""
     filters = instruction.weight.shape[-1]
-    magnitudes = np.abs(instruction.weight.reshape(-1, filters)).astype(np.float64).sum(0)
+    above, below = signed_sums(instruction.weight)
     weight_bits = np.broadcast_to(np.array(instruction.weight_fraction_bits), (filters,)).tolist()
     biases = [0] * filters if instruction.bias is None else instruction.bias.tolist()
-    own = instruction.bias_fraction_bits if instruction.bias is not None else None
-    finest, largest = x.fraction_bits + max(weight_bits), 0
-    for magnitude, bits, bias in zip(magnitudes, weight_bits, biases, strict=True):
-        products = x.fraction_bits + bits
-        last = products if own is None or not bias else max(products, own)
-        reach = (int(magnitude) * x.reach) << last - products
-        if own is not None and bias:
-            reach += abs(bias) << last - own
-        largest, finest = max(largest, reach), max(finest, last)
-    return finest, largest
+    least, most = max(-x.low, 0), max(x.high, 0)
+    products, whole, finest = 0, 0, x.fraction_bits + max(weight_bits)
+    for positive, negative, bits, bias in zip(above, below, weight_bits, biases, strict=True):
+        own = x.fraction_bits + bits
+        last = max(own, instruction.bias_fraction_bits) if bias else own
+        reach = max(positive * most + negative * least, negative * most + positive * least)
+        with_bias = reach << last - own
+        if bias:
+            with_bias += abs(bias) << last - instruction.bias_fraction_bits
+        products, whole, finest = max(products, reach), max(whole, with_bias), max(finest, last)
+    return _Sums(products, whole, finest)
 
 
 def _require_exact_sums(accumulator: Quantizer | None, finest: int, reach: int, step: Step, graph: Graph) -> None:

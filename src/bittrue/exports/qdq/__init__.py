@@ -1,0 +1,1 @@
+"""The export to QDQ: float nodes between QuantizeLinear and DequantizeLinear, as onnxruntime reads them."""

@@ -19,7 +19,7 @@ from bittrue.exports.device.compare import DeviceComparison, compare_codes
 from bittrue.exports.job import Job
 from bittrue.exports.onnx.graph import Dialect
 from bittrue.exports.onnx.network import graph_of
-from bittrue.exports.qonnx.quantizers import DIALECT
+from bittrue.exports.qonnx.quantizers import DIALECT, ROUNDINGS
 from bittrue.exports.witness import BUILDS
 from bittrue.fixed import Overflow, Quantizer, Rounding
 from bittrue.lowering import lower_network
@@ -27,7 +27,6 @@ from bittrue.plan import Plan, Spec, Word
 from cases import CASES, Case, inputs_of
 from simulation.test_random_plans import random_plan
 
-ROUNDINGS = [rounding for rounding in Rounding if rounding not in (Rounding.NEAREST_UP, Rounding.NEAREST_DOWN)]
 SATURATING = [Overflow.SATURATE, Overflow.SATURATE_SYMMETRIC]
 
 
@@ -39,7 +38,7 @@ def tamed(spec: Spec, generator: random.Random, roundings: list[Rounding]) -> Sp
 
 
 def draw(seed: int, dialect: Dialect, roundings: list[Rounding]) -> tuple[Case, Job, Counter[str]]:
-    """A network and a plan that the dialect takes, and why others were refused before."""
+    """A network and a plan that the dialect takes and is proven to compute, and why others weren't taken before."""
     generator = random.Random(seed)
     refused: Counter[str] = Counter()
     while True:
@@ -52,8 +51,9 @@ def draw(seed: int, dialect: Dialect, roundings: list[Rounding]) -> tuple[Case, 
         plan = Plan(drawn.network, drawn.options, sites)
         try:
             job = Job(case.network, plan, lower_network(case.network, plan), None)
-            graph_of(job, dialect)
-            return case, job, refused
+            if not graph_of(job, dialect).unproven:
+                return case, job, refused
+            refused["not proven"] += 1
         except BittrueError as error:
             refused[str(error).partition(": ")[2][:60]] += 1
 
@@ -79,4 +79,4 @@ def sweep(target: str, dialect: Dialect, roundings: list[Rounding]) -> None:
 
 
 if __name__ == "__main__":
-    sweep("qonnx", DIALECT, ROUNDINGS)
+    sweep("qonnx", DIALECT, list(ROUNDINGS))

@@ -2,16 +2,103 @@
 
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
-from bittrue.exports.qonnx.quantizers import DIALECT
-from exports.qonnx.sweep import ROUNDINGS, compared
+from bittrue.data import as_dataset
+from bittrue.errors import BittrueError
+from bittrue.exports.device.compare import DeviceComparison, compare_codes
+from bittrue.exports.job import Job
+from bittrue.exports.onnx import graph
+from bittrue.exports.qonnx import run
+from bittrue.exports.qonnx.quantizers import DIALECT, ROUNDINGS
+from bittrue.exports.qonnx.run import run_qonnx
+from bittrue.exports.qonnx.target import qonnx_bytes
+from bittrue.fixed import Rounding
+from bittrue.lowering import lower_network
+from bittrue.network import Network, Parameter
+from bittrue.operators import AveragePooling, Convolution, Dense
+from bittrue.plan import Override, Plan, PlanOptions, uniform_plan
+from cases import CASES, Draft, inputs_of
+from exports.qonnx.sweep import compared
+
+EVERY_NODE = PlanOptions(rounding_points="every-node")
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_random_plans(seed: int, tmp_path: Path) -> None:
     """The first of those of `python tests/exports/qonnx/sweep.py`."""
-    result = compared(seed, "qonnx", DIALECT, ROUNDINGS, tmp_path)
+    result = compared(seed, "qonnx", DIALECT, list(ROUNDINGS), tmp_path)
     assert result.values
     assert not result.missing
     assert not result.mismatches, result.first
+
+
+def executed(network: Network, plan: Plan, x: np.ndarray, folder: Path) -> DeviceComparison:
+    job, data = Job(network, plan, lower_network(network, plan), None), as_dataset(x.astype(np.float32))
+    return compare_codes(job.program, data, run_qonnx(job, data, folder), against="qonnx")
+
+
+@pytest.mark.parametrize("rounding", list(ROUNDINGS), ids=lambda rounding: rounding.value)
+def test_quotients_that_no_float_holds_are_rounded_to_the_plans_codes(rounding: Rounding, tmp_path: Path) -> None:
+    draft = Draft("average", (1, 7, 1))
+    draft.add("node", AveragePooling((1, 7), (1, 7), ((0, 0), (0, 0)), False))
+    network = draft.finish()
+    words = [Override("image.output", "ap_fixed<7,4,AP_RND_CONV,AP_SAT>"), Override("node.output", "ap_fixed<7,5>")]
+    plan = uniform_plan(network, 8, 4, rounding=rounding, options=EVERY_NODE, overrides=words)
+    result = executed(network, plan, np.random.default_rng(0).integers(-64, 64, (400, 1, 7, 1)) / 8, tmp_path)
+    assert result.values == 8 * 400
+    assert result.mismatches == 0, result.first
+
+
+def wide(weights: list[int], *, dense: bool) -> tuple[Network, Plan]:
+    """A sum of codes 0 and 1 times these integers, passed on exactly, then rounded to multiples of 2."""
+    draft = Draft("wide", (len(weights),) if dense else (1, len(weights)))
+    stored = np.array(weights, np.float32).reshape(*(() if dense else (1,)), len(weights), 1)
+    parameter = Parameter("sum.weight", stored)
+    draft.add("sum", Dense(parameter, None) if dense else Convolution(parameter, None, (1,), ((0, 0),), (1,), 1))
+    network = draft.finish()
+    words = [
+        Override("image.output", "ap_ufixed<1,1,AP_RND_CONV,AP_SAT>"),
+        Override("sum.weight", "ap_ufixed<25,25,AP_RND_CONV,AP_SAT>"),
+        Override("sum.output", "ap_ufixed<24,25,AP_RND_CONV,AP_SAT>"),
+    ]
+    return network, uniform_plan(network, 8, 4, options=EVERY_NODE, overrides=words)
+
+
+def test_float32_is_trusted_up_to_24_bits_and_not_one_further(tmp_path: Path) -> None:
+    network, plan = wide([(1 << 24) - 1, 1], dense=False)
+    assert executed(network, plan, np.ones((1, 1, 2)), tmp_path).mismatches == 0
+    network, plan = wide([(1 << 24) - 1, 2], dense=False)
+    with pytest.raises(BittrueError, match="node sum: QONNX computes it in floating point: .* is proven to hold 24"):
+        executed(network, plan, np.ones((1, 1, 2)), tmp_path)
+
+
+def test_longer_sums_are_carried_in_float64(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, plan = wide([(1 << 24) - 1, 1, 1, 1, 1, 1, 1, 1], dense=True)
+    x = np.random.default_rng(1).integers(0, 2, (64, 8))
+    x[:, 0] = 1
+    (tmp_path / "right").mkdir()
+    assert executed(network, plan, x, tmp_path / "right").mismatches == 0
+    monkeypatch.setattr(graph, "FLOAT32", 1 << 40)  # a float32 that would hold them
+    (tmp_path / "wrong").mkdir()
+    assert executed(network, plan, x, tmp_path / "wrong").mismatches > 0
+
+
+@pytest.mark.parametrize("tensor", ["dense.weight", "dense.bias"])
+def test_one_unit_of_a_weight_is_seen(tensor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = next(case for case in CASES if case.name == "dense")
+    plan = uniform_plan(case.network, 8, 4, options=EVERY_NODE)
+
+    def changed(made: graph.Graph) -> bytes:
+        model = onnx.ModelProto()
+        model.ParseFromString(qonnx_bytes(made))
+        stored = next(each for each in model.graph.initializer if each.name == tensor)
+        numbers = onnx.numpy_helper.to_array(stored).copy()
+        numbers.flat[0] += 2.0**-4
+        stored.CopyFrom(onnx.numpy_helper.from_array(numbers, tensor))
+        return model.SerializeToString()
+
+    monkeypatch.setattr(run, "qonnx_bytes", changed)
+    assert executed(case.network, plan, inputs_of(case), tmp_path).mismatches > 0

@@ -13,7 +13,7 @@ from bittrue.frontends.onnx.model import from_onnx
 from bittrue.lowering import lower_network
 from bittrue.plan import Plan, Word
 from bittrue.simulation.simulator import Simulator
-from frontends.onnx_quantized_zoo import KERNEL, MATRIX, QONNX, SHAPE, codes, qdq, qonnx, quant, rounded, scale
+from frontends.onnx_quantized_zoo import KERNEL, MATRIX, QONNX, SHAPE, TERMS, codes, qdq, qonnx, quant, rounded, scale
 from frontends.onnx_zoo import Step, channels_last, expected, integers, model, operators, positive, random, step
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* holds quantizers")
@@ -47,6 +47,27 @@ def test_the_quantizers_are_the_plan(made: object) -> None:
     assert {name: found[name] for name in EXPECTED} == EXPECTED
     assert {plan.sites[name] for name in set(found) - set(EXPECTED)} == {Word.EXACT}
     assert plan.network == network.hash == from_onnx(made()).hash  # type: ignore[operator]
+
+
+def test_each_bias_keeps_its_own_format() -> None:
+    """One that an Add brings, and that of the layer after it."""
+    steps = [
+        quant(MATRIX, 5, 8, name="m"),
+        quant(TERMS, 9, 32, name="t"),
+        quant(random(4, 4, seed=7), 4, 8, name="n"),
+        quant(TERMS * 2, 7, 16, name="u"),
+        quant("x", 5, 8),
+        step("MatMul", "last", "m", name="first"),
+        step("Add", "last", "t"),
+        quant("last", 3, 8),
+        step("Gemm", "last", "n", "u", name="second"),
+        quant("last", 2, 8),
+    ]
+    network, plan = from_onnx_with_plan(model(("n", 18), steps, domains=[QONNX]))
+    assert operators(network) == "Dense Dense"
+    found = formats(plan)
+    assert found["first.bias"] == "ap_fixed<32,23,AP_RND_CONV,AP_SAT>"
+    assert found["second.bias"] == "ap_fixed<16,9,AP_RND_CONV,AP_SAT>"
 
 
 def simulated(proto: onnx.ModelProto, x: np.ndarray) -> np.ndarray:

@@ -167,8 +167,9 @@ class Conversion:
         return len(self.drafts) - 1
 
     def parameter(self, role: str, constant: Constant, value: np.ndarray, key: object = None) -> Parameter:
-        """A parameter for the next draft; one stored tensor used twice in the same way (`key`) is one parameter."""
-        name = f"{len(self.drafts)}.{role}"
+        """A parameter for the next draft, or the last one's bias; one stored tensor used twice in the same way (`key`)
+        is one parameter."""
+        name = f"{len(self._parameters)}.{role}"
         shared = (constant.origin or name, role, value.shape, key)
         if shared not in self._parameters:
             quantizers = constant.quantizers

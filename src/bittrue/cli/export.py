@@ -73,7 +73,7 @@ def export(
             "--to",
             metavar="TARGET,…",
             help="c: C99, integers alone; hls4ml: its layers, every precision written out; memory: memory images; "
-            "qonnx: float nodes with a Quant at every rounding; vectors: golden vectors.",
+            "qdq: ONNX for onnxruntime; qonnx: ONNX with a Quant at every rounding; vectors: golden vectors.",
         ),
     ],
     out: Annotated[

@@ -26,8 +26,8 @@ def verify(
             "--against",
             metavar="WITNESS",
             help="reference (the default): the definition in Python integers; c: the C of an export, built and run; "
-            "hls4ml: its C simulation, built and run; qonnx: its own execution of an exported file; or a folder of "
-            "what a device computed, a file a site.",
+            "hls4ml: its C simulation, built and run; qonnx: its own execution of an exported file; qdq: "
+            "onnxruntime's; or a folder of what a device computed, a file a site.",
         ),
     ] = None,
     certificate: Annotated[

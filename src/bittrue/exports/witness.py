@@ -26,8 +26,11 @@ Build = Callable[[Job, Dataset, Path], Path]
 """Builds a target for a job in an empty folder, runs it on images, and gives back the folder of its codes, a file a
 site."""
 
-BUILDS: dict[str, Build] = {"c": run_c, "hls4ml": run_hls4ml, "qonnx": run_qonnx, "qdq": run_qdq}
-"""The exports that can be built and run here, by name."""
+BUILDS: dict[str, Build] = {"c": run_c, "hls4ml": run_hls4ml, "qonnx": run_qonnx}
+"""The exports that can be built and run here and have the plan's bits, by name."""
+
+FLOATING: dict[str, Build] = {"qdq": run_qdq}
+"""Those that have them wherever float32 holds what they compute: compared when asked for, and no witness."""
 
 FILE = "verify.json"
 
@@ -48,9 +51,9 @@ def verify(
 ) -> Verification | DeviceComparison:
     """Compare the simulation's codes on the first `images` examples (None: 2) with those of a witness, bit for bit.
 
-    against: `reference`, the definition in Python integers, at every node; the name of an export in `BUILDS`, which is
-    built and run here, at every node whose codes it stores; or a folder of what a device computed (see
-    `device.compare.compare_with_folder`). until_node: for exports, the last node on the device. out: a folder for
+    against: `reference`, the definition in Python integers, at every node; the name of an export in `BUILDS` or
+    `FLOATING`, which is built and run here, at every node whose codes it stores; or a folder of what a device computed
+    (see `device.compare.compare_with_folder`). until_node: for exports, the last node on the device. out: a folder for
     verify.json, which appears when all is compared; `bittrue report` shows it beside a sweep.
 
     Raises: BittrueError for a witness that doesn't exist, what the witness needs and lacks, and where `out` can't be
@@ -75,9 +78,10 @@ def _compared(
     if against == REFERENCE:
         return against_the_definition(network, plan, dataset, against=against, images=images or 2, progress=progress)
     chosen = chosen_images(network, dataset, images or 2)
-    if against not in BUILDS:
+    builds = BUILDS | FLOATING
+    if against not in builds:
         if not Path(against).is_dir():
-            known = ", ".join((REFERENCE, *BUILDS))
+            known = ", ".join((REFERENCE, *builds))
             raise BittrueError(
                 f"There is no witness {against!r}: choose {known}, or a folder of what a device computed."
             )
@@ -87,5 +91,5 @@ def _compared(
         program = until(program, until_node)
     job = Job(network, plan, program, None)
     with tempfile.TemporaryDirectory(prefix="bittrue-") as place:
-        codes = BUILDS[against](job, chosen, Path(place))
+        codes = builds[against](job, chosen, Path(place))
         return compare_codes(program, chosen, codes, against=against)

@@ -9,7 +9,7 @@ from bittrue.data import as_dataset
 from bittrue.errors import BittrueError
 from bittrue.exports.job import Job
 from bittrue.exports.qonnx.target import qonnx_bytes, qonnx_graph
-from bittrue.frontends.onnx.model import from_onnx_with_plan
+from bittrue.frontends import load_with_plan
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan, PlanOptions, uniform_plan
@@ -34,7 +34,7 @@ def read_back(case: Case, plan: Plan) -> tuple[FixedNetwork, Network, Plan]:
     model = onnx.ModelProto()
     model.ParseFromString(qonnx_bytes(qonnx_graph(Job(case.network, plan, program, None))))
     onnx.checker.check_model(model)
-    return program, *from_onnx_with_plan(model)
+    return program, *load_with_plan(model)
 
 
 @pytest.mark.parametrize("name", THE_SAME)

@@ -63,7 +63,7 @@ def test_each_bias_keeps_its_own_format() -> None:
         step("Gemm", "last", "n", "u", name="second"),
         quant("last", 2, 8),
     ]
-    network, plan = from_onnx_with_plan(model(("n", 18), steps, domains=[QONNX]))
+    network, plan = load_with_plan(model(("n", 18), steps, domains=[QONNX]))
     assert operators(network) == "Dense Dense"
     found = formats(plan)
     assert found["first.bias"] == "ap_fixed<32,23,AP_RND_CONV,AP_SAT>"

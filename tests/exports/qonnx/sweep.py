@@ -20,7 +20,7 @@ from bittrue.exports.job import Job
 from bittrue.exports.onnx.graph import Dialect
 from bittrue.exports.onnx.network import graph_of
 from bittrue.exports.qonnx.quantizers import DIALECT, ROUNDINGS
-from bittrue.exports.witness import BUILDS
+from bittrue.exports.witness import BUILDS, FLOATING
 from bittrue.fixed import Overflow, Quantizer, Rounding
 from bittrue.lowering import lower_network
 from bittrue.plan import Plan, Spec, Word
@@ -62,7 +62,7 @@ def compared(seed: int, target: str, dialect: Dialect, roundings: list[Rounding]
     """The file's codes beside the simulation's, at every site."""
     case, job, _ = draw(seed, dialect, roundings)
     data = as_dataset(inputs_of(case))
-    codes = BUILDS[target](job, data, folder)
+    codes = (BUILDS | FLOATING)[target](job, data, folder)
     return compare_codes(job.program, data, codes, against=target)
 
 

@@ -123,7 +123,7 @@ def ending(proto: ModelProto) -> Ending:
     """What becomes of a model."""
     start, seconds = time.perf_counter(), None
     try:
-        network = from_onnx(proto)
+        network = from_onnx(proto, check=False)
         seconds = time.perf_counter() - start
         _used(network)
         verdict, sentence = "read", ""

@@ -11,8 +11,10 @@ import torch
 
 import bittrue
 from bittrue.errors import ModelError
+from bittrue.frontends.live import check_live
 from bittrue.frontends.tensorflow.checkpoint import read_bundle
-from bittrue.frontends.tensorflow.converted import network_of_conversion
+from bittrue.frontends.tensorflow.converted import reading_of_conversion
+from bittrue.frontends.tensorflow.live import tensorflow_live
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.operators import BatchNormalization
@@ -143,14 +145,18 @@ def test_a_checkpoint(name: str, by_tensorflow: ByTensorFlow, network: Network) 
 def test_a_saved_model(name: str, by_tensorflow: ByTensorFlow, network: Network) -> None:
     """A batch norm keeps its four parameters, as Keras writes it and fused."""
     folder = by_tensorflow[0] / "saved_models"
-    assert_same(network_of_conversion(folder / name, folder / f"{name}_converted"), network)
+    reading = reading_of_conversion(folder / name, folder / f"{name}_converted")
+    assert_same(reading.network, network)
+    check_live(reading.network, tensorflow_live(reading, folder / f"{name}_converted"), name, None)
 
 
 def test_a_saved_model_of_many_parts(by_tensorflow: ByTensorFlow) -> None:
     """Steps, attention, layer norm, GELU, batch norms without gamma or beta: the same operators in another order."""
     folder = by_tensorflow[0] / "saved_models"
     expected = bittrue.load(folder / "parts.keras")
-    found = network_of_conversion(folder / "parts", folder / "parts_converted")
+    reading = reading_of_conversion(folder / "parts", folder / "parts_converted")
+    found = reading.network
+    check_live(found, tensorflow_live(reading, folder / "parts_converted"), "parts", None)
     kinds = [sorted(node.operator.name for node in network.nodes) for network in (found, expected)]
     assert kinds[0] == kinds[1]
     x = np.random.default_rng(2).uniform(-1, 1, (4, 8, 4)).astype(np.float32)

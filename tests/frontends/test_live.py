@@ -1,6 +1,6 @@
 """A model that can be run is compared with its Network, and one that computes something else is refused by its node."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from bittrue.errors import ModelError
 from bittrue.frontends import load
+from bittrue.frontends.images import random_images
 from bittrue.frontends.live import Live, check_live
 from bittrue.frontends.onnx.model import from_onnx
 from bittrue.frontends.onnx.rules import functions
@@ -76,7 +77,12 @@ def test_what_the_module_cannot_take_is_no_witness() -> None:
                 raise ValueError("not today")
             return x.relu()
 
-    assert from_torch(Picky(), IMAGE).input.shape == (8, 6, 3)
+    told: list[str] = []
+    assert from_torch(Picky(), IMAGE, told=told.append).input.shape == (8, 6, 3)
+    words = "the PyTorch model Picky was not compared with what PyTorch computes: it gives no numbers for random images"
+    assert told == [words]
+    with pytest.warns(UserWarning, match=words):
+        from_torch(Picky(), IMAGE)
 
 
 def small() -> ModelProto:
@@ -106,20 +112,22 @@ def witness(change: Callable[[np.ndarray], np.ndarray]) -> Live:
     """A model that computes something near the network."""
     network = from_onnx(small(), check=False)
 
-    def run(image: np.ndarray) -> np.ndarray:
-        return change(computed(network, image)[0])
+    def run(images: Sequence[np.ndarray]) -> list[np.ndarray | None]:
+        return [change(computed(network, image)[0]) for image in images]
 
-    return Live("it", (1, 3, 8, 6), run, lambda image: channels_last(image)[0])
+    return Live("it", random_images((1, 3, 8, 6)), run, lambda image: channels_last(image)[0])
 
 
 def check(change: Callable[[np.ndarray], np.ndarray]) -> None:
-    check_live(from_onnx(small(), check=False), witness(change))
+    check_live(from_onnx(small(), check=False), witness(change), "the model", None)
 
 
 def test_how_much_is_rounding() -> None:
     check(lambda output: output)
     check(lambda output: output * np.float32(1 + 2.0**-22))
-    check(lambda output: np.full_like(output, np.nan))
+    check(lambda output: np.where(output > output.min(), output, np.nan))
+    with pytest.warns(UserWarning, match="the model was not compared with what it computes: it gives no numbers for"):
+        check(lambda output: np.full_like(output, np.nan))
     for change in (lambda output: output + np.float32(1e-4), lambda output: output[:-1], lambda output: output * 1.001):
         with pytest.raises(ModelError, match=r"from its node softmax\w* .* computes something else than it"):
             check(change)

@@ -5,7 +5,6 @@ import functools
 import io
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from bittrue.frontends.arrays import hdf5, hdf5_contents
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan, Ranges, plan_from_ranges, uniform_plan
+from forked import forked
 from mutating.data_doors import DATA_LOADERS
 from mutating.edits import Edit, Files, Random, edit_bytes, edit_json, edit_member, edit_message, mostly, one
 from mutating.running import Loader
@@ -112,31 +112,19 @@ def _edit_h5_config(data: bytes, random: Random) -> bytes:
 
 def _fork_hdf5() -> None:
     """The process that reads HDF5 without its start: a copy of this one, which has its limits."""
-    hdf5.described = _described
+    hdf5.answer_of = _described
 
 
-def _described(file: BinaryIO) -> bytes:
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        with contextlib.suppress(BaseException):
-            resource.setrlimit(resource.RLIMIT_CPU, (hdf5_contents.CPU_SECONDS, hdf5_contents.CPU_SECONDS))
-            with open(writing, "wb") as answer:
-                try:
-                    found = hdf5_contents.contents(file, os.fstat(file.fileno()).st_size)
-                except MemoryError:
-                    found = json.dumps("it asks for more memory than any model does").encode()
-                except Exception as error:
-                    found = json.dumps(hdf5_contents.reason(error)).encode()
-                answer.write(found)
-            os._exit(0)
-        os._exit(1)
-    os.close(writing)
-    with open(reading, "rb") as answer:
-        found = answer.read()
-    if os.waitpid(child, 0)[1]:
-        raise ModelError("HDF5 broke off, or was stopped, while it was read, so it is damaged: save the model again")
-    return found
+def _described(program: Path, file: BinaryIO, seconds: int) -> bytes:
+    def answer() -> bytes:
+        try:
+            return hdf5_contents.contents(file, os.fstat(file.fileno()).st_size)
+        except MemoryError:
+            return json.dumps("it asks for more memory than any model does").encode()
+        except Exception as error:
+            return json.dumps(hdf5_contents.reason(error)).encode()
+
+    return forked(answer, hdf5_contents.CPU_SECONDS)
 
 
 # ONNX and PyTorch
@@ -204,13 +192,13 @@ def _saved_model() -> Files:
 def _read_saved_model(folder: Path) -> None:
     """Without the start of the process in which TensorFlow is: this is one."""
     from bittrue.frontends.tensorflow.conversion import convert
-    from bittrue.frontends.tensorflow.converted import network_of_conversion
+    from bittrue.frontends.tensorflow.converted import reading_of_conversion
 
     target = folder / "target"
     target.mkdir()
     with _sentences():
-        (target / "result.json").write_text(json.dumps({"variables": convert(folder, target)}))
-        _use(network_of_conversion(folder, target))
+        (target / "result.json").write_text(json.dumps({"variables": convert(folder, target).variables}))
+        _use(reading_of_conversion(folder, target).network)
 
 
 @contextlib.contextmanager

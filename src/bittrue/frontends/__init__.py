@@ -42,10 +42,10 @@ def load(
     example_input: a tensor (batch, …) that a PyTorch module takes, of which the shape alone counts. The function
     returns both as a pair (module, example input).
 
-    check: what can be run here (a model object, a .pt2 program; of an .onnx file see `from_onnx`)
-    runs once beside the Network, on random images, and is refused where that computes something else.
+    check: what can be run here (a model object, a .pt2 program, a SavedModel, an .onnx file where onnxruntime is
+    installed) runs once beside the Network, on random images, and is refused where that computes something else.
 
-    Only `file.py:function` runs anything, and that is the user's own code.
+    Of a file nothing runs but operations that only compute; `file.py:function` is the user's own code.
 
     Raises: ModelError for a file that can't be read, a kind of model that bittrue doesn't read, or a layer that it
     doesn't support; BittrueError for files that are replaced or written to while they are read.

@@ -121,8 +121,8 @@ FILES: tuple[FileDoor | ClosedDoor, ...] = (
     FileDoor(
         "a .json file (Keras) with its weights", _ends_in(".json"), _KERAS, ("weights", "told"), with_formats=True
     ),
-    FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, with_formats=True),
-    FileDoor("a .pt2 file (torch.export)", _ends_in(".pt2"), _TORCH, ("check",)),
+    FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, ("told", "check"), with_formats=True),
+    FileDoor("a .pt2 file (torch.export)", _ends_in(".pt2"), _TORCH, ("check", "told")),
     ClosedDoor(
         _ends_in(".pt", ".pth", ".ckpt", ".pkl", ".pickle"),
         "is a pickle, which bittrue never loads because it may run code: give file.py:function for a function that "
@@ -132,6 +132,7 @@ FILES: tuple[FileDoor | ClosedDoor, ...] = (
         "a SavedModel folder (TensorFlow)",
         _holds("saved_model.pb"),
         Reader("tensorflow.saved_model", "from_saved_model"),
+        ("check", "told"),
     ),
     ClosedDoor(
         _ends_in(".tflite"),
@@ -154,15 +155,15 @@ FILES: tuple[FileDoor | ClosedDoor, ...] = (
 """A path goes through the first that recognises it."""
 
 KERAS_OBJECT = ObjectDoor(
-    "a Keras 3 model object", ("keras", "tf_keras"), _KERAS, ("weights", "told"), with_formats=True
+    "a Keras 3 model object", ("keras", "tf_keras"), _KERAS, ("weights", "told", "check"), with_formats=True
 )
 TORCH_OBJECT = ObjectDoor(
     "a PyTorch module with its example input, an exported PyTorch program",
     ("torch",),
     _TORCH,
-    ("example_input", "check"),
+    ("example_input", "check", "told"),
 )
-ONNX_OBJECT = ObjectDoor("an ONNX model", ("onnx",), _ONNX, with_formats=True)
+ONNX_OBJECT = ObjectDoor("an ONNX model", ("onnx",), _ONNX, ("told", "check"), with_formats=True)
 
 OBJECTS = (KERAS_OBJECT, TORCH_OBJECT, ONNX_OBJECT)
 """An object goes through the first that recognises it: a Keras model may be a PyTorch module as well."""

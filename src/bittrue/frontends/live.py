@@ -3,17 +3,20 @@
 Exporters drop arguments without a word, and a front end may misread one. So the model runs once on its example and on
 random images, and so does the Network. Both round to float32, each in its own way; how far that leads is measured by
 shaking every node's output by about as much. What differs by more is another function.
+
+docs/decisions/0017-live-models.md says which models are run, and where.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from bittrue.errors import ModelError
 from bittrue.network import Network
 from bittrue.operators.float_value import float_value
-from bittrue.shapes import Shape
 
 ROUNDING = 2.0**-23
 """By how much float32 rounds a number of size 1, and so a node's largest one."""
@@ -24,52 +27,63 @@ ALIKE = 2.0**-20
 MARGIN = 16
 """How many times the shaken outputs' distance counts as rounding."""
 
+MAXIMUM_VALUES = 1 << 28
+"""Of all nodes together, for one image: 1 GiB in float32, beyond which a comparison takes too long."""
+
 Located = Iterable[tuple[str, np.ndarray]]
 """Names of the Network's nodes, each with what the model computes there, in the node's axes, in their order."""
+
+
+class NoWitnessError(Exception):
+    """A model can't be run; the text says why."""
 
 
 @dataclass(frozen=True)
 class Live:
     """A model to be run, one image at a time.
 
-    called: what errors call it. shape: of an image as it takes it, its batch axis of 1 included. example: one that came
-    with it. run: an image → the output in the Network's axes; None where it can't be had. image: an image → the
-    Network's input. inner: an image → what it computes on the way, where that can be seen.
+    called: what errors call it. images: as it takes them, a batch axis of 1 included. run: images → the output for each
+    in the Network's axes, None where it can't be had; it may raise NoWitnessError. image: an image → the Network's
+    input. inner: an image → what the model computes on the way, where that can be seen.
     """
 
     called: str
-    shape: Shape
-    run: Callable[[np.ndarray], np.ndarray | None]
+    images: Sequence[np.ndarray]
+    run: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray | None]]
     image: Callable[[np.ndarray], np.ndarray]
     inner: Callable[[np.ndarray], Located] = lambda image: ()
-    example: np.ndarray | None = None
 
 
-def check_live(network: Network, live: Live) -> None:
+def check_live(network: Network, live: Live | None, where: str, told: Callable[[str], None] | None) -> None:
     """Raises: ModelError where the network computes something else than the model, with the node where it begins.
 
-    An image for which the model has no finite output says nothing.
+    Where the model's output is not finite it says nothing. Where none of it says anything, that is told, or where no
+    one listens it is a warning; `where` is what it calls the model. Nothing is compared where there is no live one.
     """
+    if live is None:
+        return
+    try:
+        if sum(prod(node.shape) for node in network.nodes) > MAXIMUM_VALUES:
+            raise NoWitnessError("it computes too many values for one image")
+        _compare(network, live)
+    except NoWitnessError as reason:
+        (told or warnings.warn)(f"{where} was not compared with what {live.called} computes: {reason}")
+
+
+def _compare(network: Network, live: Live) -> None:
+    """Raises: ModelError, NoWitnessError."""
     beside = _Beside(network)
-    for image in _images(live):
-        wanted = live.run(image)
-        if wanted is None or not np.isfinite(wanted).all():
+    compared = False
+    for image, wanted in zip(live.images, live.run(live.images), strict=True):
+        if wanted is None or not np.isfinite(wanted).any():
             continue
-        found = beside.outputs(live.image(image))
-        if wanted.shape == found[network.output].shape and beside.alike(
-            live.image(image), found, network.output, wanted
-        ):
-            continue
-        raise ModelError(_sentence(beside, live, image, wanted))
-
-
-def _images(live: Live) -> Iterator[np.ndarray]:
-    """The example, then numbers of both signs, then numbers between 0 and 1."""
-    if live.example is not None:
-        yield live.example.astype(np.float32)
-    generator = np.random.default_rng(0)
-    yield generator.normal(size=live.shape).astype(np.float32)
-    yield generator.random(live.shape, np.float32)
+        compared = True
+        place = live.image(image)
+        found = beside.outputs(place, {network.output})[network.output]
+        if wanted.shape != found.shape or not beside.alike(place, found, network.output, wanted):
+            raise ModelError(_sentence(beside, live, image, wanted))
+    if not compared:
+        raise NoWitnessError("it gives no numbers for random images")
 
 
 class _Beside:
@@ -79,12 +93,13 @@ class _Beside:
         self.network = network
         self.functions = {node.name: float_value[type(node.operator)](node.operator) for node in network.nodes}
 
-    def outputs(self, image: np.ndarray, shaken: bool = False) -> dict[str, np.ndarray]:
-        """Every node's output; shaken: each moved by float32's rounding of its largest number."""
+    def outputs(self, image: np.ndarray, wanted: Collection[str], shaken: bool = False) -> dict[str, np.ndarray]:
+        """These nodes' outputs; shaken: each node's moved by float32's rounding of its largest number."""
         import torch
 
         generator = torch.Generator().manual_seed(0)
         values: dict[str, torch.Tensor] = {}
+        readers = {name: len(nodes) for name, nodes in self.network.consumers.items()}
         with torch.inference_mode():
             for node in self.network.nodes:
                 inputs = [values[name] for name in node.inputs] or [torch.from_numpy(np.array(image)[np.newaxis])]
@@ -93,14 +108,19 @@ class _Beside:
                     signs = torch.rand(value.shape, generator=generator).mul_(2).sub_(1)
                     value = value + signs * (value.abs().amax() * ROUNDING)
                 values[node.name] = value
-        return {name: value[0].numpy() for name, value in values.items()}
+                for name in set(node.inputs):
+                    readers[name] -= 1
+                    if not readers[name] and name not in wanted:
+                        del values[name]
+        return {name: values[name][0].numpy() for name in wanted}
 
-    def alike(self, image: np.ndarray, found: dict[str, np.ndarray], node: str, wanted: np.ndarray) -> bool:
+    def alike(self, image: np.ndarray, found: np.ndarray, node: str, wanted: np.ndarray) -> bool:
         """Whether a node's output is what the model has there, but for float32's rounding."""
-        distance = _distance(found[node], wanted)
-        if distance <= ALIKE * np.abs(wanted).max(initial=0):
+        finite = np.isfinite(wanted)
+        distance = _distance(found[finite], wanted[finite])
+        if distance <= ALIKE * np.abs(wanted[finite]).max(initial=0):
             return True
-        rounding = _distance(self.outputs(image, shaken=True)[node], found[node])
+        rounding = _distance(self.outputs(image, {node}, shaken=True)[node][finite], found[finite])
         return distance <= MARGIN * rounding
 
 
@@ -111,19 +131,21 @@ def _distance(first: np.ndarray, second: np.ndarray) -> float:
 
 def _sentence(beside: _Beside, live: Live, image: np.ndarray, wanted: np.ndarray) -> str:
     place = live.image(image)
-    found = beside.outputs(place)
+    inner = [(name, value) for name, value in live.inner(image) if np.isfinite(value).any()]
+    found = beside.outputs(place, {*(name for name, _ in inner), beside.network.output})
     node, there = next(
         (
             (name, value)
-            for name, value in live.inner(image)
-            if value.shape == found[name].shape and not beside.alike(place, found, name, value)
+            for name, value in inner
+            if value.shape == found[name].shape and not beside.alike(place, found[name], name, value)
         ),
         (beside.network.output, wanted),
     )
     operator = beside.network.by_name[node].operator.name
     values = ""
     if there.shape == found[node].shape:
-        worst = np.unravel_index(np.abs(found[node] - there).argmax(), there.shape) if there.shape else ()
+        apart = np.nan_to_num(np.abs(found[node] - there), nan=np.inf)
+        worst = np.unravel_index(np.where(np.isfinite(there), apart, -1).argmax(), there.shape) if there.shape else ()
         values = f" ({found[node][worst]:g} where {live.called} gives {there[worst]:g})"
     return (
         f"from its node {node} ({operator}) on, what was read computes something else than {live.called}{values}: "

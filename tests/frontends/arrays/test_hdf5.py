@@ -149,7 +149,3 @@ def test_the_process_takes_nothing_from_the_folder_of_the_user(tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", ["", *sys.path])
     assert value(write(tmp_path / "x.h5"), "layers/dense/vars/kernel").shape == (3, 4)
-
-
-def test_both_sides_know_the_word() -> None:
-    assert hdf5.STARTED == hdf5_contents.STARTED

@@ -242,7 +242,7 @@ def outcomes(folder: Path) -> dict[str, Any]:
     plain, several = OneLayer(tf.identity), folder / "several"
     tf.saved_model.save(plain, folder / "plain", signatures=plain.__call__)
     (folder / "plain_converted").mkdir()
-    main(folder / "plain", folder / "plain_converted")
+    main(folder / "plain", folder / "plain_converted", check=False)
     found["plain"] = outcome(folder / "plain")
     for act in ACTS:
         model = OneLayer(act(marker))

@@ -81,7 +81,7 @@ def parts() -> keras.Model:
 
 
 def write_saved_models(model: keras.Model, folder: Path) -> None:
-    """The folders NAMES, and beside each what the conversion's own process would make of it."""
+    """The folders NAMES, and beside each what the conversion's own process would make of it, its run included."""
     model.export(folder / "keras3", format="tf_saved_model", verbose=False)
     module = SmallModule(model)
     tf.saved_model.save(module, folder / "module")
@@ -94,4 +94,4 @@ def write_saved_models(model: keras.Model, folder: Path) -> None:
     for name in NAMES:
         target = folder / f"{name}_converted"
         target.mkdir()
-        main(folder / name, target)
+        main(folder / name, target, check=True)

@@ -19,7 +19,7 @@ import pytest
 import bittrue
 from bittrue.errors import ModelError
 from bittrue.frontends.tensorflow import saved_model
-from bittrue.frontends.tensorflow.converted import network_of_conversion
+from bittrue.frontends.tensorflow.converted import reading_of_conversion
 
 Report = tuple[Path, dict[str, Any]]
 
@@ -111,10 +111,10 @@ def flip(path: Path) -> None:
 )
 def test_damaged_weights(file: str, damage: Callable[[Path], None], words: str, plain: tuple[Path, Path]) -> None:
     folder, target = plain
-    assert network_of_conversion(folder, target).nodes[1].operator.weight.value.tolist() == [[1, 1]] * 3
+    assert reading_of_conversion(folder, target).network.nodes[1].operator.weight.value.tolist() == [[1, 1]] * 3
     damage(folder / "variables" / file)
     with pytest.raises(ModelError, match=words):
-        network_of_conversion(folder, target)
+        reading_of_conversion(folder, target)
 
 
 def test_weights_of_another_model(plain: tuple[Path, Path], by_tensorflow: Report) -> None:
@@ -122,12 +122,12 @@ def test_weights_of_another_model(plain: tuple[Path, Path], by_tensorflow: Repor
     shutil.rmtree(folder / "variables")
     shutil.copytree(by_tensorflow[0] / "saved_models" / "module" / "variables", folder / "variables")
     with pytest.raises(ModelError, match="holds no kernel/"):
-        network_of_conversion(folder, target)
+        reading_of_conversion(folder, target)
     [name] = json.loads((target / "result.json").read_text())["variables"]
     key = "weights/dense2_kernel/.ATTRIBUTES/VARIABLE_VALUE"
     (target / "result.json").write_text(json.dumps({"variables": {name: key}}))
     with pytest.raises(ModelError, match=rf"its variable {key} has another shape"):
-        network_of_conversion(folder, target)
+        reading_of_conversion(folder, target)
 
 
 def test_without_tensorflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

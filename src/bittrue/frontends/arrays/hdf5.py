@@ -8,8 +8,6 @@ The library itself loops for ever over some damaged files, out of Python's reach
 import contextlib
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -20,10 +18,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from bittrue.errors import ModelError
+from bittrue.frontends.apart import NotStartedError, StoppedError, TooLongError, answer_of
 from bittrue.frontends.arrays.stored import StoredArray
-
-STARTED = b"bittrue reads HDF5\n"
-"""What the process says before it opens the file."""
 
 SECONDS = 60
 """The process may take, waiting included; of the processor it has its own, shorter limit where the system has those."""
@@ -100,21 +96,16 @@ def root_of(file: BinaryIO, called: str = "it") -> Group:
 
 def described(file: BinaryIO) -> bytes:
     """What the process says about the file. Raises: ModelError where it doesn't end, or not as it should."""
-    paths = os.pathsep.join(path for path in sys.path if os.path.isabs(path))
-    environment = os.environ | {"PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
-    # -S: what installed packages add to a start is this process's; -P: nothing is imported from the program's folder.
-    command = [sys.executable, "-S", "-P", str(PROGRAM)]
     try:
-        done = subprocess.run(command, stdin=file, capture_output=True, env=environment, timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired:
+        return answer_of(PROGRAM, file, SECONDS)
+    except TooLongError:
         raise ModelError(f"HDF5 didn't read it in {SECONDS} s, so it is damaged: save the model again") from None
-    started, said, answer = done.stdout.partition(STARTED)
-    if started or not said:
-        reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise ModelError(f"h5py could not be started to read it ({reason}): install bittrue again")
-    if done.returncode:
-        raise ModelError("HDF5 broke off, or was stopped, while it was read, so it is damaged: save the model again")
-    return answer
+    except NotStartedError as error:
+        raise ModelError(f"h5py could not be started to read it ({error}): install bittrue again") from None
+    except StoppedError:
+        raise ModelError(
+            "HDF5 broke off, or was stopped, while it was read, so it is damaged: save the model again"
+        ) from None
 
 
 def group_at(group: Group, path: str) -> Group | None:

@@ -2,7 +2,7 @@
 
 A damaged file can make the library loop for ever, take any amount of memory, or break off; here that ends this process
 and no other. The file is the standard input. The answer is STARTED, one line of JSON, and the numbers of those arrays
-that don't lie in the file as they are in memory. It imports nothing of bittrue, so that it starts soon.
+that don't lie in the file as they are in memory.
 
 The JSON has the `root`, and the `objects` by address. A group has `members`, addresses by name, None where a name leads
 elsewhere; an array its `shape`, `dtype`, whether it is `plain`, the bytes `stored`, and `place`: where it begins in the
@@ -10,7 +10,6 @@ file, or `[begin, end]` in what follows the line. Both have `texts`, their attri
 reason why instead of a list, and so is an object that can't be read.
 """
 
-import contextlib
 import json
 import os
 import sys
@@ -20,7 +19,7 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
-STARTED = b"bittrue reads HDF5\n"
+from bittrue.limits import STARTED, limit
 
 CPU_SECONDS = 3
 """Of the processor, so that a busy machine refuses no file: the largest models need a few tenths."""
@@ -146,26 +145,11 @@ def reason(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-def limit(cpu_seconds: int = CPU_SECONDS) -> None:
-    """Bound what this process may take, where the system can."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    for which, most in (
-        (resource.RLIMIT_CPU, cpu_seconds),
-        (resource.RLIMIT_AS, ADDRESSES),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        with contextlib.suppress(OSError, ValueError):  # macOS bounds no addresses
-            resource.setrlimit(which, (most, most))
-
-
 def main() -> None:
     output = sys.stdout.buffer
     output.write(STARTED)
     output.flush()
-    limit()
+    limit(CPU_SECONDS, ADDRESSES)
     try:
         found = contents(sys.stdin.buffer, os.fstat(0).st_size)
     except MemoryError:

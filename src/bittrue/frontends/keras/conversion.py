@@ -3,6 +3,7 @@
 import contextlib
 import graphlib
 import heapq
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from math import prod
@@ -54,6 +55,7 @@ class Conversion:
         self._parameters: dict[object, dict[str, Parameter]] = {}
         self.made_by: MadeBy = {}
         self.formats: dict[str, Spec] = {}
+        self.ends: dict[str, list[str]] = defaultdict(list)  # by a layer's name the nodes of its uses' outputs
         self._part_names: dict[tuple[str, str], str] = {}
         self._not_a_layer: set[str] = set()  # nodes that no layer with other weights could stand for
 
@@ -74,6 +76,7 @@ class Conversion:
             if layer.is_model:
                 inner = read_model(layer.class_name, layer.settings)
                 values[layer.name, call] = self.add_model(inner, layer_weights, sources, f"{prefix}{layer.name}_")
+                self.ends[layer.name] += values[layer.name, call]
                 continue
             name = names[layer.name] if call == 0 else self._builder.unique_name(prefix + layer.name)
             # Parameters bear the first use's name, whichever use comes first in the graph.
@@ -88,6 +91,7 @@ class Conversion:
                 if len(outputs) == 1 and outputs != [name]:
                     self.made_by[outputs[0]] = layer_weights, True, roles
                 values[layer.name, call] = outputs
+            self.ends[layer.name] += values[layer.name, call]
         return [_value(values, reference) for reference in model.outputs]
 
     def _inputs(

@@ -18,9 +18,11 @@ from bittrue.frontends.keras.config import MODELS, Settings, TensorReference, is
 from bittrue.frontends.keras.conversion import Conversion, naming
 from bittrue.frontends.keras.h5 import open_h5
 from bittrue.frontends.keras.json_file import open_json
+from bittrue.frontends.keras.live import keras_live
 from bittrue.frontends.keras.object import LayerWeights, describe, named
 from bittrue.frontends.keras.weights import Weights
 from bittrue.frontends.keras.weights_file import open_weights
+from bittrue.frontends.live import check_live
 from bittrue.network import Network, NetworkBuilder, check_parameters
 from bittrue.plan import Spec
 
@@ -38,12 +40,15 @@ def from_keras(
     weights: str | os.PathLike[str] | None = None,
     *,
     told: Callable[[str], None] | None = None,
+    check: bool = True,
 ) -> Network:
     """The Network of a Keras model: the path of a `.keras` file (Keras 3) or of an `.h5` file with the whole model
     (Keras 2 and 3), or a functional or sequential model object of Keras 3.
 
     weights: where the weights of a model object are, if not in it, or those of a `.json` file (Keras's to_json).
     told: see `frontends.load`.
+    check: a model object runs beside the Network, with its own weights and on random images, and another result is
+    refused. One whose quantizers are left out isn't compared, and no file is run.
 
     Shapes are channels last without the batch axis; a fused `activation=` is a node of its own; a nested model's layers
     bear its name before theirs. Parameters are exact: float32, or float64 where float32 can't hold them.
@@ -53,7 +58,7 @@ def from_keras(
 
     Raises: ModelError, in one sentence that names the file or the model, and the layer.
     """
-    network, formats = _read(source, weights, told)
+    network, formats = from_keras_with_formats(source, weights, told=told, check=check)
     tell_left_out(_where(source), formats, told)
     return network
 
@@ -63,6 +68,7 @@ def from_keras_with_formats(
     weights: str | os.PathLike[str] | None = None,
     *,
     told: Callable[[str], None] | None = None,
+    check: bool = True,
 ) -> tuple[Network, Mapping[str, Spec]]:
     """The Network of a Keras model as `from_keras` reads it, and the formats of its quantizers (QKeras, HGQ, HGQ2).
 
@@ -70,7 +76,17 @@ def from_keras_with_formats(
 
     Raises: ModelError for a quantizer that no fixed-point format is.
     """
-    return _read(source, weights, told)
+    network, conversion = _read(source, weights, told)
+    if check and not isinstance(source, str | os.PathLike):
+        _check_object(source, *((network, conversion) if weights is None else _read(source, None, None)), told)
+    return network, conversion.formats
+
+
+def _check_object(model: object, network: Network, conversion: Conversion, told: Callable[[str], None] | None) -> None:
+    """Run a model object beside its Network; quantizers that the Network leaves out it would have."""
+    if not conversion.formats:
+        with naming(named(model)):
+            check_live(network, keras_live(model, conversion.ends), named(model), told)
 
 
 def _where(source: object) -> str:
@@ -82,12 +98,12 @@ def _read(
     source: str | os.PathLike[str] | object,
     weights: str | os.PathLike[str] | None,
     told: Callable[[str], None] | None,
-) -> tuple[Network, Mapping[str, Spec]]:
+) -> tuple[Network, Conversion]:
     where = _where(source)
     with naming(where), _opened(source, weights, told) as (description, stored):
         network, conversion = _network(description, stored, told)
     check_parameters(network, where)
-    return network, conversion.formats
+    return network, conversion
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ only where a value lies otherwise.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from math import isinf, isnan, prod
@@ -108,10 +108,12 @@ class Reading:
     views: Mapping[str, View]
     graph: OnnxGraph
 
-    @property
-    def last_views(self) -> Mapping[str, str]:
-        """By each node the file's last value that it makes, in the nodes' order; earlier ones may lack a bias."""
-        last = {view.node: name for name, view in self.views.items()}
+    def last_views(self, names: Container[str] | None = None) -> Mapping[str, str]:
+        """By each node the file's last value that it makes, in the nodes' order; earlier ones may lack a bias.
+
+        names: those that are looked at, if not all.
+        """
+        last = {view.node: name for name, view in self.views.items() if names is None or name in names}
         return {node.name: last[node.name] for node in self.network.nodes if node.name in last}
 
 

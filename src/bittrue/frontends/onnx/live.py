@@ -1,96 +1,110 @@
-"""An ONNX graph in onnxruntime, where that is installed: built anew from what was read, so that nothing else runs."""
+"""An ONNX graph in onnxruntime, where that is installed: built anew from what was read, so that nothing else runs.
+
+It runs in a process of its own, `onnxruntime_outputs.py`, which some graphs bring down.
+"""
 
 import importlib.util
-from collections.abc import Iterator, Mapping
+import io
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bittrue.errors import ModelError
-from bittrue.frontends.live import Live
+from bittrue.frontends.apart import NotStartedError, StoppedError, TooLongError, answer_of
+from bittrue.frontends.images import random_images
+from bittrue.frontends.live import Live, NoWitnessError
 from bittrue.frontends.onnx.conversion import Reading, View
 from bittrue.frontends.onnx.file import OnnxGraph
+from bittrue.wording import QUOTED, printable
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+PROGRAM = Path(__file__).with_name("onnxruntime_outputs.py")
+
+SECONDS = 60
+"""The process may take, waiting included; of the processor it has its own, shorter limit where the system has those."""
+
 MAXIMUM_BYTES = 1 << 30
 """Of weights, which stand in the model's text here; a file of protobuf's holds twice that."""
+
+LARGEST_BATCH = 64
+"""Images that a graph may want at a time; one that states more is run for one."""
 
 OLDEST_IR = 8
 
 
 def onnxruntime_live(reading: Reading) -> Live | None:
-    """The graph as onnxruntime computes it; None where it isn't installed, or has no kernels for the graph, and where
-    quantizers in the file are no part of the Network."""
+    """The graph as onnxruntime computes it; None where it isn't installed, where the graph holds operators of other
+    domains, and where quantizers in the file are no part of the Network."""
     graph = reading.graph
     if reading.formats or any(node.domain for node in graph.nodes) or importlib.util.find_spec("onnxruntime") is None:
         return None
-    model = _model(graph)
-    if model is None:
-        return None
-    session = _session(model)
-    if session is None:
-        return None
-    first, *sizes = graph.input.shape
-    batch = first or 1
+    _, *sizes = graph.input.shape
+    shape = (1, *(size or 1 for size in sizes))
+    view = reading.views[graph.output]
 
-    def run(image: np.ndarray) -> np.ndarray | None:
-        return _placed(reading.views[graph.output], _outputs(session, graph.input.name, image, batch)[0])
+    def run(images: Sequence[np.ndarray]) -> list[np.ndarray | None]:
+        return [placed(view, value) for [value] in _outputs(graph, [graph.output], images)]
 
     def inner(image: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        yield from _inner(model, reading, image, batch)
+        views = {node: name for node, name in reading.last_views().items() if name != graph.input.name}
+        [values] = _outputs(graph, [*views.values()], [image])
+        for (node, name), value in zip(views.items(), values, strict=True):
+            found = placed(reading.views[name], value)
+            if found is not None:
+                yield node, found
 
-    return Live("onnxruntime", (1, *(size or 1 for size in sizes)), run, reading.views[graph.input.name].place, inner)
+    return Live("onnxruntime", random_images(shape), run, reading.views[graph.input.name].place, inner)
 
 
-def _placed(view: View, value: np.ndarray) -> np.ndarray | None:
+def placed(view: View, value: np.ndarray | None) -> np.ndarray | None:
     """A float value in the Network's axes, of the first image; None of whole numbers, such as classes."""
-    if value.dtype.kind != "f":
+    if value is None or value.dtype.kind != "f":
         return None
-    return view.place(value[:1] if value.shape[1:] == view.layout.shape[1:] else value)
+    one = value[:1] if value.shape[1:] == view.layout.shape[1:] else value
+    return view.place(one) if one.size == prod(view.layout.shape) else None
 
 
-def _outputs(session: Any, name: str, image: np.ndarray, batch: int) -> list[np.ndarray]:
-    """Of the image, as often as the file has it in a batch."""
-    found: list[np.ndarray] = session.run(None, {name: np.repeat(image, batch, axis=0)})
-    return found
+def _outputs(graph: OnnxGraph, names: list[str], images: Sequence[np.ndarray]) -> list[list[np.ndarray | None]]:
+    """These values for each image. Raises: NoWitnessError."""
+    stated = graph.input.shape[0] or 1
+    batch = stated if stated <= LARGEST_BATCH else 1
+    request = {
+        "input": graph.input.name,
+        "shape": images[0].shape,
+        "batch": batch,
+        "images": len(images),
+        "outputs": names,
+    }
+    with tempfile.TemporaryFile() as file:
+        file.write(json.dumps(request).encode() + b"\n")
+        for image in images:
+            file.write(image.astype(np.float32).tobytes())
+        file.write(_model(graph, names, batch).SerializeToString())
+        file.seek(0)
+        try:
+            head, _, numbers = answer_of(PROGRAM, file, SECONDS).partition(b"\n")
+        except TooLongError:
+            raise NoWitnessError(f"it takes more than {SECONDS} s") from None
+        except NotStartedError as error:
+            raise NoWitnessError(f"it can't be started ({error})") from None
+        except StoppedError:
+            raise NoWitnessError("it broke off over it, or took too long or too much memory") from None
+    kinds = json.loads(head)
+    if isinstance(kinds, str):
+        raise NoWitnessError(f"it doesn't run it ({printable(kinds)[:QUOTED]})")
+    arrays = io.BytesIO(numbers)
+    return [[np.load(arrays, allow_pickle=False) if is_array else None for is_array in values] for values in kinds]
 
 
-def _inner(model: "ModelProto", reading: Reading, image: np.ndarray, batch: int) -> Iterator[tuple[str, np.ndarray]]:
-    from onnx import ValueInfoProto
-
-    whole = type(model)()
-    whole.CopyFrom(model)
-    views = {node: name for node, name in reading.last_views.items() if name != reading.graph.input.name}
-    del whole.graph.output[:]
-    whole.graph.output.extend(ValueInfoProto(name=name) for name in views.values())
-    session = _session(whole)
-    if session is None:
-        return
-    for (node, name), value in zip(
-        views.items(), _outputs(session, reading.graph.input.name, image, batch), strict=True
-    ):
-        placed = _placed(reading.views[name], value)
-        if placed is not None:
-            yield node, placed
-
-
-def _session(model: "ModelProto") -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    try:
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except Exception:  # it knows fewer operator sets and types than are read here, and says so in exceptions of its own
-        return None
-
-
-def _model(graph: OnnxGraph) -> "ModelProto | None":
-    """The graph as a model of its own, its weights inside; None where they are too many."""
+def _model(graph: OnnxGraph, outputs: list[str], batch: int) -> "ModelProto":
+    """The graph as a model of its own, its weights inside. Raises: NoWitnessError where they are too many."""
     from onnx import TensorProto, ValueInfoProto, helper, numpy_helper
 
     read = {name for node in graph.nodes for name in node.inputs}
@@ -98,17 +112,17 @@ def _model(graph: OnnxGraph) -> "ModelProto | None":
     for name in sorted(read & set(graph.tensors)):
         try:
             arrays[name] = graph.constant(name)
-        except ModelError:  # a type that nothing reads here
-            return None
+        except ModelError as error:  # a type that nothing reads here
+            raise NoWitnessError(str(error)) from error
     if sum(array.nbytes for array in arrays.values()) > MAXIMUM_BYTES:
-        return None
+        raise NoWitnessError("its weights are more than 1 GiB")
     return helper.make_model(
         helper.make_graph(
             [_node(node.op_type, node.inputs, node.outputs, node.attributes) for node in graph.nodes],
             "graph",
-            [helper.make_tensor_value_info(graph.input.name, TensorProto.FLOAT, graph.input.shape)],
-            [ValueInfoProto(name=graph.output)],
-            [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in arrays.items()],
+            [helper.make_tensor_value_info(graph.input.name, TensorProto.FLOAT, (batch, *graph.input.shape[1:]))],
+            [ValueInfoProto(name=name) for name in outputs],
+            [numpy_helper.from_array(np.asarray(array, order="C"), name) for name, array in arrays.items()],
         ),
         opset_imports=[helper.make_opsetid("", graph.opset)],
         ir_version=OLDEST_IR,

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def from_onnx(
     source: "str | os.PathLike[str] | ModelProto | Any",
     *,
-    check: bool = False,
+    check: bool = True,
     told: Callable[[str], None] | None = None,
 ) -> Network:
     """The Network of an ONNX model: the path of a file, or a model in memory.
@@ -56,19 +56,22 @@ def from_onnx(
     Quantizers (QDQ, QONNX) are left out: `load_with_plan` reads them. That they are is told in a line, or where no
     one listens it is a warning.
 
-    check: where onnxruntime is installed it computes the model beside the Network, on random images, and another result
-    is refused. It runs in this process, which some files bring down: for files that are trusted.
+    check: where onnxruntime is installed it computes the model beside the Network, on random images and in a process of
+    its own, and another result is refused. A model whose quantizers are left out isn't compared.
 
     Raises: ModelError, in one sentence that names the file, and the node.
     """
-    reading = _read(source, check)
-    tell_left_out(_named(source), reading.formats, told)
-    return reading.network
+    network, formats = from_onnx_with_formats(source, check=check, told=told)
+    tell_left_out(_named(source), formats, told)
+    return network
 
 
 @exact_environment()
 def from_onnx_with_formats(
     source: "str | os.PathLike[str] | ModelProto | Any",
+    *,
+    check: bool = True,
+    told: Callable[[str], None] | None = None,
 ) -> tuple[Network, Mapping[str, Spec]]:
     """The Network of an ONNX model as `from_onnx` reads it, and the formats of its quantizers (QDQ or QONNX), by site.
 
@@ -76,7 +79,12 @@ def from_onnx_with_formats(
 
     Raises: ModelError for a scale that is no power of two, and a zero point that isn't 0.
     """
-    reading = _read(source, check=False)
+    where = _named(source)
+    with _naming(where):
+        reading = _read(source)
+        check_parameters(reading.network, where)
+        if check:
+            check_live(reading.network, onnxruntime_live(reading), where, told)
     return reading.network, reading.formats
 
 
@@ -84,21 +92,13 @@ def _named(source: object) -> str:
     return os.fspath(source) if isinstance(source, str | os.PathLike) else "the ONNX model"
 
 
-def _read(source: Any, check: bool) -> Reading:
-    where = _named(source)
-    with _naming(where):
-        NEEDS_ONNX.check()
-        if isinstance(source, str | os.PathLike):
-            reading = network_of(read_file(Path(source)))
-        elif type(source).__name__ == "ModelProto":
-            reading = network_of(read_proto(source, None))
-        else:
-            raise ModelError(f"a {type(source).__qualname__} is no whole model: give an .onnx file or a ModelProto")
-        check_parameters(reading.network, where)
-        live = onnxruntime_live(reading) if check else None
-        if live is not None:
-            check_live(reading.network, live)
-    return reading
+def _read(source: Any) -> Reading:
+    NEEDS_ONNX.check()
+    if isinstance(source, str | os.PathLike):
+        return network_of(read_file(Path(source)))
+    if type(source).__name__ == "ModelProto":
+        return network_of(read_proto(source, None))
+    raise ModelError(f"a {type(source).__qualname__} is no whole model: give an .onnx file or a ModelProto")
 
 
 def network_of(graph: OnnxGraph) -> Reading:

@@ -3,10 +3,11 @@
     python -m bittrue.frontends.tensorflow.conversion FOLDER TARGET
 
 writes TARGET/model.onnx, whose inputs are the signature's and, in the variables' place, one for each of them, and
-TARGET/result.json: the variables' keys in the checkpoint by these inputs' names, or the sentence of the refusal.
+TARGET/result.json: the variables' keys in the checkpoint by these inputs' names, or the sentence of the refusal. With
+`--check` it goes on to run the graph, `running.py`.
 
-TensorFlow is given only what `graph.py` has checked. It inlines functions and evaluates constants; the model
-isn't run, and no initializer, asset, saver or restore function is.
+TensorFlow is given only what `graph.py` has checked. It inlines functions, evaluates constants, and runs the graph that
+it was given on random images; no initializer, asset, saver or restore function is run.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,21 @@ MEMORY_BYTES = 8 << 30
 """Address space: four times what a network of 24 million parameters takes."""
 
 
-def convert(folder: Path, target: Path) -> dict[str, str]:
-    """Write the signature's graph to `target`/model.onnx; the variables' keys by the names of the graph's inputs.
+@dataclass(frozen=True)
+class Converted:
+    """A signature's graph, with placeholders in the variables' place.
+
+    variables: their keys in the checkpoint, by the placeholders' tensors.
+    """
+
+    graph_def: Any
+    source: str
+    output: str
+    variables: Mapping[str, str]
+
+
+def convert(folder: Path, target: Path) -> Converted:
+    """Write the signature's graph to `target`/model.onnx.
 
     Raises: ModelError for a model that is damaged, that does more than compute or that tf2onnx doesn't convert.
     """
@@ -69,7 +84,7 @@ def convert(folder: Path, target: Path) -> dict[str, str]:
     for node in model.graph.node:
         node.name = _layer_name(node.name)
     (target / "model.onnx").write_bytes(model.SerializeToString())
-    return names
+    return Converted(flat, source, output, names)
 
 
 def _inlined(graph_def: Any, source: str, output: str) -> Any:
@@ -170,14 +185,19 @@ def _limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
-def main(folder: Path, target: Path) -> None:
+def main(folder: Path, target: Path, check: bool) -> None:
     _limit_memory()
     try:
-        result: dict[str, Any] = {"variables": convert(folder, target)}
+        converted = convert(folder, target)
     except ModelError as error:
-        result = {"refused": str(error)}
-    (target / "result.json").write_text(json.dumps(result))
+        (target / "result.json").write_text(json.dumps({"refused": str(error)}))
+        return
+    (target / "result.json").write_text(json.dumps({"variables": dict(converted.variables)}))
+    if check:  # last, so that whatever it ends in, there is a Network
+        from bittrue.frontends.tensorflow.running import run
+
+        run(converted, folder, target)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), "--check" in sys.argv)

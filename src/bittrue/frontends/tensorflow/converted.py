@@ -6,13 +6,13 @@ from pathlib import Path
 from onnx import ModelProto, numpy_helper
 
 from bittrue.errors import ModelError
+from bittrue.frontends.onnx.conversion import Reading
 from bittrue.frontends.onnx.file import read_proto
 from bittrue.frontends.onnx.model import network_of
 from bittrue.frontends.tensorflow.bundle import read_bundle
-from bittrue.network import Network
 
 
-def network_of_conversion(folder: Path, target: Path) -> Network:
+def reading_of_conversion(folder: Path, target: Path) -> Reading:
     """The Network of the graph in `target`, as `conversion.py` wrote it, with the weights of `folder`."""
     result = target / "result.json"
     if not result.is_file():
@@ -37,4 +37,4 @@ def network_of_conversion(folder: Path, target: Path) -> Network:
             raise ModelError(f"its variable {key} has another shape than the graph says: save the model again")
         model.graph.initializer.append(numpy_helper.from_array(stored.read(), name))
     model.graph.name = folder.resolve().name
-    return network_of(read_proto(model, None)).network
+    return network_of(read_proto(model, None))

@@ -1,5 +1,6 @@
 """A PyTorch model through PyTorch's own ONNX exporter, in memory, to the front end that reads ONNX."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,10 +20,13 @@ from bittrue.frontends.torch.quiet import quiet, reason
 from bittrue.network import Network
 
 
-def exported_network(source: Any, example_input: Any, name: str, check: bool) -> Network:
+def exported_network(
+    source: Any, example_input: Any, name: str, where: str, check: bool, told: Callable[[str], None] | None
+) -> Network:
     """The Network of a module with its example input, or of an exported program.
 
-    check: whether the model is run beside it. Raises: ModelError.
+    name: the Network's. where: what texts call the model. check: whether the model is run beside it; where that can't
+    be, it is told. Raises: ModelError.
     """
     exported = _exported(source, example_input)
     model: ModelProto = exported.model_proto
@@ -31,10 +35,9 @@ def exported_network(source: Any, example_input: Any, name: str, check: bool) ->
     if counts != (1, 1):
         raise several(*counts)
     reading = network_of(read_proto(model, None))
-    live = torch_live(source, example_input, exported.exported_program, reading) if check else None
-    if live is not None:
-        with torch.no_grad(), quiet(), evaluating(source):
-            check_live(reading.network, live)
+    if check:
+        live = torch_live(source, example_input, exported.exported_program, reading)
+        check_live(reading.network, live, where, told)
     return reading.network
 
 

@@ -1,15 +1,18 @@
 """A PyTorch model to be run beside its Network: the module or program, and inside it the exporter's graph."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils import _pytree
 
+from bittrue.frontends.images import random_images
 from bittrue.frontends.live import Live
 from bittrue.frontends.onnx.conversion import Reading
-from bittrue.frontends.torch.example import one_image
+from bittrue.frontends.torch.example import evaluating, one_image
+from bittrue.frontends.torch.quiet import quiet
 
 
 def torch_live(source: Any, example_input: Any, program: Any, reading: Reading) -> Live | None:
@@ -29,7 +32,11 @@ def torch_live(source: Any, example_input: Any, program: Any, reading: Reading) 
     module = source.module() if is_program else source
     output = reading.views[reading.graph.output]
 
-    def run(image: np.ndarray) -> np.ndarray | None:
+    def run(images: Sequence[np.ndarray]) -> list[np.ndarray | None]:
+        with _still(source):
+            return [run_one(image) for image in images]
+
+    def run_one(image: np.ndarray) -> np.ndarray | None:
         try:
             found = _pytree.tree_leaves(module(_batch(image, example)))
         except Exception:  # the user's own code may not take random numbers
@@ -38,14 +45,23 @@ def torch_live(source: Any, example_input: Any, program: Any, reading: Reading) 
         return output.place(_one(tensors[0])) if len(tensors) == 1 and tensors[0].is_floating_point() else None
 
     def inner(image: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        values = _Recorder(program.module(), _batch(image, example)).values
-        for node, name in reading.last_views.items():
+        with _still(source):
+            values = _Recorder(program.module(), _batch(image, example)).values
+        for node, name in reading.last_views(values).items():
             view = reading.views[name]
-            if name in values and tuple(values[name].shape[1:]) == view.layout.shape[1:]:
+            if tuple(values[name].shape[1:]) == view.layout.shape[1:]:
                 yield node, view.place(_one(values[name]))
 
     first = _one(example)
-    return Live("PyTorch", first.shape, run, reading.views[reading.graph.input.name].place, inner, first)
+    images = [first.astype(np.float32), *random_images(first.shape)]
+    return Live("PyTorch", images, run, reading.views[reading.graph.input.name].place, inner)
+
+
+@contextlib.contextmanager
+def _still(source: Any) -> Iterator[None]:
+    """In evaluation mode, without gradients and without talk."""
+    with torch.no_grad(), quiet(), evaluating(source):
+        yield
 
 
 class _Recorder(torch.fx.Interpreter):

@@ -4,6 +4,7 @@ The model is exported to ONNX in memory and read like a file, so that both doors
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from bittrue.network import Network, check_parameters
 
 
 @exact_environment()
-def from_torch(source: Any, example_input: Any = None, *, check: bool = True) -> Network:
+def from_torch(
+    source: Any, example_input: Any = None, *, check: bool = True, told: Callable[[str], None] | None = None
+) -> Network:
     """The Network of a PyTorch model in evaluation mode.
 
     source: an nn.Module, or what torch.export.export made of one (which is exported as it is: call `eval()` before), or
@@ -25,6 +28,7 @@ def from_torch(source: Any, example_input: Any = None, *, check: bool = True) ->
     program has its own. Functional code is followed as torch.export follows it. Nodes bear the modules' paths:
     `layer1.0.conv1` becomes `layer1_0_conv1`. Images are channels last in the Network, as from_onnx has them.
     check: the model runs beside the Network, on its example and on random images, and another result is refused.
+    told: see `frontends.load`.
 
     Raises: ModelError, in one sentence that names the model, and the module.
     """
@@ -36,7 +40,7 @@ def from_torch(source: Any, example_input: Any = None, *, check: bool = True) ->
         NEEDS_EXPORTER.check()
         from bittrue.frontends.torch.exporting import exported_network
 
-        network = exported_network(source, example_input, name, check)
+        network = exported_network(source, example_input, name, where, check, told)
     except ModelError as error:
         raise ModelError(f"{where}: {str(error).rstrip('.')}.") from error
     check_parameters(network, where)

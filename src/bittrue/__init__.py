@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bittrue.analysis.verify import Verification
     from bittrue.data import Dataset, load_dataset
     from bittrue.data import as_dataset as dataset
+    from bittrue.data.split import split_dataset
     from bittrue.errors import BittrueError
     from bittrue.exports.certificate import Certificate, certify
     from bittrue.exports.device.compare import DeviceComparison
@@ -116,6 +117,7 @@ _HOMES = {
     "ranges_chart": "bittrue.analysis.charts.chart",
     "report": "bittrue.reports:build_report",
     "simulate": "bittrue.analysis.simulate",
+    "split_dataset": "bittrue.data.split",
     "study": "bittrue.reports.study",
     "study_plan": "bittrue.plan",
     "sweep": "bittrue.analysis.sweep",
@@ -187,6 +189,7 @@ __all__ = [
     "ranges_chart",
     "report",
     "simulate",
+    "split_dataset",
     "study",
     "study_plan",
     "sweep",

@@ -212,6 +212,7 @@ def test_the_file_is_read_back_and_judged_again(early: Sweep) -> None:
     assert "decision" not in content["rows"][0]
     row = early.rows[3]
     assert row.decision is not None
+    assert early.records()[3]["difference_interval"] == row.decision.difference_interval
     least, most = row.decision.lost_less_gained
     assert drop(row, Standard(100 * (most + 1) / IMAGES)) is Drop.WITHIN
     undecided = replace(early, standard=Standard(max(100 * (least + most) / 2 / IMAGES, 0.01)))

@@ -219,6 +219,7 @@ def test_sweep_decides_early(run: Run, model: Path, tmp_path: Path) -> None:
     assert "Each row ended as soon as it was decided" in (out / "report.html").read_text("utf-8")
     again = succeed_in_json(run, *asked, "--decide", "10")
     assert again == found | {"command": again["command"]}
+    assert "--seed 3 has no use without --decide" in run(*asked).stderr
     for more, sentence in {
         ("--max-drop", "2"): "leave --max-drop 2 out",
         ("--metric", "sqnr"): "--metric sqnr judges none so",

@@ -96,10 +96,12 @@ class Sweep(SavedResult):
         return {"text/html": self._repr_html_() + self.chart().svg, "text/plain": repr(self)}
 
     def records(self) -> list[dict[str, Any]]:
-        """A row a row; `overflows` is the sum over the sites, and the proofs are left out."""
+        """A row a row; `overflows` is the sum over the sites, and the proofs are left out. Of a decision the
+        `difference_interval` is there."""
         return [
             {entry.name: getattr(row, entry.name) for entry in fields(Row) if entry.name not in MAPPINGS}
             | {"overflows": sum(row.overflows.values()), "drop": self.answer(row), **row.scores}
+            | ({} if row.decision is None else {"difference_interval": row.decision.difference_interval})
             for row in self.rows
         ]
 

@@ -87,8 +87,14 @@ def sweep(
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="N", min=0, help="Of the random order in which --decide draws the images.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            min=0,
+            help="Of the random order in which --decide draws the images (default: 0).",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -112,6 +118,8 @@ def sweep(
         )
     if len(useless) > 1 and ranges is not None:
         raise BittrueError(f"{useless[0]} has no use beside --ranges, which are measured already: leave one out.")
+    if seed is not None and decide is None:
+        raise BittrueError(f"--seed {seed} has no use without --decide: leave it out, or give --decide POINTS.")
     network, file_plan = model.load_with_any_plan()
     measured = None if ranges is None else Ranges.load(ranges)
     measured_on = None
@@ -135,7 +143,7 @@ def sweep(
             metric=metric,
             max_drop=max_drop,
             decide=decide,
-            seed=seed,
+            seed=seed or 0,
             command=context.obj,
             progress=display,
         )

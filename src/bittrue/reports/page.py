@@ -94,9 +94,10 @@ def _judge_again(folder: Path, max_drop: float) -> None:
     enough = sweep.sufficient
     if evidence.plan is not None and (enough is None or enough.plan != evidence.plan.hash):
         chosen = "no row suffices" if enough is None else f"the row {enough.name} suffices"
+        option = "that option" if sweep.deciding is None else f"--decide {max_drop:g}"
         raise BittrueError(
             f"With --max-drop {max_drop:g} {chosen}, and {folder / 'plan.json'} is another one's: run the sweep with "
-            "that option; what is in its results.sqlite isn't computed again."
+            f"{option}; what is in its results.sqlite isn't computed again."
         )
     sweep.save(folder / "sweep.json")
 

@@ -65,7 +65,7 @@ def proof_table(evidence: Evidence) -> ProofTable | None:
 
 
 def interval(ends: tuple[float, float] | None) -> str:
-    return NOTHING if ends is None else f"{100 * ends[0]:.2f} … {100 * ends[1]:.2f} %"
+    return NOTHING if ends is None else f"{100 * ends[0]:.2f}…{100 * ends[1]:.2f} %"
 
 
 def over_ties(row: Row) -> str:

@@ -18,6 +18,17 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     }
   });
 }
+// A table that goes on says so, on phones too, which show no bar to scroll with.
+for (const note of document.querySelectorAll(".more")) {
+  const table = note.nextElementSibling;
+  const look = () => {
+    const beside = table.scrollWidth > table.clientWidth + 1, below = table.scrollHeight > table.clientHeight + 1;
+    const where = [beside && "to the right", below && "below"].filter(Boolean).join(" and ");
+    note.hidden = !where;
+    note.textContent = where && `This table goes on ${where}: scroll in it.`;
+  };
+  new ResizeObserver(look).observe(table);
+}
 // A click on a node of the picture opens its numbers.
 const open = () => {
   const target = document.getElementById(location.hash.slice(1));

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from bittrue import keras, torch
     from bittrue.analysis.accumulators import AccumulatorWidths, accumulator_widths
     from bittrue.analysis.charts.chart import Chart, histogram, ranges_chart
+    from bittrue.analysis.cost.cost import Cost, cost
     from bittrue.analysis.measure import Measurement, measure
+    from bittrue.analysis.plan_difference import PlanDifference, diff
     from bittrue.analysis.ranges import calibration_images, measure_ranges
     from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM, Recipe, choose_recipe
     from bittrue.analysis.simulate import Simulation, simulate
@@ -65,6 +67,7 @@ _HOMES = {
     "BittrueError": "bittrue.errors",
     "Certificate": "bittrue.exports.certificate",
     "Chart": "bittrue.analysis.charts.chart",
+    "Cost": "bittrue.analysis.cost.cost",
     "Comparison": "bittrue.integrations.compare",
     "Dataset": "bittrue.data",
     "DeviceComparison": "bittrue.exports.device.compare",
@@ -78,6 +81,7 @@ _HOMES = {
     "Overflow": "bittrue.fixed",
     "Override": "bittrue.plan",
     "Plan": "bittrue.plan",
+    "PlanDifference": "bittrue.analysis.plan_difference",
     "PlanOptions": "bittrue.plan",
     "Quantizer": "bittrue.fixed",
     "Ranges": "bittrue.plan",
@@ -100,6 +104,8 @@ _HOMES = {
     "choose_recipe": "bittrue.analysis.recipe",
     "compare": "bittrue.integrations.compare",
     "complete_plan": "bittrue.plan",
+    "cost": "bittrue.analysis.cost.cost",
+    "diff": "bittrue.analysis.plan_difference",
     "export": "bittrue.exports.export",
     "dataset": "bittrue.data:as_dataset",
     "from_onnx": "bittrue.frontends.onnx.model",
@@ -140,6 +146,7 @@ __all__ = [
     "Certificate",
     "Chart",
     "Comparison",
+    "Cost",
     "Dataset",
     "DeviceComparison",
     "Export",
@@ -151,6 +158,7 @@ __all__ = [
     "Overflow",
     "Override",
     "Plan",
+    "PlanDifference",
     "PlanOptions",
     "Quantizer",
     "Ranges",
@@ -171,7 +179,9 @@ __all__ = [
     "choose_recipe",
     "compare",
     "complete_plan",
+    "cost",
     "dataset",
+    "diff",
     "export",
     "from_onnx",
     "from_torch",

@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -16,6 +17,18 @@ from bittrue.cli.demo import bundled_model
 
 Run = Callable[..., Result]
 Doctor = Callable[..., Path]
+
+
+def succeed(run: Run, *arguments: object) -> str:
+    """What a command prints."""
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def succeed_in_json(run: Run, *arguments: object) -> Any:
+    """The object that it prints."""
+    return json.loads(succeed(run, *arguments, "--json"))
 
 
 @pytest.fixture

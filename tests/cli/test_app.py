@@ -75,7 +75,7 @@ def test_help_comes_at_once() -> None:
 
 
 def test_every_command_of_the_design_and_no_other() -> None:
-    names = ["demo", "inspect", "ranges", "plan", "sweep", "simulate", "verify", "trace", "export", "report"]
+    names = ["demo", "inspect", "ranges", "plan", "sweep", "simulate", "verify", "trace", "export", "diff", "report"]
     assert [function.__name__ for function in COMMANDS] == names
     assert list(GROUP.commands) == names
 

@@ -23,23 +23,13 @@ from bittrue.fixed import parse_quantizer
 from bittrue.frontends import load
 from bittrue.plan import Plan, PlanOptions, Ranges, WordLengths, plan_from_ranges, study_plan, uniform_plan
 
-from .conftest import Doctor, Run
+from .conftest import Doctor, Run, succeed, succeed_in_json
 
 RESULTS = {"accuracy.png", "network.txt", "plan.json", "ranges.json", "report.html", "results.sqlite", "sweep.json"}
 
 
 def read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def succeed(run: Run, *arguments: object) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def succeed_in_json(run: Run, *arguments: object) -> Any:
-    return json.loads(succeed(run, *arguments, "--json"))
 
 
 @pytest.fixture

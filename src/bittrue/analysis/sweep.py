@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bittrue._version import __version__
+from bittrue.analysis.cost.cost import Cost, cost_or_reason
 from bittrue.analysis.early_rows import LOOK, Beside, EarlyRows, check_decidable
 from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size
 from bittrue.analysis.evaluating.evaluation import Evaluation, check_metric
@@ -234,6 +235,7 @@ class _Run:
             else:
                 with showing(self.progress, f"{row.name} (kept)", self.images.images) as advance:
                     advance(self.images.images)
+        priced = cost_or_reason(self.network, row.plan)
         counts = dict(known.parameter_overflows) | totals(self.store.records(key), "overflows", operator.add)
         return Row(
             row.name,
@@ -242,6 +244,7 @@ class _Run:
             self.images.images,
             overflows={site: counts[site] for site in row.plan.sites if site in counts},
             layers=tuple(LayerProof(**layer) for layer in known.layers),
+            **(priced.summary() if isinstance(priced, Cost) and not priced.unbounded else {}),
             **self._figures(key),
         )
 

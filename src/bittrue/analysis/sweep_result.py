@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from bittrue.analysis.charts.chart import Chart
+from bittrue.analysis.cost.named import COSTS
 from bittrue.analysis.decision import Decision
 from bittrue.analysis.evaluating.metrics import metric_named
 from bittrue.analysis.row_names import FLOAT
@@ -22,7 +23,8 @@ QUANTIZED = (
     "them."
 )
 PAIRS = ("accuracy_interval", "accuracy_over_ties")
-MAPPINGS = ("decision", "layers", "overflows", "scores")
+MAPPINGS = ("decision", "layers", "overflows", "scores", "cost", "bits")
+COSTS_SHOWN = ("weight-bits", "activation-bits", "mac-bit-operations", "dsp", "bram")
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,7 +77,18 @@ class Sweep(SavedResult):
         if inexact:
             exactness = f"Not exact, since FLOAT has a part in them: {', '.join(inexact)}."
         table = Table([*columns, Column("overflows", number=True)], rows, title)
-        return (table, exactness, *([] if self.reference == FLOAT else [QUANTIZED]), self.verdict)
+        origin = () if self.reference == FLOAT else (QUANTIZED,)
+        return (table, *self.costs(), exactness, *origin, self.verdict)
+
+    def costs(self) -> tuple[Table, ...]:
+        """A table of what the rows' plans cost; none where no row has a cost."""
+        priced = [(row.name, row.cost) for row in self.rows if row.cost is not None]
+        if not priced:
+            return ()
+        headings = [COSTS[name].heading for name in COSTS_SHOWN]
+        rows = [(name, *(f"{cost[shown]:,}" for shown in COSTS_SHOWN)) for name, cost in priced]
+        columns = (Column("row"), *(Column(heading, number=True) for heading in headings))
+        return (Table(columns, rows, "Cost; DSP48E2 and BRAM36 are estimates"),)
 
     def _measured_on(self) -> str:
         """On which images the ranges were measured, for the title: nobody should have to wonder where they went."""
@@ -102,6 +115,8 @@ class Sweep(SavedResult):
             {entry.name: getattr(row, entry.name) for entry in fields(Row) if entry.name not in MAPPINGS}
             | {"overflows": sum(row.overflows.values()), "drop": self.answer(row), **row.scores}
             | ({} if row.decision is None else {"difference_interval": row.decision.difference_interval})
+            | dict.fromkeys(COSTS)
+            | dict(row.cost or {})
             for row in self.rows
         ]
 
@@ -185,7 +200,8 @@ def _row_to_json(row: Row) -> dict[str, Any]:
 
 
 def _row_from_json(content: Mapping[str, Any]) -> Row:
-    content = {"scores": {}, "decision": None, **content}
+    # Files from before have none of these.
+    content = {"scores": {}, "decision": None, "cost": None, "bits": None, **content}
     values = {entry.name: content[entry.name] for entry in fields(Row)}
     decision = None if values["decision"] is None else Decision.from_json(values["decision"])
     pairs = {name: None if values[name] is None else tuple(values[name]) for name in PAIRS}

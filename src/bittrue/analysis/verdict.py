@@ -58,6 +58,9 @@ class Row:
 
     decision: where the row ended as soon as it was decided. Its `images` then depend on what came out, so that there is
     no p_value, and the interval is one that holds whenever one stops (`statistics.prior_posterior`).
+
+    cost: the plan's named costs. bits: its mean word lengths, "weights" and "activations". Both None of the float row,
+    and of a plan with sites that are FLOAT or UNBOUNDED, whose words have no length.
     """
 
     name: str
@@ -80,6 +83,8 @@ class Row:
     overflows: Mapping[str, int] = field(default_factory=dict)
     layers: tuple[LayerProof, ...] = ()
     decision: Decision | None = None
+    cost: Mapping[str, int] | None = None
+    bits: Mapping[str, float | None] | None = None
 
     @property
     def share(self) -> Share:

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from bittrue._version import __version__
 from bittrue.cli.command import USER_ERROR
 from bittrue.cli.demo import demo
+from bittrue.cli.diff import diff
 from bittrue.cli.export import export
 from bittrue.cli.inspect import inspect
 from bittrue.cli.output import complain, say
@@ -23,7 +24,7 @@ from bittrue.cli.sweep import sweep
 from bittrue.cli.trace import trace
 from bittrue.cli.verify import verify
 
-COMMANDS = (demo, inspect, ranges, plan, sweep, simulate, verify, trace, export, report)
+COMMANDS = (demo, inspect, ranges, plan, sweep, simulate, verify, trace, export, diff, report)
 
 
 class Commands(TyperGroup):

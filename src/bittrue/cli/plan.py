@@ -13,6 +13,7 @@ from bittrue.cli.tables import TableOptions, print_view, shown_as_data
 from bittrue.cli.words import WordOptions
 
 if TYPE_CHECKING:
+    from bittrue.network import Network
     from bittrue.plan import Plan
 
 
@@ -49,7 +50,7 @@ def plan(
             )
         network, found = model.load_with_plan()
         measured = None if ranges is None else Ranges.load(ranges)
-        show_plan(recipe.complete(network, found, words.one(), measured), common, out)
+        show_plan(network, recipe.complete(network, found, words.one(), measured), common, out)
         return
     lengths = words.one()
     fractions = None if fraction_bits is None else parse_number(fraction_bits, "--fraction-bits")
@@ -60,15 +61,20 @@ def plan(
         )
     network = model.load()
     measured = None if ranges is None else Ranges.load(ranges)
-    show_plan(chosen.plan_for(network, measured, word_length=lengths, fraction_bits=fractions), common, out)
+    made = chosen.plan_for(network, measured, word_length=lengths, fraction_bits=fractions)
+    show_plan(network, made, common, out)
 
 
-def show_plan(made: "Plan", common: TableOptions, out: Path | None) -> None:
-    """Write the plan where it is wanted, and print it."""
+def show_plan(network: "Network", made: "Plan", common: TableOptions, out: Path | None) -> None:
+    """Write the plan where it is wanted, and print it with its cost."""
+    from bittrue.analysis.cost.cost import cost_or_reason
+
     if out is not None:
         made.save(out)
     if shown_as_data(made, common):
         return
     print_view(made.view())
+    priced = cost_or_reason(network, made)
+    print_view((priced,) if isinstance(priced, str) else priced.totals())
     if out is not None:
         say(f"Written: {out}")

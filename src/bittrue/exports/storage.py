@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bittrue.errors import CarrierError
+from bittrue.fixed import word_length_between
 from bittrue.program import Step
 
 LARGEST_NUMBER = (1 << 63) - 1
@@ -31,9 +32,8 @@ class Storage:
 
 def storage_between(low: int, high: int) -> Storage:
     """The narrowest storage of all integers from `low` to `high`, which must be within 64 bits."""
-    signed = low < 0
-    needed = max((~low).bit_length() if signed else 0, high.bit_length()) + signed
-    return Storage(next(bits for bits in (8, 16, 32, 64) if needed <= bits), signed)
+    needed = word_length_between(low, high)
+    return Storage(next(bits for bits in (8, 16, 32, 64) if needed <= bits), low < 0)
 
 
 def storage_of(step: Step) -> Storage:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bittrue.fixed import word_length_between
 from bittrue.program import Step
 
 
@@ -12,11 +13,6 @@ def word_length_of(step: Step) -> int:
     if step.quantizer is None:
         return needed
     return max(step.quantizer.format.word_length, needed)
-
-
-def word_length_between(low: int, high: int) -> int:
-    """The fewest bits of a word, signed where `low` is negative, that holds all codes from `low` to `high`."""
-    return max((~low).bit_length() + 1 if low < 0 else 0, high.bit_length() + (low < 0), 1)
 
 
 def hex_words(codes: np.ndarray, word_length: int) -> str:

@@ -3,7 +3,15 @@
 The same bits on torch are in `bittrue.fixed.tensor`, which is imported by name so that this package stays light.
 """
 
-from bittrue.fixed.format import FixedFormat, Overflow, Quantizer, Rounding, parse_overflow, parse_rounding
+from bittrue.fixed.format import (
+    FixedFormat,
+    Overflow,
+    Quantizer,
+    Rounding,
+    parse_overflow,
+    parse_rounding,
+    word_length_between,
+)
 from bittrue.fixed.notation import (
     describe,
     parse_quantizer,
@@ -37,4 +45,5 @@ __all__ = [
     "to_fxpmath",
     "to_matlab",
     "to_q",
+    "word_length_between",
 ]

@@ -69,6 +69,11 @@ _AMD_OVERFLOW = {
 }
 
 
+def word_length_between(low: int, high: int) -> int:
+    """The fewest bits of a word, signed where `low` is negative, that holds all codes from `low` to `high`."""
+    return max((~low).bit_length() + 1 if low < 0 else 0, high.bit_length() + (low < 0), 1)
+
+
 @dataclass(frozen=True, slots=True)
 class FixedFormat:
     """`word_length` bits, `fraction_bits` of them behind the binary point (rule B1).

@@ -5,6 +5,7 @@ adds the quantizer of the node's output site. Where a site of the node, or one o
 table gives the operator with its rounded parameters instead, to be computed in float32 (B5).
 """
 
+from bittrue.lowering.any_weights import lower_any_weights
 from bittrue.lowering.emission import LoweringContext, quantized_type
 from bittrue.lowering.engine import bypass, lower, lower_network
 from bittrue.lowering.near import Lowered, lower_by_formats, lower_keeping, lower_seen, lower_variant
@@ -17,6 +18,7 @@ __all__ = [
     "Surd",
     "bypass",
     "lower",
+    "lower_any_weights",
     "lower_by_formats",
     "lower_keeping",
     "lower_network",

@@ -129,7 +129,10 @@ class LoweringContext:
 
     def derived(self, role: str, surds: Sequence[Surd]) -> ParameterCodes:
         """The codes of computed parameters, each correctly rounded from its real value (B7)."""
-        return self._count(f"{self.node.name}.{role}", *round_surds(surds, self.quantizer(role)))
+        name = f"{self.node.name}.{role}"
+        if name not in self.parameters:
+            self.parameters[name] = self._count(name, *round_surds(surds, self.quantizer(role)))
+        return self.parameters[name]
 
     def derived_values(self, role: str, surds: Sequence[Surd]) -> np.ndarray:
         """Computed parameters as float32, for FLOAT computation: rounded by their site unless it is FLOAT itself."""

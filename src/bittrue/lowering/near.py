@@ -35,7 +35,7 @@ def lower_variant(near: Lowered, plan: Plan) -> FixedNetwork:
     Steps whose sites and inputs' types are the same are `near`'s very own objects. Raises what `lower_network` does.
     """
     found = check_plan(plan, near.network)
-    known = _same_sites(near.plan, plan, found)
+    known = same_sites(near.plan, plan, found)
     parameters = {name: codes for name, codes in near.parameters.items() if name in known}
     context = LoweringContext(near.network, plan, parameters)
     overflows = near.program.parameter_overflows
@@ -82,7 +82,7 @@ def _retyped(near: Lowered, types: Mapping[str, CodeType]) -> FixedNetwork:
     return replace(near.program, steps=steps)
 
 
-def _same_sites(plan: Plan, other: Plan, found: Mapping[str, Site]) -> set[str]:
+def same_sites(plan: Plan, other: Plan, found: Mapping[str, Site]) -> set[str]:
     """The sites, of those that are `found`, of which two plans say the same under the same options."""
     if plan.options != other.options:
         return set()

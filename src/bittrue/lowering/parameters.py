@@ -9,11 +9,13 @@ import numpy as np
 from bittrue import fixed
 from bittrue.errors import CarrierError, FormatError, PlanError
 from bittrue.fixed import Quantizer
-from bittrue.fixed.arrays import quantize_array
+from bittrue.fixed.arrays import quantize_array, signed_sums
 from bittrue.fixed.dyadic import exact_codes, integer_array, narrow
 from bittrue.fixed.surd import round_surd
 from bittrue.network import Parameter
 from bittrue.plan import Guard, Spec, Word
+from bittrue.program import Bounds
+from bittrue.program.bounds import weighted
 
 Surd = tuple[Fraction, Fraction, Fraction]
 """(a, b, v) stands for the real number a + b/√v."""
@@ -32,6 +34,17 @@ class ParameterCodes:
         """What the codes stand for, as float64."""
         values: np.ndarray = np.ldexp(self.codes.astype(np.float64), -np.array(self.fraction_bits))
         return values
+
+    def sum_bounds(self, bias: "ParameterCodes | None", x: Bounds) -> Bounds:
+        """Of the sums of products with these weights, over all output channels, for inputs within `x`."""
+        above, below = signed_sums(self.codes)
+        channels = len(above)
+        repeated = channels if len(self.fraction_bits) == 1 else 1
+        units = [Fraction(2) ** -bits for bits in self.fraction_bits] * repeated
+        starts = [Fraction(0)] * channels
+        if bias is not None:
+            starts = [fixed.decode(code, bias.fraction_bits[0]) for code in bias.codes.tolist()]
+        return weighted(x, above, below, units, starts)
 
 
 def round_parameter(parameter: Parameter, spec: Spec) -> tuple[ParameterCodes, int]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -32,6 +33,19 @@ class BatchNormalization(Operator):
     variance: Parameter
     epsilon: float
 
+    @cached_property
+    def scale_and_offset(self) -> tuple[list[Surd], list[Surd]]:
+        """scale = γ/√(σ²+ε) and offset = β − γμ/√(σ²+ε), for each channel (B7, `affine`)."""
+        gammas, betas, means, variances = _exact_parameters(self)
+        radicands = [_radicand(variance, self.epsilon, self.variance.name) for variance in variances]
+        zero = Fraction(0)
+        scale = [(zero, gamma, radicand) for gamma, radicand in zip(gammas, radicands, strict=True)]
+        offset = [
+            (beta, -gamma * mean, radicand)
+            for beta, gamma, mean, radicand in zip(betas, gammas, means, radicands, strict=True)
+        ]
+        return scale, offset
+
 
 @shape_of.rule(BatchNormalization)
 def _(operator: BatchNormalization, shapes: tuple[Shape, ...]) -> Shape:
@@ -46,7 +60,7 @@ def _(operator: BatchNormalization, node: Node, options: PlanOptions) -> tuple[S
     if options.batch_norm == "raw":
         parameters = tuple(parameter_site(node, role, parameter) for role, parameter in operator.parameters())
         return (output_site(node, finite=False), *parameters)
-    scale, offset = _affine(operator, node.name)
+    scale, offset = operator.scale_and_offset
     return (
         output_site(node),
         *(
@@ -86,24 +100,11 @@ def _(operator: BatchNormalization, context: LoweringContext) -> None:
     if context.options.batch_norm == "raw":
         context.finish(program.Lookup(_function(operator, context)), context.node.inputs, None, Bounds())
         return
-    scale_surds, offset_surds = _affine(operator, context.node.name)
+    scale_surds, offset_surds = operator.scale_and_offset
     scale, offset = context.derived("scale", scale_surds), context.derived("offset", offset_surds)
     branch = (scale.codes, scale.fraction_bits[0], offset.codes, offset.fraction_bits[0])
     bits = max(kind.binary_point + scale.fraction_bits[0], offset.fraction_bits[0])
     context.finish(program.ScaleOffset(*branch), context.node.inputs, bits, affine(kind.bounds, *branch))
-
-
-def _affine(operator: BatchNormalization, name: str) -> tuple[list[Surd], list[Surd]]:
-    """scale = γ/√(σ²+ε) and offset = β − γμ/√(σ²+ε), for each channel (B7, `affine`)."""
-    gammas, betas, means, variances = _exact_parameters(operator)
-    radicands = [_radicand(variance, operator.epsilon, f"{name}.variance") for variance in variances]
-    zero = Fraction(0)
-    scale = [(zero, gamma, radicand) for gamma, radicand in zip(gammas, radicands, strict=True)]
-    offset = [
-        (beta, -gamma * mean, radicand)
-        for beta, gamma, mean, radicand in zip(betas, gammas, means, radicands, strict=True)
-    ]
-    return scale, offset
 
 
 def _exact_parameters(operator: BatchNormalization) -> tuple[list[Fraction], ...]:
@@ -165,7 +166,7 @@ def _(operator: BatchNormalization, context: LoweringContext) -> Operator:
             mean=context.rounded_parameter(operator.mean),
             variance=variance,
         )
-    scale_surds, offset_surds = _affine(operator, context.node.name)
+    scale_surds, offset_surds = operator.scale_and_offset
     ones = np.ones(len(scale_surds), np.float32)
     return BatchNormalization(
         Parameter(f"{context.node.name}.scale", context.derived_values("scale", scale_surds)),

@@ -8,8 +8,6 @@ import torch
 
 from bittrue import program
 from bittrue.errors import ModelError
-from bittrue.fixed import decode
-from bittrue.fixed.arrays import signed_sums
 from bittrue.lowering import LoweringContext, ParameterCodes, bypass, lower
 from bittrue.network import Node, Operator, Parameter, format_shape, shape_of
 from bittrue.operators.float_value import FloatFunction, float_value
@@ -26,7 +24,7 @@ from bittrue.operators.windows import (
 )
 from bittrue.plan import Grouping, PlanOptions, Site, grouping, output_site, parameter_site, sites
 from bittrue.program import Bounds
-from bittrue.program.bounds import hull, weighted
+from bittrue.program.bounds import hull
 from bittrue.shapes import Padding, Shape
 
 
@@ -270,19 +268,7 @@ def _finish(
     finest = kind.binary_point + max(weight.fraction_bits)
     if bias is not None:
         finest = max(finest, bias.fraction_bits[0])
-    context.finish(instruction, (source,), finest, weighted_bounds(weight, bias, kind.bounds))
-
-
-def weighted_bounds(weight: ParameterCodes, bias: ParameterCodes | None, x: Bounds) -> Bounds:
-    """Of the sums over all output channels, for inputs within `x`."""
-    above, below = signed_sums(weight.codes)
-    channels = len(above)
-    repeated = channels if len(weight.fraction_bits) == 1 else 1
-    units = [Fraction(2) ** -bits for bits in weight.fraction_bits] * repeated
-    starts = [Fraction(0)] * channels
-    if bias is not None:
-        starts = [decode(code, bias.fraction_bits[0]) for code in bias.codes.tolist()]
-    return weighted(x, above, below, units, starts)
+    context.finish(instruction, (source,), finest, weight.sum_bounds(bias, kind.bounds))
 
 
 @bypass.rule(Convolution, ConvolutionTransposed, Dense)

@@ -13,7 +13,6 @@ from bittrue.errors import ModelError
 from bittrue.fixed.dyadic import integer_array
 from bittrue.lowering import LoweringContext, ParameterCodes, bypass, lower
 from bittrue.network import Node, Operator, format_shape, shape_of
-from bittrue.operators.convolution import weighted_bounds
 from bittrue.operators.float_value import FloatFunction, float_value
 from bittrue.operators.movement import row_major, transposition
 from bittrue.operators.output_kind import OutputKind, output_kind
@@ -177,7 +176,7 @@ def _(operator: UpsamplingBilinear, context: LoweringContext) -> None:
 
         bits = kind.binary_point + weight.fraction_bits[0]
         dense = program.MultiplyAccumulate(weight.codes, weight.fraction_bits, None, 0, (), (), (), 1)
-        bounds = weighted_bounds(weight, None, kind.bounds)
+        bounds = weight.sum_bounds(None, kind.bounds)
         longer = (*turned[:-1], weight.codes.shape[1])
         source = context.emit(dense, (source,), bits, bounds, longer)
 

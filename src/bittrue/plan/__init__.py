@@ -24,7 +24,7 @@ from bittrue.plan.sites import (
     sites,
     sites_of,
 )
-from bittrue.plan.spec import Guard, Spec, Word, describe_spec
+from bittrue.plan.spec import Guard, Spec, Word, describe_spec, formats_of
 from bittrue.plan.words import WordLengths
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "check_plan",
     "complete_plan",
     "describe_spec",
+    "formats_of",
     "fraction_bits_for",
     "group_inner_nodes",
     "grouping",

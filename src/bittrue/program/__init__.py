@@ -29,8 +29,10 @@ from bittrue.program.instructions import (
     WindowExtremum,
     WindowSum,
 )
+from bittrue.program.stored import ONE_CODE, Group, Grouping, grouped
 
 __all__ = [
+    "ONE_CODE",
     "Add",
     "Below",
     "Bounds",
@@ -42,6 +44,8 @@ __all__ = [
     "Extremum",
     "FixedNetwork",
     "Function",
+    "Group",
+    "Grouping",
     "Instruction",
     "LogSoftmax",
     "Lookup",
@@ -60,4 +64,5 @@ __all__ = [
     "Step",
     "WindowExtremum",
     "WindowSum",
+    "grouped",
 ]

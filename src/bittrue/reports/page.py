@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bittrue.analysis.charts import specifications as charts
+from bittrue.analysis.cost.named import COSTS
 from bittrue.analysis.verdict import points
 from bittrue.errors import BittrueError
 from bittrue.files import write_bytes, write_text
@@ -76,6 +77,7 @@ def render(evidence: Evidence, specifications: Mapping[str, charts.Specification
         most_lost=points(evidence.sweep.standard.max_drop),
         specifications={name: embedded_json(chart) for name, chart in specifications.items()},
         pictures={name: Markup(charts.to_svg(chart)) for name, chart in specifications.items()},
+        costs=tuple(COSTS.values()),
         reaches=evidence.reaches,
         formats={} if plan is None else {name: describe_spec(spec) for name, spec in plan.sites.items()},
         overflows=tables.overflow_table(evidence.sweep.rows),

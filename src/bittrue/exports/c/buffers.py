@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from bittrue.exports.c.groups import Grouping
 from bittrue.exports.storage import Storage, storage_of
-from bittrue.program import FixedNetwork
+from bittrue.program import FixedNetwork, Grouping
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,7 @@ def allocate(program: FixedNetwork, grouping: Grouping) -> Buffers:
     least; the values that need most memory choose first among those that live at the same time only through this order
     of the functions, so the sum is a good one, not the least.
     """
-    last_read: dict[str, int] = {}
-    for moment, group in enumerate(grouping.groups):
-        for name in group.inputs:
-            last_read[grouping.aliases.get(name, name)] = moment
+    last_read = grouping.last_read
     sizes: list[int] = []
     free_from: list[int] = []
     places: dict[str, Place] = {}

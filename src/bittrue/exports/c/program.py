@@ -18,11 +18,10 @@ from bittrue.exports.c import (  # noqa: F401
 )
 from bittrue.exports.c.buffers import Buffers, allocate
 from bittrue.exports.c.draft import Constant, Draft
-from bittrue.exports.c.groups import Group, Grouping, grouped
 from bittrue.exports.c.helpers import Helper
 from bittrue.exports.c.table import export_c
 from bittrue.exports.storage import Storage, storage_of
-from bittrue.program import FixedNetwork, Step
+from bittrue.program import FixedNetwork, Group, Grouping, Step, grouped
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from typing import Any
 from bittrue.exports.c.draft import Draft, Number
 from bittrue.exports.c.quantization import requantized
 from bittrue.exports.storage import storage_of
-from bittrue.program import Step
+from bittrue.program import ONE_CODE, Step
 from bittrue.rules import RuleTable
 
 export_c: RuleTable[Callable[[Any, Draft], None]] = RuleTable("C export", gaps_allowed=True)
@@ -26,6 +26,8 @@ def computes_one_code(cls: type) -> Callable[[OneCode], OneCode]:
     """Register the decorated function for `cls` in both tables."""
 
     def register(function: OneCode) -> OneCode:
+        if cls not in ONE_CODE:
+            raise TypeError(f"{cls.__name__} doesn't compute each code from the one at its own place")
         one_code[cls] = function
 
         @export_c.rule(cls)

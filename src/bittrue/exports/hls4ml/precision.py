@@ -2,8 +2,7 @@
 nothing."""
 
 from bittrue.errors import CarrierError
-from bittrue.exports.words import word_length_between
-from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
+from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding, word_length_between
 from bittrue.program import Step
 
 LARGEST_CODE = 1 << 53

@@ -12,8 +12,8 @@ from bittrue.exports.job import Job, Target
 from bittrue.exports.memory.formats import FORMATS
 from bittrue.exports.memory.layout import Layout, packed
 from bittrue.exports.parts import parts_of
-from bittrue.exports.words import word_length_between
 from bittrue.files import dump_json
+from bittrue.fixed import word_length_between
 from bittrue.plan.spec import formats_of
 from bittrue.program import Lookup
 from bittrue.program.functions import BatchNorm

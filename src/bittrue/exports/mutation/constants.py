@@ -16,7 +16,7 @@ from bittrue.exports.memory.target import Stored, layout_of
 from bittrue.exports.mutation.bench import Bench
 from bittrue.exports.mutation.mutant import Draw, Mutation, Trial
 from bittrue.exports.mutation.probe import entry_probe
-from bittrue.exports.words import word_length_between
+from bittrue.fixed import word_length_between
 
 _WEIGHTS = ("weight",)
 _SUMMANDS = ("bias", "offset", "offset_below", "beta")

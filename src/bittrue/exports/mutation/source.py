@@ -11,8 +11,7 @@ from bittrue.exports.mutation.bench import Bench
 from bittrue.exports.mutation.constants import rewritten
 from bittrue.exports.mutation.mutant import Draw, Mutation, Trial
 from bittrue.exports.mutation.probe import line_probe, lines_of
-from bittrue.exports.words import word_length_between
-from bittrue.fixed import Rounding
+from bittrue.fixed import Rounding, word_length_between
 
 Change = tuple[str, str, tuple[Helper, ...]]
 """A piece of a line, what takes its place, and the helpers that this calls."""

@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from bittrue.exports.onnx.graph import Exact, Graph, refused
-from bittrue.exports.words import word_length_between
-from bittrue.fixed import FixedFormat, Overflow, Quantizer
+from bittrue.fixed import FixedFormat, Overflow, Quantizer, word_length_between
 from bittrue.program import Step
 
 SATURATING = (Overflow.SATURATE, Overflow.SATURATE_SYMMETRIC)

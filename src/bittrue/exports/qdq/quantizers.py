@@ -10,8 +10,7 @@ import numpy as np
 from bittrue.exports.onnx.constants import stored, values_of
 from bittrue.exports.onnx.graph import FLOAT32, Constant, Dialect, Exact, Graph, Value, in_file, refused
 from bittrue.exports.onnx.overflow import rounded_codes, saturating
-from bittrue.exports.words import word_length_between
-from bittrue.fixed import FixedFormat, Quantizer, Rounding
+from bittrue.fixed import FixedFormat, Quantizer, Rounding, word_length_between
 from bittrue.fixed.integers import extremes
 from bittrue.program import Step
 

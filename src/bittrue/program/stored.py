@@ -1,16 +1,21 @@
-"""Which steps become one function, and which become none at all."""
+"""Which values of a program are stored between its steps, and how long each is needed."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from bittrue.exports.c.table import one_code
-from bittrue.program import FixedNetwork, Reshape, Step
+from bittrue.program.fixed_network import FixedNetwork, Step
+from bittrue.program.instructions import Clip, Instruction, Lookup, Reshape, ScaleOffset
+
+ONE_CODE: frozenset[type[Instruction]] = frozenset({Clip, Lookup, Reshape, ScaleOffset})
+"""Instructions that compute each code from the one at its own place. Such a step can follow the one before it number by
+number, so that what lies in between is stored nowhere."""
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Steps that one function computes, number by number; only the last one's codes are stored."""
+    """Steps that are computed together, number by number; only the last one's codes are stored."""
 
     steps: tuple[Step, ...]
 
@@ -25,18 +30,24 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class Grouping:
-    """groups: in the order in which they run. stored: for each step whose codes are those of another, that one's
+    """groups: in the order in which they run. aliases: for each step whose codes are those of another, that one's
     name."""
 
     groups: tuple[Group, ...]
     aliases: Mapping[str, str]
 
+    @cached_property
+    def last_read(self) -> Mapping[str, int]:
+        """For each stored value that is read, the place of the last group that does."""
+        return {
+            self.aliases.get(name, name): moment for moment, group in enumerate(self.groups) for name in group.inputs
+        }
+
 
 def grouped(program: FixedNetwork) -> Grouping:
     """The groups of a program: a step joins the one before it where it computes each code from the one at its own
-    place,
-    is that step's only reader, and the codes in between are exact (what is rounded is stored, as in hardware). A step
-    that changes no code becomes an alias."""
+    place, is that step's only reader, and the codes in between are exact (what is rounded is stored, as in hardware). A
+    step that changes no code becomes an alias. The network's input is in no group."""
     readers = Counter(name for step in program.steps for name in step.inputs)
     readers[program.output] += 1
     groups: dict[str, list[Step]] = {}
@@ -48,7 +59,7 @@ def grouped(program: FixedNetwork) -> Grouping:
             continue
         before = step.inputs[0]
         joins = (
-            type(step.instruction) in one_code
+            type(step.instruction) in ONE_CODE
             and before in groups
             and readers[before] == 1
             and groups[before][-1].quantizer is None

@@ -1,0 +1,1 @@
+"""What a plan costs in hardware, beside the accuracy that it holds."""

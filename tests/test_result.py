@@ -9,11 +9,11 @@ import pytest
 
 from analysis.networks import chain, convolutional, parameter, random_images
 from bittrue.analysis.accumulators import accumulator_widths
+from bittrue.analysis.asked import sweep_rows
 from bittrue.analysis.measure import measure
 from bittrue.analysis.ranges import measure_ranges
-from bittrue.analysis.recipe import STUDY
 from bittrue.analysis.simulate import simulate
-from bittrue.analysis.sweep import sweep, sweep_rows
+from bittrue.analysis.sweep import sweep
 from bittrue.analysis.tracing.trace import trace
 from bittrue.analysis.verify import FirstMismatch, Verification, verify
 from bittrue.errors import BittrueError
@@ -41,7 +41,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
         "SiteRange": ranges["conv.output"],
         "Ranges": ranges,
         "Plan": plan,
-        "Sweep": sweep(network, dataset, sweep_rows(network, STUDY, fraction_bits=[2, 6])),
+        "Sweep": sweep(network, dataset, sweep_rows(network, fraction_bits=[2, 6])),
         "StudyResult": study(network, dataset, fraction_bits=[2], verified_images=1),
         "Measurement": measure(network, dataset, plan),
         "Simulation": simulate(network, plan, dataset),

@@ -17,14 +17,15 @@ from bittrue._version import __version__ as __version__
 if TYPE_CHECKING:
     from bittrue import keras, torch
     from bittrue.analysis.accumulators import AccumulatorWidths, accumulator_widths
+    from bittrue.analysis.asked import SweepRow, make_plan, sweep_rows
     from bittrue.analysis.charts.chart import Chart, histogram, ranges_chart
     from bittrue.analysis.cost.cost import Cost, cost
     from bittrue.analysis.measure import Measurement, measure
+    from bittrue.analysis.measured_sweep import sweep
     from bittrue.analysis.plan_difference import PlanDifference, diff
     from bittrue.analysis.ranges import calibration_images, measure_ranges
-    from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM, Recipe, choose_recipe
+    from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM, Recipe
     from bittrue.analysis.simulate import Simulation, simulate
-    from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
     from bittrue.analysis.sweep_result import Sweep
     from bittrue.analysis.tracing.trace import trace
     from bittrue.analysis.tracing.trace_result import Trace
@@ -92,7 +93,7 @@ _HOMES = {
     "Simulation": "bittrue.analysis.simulate",
     "StudyResult": "bittrue.reports.study",
     "Sweep": "bittrue.analysis.sweep_result",
-    "SweepRow": "bittrue.analysis.sweep",
+    "SweepRow": "bittrue.analysis.asked",
     "Trace": "bittrue.analysis.tracing.trace_result",
     "UNIFORM": "bittrue.analysis.recipe",
     "Verification": "bittrue.analysis.verify",
@@ -101,7 +102,6 @@ _HOMES = {
     "accumulator_widths": "bittrue.analysis.accumulators",
     "calibration_images": "bittrue.analysis.ranges",
     "certify": "bittrue.exports.certificate",
-    "choose_recipe": "bittrue.analysis.recipe",
     "compare": "bittrue.integrations.compare",
     "complete_plan": "bittrue.plan",
     "cost": "bittrue.analysis.cost.cost",
@@ -115,6 +115,7 @@ _HOMES = {
     "load_with_plan": "bittrue.frontends",
     "load_dataset": "bittrue.data",
     "lower": "bittrue.lowering:lower_network",
+    "make_plan": "bittrue.analysis.asked",
     "measure": "bittrue.analysis.measure",
     "measure_ranges": "bittrue.analysis.ranges",
     "mutate": "bittrue.exports.mutation.mutate",
@@ -126,8 +127,8 @@ _HOMES = {
     "split_dataset": "bittrue.data.split",
     "study": "bittrue.reports.study",
     "study_plan": "bittrue.plan",
-    "sweep": "bittrue.analysis.sweep",
-    "sweep_rows": "bittrue.analysis.sweep",
+    "sweep": "bittrue.analysis.measured_sweep",
+    "sweep_rows": "bittrue.analysis.asked",
     "trace": "bittrue.analysis.tracing.trace",
     "uniform_plan": "bittrue.plan",
     "verify": "bittrue.exports.witness",
@@ -176,7 +177,6 @@ __all__ = [
     "accumulator_widths",
     "calibration_images",
     "certify",
-    "choose_recipe",
     "compare",
     "complete_plan",
     "cost",
@@ -191,6 +191,7 @@ __all__ = [
     "load_dataset",
     "load_with_plan",
     "lower",
+    "make_plan",
     "measure",
     "measure_ranges",
     "mutate",

@@ -26,7 +26,7 @@ def counted(self, x, *rest):
 
 Simulator.run = counted
 network, data = convolutional(), bt.load_dataset(sys.argv[1])
-rows = bt.sweep_rows(network, STUDY, fraction_bits=[2, 3])
+rows = bt.sweep_rows(network, fraction_bits=[2, 3])
 
 def cell(store):
     return bt.sweep(network, data, rows, store=store, batch_size=8)

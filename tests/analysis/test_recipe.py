@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from analysis.networks import convolutional, random_images
+from bittrue.analysis.asked import sweep_rows
 from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM, Recipe, choose_recipe
-from bittrue.analysis.sweep import sweep_rows
 from bittrue.errors import FormatError, PlanError
 from bittrue.fixed import Overflow, Rounding
 from bittrue.plan import Override, PlanOptions, WordLengths, plan_from_ranges, study_plan, uniform_plan
@@ -27,7 +27,7 @@ from bittrue.plan import Override, PlanOptions, WordLengths, plan_from_ranges, s
     ],
 )
 def test_the_bits_choose_the_recipe(word_length: bool, fraction_bits: bool, name: str | None, expected: Recipe) -> None:
-    assert choose_recipe(word_length=word_length, fraction_bits=fraction_bits, name=name) == expected
+    assert choose_recipe(word_length=word_length, fraction_bits=fraction_bits, recipe=name) == expected
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_bits_that_a_recipe_has_no_use_for(
     word_length: bool, fraction_bits: bool, name: str | None, message: str
 ) -> None:
     with pytest.raises(PlanError, match=message):
-        choose_recipe(word_length=word_length, fraction_bits=fraction_bits, name=name)
+        choose_recipe(word_length=word_length, fraction_bits=fraction_bits, recipe=name)
 
 
 @pytest.mark.parametrize(
@@ -102,11 +102,11 @@ def test_word_lengths_by_kind_and_least_squares(tmp_path: Path) -> None:
     plan = recipe.plan_for(network, ranges, word_length=words)
     assert plan == plan_from_ranges(network, ranges, words, point="least-squares")
     assert plan != plan_from_ranges(network, ranges, words)
-    rows = sweep_rows(network, HARDWARE, word_lengths=[words, WordLengths(5, 6)], ranges=ranges)
+    rows = sweep_rows(network, word_length=[words, WordLengths(5, 6)], ranges=ranges)
     assert [row.name for row in rows] == ["W4A6", "W5A6"]
     assert rows[0].plan == plan_from_ranges(network, ranges, words)
     for recipe in (STUDY, UNIFORM):
-        with pytest.raises(PlanError, match="one word length at every site: leave --weight-bits"):
+        with pytest.raises(PlanError, match="one word length at every site: leave --weights"):
             recipe.plan_for(network, fraction_bits=5, word_length=words)
 
 

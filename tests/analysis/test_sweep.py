@@ -14,14 +14,15 @@ import pytest
 import torch
 
 from analysis.networks import RecordedProgress, convolutional, images_file, random_images, segmentation
+from bittrue.analysis.asked import SweepRow, sweep_rows
 from bittrue.analysis.evaluating.ending import ending_of
 from bittrue.analysis.evaluating.metrics import metric_named
 from bittrue.analysis.evaluating.metrics.deviation import summarise_deviation, tally_deviation
 from bittrue.analysis.ranges import measure_ranges
-from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM
+from bittrue.analysis.recipe import HARDWARE, UNIFORM
 from bittrue.analysis.simulate import simulate
 from bittrue.analysis.statistics.fixed_sample import mcnemar_exact
-from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
+from bittrue.analysis.sweep import sweep
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.data import load_dataset
 from bittrue.errors import BittrueError, CarrierError, DataError, PlanError
@@ -39,7 +40,7 @@ def _network() -> Network:
 
 
 def study_rows(network: Network, *bits: int) -> tuple[SweepRow, ...]:
-    return sweep_rows(network, STUDY, fraction_bits=bits, word_lengths=[5])
+    return sweep_rows(network, recipe="study", fraction_bits=bits, word_length=5)
 
 
 def exact_rows(result: Sweep) -> list[dict[str, Any]]:
@@ -116,7 +117,7 @@ def test_the_file_is_read_back(network: Network, tmp_path: Path) -> None:
 def test_rows_do_not_depend_on_batches_or_threads(network: Network, tmp_path: Path) -> None:
     dataset = random_images(tmp_path)
     ranges = measure_ranges(network, dataset)
-    rows = study_rows(network, 1, 4) + sweep_rows(network, HARDWARE, word_lengths=[4], ranges=ranges)
+    rows = study_rows(network, 1, 4) + sweep_rows(network, word_length=[4], ranges=ranges)
     expected = exact_rows(sweep(network, dataset, rows))
     threads = torch.get_num_threads()
     try:
@@ -211,7 +212,8 @@ import sys
 from pathlib import Path
 from analysis.networks import convolutional
 from bittrue.analysis.recipe import STUDY
-from bittrue.analysis.sweep import sweep, sweep_rows
+from bittrue.analysis.asked import sweep_rows
+from bittrue.analysis.sweep import sweep
 from bittrue.data import load_dataset
 from bittrue.files import dump_json, write_text
 
@@ -222,7 +224,7 @@ class Progress:
 
 folder = Path(sys.argv[1])
 network = convolutional()
-rows = sweep_rows(network, STUDY, fraction_bits=[1, 4])
+rows = sweep_rows(network, fraction_bits=[1, 4])
 store = folder / "results.sqlite"
 result = sweep(network, load_dataset(sys.argv[2]), rows, store=store, batch_size=1, progress=Progress())
 write_text(folder / "sweep.json", dump_json(result.to_json()))
@@ -247,9 +249,7 @@ def test_a_sweep_killed_again_and_again_gives_the_same_bytes(network: Network, t
     finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=True)
     assert sum(map(int, finished.stdout.split())) == 120
     assert finished.stdout.split()[0] == "40"
-    undisturbed = sweep(
-        network, random_images(tmp_path), sweep_rows(network, STUDY, fraction_bits=[1, 4]), batch_size=1
-    )
+    undisturbed = sweep(network, random_images(tmp_path), sweep_rows(network, fraction_bits=[1, 4]), batch_size=1)
     assert (tmp_path / "sweep.json").read_text() == dump_json(undisturbed.to_json())
 
 
@@ -320,20 +320,22 @@ def test_rows_of_files_from_before_there_were_scores(network: Network, tmp_path:
 
 def test_names_of_the_rows(network: Network, tmp_path: Path) -> None:
     ranges = measure_ranges(network, random_images(tmp_path))
-    assert [row.name for row in sweep_rows(network, STUDY, fraction_bits=range(3, 6))] == ["F=3", "F=4", "F=5"]
-    by_word = sweep_rows(network, HARDWARE, word_lengths=range(4, 6), ranges=ranges)
+    assert [row.name for row in sweep_rows(network, fraction_bits=range(3, 6))] == ["F=3", "F=4", "F=5"]
+    by_word = sweep_rows(network, word_length=range(4, 6), ranges=ranges)
     assert [row.name for row in by_word] == ["W=4", "W=5"]
     assert by_word[0].plan == HARDWARE.plan_for(network, ranges, word_length=4)
-    both = sweep_rows(network, UNIFORM, word_lengths=[8, 9], fraction_bits=[3])
+    both = sweep_rows(network, word_length=[8, 9], fraction_bits=[3])
     assert [row.name for row in both] == ["W=8", "W=9"]
-    both = sweep_rows(network, UNIFORM, word_lengths=[8], fraction_bits=[3])
+    both = sweep_rows(network, word_length=[8], fraction_bits=[3])
     assert [(row.name, row.plan) for row in both] == [
         ("F=3", UNIFORM.plan_for(network, word_length=8, fraction_bits=3))
     ]
     with pytest.raises(PlanError, match="one number for the other"):
-        sweep_rows(network, UNIFORM, word_lengths=[8, 9], fraction_bits=[3, 4])
+        sweep_rows(network, word_length=[8, 9], fraction_bits=[3, 4])
     with pytest.raises(PlanError, match="needs --fraction-bits"):
-        sweep_rows(network, STUDY)
+        sweep_rows(network, recipe="study", word_length=8)
+    with pytest.raises(TypeError, match="no option 'word_lengths': the options are word_length, "):
+        sweep_rows(network, word_lengths=[8])  # type: ignore[call-arg]
 
 
 def test_what_can_not_be_swept(network: Network, tmp_path: Path, evaluated: list[int]) -> None:

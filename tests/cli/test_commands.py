@@ -107,7 +107,7 @@ def test_word_lengths_by_kind_of_site(run: Run, model: Path, images: Path, tmp_p
     ranges = tmp_path / "ranges.json"
     succeed(run, "ranges", model, "--data", images, "--out", ranges)
     whole = ("plan", model, "--ranges", ranges)
-    both = ("--weight-bits", "4", "--activation-bits", "6")
+    both = ("--weights", "4", "--activations", "6")
 
     def words(*options: object) -> dict[str, int]:
         sites = succeed_in_json(run, *whole, *options)["sites"]
@@ -115,8 +115,8 @@ def test_word_lengths_by_kind_of_site(run: Run, model: Path, images: Path, tmp_p
         return {name: parse_quantizer(sites[name]).format.word_length for name in names}
 
     assert list(words(*both).values()) == [4, 6, 6, 12]
-    assert list(words(*both, "--scale-bits", "9", "--bias-bits", "20").values()) == [4, 6, 9, 20]
-    assert list(words("--word-length", "8", "--weight-bits", "4").values()) == [4, 8, 8, 16]
+    assert list(words(*both, "--scales", "9", "--biases", "20").values()) == [4, 6, 9, 20]
+    assert list(words("--word-length", "8", "--weights", "4").values()) == [4, 8, 8, 16]
     assert list(words("--word-length", "8", "--site", "conv*.weight=4").values()) == [4, 8, 8, 16]
     each = succeed_in_json(run, *whole, "--word-length", "8", "--site", "conv1.weight=4,per-channel")["sites"]
     assert len(each["conv1.weight"]) == 16
@@ -127,14 +127,14 @@ def test_word_lengths_by_kind_of_site(run: Run, model: Path, images: Path, tmp_p
             "sites"
         ]
     )
-    swept = ("sweep", model, "--data", images, "--activation-bits", "6", "--weight-bits")
+    swept = ("sweep", model, "--data", images, "--activations", "6", "--weights")
     text = succeed(run, *swept, "4:5", "--point", "least-squares")
     assert [line.split()[0] for line in text.splitlines()[3:6]] == ["float", "W4A6", "W5A6"]
     for options, message in (
-        ((*whole, "--weight-bits", "4"), "give --word-length, or --weight-bits and --activation-bits"),
+        ((*whole, "--weights", "4"), "give --word-length, or --weights and --activations"),
         ((*whole, *both, "--word-length", "4:6"), "--word-length 4:6 is a range, which only `bittrue sweep` takes"),
-        ((*swept, "4:5", "--word-length", "6:8"), "--word-length and --weight-bits are both ranges"),
-        (("plan", model, *both, "--fraction-bits", "3"), "leave --weight-bits, --activation-bits, --scale-bits"),
+        ((*swept, "4:5", "--word-length", "6:8"), "--word-length and --weights are both ranges"),
+        (("plan", model, *both, "--fraction-bits", "3"), "leave --weights, --activations, --scales"),
         (("plan", model, "--fraction-bits", "3", "--point", "range"), "--point is about binary points from ranges"),
     ):
         failed = run(*options)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bittrue.analysis import progress as progress_module
+from bittrue.bits import parse_bits, parse_number
 from bittrue.cli import command as command_module
 from bittrue.cli import tables
-from bittrue.cli.numbers import parse_bits, parse_number
 from bittrue.cli.output import explain, output_folder, say_json, sentence
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table

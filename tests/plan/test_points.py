@@ -259,5 +259,5 @@ def test_word_lengths_that_are_left_out() -> None:
     same = plan_from_ranges(WHOLE.network, ranges, 8)
     assert plan_from_ranges(WHOLE.network, ranges, WordLengths.chosen(8)) == same
     assert plan_from_ranges(WHOLE.network, ranges, WordLengths(8, 8)) == same
-    with pytest.raises(PlanError, match="--weight-bits and --activation-bits"):
+    with pytest.raises(PlanError, match="--weights and --activations"):
         WordLengths.chosen(weights=4)

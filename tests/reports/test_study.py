@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from analysis.networks import RecordedProgress, convolutional, random_images
+from bittrue.analysis.asked import SweepRow
 from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.recipe import STUDY
-from bittrue.analysis.sweep import SweepRow
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verdict import Row
 from bittrue.analysis.verify import Verification
@@ -19,7 +19,7 @@ from bittrue.fixed import Rounding
 from bittrue.network import Network
 from bittrue.plan import Plan, PlanOptions, Ranges
 from bittrue.reports import study as study_module
-from bittrue.reports.study import study, sufficient_row
+from bittrue.reports.study import study
 from bittrue.simulation.float_model import FloatModel
 
 
@@ -55,7 +55,7 @@ def test_without_a_folder_nothing_is_measured_in_vain(tmp_path: Path) -> None:
 
 def test_ranges_that_the_recipe_needs_are_measured_on_images_left_out_of_the_test(tmp_path: Path) -> None:
     network, dataset = convolutional(), random_images(tmp_path)
-    found = study(network, dataset, word_lengths=[6])
+    found = study(network, dataset, word_length=[6])
     assert found.ranges == measure_ranges(network, dataset.take(20))
     assert found.sweep.data["images"] == 20
     assert found.sweep.calibration == found.ranges.data
@@ -64,37 +64,37 @@ def test_ranges_that_the_recipe_needs_are_measured_on_images_left_out_of_the_tes
 def test_ranges_from_a_calibration_or_measured_before(tmp_path: Path) -> None:
     network, dataset = convolutional(), random_images(tmp_path)
     others = dataset.skip(33)
-    found = study(network, dataset.take(33), word_lengths=[6], calibration=others)
+    found = study(network, dataset.take(33), word_length=[6], calibration=others)
     assert found.ranges == measure_ranges(network, others)
     assert (found.sweep.data["images"], found.sweep.calibration) == (33, found.ranges.data)
-    again = study(network, dataset.take(33), word_lengths=[6], ranges=found.ranges)
+    again = study(network, dataset.take(33), word_length=[6], ranges=found.ranges)
     assert again.sweep == found.sweep
     assert again.plan == found.plan
 
 
 def test_what_the_ranges_were_measured_on_is_not_tested_on(tmp_path: Path) -> None:
     network, dataset = convolutional(), random_images(tmp_path)
-    usual = study(network, dataset, word_lengths=[6])
-    assert study(network, dataset, word_lengths=[6], ranges=usual.ranges).sweep == usual.sweep
-    assert study(network, dataset, word_lengths=[6], calibration=dataset.take(20)).sweep == usual.sweep
+    usual = study(network, dataset, word_length=[6])
+    assert study(network, dataset, word_length=[6], ranges=usual.ranges).sweep == usual.sweep
+    assert study(network, dataset, word_length=[6], calibration=dataset.take(20)).sweep == usual.sweep
     with pytest.raises(BittrueError, match=r"measured on all 40 images of images\.npz.*--images N"):
-        study(network, dataset, word_lengths=[6], ranges=measure_ranges(network, dataset))
+        study(network, dataset, word_length=[6], ranges=measure_ranges(network, dataset))
 
 
 def test_ranges_that_do_not_fit(tmp_path: Path) -> None:
     network, dataset = convolutional(), random_images(tmp_path)
     ranges = measure_ranges(network, dataset.take(7))
     with pytest.raises(BittrueError, match="measured on another network"):
-        study(network, dataset, word_lengths=[6], ranges=replace(ranges, network="sha256:0"))
+        study(network, dataset, word_length=[6], ranges=replace(ranges, network="sha256:0"))
     lacking = replace(ranges, sites={name: site for name, site in ranges.sites.items() if name != "conv.output"})
     with pytest.raises(BittrueError, match=r"conv\.output; measure them again"):
-        study(network, dataset, word_lengths=[6], ranges=lacking)
+        study(network, dataset, word_length=[6], ranges=lacking)
     with pytest.raises(BittrueError, match="don't say on which images"):
-        study(network, dataset, word_lengths=[6], ranges=replace(ranges, data={**ranges.data, "images": 0}))
+        study(network, dataset, word_length=[6], ranges=replace(ranges, data={**ranges.data, "images": 0}))
     with pytest.raises(BittrueError, match="no use in the recipe study"):
         study(network, dataset, fraction_bits=[6], ranges=ranges)
     with pytest.raises(BittrueError, match="beside a calibration"):
-        study(network, dataset, word_lengths=[6], ranges=ranges, calibration=dataset)
+        study(network, dataset, word_length=[6], ranges=ranges, calibration=dataset)
 
 
 def test_an_interrupted_one_says_where_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,9 +133,10 @@ def test_the_plan_left_behind_has_the_fewest_bits_that_are_shown_to_suffice(flip
     asked = [SweepRow(f"F={index}", plan) for index in range(3)]
     rows = [Row("float", None, False, 1000)]
     rows += [Row(f"F={index}", "", True, 1000, lost=x, gained=y, p_value=1.0) for index, (x, y) in enumerate(flips)]
-    result = Sweep("sha256:0", "n", {}, "accuracy", tuple(rows))
-    assert sufficient_row(asked, result) is (None if expected is None else asked[expected])
-    assert sufficient_row(asked, replace(result, metric="mse")) is None
+    plans = {row.name: row.plan for row in asked}
+    result = Sweep("sha256:0", "n", {}, "accuracy", tuple(rows), plans=plans)
+    assert result.plan is (None if expected is None else asked[expected].plan)
+    assert replace(result, metric="mse").plan is None
 
 
 def test_no_plan_is_left_where_nothing_is_shown(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_a_folder_of_another_recipe_or_network_is_not_written_over(tmp_path: Pat
     study(network, dataset, fraction_bits=[6], out=out)
     before = {path: path.read_bytes() for path in out.iterdir() if path.suffix != ".sqlite"}
     for other, bits, said in [
-        (network, {"word_lengths": [8]}, "of the recipe study, whose plan"),
+        (network, {"word_length": [8]}, "of the recipe study, whose plan"),
         (network, {"fraction_bits": [6], "recipe": replace(STUDY, rounding=Rounding.FLOOR)}, "with other options"),
         (convolutional(seed=1), {"fraction_bits": [6]}, "another network, small"),
     ]:
@@ -168,7 +169,7 @@ def test_a_folder_of_another_recipe_or_network_is_not_written_over(tmp_path: Pat
 
 def test_what_a_killed_study_has_measured_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network, dataset, out = convolutional(), random_images(tmp_path), tmp_path / "out"
-    first = study(network, dataset, word_lengths=[6], out=out)
+    first = study(network, dataset, word_length=[6], out=out)
     files = {path.name: path.read_bytes() for path in out.iterdir() if path.suffix != ".sqlite"}
 
     def never(*_: Any, **__: Any) -> None:
@@ -176,7 +177,7 @@ def test_what_a_killed_study_has_measured_is_kept(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(study_module, "measure_ranges", never)
     told = RecordedProgress()
-    again = study(network, dataset, word_lengths=[6], out=out, progress=told)
+    again = study(network, dataset, word_length=[6], out=out, progress=told)
     assert again.ranges == first.ranges
     assert [event[0] for event in told.events if isinstance(event, tuple)] == [
         "ranges (kept)", "float (kept)", "W=6 (kept)",

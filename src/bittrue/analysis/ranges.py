@@ -8,6 +8,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from bittrue.analysis.evaluating.executor import InProcess, Unit, run_through
 from bittrue.analysis.progress import Progress
 from bittrue.data import Batch, DataLike, Dataset, as_dataset
 from bittrue.environment import exact_environment
-from bittrue.errors import BittrueError, DataError
+from bittrue.errors import BittrueError, DataError, PlanError
 from bittrue.network import Network
 from bittrue.plan import Octave, PlanOptions, Ranges, SiteRange, sites_of
 from bittrue.plan.ranges import PERCENTILES
@@ -227,6 +228,42 @@ def calibration_images(
             f"left to test on after {max(wanted, 1):,} for calibration: take fewer, or more data."
         )
     return dataset.take(wanted), dataset.skip(wanted)
+
+
+def calibration_and_test(
+    network: Network,
+    dataset: DataLike,
+    *,
+    needed: bool,
+    calibrate: int | None = None,
+    calibration: DataLike | None = None,
+    ranges: Ranges | None = None,
+) -> tuple[Dataset, Dataset]:
+    """What to measure ranges on, and what is left to test on.
+
+    needed: whether plans need the ranges; else they are measured on the first test images, of which none is left out.
+    calibration: other data to measure on. calibrate: how many images; of `calibration`, else of the training split of
+    data that are given by their name or path, else of the test images, which are then left out of the test; None: see
+    `calibration_images`. ranges: those that are there already, for which no images are left out here.
+
+    Raises: PlanError for images that nothing is to be measured on; what `calibration_images` raises.
+    """
+    test = chosen_images(network, dataset, None)
+    if calibrate is not None and (ranges is not None or not needed):
+        raise PlanError("--calibrate has no use here: nothing is measured for these plans, so leave it out.")
+    if calibration is not None:
+        measured = chosen_images(network, calibration, None)
+        return measured if calibrate is None else measured.take(min(calibrate, measured.images)), test
+    if ranges is not None or not needed:
+        return test.take(min(SHOWN_IMAGES, test.images)), test
+    train = None
+    if isinstance(dataset, str | Path) and test.split != "train" and "train" in test.splits:
+        train = as_dataset(dataset, split="train", shape=network.input.shape)
+    return calibration_images(test, calibrate, train=train)
+
+
+SHOWN_IMAGES = 256
+"""The report shows the ranges of the first images where no plan needs them."""
 
 
 @exact_environment()

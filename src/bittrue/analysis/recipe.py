@@ -94,8 +94,8 @@ class Recipe:
             raise _lacks(self.name, "--fraction-bits")
         if isinstance(word_length, WordLengths):
             raise PlanError(
-                f"the recipe {self.name} has one word length at every site: leave --weight-bits, --activation-bits, "
-                "--scale-bits and --bias-bits out."
+                f"the recipe {self.name} has one word length at every site: leave --weights, --activations, --scales "
+                "and --biases out."
             )
         make = study_plan if self.name == "study" else uniform_plan
         return make(
@@ -112,14 +112,14 @@ class Recipe:
 STUDY = Recipe("study", STUDY_OPTIONS, Rounding.NEAREST_EVEN, Overflow.UNBOUNDED)
 HARDWARE = Recipe("hardware", PlanOptions(), Rounding.NEAREST_EVEN, Overflow.SATURATE)
 UNIFORM = Recipe("uniform", STUDY_OPTIONS, Rounding.NEAREST_EVEN, Overflow.SATURATE)
-RECIPES = {recipe.name: recipe for recipe in (STUDY, HARDWARE, UNIFORM)}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (STUDY, HARDWARE, UNIFORM)}
 
 
 def choose_recipe(
     *,
     word_length: bool,
     fraction_bits: bool,
-    name: str | None = None,
+    recipe: str | Recipe | None = None,
     rounding: Rounding | None = None,
     overflow: Overflow | None = None,
     batch_norm: str | None = None,
@@ -134,22 +134,23 @@ def choose_recipe(
     """The recipe that fits what is given, with every option that is not None in its place.
 
     word_length, fraction_bits: whether there is one. Fraction bits alone mean study, a word length alone means
-    hardware, both mean uniform; `name` wins over that where the recipe can do with what is given.
+    hardware, both mean uniform; `recipe`, or its name, wins over that where it can do with what is given.
 
     Raises: PlanError for an unknown name, for bits that the recipe lacks or has no use for, and for an unknown choice.
     """
-    if not (word_length or fraction_bits):
-        raise PlanError("a plan needs numbers of bits: give --fraction-bits, --word-length, or both.")
-    if name is None:
-        name = "uniform" if word_length and fraction_bits else "hardware" if word_length else "study"
-    recipe = next((recipe for known, recipe in RECIPES.items() if known == name), None)
     if recipe is None:
-        raise PlanError(f"there is no recipe {name!r}: choose one of {', '.join(RECIPES)}.")
+        if not (word_length or fraction_bits):
+            raise PlanError("a plan needs numbers of bits: give --fraction-bits, --word-length, or both.")
+        recipe = UNIFORM if word_length and fraction_bits else HARDWARE if word_length else STUDY
+    if isinstance(recipe, str):
+        if recipe not in RECIPES:
+            raise PlanError(f"there is no recipe {recipe!r}: choose one of {', '.join(RECIPES)}.")
+        recipe = RECIPES[recipe]
     _check_bits(recipe.name, word_length, fraction_bits)
     for option, given in (("--per-channel", per_channel), ("--point", point is not None)):
-        if given and recipe is not HARDWARE:
+        if given and not recipe.needs_ranges:
             raise PlanError(
-                f"{option} is about binary points from ranges, and the recipe {name} takes none: leave it out."
+                f"{option} is about binary points from ranges, and the recipe {recipe.name} takes none: leave it out."
             )
     options = recipe.options
     return replace(
@@ -164,8 +165,8 @@ def choose_recipe(
         rounding=rounding or recipe.rounding,
         overflow=overflow or recipe.overflow,
         point=recipe.point if point is None else parse_point(point),
-        per_channel=per_channel,
-        overrides=tuple(overrides),
+        per_channel=per_channel or recipe.per_channel,
+        overrides=(*recipe.overrides, *overrides),
     )
 
 

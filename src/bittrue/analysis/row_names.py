@@ -77,6 +77,13 @@ class Grid(Generic[_Row]):
     activations: tuple[int, ...]
     cells: Mapping[tuple[int, int], _Row]
 
+    def fewer(self, place: tuple[int, int]) -> list[tuple[int, int]]:
+        """The cells with the next fewer bits of weights, and of activations."""
+        weights, activations = place
+        below = [(max((w for w in self.weights if w < weights), default=0), activations)]
+        below.append((weights, max((a for a in self.activations if a < activations), default=0)))
+        return [place for place in below if place in self.cells]
+
 
 def grid_of(rows: Iterable[_Row]) -> Grid[_Row] | None:
     """The rows as a grid; None where they are none, or only one line of it."""

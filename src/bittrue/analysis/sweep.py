@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bittrue._version import __version__
+from bittrue.analysis.asked import SweepRow
 from bittrue.analysis.cost.cost import Cost, cost_or_reason
 from bittrue.analysis.early_rows import LOOK, Beside, EarlyRows, check_decidable
 from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size
@@ -20,7 +21,6 @@ from bittrue.analysis.evaluating.metrics.metric import ByFloat, ByLabels, Figure
 from bittrue.analysis.evaluating.record import Arrays, Record, gaps, joined, totals
 from bittrue.analysis.evaluating.store import Facts, Store, Study
 from bittrue.analysis.progress import Progress, found_here, showing
-from bittrue.analysis.recipe import Recipe
 from bittrue.analysis.row_names import FILE, FLOAT
 from bittrue.analysis.standard import MAX_DROP, Standard, check_decide
 from bittrue.analysis.sweep_result import Sweep
@@ -31,53 +31,9 @@ from bittrue.environment import exact_environment
 from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
 from bittrue.lowering import lower_network
 from bittrue.network import Network
-from bittrue.plan import Plan, Ranges, WordLengths, check_plan
+from bittrue.plan import Plan, check_plan
 from bittrue.simulation.proof import LayerProof, prove
 from bittrue.simulation.simulator import is_exact
-
-
-@dataclass(frozen=True)
-class SweepRow:
-    """A row that is asked for."""
-
-    name: str
-    plan: Plan
-
-
-@exact_environment()
-def sweep_rows(
-    network: Network,
-    recipe: Recipe,
-    *,
-    word_lengths: Sequence[int | WordLengths] = (),
-    fraction_bits: Sequence[int] = (),
-    ranges: Ranges | None = None,
-) -> tuple[SweepRow, ...]:
-    """One row for each number of bits, named F=… or W=… after what is swept; of the other kind there may be one number.
-
-    Word lengths that differ by kind are named as the literature does it: W4A8 for 4-bit weights and 8-bit activations.
-
-    Raises: PlanError where both are swept, and what `Recipe.plan_for` raises.
-    """
-    if len(word_lengths) > 1 and len(fraction_bits) > 1:
-        raise PlanError("a sweep takes a range of --word-length or of --fraction-bits: give one number for the other.")
-    words: Sequence[int | WordLengths | None] = word_lengths or (None,)
-    fractions: Sequence[int | None] = fraction_bits or (None,)
-    by_word = len(words) > 1 or not fraction_bits
-    return tuple(
-        SweepRow(
-            _row_name(word) if by_word else f"F={fraction}",
-            recipe.plan_for(network, ranges, word_length=word, fraction_bits=fraction),
-        )
-        for word in words
-        for fraction in fractions
-    )
-
-
-def _row_name(word_length: int | WordLengths | None) -> str:
-    if isinstance(word_length, WordLengths):
-        return f"W{word_length.weights}A{word_length.activations}"
-    return f"W={word_length}"
 
 
 @exact_environment()
@@ -157,6 +113,7 @@ def sweep(
         calibration=calibration,
         command=command,
         deciding=None if decide is None else {"error": SIGNIFICANCE, "seed": seed, "look": LOOK},
+        plans={row.name: row.plan for row in (rows if own is None else (own, *rows))},
     )
 
 

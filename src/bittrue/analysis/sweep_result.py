@@ -1,19 +1,21 @@
 """What a sweep found: its rows, its verdict, and both as sweep.json."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 from bittrue.analysis.charts.chart import Chart
 from bittrue.analysis.cost.named import COSTS
 from bittrue.analysis.decision import Decision
 from bittrue.analysis.evaluating.metrics import metric_named
-from bittrue.analysis.row_names import FLOAT
+from bittrue.analysis.row_names import FLOAT, grid_of
 from bittrue.analysis.standard import MAX_DROP, Standard
 from bittrue.analysis.verdict import Row, drop
 from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
+from bittrue.plan import Plan
 from bittrue.result import SavedResult
 from bittrue.simulation.proof import LayerProof
 from bittrue.wording import counted, typographic
@@ -35,9 +37,11 @@ class Sweep(SavedResult):
 
     network: its hash. data: name, split, sha256 and images. metric: B13's name. standard: by what rows are judged; the
     verdict follows from it and the rows. calibration: on what the ranges behind the plans were measured, if on
-    anything. command: the command that made this, if one did. recipe: that of all plans, if there was one. deciding:
-    where each row ended as soon as it was decided, how the images were drawn: `error`, of all rows together, `seed`,
-    and `look`, images from one look to the next. No times, so that the same sweep is the same bytes.
+    anything. command: the command that made this, if one did. recipe: that of all plans, if there was one; a list of
+    several. deciding: where each row ended as soon as it was decided, how the images were drawn: `error`, of all rows
+    together, `seed`, and `look`, images from one look to the next. plans: by the rows' names; a file keeps their hashes
+    alone, and finds the one that was picked in the plan.json beside it. No times, so that the same sweep is the same
+    bytes.
     """
 
     network: str
@@ -48,9 +52,10 @@ class Sweep(SavedResult):
     standard: Standard = field(default_factory=Standard)
     calibration: Mapping[str, Any] | None = None
     command: str | None = None
-    recipe: Mapping[str, Any] | None = None
+    recipe: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     reference: str = FLOAT
     deciding: Mapping[str, Any] | None = None
+    plans: Mapping[str, Plan] = field(default_factory=dict, compare=False)
 
     file: ClassVar[str] = "sweep"
 
@@ -78,7 +83,7 @@ class Sweep(SavedResult):
             exactness = f"Not exact, since FLOAT has a part in them: {', '.join(inexact)}."
         table = Table([*columns, Column("overflows", number=True)], rows, title)
         origin = () if self.reference == FLOAT else (QUANTIZED,)
-        return (table, *self.costs(), exactness, *origin, self.verdict)
+        return (table, *self._grid(), *self.costs(), exactness, *origin, self.verdict)
 
     def costs(self) -> tuple[Table, ...]:
         """A table of what the rows' plans cost; none where no row has a cost."""
@@ -89,6 +94,25 @@ class Sweep(SavedResult):
         rows = [(name, *(f"{cost[shown]:,}" for shown in COSTS_SHOWN)) for name, cost in priced]
         columns = (Column("row"), *(Column(heading, number=True) for heading in headings))
         return (Table(columns, rows, "Cost; DSP48E2 and BRAM36 are estimates"),)
+
+    def _grid(self) -> list[Table]:
+        """Weights by activations, where there are several of both: of each cell what the chart shows."""
+        grid = grid_of(self.compared[1:])
+        if grid is None:
+            return []
+        shown = metric_named(self.metric).shown
+        columns = [Column("weights", number=True), *(Column(f"{bits} bits", number=True) for bits in grid.activations)]
+        texts = {place: shown.cells(row, self.standard) for place, row in grid.cells.items()}
+        rows = [
+            [
+                f"{weights} bits",
+                *(texts[weights, bits][0] if (weights, bits) in texts else "" for bits in grid.activations),
+            ]
+            for weights in reversed(grid.weights)
+        ]
+        return [
+            Table(columns, rows, f"{shown.columns[0].heading}, by the bits of weights (down) and activations (across)")
+        ]
 
     def _measured_on(self) -> str:
         """On which images the ranges were measured, for the title: nobody should have to wonder where they went."""
@@ -130,7 +154,7 @@ class Sweep(SavedResult):
             "metric": self.metric,
             "calibration": None if self.calibration is None else dict(self.calibration),
             "command": self.command,
-            "recipe": None if self.recipe is None else dict(self.recipe),
+            "recipe": dict(self.recipe) if isinstance(self.recipe, Mapping) else self.recipe,
             "max_drop": self.standard.max_drop,
             "chance": self.standard.chance,
             "reference": self.reference,
@@ -150,7 +174,7 @@ class Sweep(SavedResult):
                 raise BittrueError(
                     f"{source}: version {content['bittrue']!r} of the file is not known; run the sweep again."
                 )
-            later = ("standard", "recipe", "reference", "deciding")
+            later = ("standard", "recipe", "reference", "deciding", "plans")
             values = {entry.name: content[entry.name] for entry in fields(cls) if entry.name not in later}
             # Files from before name none of these; their rows can be judged all the same.
             standard = Standard(content.get("max_drop", MAX_DROP), content.get("chance"))
@@ -178,6 +202,22 @@ class Sweep(SavedResult):
         tests. Of rows whose names hold no numbers of bits, the first in their order.
         """
         return metric_named(self.metric).sufficient(self.compared, self.standard)
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan of the `sufficient` row; None where none is shown to suffice, and where it isn't at hand."""
+        enough = self.sufficient
+        return None if enough is None else self.plans.get(enough.name)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Sweep":
+        """What `bittrue sweep` wrote, with the plan beside it."""
+        found = super().load(path)
+        beside, enough = Path(path).parent / "plan.json", found.sufficient
+        if enough is None or not beside.exists():
+            return found
+        plan = Plan.load(beside)
+        return replace(found, plans={enough.name: plan}) if plan.hash == enough.plan else found
 
     def answer(self, row: Row) -> str | None:
         """What is shown of a loss of `standard.max_drop` points: within, worse, or too few images; None of float."""

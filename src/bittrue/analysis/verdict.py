@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from bittrue.analysis.decision import Decision
-from bittrue.analysis.row_names import CALLED, FLOAT, bits_of, grid_of, lines_of
+from bittrue.analysis.row_names import CALLED, FLOAT, Grid, bits_of, grid_of, lines_of
 from bittrue.analysis.standard import Standard
 from bittrue.analysis.statistics.fixed_sample import drop_p_value, images_needed, wilson_interval
 from bittrue.simulation.proof import LayerProof
@@ -137,21 +137,20 @@ def flips_verdict(rows: Sequence[Row], standard: Standard) -> str:
     reference, *others = rows
     if _near_chance(reference, standard):
         return _chance_sentence(reference, standard)
-    lines = lines_of(others)
-    judge = _Judge(reference, standard, SIGNIFICANCE / max(len(lines), 1))
-    together = f" for {len(lines)} lines together" if len(lines) > 1 else ""
+    lines, grid = lines_of(others), grid_of(others)
+    judge = _Judge(reference, standard, SIGNIFICANCE / (max(len(lines), 1) if grid is None else 1))
+    together = " for all together" if len(lines) > 1 else ""
     test = _decided_how(others) or (
         f"exact test of the paired difference, {100 * (1 - SIGNIFICANCE):.0f} %{together}, "
         f"{counted(reference.images, 'image')}"
     )
-    is_grid = grid_of(others) is not None
-    if is_grid:
-        found = judge.grid(lines)
+    if grid is not None:
+        found = judge.grid(grid)
     elif not lines:
         found = "; ".join(f"{row.name}: {judge.against(row)}" for row in others)
     else:
         found = ". ".join(f"{name and f'{name}: '}{judge.line(line)}" for name, line in lines.items())
-    where = {name: "" if is_grid or not name else f"{name}: " for name in lines}
+    where = {name: "" if grid is not None or not name else f"{name}: " for name in lines}
     return " ".join([f"{found} ({test}).", *(text for name in lines for text in judge.worse(where[name], lines[name]))])
 
 
@@ -182,15 +181,19 @@ class _Judge:
         """The row with the fewest bits from which on each is shown to lose no more than it may.
 
         Tested from the most bits down to the first that isn't shown, so that the chance of a wrong answer is the level
-        however many rows there are. Nor may a row's accuracy hang on its ties: losing them must leave it within its
-        interval.
+        however many rows there are.
         """
         found = None
         for row in reversed(line):
-            if drop(row, self.standard, self.level) is not Drop.WITHIN or _ties_decide(row):
+            if not self.shows(row, self.level):
                 break
             found = row
         return found
+
+    def shows(self, row: Row, level: float) -> bool:
+        """Whether a row is shown to lose no more than it may, and its accuracy doesn't hang on its ties: losing them
+        must leave it within its interval."""
+        return drop(row, self.standard, level) is Drop.WITHIN and not _ties_decide(row)
 
     def line(self, line: Sequence[Row]) -> str:
         row, alone = self.sufficient(line), len(line) == 1
@@ -205,14 +208,18 @@ class _Judge:
         shown = "suffices" if drop(most, self.standard, self.level) is Drop.WORSE else "is shown to suffice"
         return f"{_label(most)}{'' if alone else ', the most here'}: {self.against(most)}, so none of these {shown}"
 
-    def grid(self, lines: Mapping[str, Sequence[Row]]) -> str:
+    def grid(self, grid: Grid[Row]) -> str:
         """The rows that suffice, and of which no other has fewer bits of both kinds."""
-        found = [row for line in lines.values() if (row := self.sufficient(line)) is not None]
+        found = self.in_grid(grid)
         if not found:
-            return self._none(max((line[-1] for line in lines.values()), key=_sizes), alone=False)
+            return self._none(grid.cells[max(grid.cells)], alone=False)
         least = [row for row in found if not any(_is_less(other, row) for other in found)]
         within = f"Within {points(self.standard.max_drop)} of {CALLED[self.reference.name]}"
         return f"{within} with the fewest bits: {', '.join(_label(row) for row in least)}"
+
+    def in_grid(self, grid: Grid[Row]) -> list[Row]:
+        """The rows of a grid that are shown to suffice; see `shown_in_grid`."""
+        return [grid.cells[place] for place in shown_in_grid(grid, self.shows, self.level)]
 
     def against(self, row: Row) -> str:
         if row.accuracy_over_ties is not None and _ties_decide(row):
@@ -268,21 +275,42 @@ def ends_verdict(rows: Sequence[Row], what: str, text: Callable[[Row], str]) -> 
 def sufficient(rows: Sequence[Row], standard: Standard) -> Row | None:
     """The row with the fewest bits from which on each is shown to lose no more than it may; None where none is.
 
-    `rows`: with an accuracy, what they are compared with first. Of several lines (see `row_names`) each is tested at
-    its share of SIGNIFICANCE, so that the chance that any of the answers is wrong is no more than that; of a grid's
-    answers the one with the fewest bits of both factors of a product, of recipes' that of the first which has one. Of
-    rows whose names hold no numbers of bits, the first in their order. None where the reference's accuracy is near
-    chance.
+    `rows`: with an accuracy, what they are compared with first. Of several recipes' lines (see `row_names`) each is
+    tested at its share of SIGNIFICANCE, so that the chance that any of the answers is wrong is no more than that, and
+    the first that has an answer gives it; of a grid (see `shown_in_grid`) the row with the fewest bits of both factors
+    of a product. Of rows whose names hold no numbers of bits, the first in their order. None where the reference's
+    accuracy is near chance.
     """
     reference, *others = rows
     if _near_chance(reference, standard):
         return None
+    grid = grid_of(others)
+    if grid is not None:
+        shown = _Judge(reference, standard, SIGNIFICANCE).in_grid(grid)
+        return min(shown, key=lambda row: (_sizes(row)[0] * _sizes(row)[1], _sizes(row)), default=None)
     lines = lines_of(others) or {"": others}
     judge = _Judge(reference, standard, SIGNIFICANCE / len(lines))
-    found = [row for line in lines.values() if (row := judge.sufficient(line)) is not None]
-    if not found or grid_of(others) is None:
-        return next(iter(found), None)
-    return min(found, key=lambda row: (_sizes(row)[0] * _sizes(row)[1], _sizes(row)))
+    return next((row for line in lines.values() if (row := judge.sufficient(line)) is not None), None)
+
+
+def shown_in_grid(grid: Grid[Row], shows: Callable[[Row, float], bool], level: float) -> list[tuple[int, int]]:
+    """The places of a grid whose rows are shown to suffice, so that the chance that any is wrong is the level.
+
+    The most bits are tested at the whole level. A row that is shown hands on what it was tested at, to the next fewer
+    bits of weights and of activations in equal parts; one that isn't shown keeps it. Source: Bretz, Maurer, Brannath,
+    Posch, A graphical approach to sequentially rejective multiple test procedures (2009), with fixed shares.
+    """
+    levels = dict.fromkeys(grid.cells, 0.0)
+    levels[max(grid.cells)] = level
+    found = []
+    for place in sorted(grid.cells, reverse=True):
+        if levels[place] == 0 or not shows(grid.cells[place], levels[place]):
+            continue
+        found.append(place)
+        fewer = grid.fewer(place)
+        for next_place in fewer:
+            levels[next_place] += levels[place] / len(fewer)
+    return found
 
 
 def _sizes(row: Row) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from bittrue.errors import SplitError
 from bittrue.fixed import Overflow, Rounding
 
 if TYPE_CHECKING:
-    from bittrue.analysis.recipe import Recipe
+    from bittrue.analysis.asked import Options
     from bittrue.data import Dataset
     from bittrue.network import Network
     from bittrue.plan import Plan, Ranges, WordLengths
@@ -62,6 +62,14 @@ Until = Annotated[
 ]
 
 
+Check = Annotated[
+    bool,
+    typer.Option(
+        "--check/--no-check",
+        help="Run the model once beside the network that was read from it, where it can be run, and refuse another "
+        "result.",
+    ),
+]
 DATA_HELP = "digits, cifar10:DIR, x.npz, x.npy,y.npy, x.parquet, or a folder of class folders or such files."
 
 
@@ -79,14 +87,7 @@ class ModelOptions:
             "checkpoint; for x.json x.weights.h5 or x.h5.",
         ),
     ] = None
-    check: Annotated[
-        bool,
-        typer.Option(
-            "--check/--no-check",
-            help="Run the model once beside the network that was read from it, where it can be run, and refuse another "
-            "result.",
-        ),
-    ] = True
+    check: Check = True
 
     def load(self) -> "Network":
         """The network; which of a checkpoint's variables became what is told on standard error, and that a file's
@@ -253,13 +254,14 @@ class RecipeOptions:
     """How a plan is made from numbers of bits; each option overrides its part of the recipe."""
 
     recipe: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--recipe",
             metavar="NAME",
             rich_help_panel=RECIPE,
             help="study (F at every site, no word limit), hardware (W bits, binary points from ranges) or uniform (W "
-            "and F at every site); default: the one that the bits given mean.",
+            "and F at every site); default: the one that the bits given mean. Repeatable in a sweep: each recipe takes "
+            "the bits that it has a use for.",
         ),
     ] = None
     rounding: Annotated[
@@ -377,24 +379,18 @@ class RecipeOptions:
             overrides=[Override.parse(text) for text in self.site or ()],
         )
 
-    def choose(self, *, word_length: bool, fraction_bits: bool) -> "Recipe":
-        """The recipe that fits the bits that are given, with these options in their places."""
-        from bittrue.analysis.recipe import choose_recipe
-        from bittrue.fixed import parse_overflow, parse_rounding
-        from bittrue.plan import Override
-
-        return choose_recipe(
-            word_length=word_length,
-            fraction_bits=fraction_bits,
-            name=self.recipe,
-            rounding=None if self.rounding is None else parse_rounding(self.rounding),
-            overflow=None if self.overflow is None else parse_overflow(self.overflow),
-            batch_norm=self.batch_norm,
-            rounding_points=self.rounding_points,
-            softmax=self.softmax,
-            layer_norm=self.layer_norm,
-            product=self.product,
-            point=self.point,
-            per_channel=self.per_channel,
-            overrides=[Override.parse(text) for text in self.site or ()],
-        )
+    def given(self) -> "Options":
+        """These, as `bittrue.make_plan` and `bittrue.study` take them."""
+        return {
+            "recipe": self.recipe,
+            "rounding": self.rounding,
+            "overflow": self.overflow,
+            "batch_norm": self.batch_norm,
+            "rounding_points": self.rounding_points,
+            "softmax": self.softmax,
+            "layer_norm": self.layer_norm,
+            "product": self.product,
+            "point": self.point,
+            "per_channel": self.per_channel,
+            "site": self.site,
+        }

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.numbers import parse_number
-from bittrue.cli.options import FractionBits, ModelOptions, RecipeOptions
+from bittrue.cli.options import FractionBits, RecipeOptions
 from bittrue.cli.output import say
 from bittrue.cli.tables import TableOptions, print_view, shown_as_data
-from bittrue.cli.words import WordOptions
+from bittrue.cli.words import SizedModelOptions, WordOptions
 
 if TYPE_CHECKING:
+    from bittrue.analysis.asked import Options
     from bittrue.network import Network
     from bittrue.plan import Plan
 
 
 @command
 def plan(
-    model: ModelOptions,
+    model: SizedModelOptions,
     words: WordOptions,
     recipe: RecipeOptions,
     common: TableOptions,
@@ -39,30 +39,23 @@ def plan(
     out: Annotated[Path | None, typer.Option("--out", metavar="plan.json", help="Write the plan.")] = None,
 ) -> None:
     """Choose a format for every site: the same everywhere, or word lengths with binary points from ranges."""
+    from bittrue.analysis.asked import as_ranges, asked_for_one, make_plan, one_word_length
     from bittrue.errors import BittrueError
-    from bittrue.plan import Ranges
 
+    numbers = words.given(model, fraction_bits)
     if from_model:
         if fraction_bits is not None or recipe.beyond_sites:
             raise BittrueError(
                 "--from-model takes the formats that the file holds, and only --word-length, --site and how their "
                 "quantizers are chosen beside it, for what has none: leave the rest out."
             )
-        network, found = model.load_with_plan()
-        measured = None if ranges is None else Ranges.load(ranges)
-        show_plan(network, recipe.complete(network, found, words.one(), measured), common, out)
+        network, found = model.source.load_with_plan()
+        show_plan(network, recipe.complete(network, found, one_word_length(numbers), as_ranges(ranges)), common, out)
         return
-    lengths = words.one()
-    fractions = None if fraction_bits is None else parse_number(fraction_bits, "--fraction-bits")
-    chosen = recipe.choose(word_length=lengths is not None, fraction_bits=fractions is not None)
-    if ranges is not None and not chosen.needs_ranges:
-        raise BittrueError(
-            f"--ranges has no use in the recipe {chosen.name}: leave it out, or give --word-length alone."
-        )
-    network = model.load()
-    measured = None if ranges is None else Ranges.load(ranges)
-    made = chosen.plan_for(network, measured, word_length=lengths, fraction_bits=fractions)
-    show_plan(network, made, common, out)
+    asked: Options = {**numbers, **recipe.given()}
+    asked_for_one(asked, has_ranges=ranges is not None)  # before a model is read in vain
+    network = model.source.load()
+    show_plan(network, make_plan(network, ranges=ranges, **asked), common, out)
 
 
 def show_plan(network: "Network", made: "Plan", common: TableOptions, out: Path | None) -> None:

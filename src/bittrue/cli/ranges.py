@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from bittrue.bits import parse_number
 from bittrue.cli.command import command
-from bittrue.cli.numbers import parse_number
 from bittrue.cli.options import BatchSize, DataOptions, Images, ModelOptions
 from bittrue.cli.output import say
 from bittrue.cli.progress import progress

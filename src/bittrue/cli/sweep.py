@@ -9,14 +9,14 @@ import typer
 from bittrue.analysis.evaluating.metrics import NAMES as METRICS
 from bittrue.analysis.standard import MAX_DROP
 from bittrue.cli.command import command
-from bittrue.cli.numbers import parse_bits
-from bittrue.cli.options import BatchSize, DataOptions, FractionBits, Images, ModelOptions, RecipeOptions
+from bittrue.cli.options import BatchSize, DataOptions, FractionBits, Images, RecipeOptions
 from bittrue.cli.output import optional_folder, say
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import TableOptions, print_view, shown_as_data
-from bittrue.cli.words import WordOptions
+from bittrue.cli.words import SizedModelOptions, WordOptions
 
 if TYPE_CHECKING:
+    from bittrue.analysis.asked import Options
     from bittrue.reports.study import StudyResult
 
 COLLAPSE = 0.8
@@ -27,7 +27,7 @@ for all are no answer."""
 @command
 def sweep(
     context: typer.Context,
-    model: ModelOptions,
+    model: SizedModelOptions,
     data: DataOptions,
     words: WordOptions,
     recipe: RecipeOptions,
@@ -103,27 +103,27 @@ def sweep(
     ] = None,
 ) -> None:
     """Evaluate the network at several numbers of bits beside float, and say how few suffice."""
+    from bittrue.analysis.asked import as_ranges, asked_for
     from bittrue.errors import BittrueError
-    from bittrue.plan import Ranges
     from bittrue.reports.study import study
 
-    lengths = words.all()
-    fractions = () if fraction_bits is None else parse_bits(fraction_bits, "--fraction-bits")
-    chosen = recipe.choose(word_length=bool(lengths), fraction_bits=bool(fractions))
+    options: Options = {**words.given(model, fraction_bits), **recipe.given()}
+    asked = asked_for(**options)
     given = {"--calibrate": calibrate, "--calibration": calibration, "--ranges": ranges}
     useless = [option for option, value in given.items() if value is not None]
-    if useless and not chosen.needs_ranges:
+    if useless and not asked.needs_ranges:
         raise BittrueError(
-            f"{useless[0]} has no use in the recipe {chosen.name}: leave it out, or give --word-length alone."
+            f"{useless[0]} has no use in the recipe {asked.parts[0].recipe.name}: leave it out, or give --word-length "
+            "alone."
         )
     if len(useless) > 1 and ranges is not None:
         raise BittrueError(f"{useless[0]} has no use beside --ranges, which are measured already: leave one out.")
     if seed is not None and decide is None:
         raise BittrueError(f"--seed {seed} has no use without --decide: leave it out, or give --decide POINTS.")
-    network, file_plan = model.load_with_any_plan()
-    measured = None if ranges is None else Ranges.load(ranges)
+    network, file_plan = model.source.load_with_any_plan()
+    measured = as_ranges(ranges)
     measured_on = None
-    if chosen.needs_ranges and measured is None:
+    if asked.needs_ranges and measured is None:
         measured_on, dataset = data.load_with_calibration(network, calibrate, calibration)
     else:
         dataset = data.load(network)
@@ -131,9 +131,6 @@ def sweep(
         found = study(
             network,
             dataset,
-            chosen,
-            word_lengths=lengths,
-            fraction_bits=fractions,
             calibration=measured_on,
             ranges=measured,
             file_plan=file_plan,
@@ -146,6 +143,7 @@ def sweep(
             seed=seed or 0,
             command=context.obj,
             progress=display,
+            **options,
         )
     if shown_as_data(found, common):
         return
@@ -184,7 +182,7 @@ def _to_trace(row: str, folder: Path | None, model: str, data: str) -> list[str]
     options = {
         "F": f"--fraction-bits {bits.bits}",
         "W": f"--word-length {bits.bits} {words}",
-        "WA": f"--weight-bits {bits.bits} --activation-bits {bits.activations} {words}",
+        "WA": f"--weights {bits.bits} --activations {bits.activations} {words}",
     }
     return [
         f"Which sites cost the accuracy of {row}, with the same other options:",

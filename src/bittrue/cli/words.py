@@ -1,16 +1,17 @@
 """Word lengths as options: one number for all, or numbers by kind of site."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bittrue.cli.numbers import parse_bits, parse_number
-from bittrue.cli.options import RECIPE
+from bittrue.bits import is_bits
+from bittrue.cli.options import RECIPE, Check, Model, ModelOptions
 from bittrue.errors import BittrueError
 
 if TYPE_CHECKING:
-    from bittrue.plan import WordLengths
+    from bittrue.analysis.asked import Options
 
 
 @dataclass(frozen=True)
@@ -21,77 +22,81 @@ class WordOptions:
         str | None,
         typer.Option("--word-length", metavar="W", help="Bits of a word, the sign counted: 8, or 4:10 in a sweep."),
     ] = None
-    weight_bits: Annotated[
+    activations: Annotated[
         str | None,
         typer.Option(
-            "--weight-bits",
-            metavar="W",
-            rich_help_panel=RECIPE,
-            help="Bits of weights: 4, or 4:8 in a sweep; the rest as --word-length.",
-        ),
-    ] = None
-    activation_bits: Annotated[
-        str | None,
-        typer.Option(
-            "--activation-bits",
+            "--activations",
             metavar="A",
             rich_help_panel=RECIPE,
-            help="Bits of the outputs of nodes, the input's among them: 8, or 4:8 in a sweep.",
+            help="Bits of the outputs of nodes, the input's among them: 8, or 4:8 in a sweep; with a range of "
+            "--weights a grid of both.",
         ),
     ] = None
-    scale_bits: Annotated[
+    scales: Annotated[
         str | None,
         typer.Option(
-            "--scale-bits",
+            "--scales",
             metavar="S",
             rich_help_panel=RECIPE,
             help="Bits of other parameters than weights and biases (default: as --word-length, or the larger of "
-            "--weight-bits and --activation-bits).",
+            "--weights and --activations).",
         ),
     ] = None
-    bias_bits: Annotated[
+    biases: Annotated[
         str | None,
         typer.Option(
-            "--bias-bits", metavar="B", rich_help_panel=RECIPE, help="Bits of biases and offsets (default: twice that)."
+            "--biases", metavar="B", rich_help_panel=RECIPE, help="Bits of biases and offsets (default: twice that)."
         ),
     ] = None
 
-    def __bool__(self) -> bool:
-        return self != WordOptions()
+    def given(self, model: "SizedModelOptions", fraction_bits: str | None) -> "Options":
+        """All numbers of bits, as `bittrue.make_plan` and `bittrue.study` take them; only those that are given."""
+        numbers: Options = {}
+        if self.word_length is not None:
+            numbers["word_length"] = self.word_length
+        if fraction_bits is not None:
+            numbers["fraction_bits"] = fraction_bits
+        if model.weight_bits is not None:
+            numbers["weights"] = model.weight_bits
+        if self.activations is not None:
+            numbers["activations"] = self.activations
+        if self.scales is not None:
+            numbers["scales"] = self.scales
+        if self.biases is not None:
+            numbers["biases"] = self.biases
+        return numbers
 
-    def one(self) -> "int | WordLengths | None":
-        """For a plan: numbers only. Raises BittrueError for a range."""
-        for option, text in self._swept():
-            if text is not None:
-                parse_number(text, option)
-        found = self.all()
-        return found[0] if found else None
 
-    def all(self) -> "tuple[int | WordLengths, ...]":
-        """For a sweep: one of the options may hold a range. Raises BittrueError for two ranges, PlanError where nothing
-        speaks of a kind."""
-        from bittrue.plan import WordLengths
+@dataclass(frozen=True)
+class SizedModelOptions:
+    """Which network, where its weights are if elsewhere, and how many bits weights have."""
 
-        swept = {option: parse_bits(text, option) for option, text in self._swept() if text is not None}
-        ranges = [option for option, bits in swept.items() if len(bits) > 1]
-        if len(ranges) > 1:
-            raise BittrueError(f"{ranges[0]} and {ranges[1]} are both ranges: give one number for one of them.")
-        if list(swept) == ["--word-length"] and (self.scale_bits, self.bias_bits) == (None, None):
-            return tuple(swept["--word-length"])
-        if not self:
-            return ()
-        scales = None if self.scale_bits is None else parse_number(self.scale_bits, "--scale-bits")
-        biases = None if self.bias_bits is None else parse_number(self.bias_bits, "--bias-bits")
-        return tuple(
-            WordLengths.chosen(word_length, weights=weights, activations=activations, scales=scales, biases=biases)
-            for word_length in swept.get("--word-length", (None,))
-            for weights in swept.get("--weight-bits", (None,))
-            for activations in swept.get("--activation-bits", (None,))
-        )
+    model: Model
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--weights",
+            metavar="W|FILE",
+            help="A number: bits of weights, 4, or 4:8 in a sweep, the rest as --word-length. A path: trained weights, "
+            "for the model that file.py:function builds x.weights.h5, x.h5 or a TensorFlow checkpoint; for x.json "
+            "x.weights.h5 or x.h5. Both: give the option twice.",
+        ),
+    ] = None
+    check: Check = True
 
-    def _swept(self) -> tuple[tuple[str, str | None], ...]:
-        return (
-            ("--word-length", self.word_length),
-            ("--weight-bits", self.weight_bits),
-            ("--activation-bits", self.activation_bits),
-        )
+    @property
+    def weight_bits(self) -> str | None:
+        """The number, or the range. Raises BittrueError for two of them."""
+        return self._one([text for text in self.weights or () if is_bits(text)], "numbers of bits")
+
+    @property
+    def source(self) -> ModelOptions:
+        """The model itself. Raises BittrueError for two files of weights."""
+        path = self._one([text for text in self.weights or () if not is_bits(text)], "files")
+        return ModelOptions(self.model, None if path is None else Path(path), self.check)
+
+    @staticmethod
+    def _one(texts: list[str], what: str) -> str | None:
+        if len(texts) > 1:
+            raise BittrueError(f"--weights {texts[0]} and --weights {texts[1]} are two {what}: give one.")
+        return texts[0] if texts else None

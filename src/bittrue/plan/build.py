@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bittrue.bits import parse_number
 from bittrue.errors import FormatError, PlanError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
 from bittrue.network import Network
@@ -45,8 +46,8 @@ class Override:
 
 def uniform_plan(
     network: Network,
-    word_length: int,
-    fraction_bits: int,
+    word_length: int | str,
+    fraction_bits: int | str,
     *,
     rounding: Rounding = Rounding.NEAREST_EVEN,
     overflow: Overflow = Overflow.SATURATE,
@@ -54,15 +55,18 @@ def uniform_plan(
     overrides: Sequence[Override] = (),
 ) -> Plan:
     """One signed format for every site."""
-    quantizer = Quantizer(FixedFormat(True, word_length, fraction_bits), rounding, overflow)
+    format = FixedFormat(
+        True, parse_number(word_length, "--word-length"), parse_number(fraction_bits, "--fraction-bits")
+    )
+    quantizer = Quantizer(format, rounding, overflow)
     return build_plan(network, options, lambda site: quantizer, overrides, Points(None, rounding, overflow))
 
 
 def study_plan(
     network: Network,
-    fraction_bits: int,
+    fraction_bits: int | str,
     *,
-    word_length: int = STUDY_WORD_LENGTH,
+    word_length: int | str = STUDY_WORD_LENGTH,
     rounding: Rounding = Rounding.NEAREST_EVEN,
     overflow: Overflow = Overflow.UNBOUNDED,
     options: PlanOptions = STUDY_OPTIONS,
@@ -78,7 +82,7 @@ def study_plan(
 def plan_from_ranges(
     network: Network,
     ranges: Ranges,
-    word_length: int | WordLengths,
+    word_length: int | str | WordLengths,
     *,
     rounding: Rounding = Rounding.NEAREST_EVEN,
     overflow: Overflow = Overflow.SATURATE,
@@ -99,7 +103,7 @@ def plan_from_ranges(
             f"the ranges were measured on another network ({ranges.network[:18]}…, and {network.name} is "
             f"{network.hash[:18]}…); measure them again with `bittrue ranges`."
         )
-    words = word_length if isinstance(word_length, WordLengths) else WordLengths.uniform(word_length)
+    words = _by_kind(word_length)
     points = Points(ranges, rounding, overflow, point)
     return build_plan(
         network,
@@ -110,10 +114,16 @@ def plan_from_ranges(
     )
 
 
+def _by_kind(word_length: int | str | WordLengths) -> WordLengths:
+    if isinstance(word_length, WordLengths):
+        return word_length
+    return WordLengths.uniform(parse_number(word_length, "--word-length"))
+
+
 def complete_plan(
     network: Network,
     plan: Plan,
-    word_length: int | WordLengths | None = None,
+    word_length: int | str | WordLengths | None = None,
     *,
     ranges: Ranges | None = None,
     rounding: Rounding = Rounding.NEAREST_EVEN,
@@ -133,7 +143,7 @@ def complete_plan(
     found = sites_of(network, plan.options)
     chosen = _overridden(found, overrides)
     points = Points(ranges, rounding, overflow, point)
-    words = WordLengths.uniform(word_length) if isinstance(word_length, int) else word_length
+    words = None if word_length is None else _by_kind(word_length)
     sites = dict(plan.sites)
     for name, site in found.items():
         own = sites.get(name)

@@ -42,7 +42,7 @@ class WordLengths:
         weights = word_length if weights is None else weights
         activations = word_length if activations is None else activations
         if weights is None or activations is None:
-            raise PlanError("word lengths are missing: give --word-length, or --weight-bits and --activation-bits.")
+            raise PlanError("word lengths are missing: give --word-length, or --weights and --activations.")
         if word_length is not None:
             scales = word_length if scales is None else scales
             biases = 2 * word_length if biases is None else biases

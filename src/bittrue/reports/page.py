@@ -74,6 +74,7 @@ def render(evidence: Evidence, specifications: Mapping[str, charts.Specification
         reference=evidence.sweep.compared[0],
         measures_accuracy=evidence.measures_accuracy,
         shown=evidence.shown,
+        caption=evidence.shown.caption(evidence.sweep.compared),
         most_lost=points(evidence.sweep.standard.max_drop),
         specifications={name: embedded_json(chart) for name, chart in specifications.items()},
         pictures={name: Markup(charts.to_svg(chart)) for name, chart in specifications.items()},

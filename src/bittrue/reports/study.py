@@ -2,19 +2,18 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from bittrue._version import __version__
-from bittrue.analysis.evaluating.batches import chosen_images
+from bittrue.analysis.asked import Options, as_ranges, asked_for
 from bittrue.analysis.evaluating.store import Store, Study, holds_batches
 from bittrue.analysis.progress import Progress, found_here, showing
-from bittrue.analysis.ranges import calibration_images, measure_ranges, unmeasured_images
-from bittrue.analysis.recipe import Recipe, choose_recipe
+from bittrue.analysis.ranges import calibration_and_test, measure_ranges, unmeasured_images
 from bittrue.analysis.standard import MAX_DROP, Standard, check_decide
-from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
+from bittrue.analysis.sweep import sweep
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verify import Verification, verify
 from bittrue.data import DataLike, Dataset
@@ -22,12 +21,9 @@ from bittrue.display import View
 from bittrue.errors import BittrueError, PlanError
 from bittrue.files import dump_json, make_folder, replacing_together, write_text
 from bittrue.network import Network
-from bittrue.plan import Plan, Ranges, WordLengths
+from bittrue.plan import Plan, Ranges
 from bittrue.reports.page import build_report
 from bittrue.result import Result
-
-RANGES_IMAGES = 256
-"""The report shows the ranges of the first images where the recipe needs none."""
 
 STORE = "results.sqlite"
 FILES = ("sweep.json", "plan.json", "ranges.json", "network.txt", "report.html", "accuracy.png")
@@ -69,12 +65,10 @@ class StudyResult(Result):
 def study(
     network: Network,
     dataset: DataLike,
-    recipe: Recipe | None = None,
     *,
-    word_lengths: Sequence[int | WordLengths] = (),
-    fraction_bits: Sequence[int] = (),
+    calibrate: int | None = None,
     calibration: DataLike | None = None,
-    ranges: Ranges | None = None,
+    ranges: Ranges | str | Path | None = None,
     file_plan: Plan | None = None,
     out: str | Path | None = None,
     images: int | None = None,
@@ -86,47 +80,43 @@ def study(
     verified_images: int = 0,
     command: str | None = None,
     progress: Progress | None = None,
+    **options: Unpack[Options],
 ) -> StudyResult:
     """Evaluate the network at several numbers of bits beside float, say how few suffice, and leave a folder.
 
-    recipe: None: the one that the bits given mean, as on the command line. calibration: what the ranges are measured
-    on; None: where the recipe needs them, images that are then left out of the test (see `calibration_images`), else
-    the first of `dataset`. ranges: those that the recipe needs, measured before; then nothing is measured. Images of
-    `dataset` that they were measured on are left out of the test (see `unmeasured_images`). file_plan: see `sweep`.
+    The options say which numbers of bits, as on the command line: `word_length="4:10"` (see `Options`). calibrate,
+    calibration, ranges: what binary points come from, see `calibration_and_test`; of ranges that are given, nothing is
+    measured, and images that they were measured on are left out of the test. file_plan: see `sweep`.
     max_drop: the percentage points of accuracy that a row may lose and still suffice. verified_images: on so many the
     plan, if there is one, is compared with the definition.
 
     out: the folder for sweep.json, plan.json, ranges.json, verify.json, network.txt, the report, and the store, from
     which a study that was killed goes on where it was. images, batch_size, metric, decide, seed: see `sweep`.
 
-    Raises: what `choose_recipe`, `measure_ranges`, `sweep_rows`, `sweep` and `verify` raise; BittrueError where `out`
-    can't be written.
+    Raises: what `asked_for`, `calibration_and_test`, `measure_ranges`, `sweep` and `verify` raise; BittrueError where
+    `out` can't be written.
     """
     Standard(max_drop)  # refuses what is no largest drop before anything is measured
     if decide is not None:
         check_decide(decide, max_drop)
-    chosen = recipe
-    if chosen is None:
-        chosen = choose_recipe(word_length=bool(word_lengths), fraction_bits=bool(fraction_bits))
-    if ranges is not None and (calibration is not None or not chosen.needs_ranges):
-        raise PlanError(f"ranges have no use in the recipe {chosen.name}, or beside a calibration: leave one out.")
-    dataset = chosen_images(network, dataset, None)
-    was_given = calibration is not None or ranges is not None
-    if not was_given:
-        calibration = dataset.take(min(RANGES_IMAGES, dataset.images))
-        if chosen.needs_ranges:
-            calibration, dataset = calibration_images(dataset)
+    asked, measured = asked_for(**options), as_ranges(ranges)
+    if measured is not None and (calibration is not None or not asked.needs_ranges):
+        name = asked.parts[0].recipe.name
+        raise PlanError(f"ranges have no use in the recipe {name}, or beside a calibration: leave one out.")
+    was_given = calibration is not None or measured is not None
+    calibration, dataset = calibration_and_test(
+        network, dataset, needed=asked.needs_ranges, calibrate=calibrate, calibration=calibration, ranges=measured
+    )
     folder = None if out is None else Path(out)
     if folder is not None:
         make_folder(folder)
-        _check_free(folder, network, chosen)
+        _check_free(folder, network, asked.to_json())
     with _without_a_trace(folder), found_here(progress) as display:
-        if ranges is None and (chosen.needs_ranges or folder is not None):
-            measured_on = chosen_images(network, calibration, None)
-            ranges = _ranges(network, measured_on, folder, batch_size=batch_size, progress=display)
-        rows = sweep_rows(network, chosen, word_lengths=word_lengths, fraction_bits=fraction_bits, ranges=ranges)
-        if was_given and chosen.needs_ranges and ranges is not None:
-            dataset = unmeasured_images(dataset, ranges)
+        if measured is None and (asked.needs_ranges or folder is not None):
+            measured = _ranges(network, calibration, folder, batch_size=batch_size, progress=display)
+        rows = asked.rows(network, measured)
+        if was_given and asked.needs_ranges and measured is not None:
+            dataset = unmeasured_images(dataset, measured)
         try:
             result = sweep(
                 network,
@@ -140,21 +130,20 @@ def study(
                 max_drop=max_drop,
                 decide=decide,
                 seed=seed,
-                calibration=ranges.data if ranges is not None and chosen.needs_ranges else None,
+                calibration=measured.data if measured is not None and asked.needs_ranges else None,
                 command=command,
                 progress=display,
             )
-            result = replace(result, recipe=chosen.to_json())
+            result = replace(result, recipe=asked.to_json())
         except KeyboardInterrupt:
             if folder is None:
                 raise
             raise KeyboardInterrupt(f"the same command goes on from what is in {folder / STORE}") from None
-        enough = sufficient_row(rows, result)
-        plan = None if enough is None else enough.plan
+        plan = result.plan
         verification = None
         if plan is not None and verified_images:
             verification = verify(network, plan, dataset, images=verified_images, progress=display)
-    found = StudyResult(result, plan, ranges, verification, folder)
+    found = StudyResult(result, plan, measured, verification, folder)
     if folder is not None:
         _leave(found, network, folder)
     return found
@@ -175,13 +164,7 @@ def _without_a_trace(folder: Path | None) -> Iterator[None]:
         raise
 
 
-def sufficient_row(rows: Sequence[SweepRow], result: Sweep) -> SweepRow | None:
-    """What was asked for as the sweep's sufficient row; None where none is shown to suffice."""
-    enough = result.sufficient
-    return None if enough is None else next(row for row in rows if row.name == enough.name)
-
-
-def _check_free(folder: Path, network: Network, recipe: Recipe) -> None:
+def _check_free(folder: Path, network: Network, recipe: Any) -> None:
     """Refuse a folder whose plan and report are another recipe's, or another network's: they would be lost."""
     try:
         there = Sweep.load(folder / "sweep.json")
@@ -192,12 +175,19 @@ def _check_free(folder: Path, network: Network, recipe: Recipe) -> None:
             f"{folder} holds a sweep of another network, {there.network_name}, which would be lost: give --out another "
             "folder."
         )
-    if there.recipe is not None and there.recipe != recipe.to_json():
-        which = there.recipe.get("name")
-        other = f"the recipe {which}" if which != recipe.name else f"the recipe {which} with other options"
+    if there.recipe is not None and there.recipe != recipe:
+        which, names = _names(there.recipe), _names(recipe)
         raise BittrueError(
-            f"{folder} holds a sweep of {other}, whose plan and report would be lost: give --out another folder."
+            f"{folder} holds a sweep of {which if which != names else f'{which} with other options'}, whose plan and "
+            "report would be lost: give --out another folder."
         )
+
+
+def _names(recipe: Any) -> str:
+    """`the recipe study`, `the recipes study and hardware`."""
+    several = [recipe] if isinstance(recipe, Mapping) else recipe
+    names = " and ".join(str(each.get("name")) for each in several)
+    return f"the recipe{'s' if len(several) > 1 else ''} {names}"
 
 
 def _ranges(

@@ -10,10 +10,10 @@ import pytest
 from analysis.networks import RecordedProgress, convolutional, random_images
 from bittrue.analysis import ranges as ranges_module
 from bittrue.analysis import sweep as sweep_module
+from bittrue.analysis.asked import sweep_rows
 from bittrue.analysis.evaluating.executor import Found, InProcess, Under, Unit, Work, run_through
 from bittrue.analysis.ranges import measure_ranges
-from bittrue.analysis.recipe import STUDY
-from bittrue.analysis.sweep import sweep, sweep_rows
+from bittrue.analysis.sweep import sweep
 from bittrue.data import Batch, Dataset
 from bittrue.errors import BittrueError, CarrierError
 from bittrue.files import dump_json
@@ -75,7 +75,7 @@ class Backwards:
 
 def test_a_sweep_is_the_same_whoever_carries_it_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network, dataset = convolutional(), random_images(tmp_path)
-    rows = sweep_rows(network, STUDY, fraction_bits=[1, 4])
+    rows = sweep_rows(network, fraction_bits=[1, 4])
     here = dump_json(sweep(network, dataset, rows, batch_size=1).to_json())
     monkeypatch.setattr(sweep_module, "InProcess", Backwards)
     assert dump_json(sweep(network, dataset, rows, store=tmp_path / "results.sqlite").to_json()) == here

@@ -23,10 +23,10 @@ from bittrue.plan import SiteRange, describe_spec
 Specification = dict[str, Any]
 
 _PICTURE_WIDTH = 720  # pixels; on the page a chart fills its container
-_ACCURACY_HEIGHT = 320
+ACCURACY_HEIGHT = 320
 _SITE_HEIGHT = 20  # pixels a site
 
-_BLUE, _ORANGE, _PURPLE, _GREEN, _GREY = "#2f7fc1", "#d9701e", "#8e6bb5", "#2e8b57", "#8a94a6"
+BLUE, ORANGE, PURPLE, GREEN, GREY = "#2f7fc1", "#d9701e", "#8e6bb5", "#2e8b57", "#8a94a6"
 
 _TIES = "accuracy if all ties were lost … won"
 
@@ -53,9 +53,9 @@ def accuracy_chart(rows: Sequence[Row], standard: Standard) -> Specification:
     import altair as alt
 
     title, labels = axis_labels([row.name for row in rows[1:]])
-    kinds = _kinds(standard, rows[0].name)
+    kinds = kinds_of(standard, rows[0].name)
     drawn = [
-        _accuracy_point(row, label, kinds[drop(row, standard) or Drop.WITHIN])
+        accuracy_point(row, label, kinds[drop(row, standard) or Drop.WITHIN])
         for row, label in zip(rows, ["", *labels], strict=True)
     ]
     floats, data = alt.Chart(alt.Data(values=drawn[:1])), alt.Chart(alt.Data(values=drawn[1:]))
@@ -67,11 +67,11 @@ def accuracy_chart(rows: Sequence[Row], standard: Standard) -> Specification:
     y_title = "accuracy in %, with its 95 % interval"
     y = alt.Y("accuracy:Q", title=y_title, scale=alt.Scale(domain=domain, nice=False, zero=False))
     low, tie_low = alt.Y("low:Q", title=y_title), alt.Y("tie_low:Q", title=y_title)
-    colours = dict(zip(kinds.values(), [_BLUE, _ORANGE, _PURPLE], strict=True))
+    colours = dict(zip(kinds.values(), [BLUE, ORANGE, PURPLE], strict=True))
     if any(row.tied for row in rows[1:]):
-        colours[_TIES] = _GREY
+        colours[_TIES] = GREY
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
-    colour = alt.Color("kind:N", title=None, scale=scale, legend=_legend("circle"))
+    colour = alt.Color("kind:N", title=None, scale=scale, legend=legend("circle"))
     tooltip = [
         alt.Tooltip("name:N", title="row"),
         alt.Tooltip("accuracy:Q", title="accuracy in %", format=".2f"),
@@ -79,20 +79,20 @@ def accuracy_chart(rows: Sequence[Row], standard: Standard) -> Specification:
         alt.Tooltip("ties:N", title="over ties"),
     ]
     chart = alt.layer(
-        floats.mark_rect(color=_GREEN, opacity=0.15).encode(y=low, y2="high:Q"),
-        floats.mark_rule(color=_GREEN, strokeWidth=2).encode(y=y),
+        floats.mark_rect(color=GREEN, opacity=0.15).encode(y=low, y2="high:Q"),
+        floats.mark_rule(color=GREEN, strokeWidth=2).encode(y=y),
         floats.mark_text(color="currentColor", fontWeight="bold", align="left", baseline="bottom", dx=4, dy=-3).encode(
             x=alt.value(0), y=y, text="text:N"
         ),
         data.mark_bar(size=18, fillOpacity=0.35).encode(x=x, y=tie_low, y2="tie_high:Q", color=alt.datum(_TIES)),
-        data.mark_line(color=_GREY, strokeWidth=1.5).encode(x=x, y=y),
+        data.mark_line(color=GREY, strokeWidth=1.5).encode(x=x, y=y),
         data.mark_rule(strokeWidth=2).encode(x=x, y=low, y2="high:Q", color=colour),
         data.mark_tick(orient="horizontal", size=10, thickness=2).encode(x=x, y=low, color=colour),
         data.mark_tick(orient="horizontal", size=10, thickness=2).encode(x=x, y="high:Q", color=colour),
         data.mark_point(size=70, filled=True, opacity=1).encode(x=x, y=y, color=colour, tooltip=tooltip),
         data.mark_text(baseline="top", dy=6, color="currentColor").encode(x=x, y=low, text="text:N"),
     )
-    return _specification(chart, _ACCURACY_HEIGHT, f"Accuracy of each row, beside {CALLED[rows[0].name]}.")
+    return finished(chart, ACCURACY_HEIGHT, f"Accuracy of each row, beside {CALLED[rows[0].name]}.")
 
 
 def deviation_chart(rows: Sequence[Row], axis: Axis) -> Specification:
@@ -111,10 +111,10 @@ def deviation_chart(rows: Sequence[Row], axis: Axis) -> Specification:
     tooltip = [alt.Tooltip("label:N", title=title), alt.Tooltip("value:Q", title=axis.title, format=".4g")]
     data = alt.Chart(alt.Data(values=points))
     chart = alt.layer(
-        data.mark_line(color=_GREY, strokeWidth=1.5).encode(x=x, y=y),
-        data.mark_point(size=70, filled=True, opacity=1, color=_BLUE).encode(x=x, y=y, tooltip=tooltip),
+        data.mark_line(color=GREY, strokeWidth=1.5).encode(x=x, y=y),
+        data.mark_point(size=70, filled=True, opacity=1, color=BLUE).encode(x=x, y=y, tooltip=tooltip),
     )
-    return _specification(chart, _ACCURACY_HEIGHT, f"Distance of each row's outputs from {CALLED[rows[0].name]}.")
+    return finished(chart, ACCURACY_HEIGHT, f"Distance of each row's outputs from {CALLED[rows[0].name]}.")
 
 
 def scores_chart(rows: Sequence[Row], axis: Axis) -> Specification:
@@ -131,14 +131,14 @@ def scores_chart(rows: Sequence[Row], axis: Axis) -> Specification:
     tooltip = [alt.Tooltip("label:N", title=title), alt.Tooltip("value:Q", title=axis.title, format=".4f")]
     across, data = alt.Chart(alt.Data(values=floats)), alt.Chart(alt.Data(values=points))
     chart = alt.layer(
-        across.mark_rule(color=_GREEN, strokeWidth=2).encode(y=y),
+        across.mark_rule(color=GREEN, strokeWidth=2).encode(y=y),
         across.mark_text(color="currentColor", fontWeight="bold", align="left", baseline="bottom", dx=4, dy=-3).encode(
             x=alt.value(0), y=y, text="text:N"
         ),
-        data.mark_line(color=_GREY, strokeWidth=1.5).encode(x=x, y=y),
-        data.mark_point(size=70, filled=True, opacity=1, color=_BLUE).encode(x=x, y=y, tooltip=tooltip),
+        data.mark_line(color=GREY, strokeWidth=1.5).encode(x=x, y=y),
+        data.mark_point(size=70, filled=True, opacity=1, color=BLUE).encode(x=x, y=y, tooltip=tooltip),
     )
-    return _specification(chart, _ACCURACY_HEIGHT, f"{axis.title} of each row, beside {CALLED[rows[0].name]}.")
+    return finished(chart, ACCURACY_HEIGHT, f"{axis.title} of each row, beside {CALLED[rows[0].name]}.")
 
 
 def ranges_chart(reaches: Sequence[SiteReach]) -> Specification:
@@ -152,7 +152,7 @@ def ranges_chart(reaches: Sequence[SiteReach]) -> Specification:
     labels = [reach.label for reach in reaches]
     parts = [_FORMAT, _VALUES, _MISFIT, _TAIL]
     present = {segment["part"] for segment in values}
-    colours = dict(zip(parts, [_GREY, _BLUE, _ORANGE, "currentColor"], strict=True))
+    colours = dict(zip(parts, [GREY, BLUE, ORANGE, "currentColor"], strict=True))
     shown = [part for part in parts if part in present]
     encoding = {
         "y": alt.Y(
@@ -172,7 +172,7 @@ def ranges_chart(reaches: Sequence[SiteReach]) -> Specification:
             "part:N",
             title=None,
             scale=alt.Scale(domain=shown, range=[colours[part] for part in shown]),
-            legend=_legend("square"),
+            legend=legend("square"),
         ),
         "tooltip": [
             alt.Tooltip("label:N", title="site"),
@@ -191,7 +191,7 @@ def ranges_chart(reaches: Sequence[SiteReach]) -> Specification:
         layer(_VALUES, _MISFIT).mark_bar(height=7).encode(**encoding),
     )
     description = "For each site the magnitudes of its values beside what its format resolves and reaches."
-    return _specification(chart, _SITE_HEIGHT * len(labels), description)
+    return finished(chart, _SITE_HEIGHT * len(labels), description)
 
 
 def histogram_chart(name: str, site: SiteRange, formats: Sequence[FixedFormat]) -> Specification:
@@ -215,7 +215,7 @@ def histogram_chart(name: str, site: SiteRange, formats: Sequence[FixedFormat]) 
     ends_tooltip = [alt.Tooltip("from:Q", format=".6g"), alt.Tooltip("to:Q", format=".6g")]
     bars = (
         alt.Chart(alt.Data(values=bins))
-        .mark_bar(color=_BLUE, binSpacing=0)
+        .mark_bar(color=BLUE, binSpacing=0)
         .encode(
             x=alt.X("from:Q", title=f"values of {name}", scale=scale),
             x2="to:Q",
@@ -223,11 +223,11 @@ def histogram_chart(name: str, site: SiteRange, formats: Sequence[FixedFormat]) 
             y2=alt.datum(1),
             tooltip=[*ends_tooltip, alt.Tooltip("count:Q", format=",")],
         )
-        .properties(width=_PICTURE_WIDTH, height=_ACCURACY_HEIGHT // 2)
+        .properties(width=_PICTURE_WIDTH, height=ACCURACY_HEIGHT // 2)
     )
     lines = (
         alt.Chart(alt.Data(values=spans))
-        .mark_bar(color=_ORANGE, height=8)
+        .mark_bar(color=ORANGE, height=8)
         .encode(
             x=alt.X("from:Q", title=None, scale=scale, axis=None),
             x2="to:Q",
@@ -288,7 +288,7 @@ def _with_width(specification: Specification) -> Specification:
     return specification | {"width": _PICTURE_WIDTH} if fills else specification
 
 
-def _kinds(standard: Standard, reference: str) -> dict[Drop, str]:
+def kinds_of(standard: Standard, reference: str) -> dict[Drop, str]:
     """How the legend names what is shown of a row."""
     most = points(standard.max_drop)
     return {
@@ -298,7 +298,7 @@ def _kinds(standard: Standard, reference: str) -> dict[Drop, str]:
     }
 
 
-def _accuracy_point(row: Row, label: str, kind: str) -> dict[str, Any]:
+def accuracy_point(row: Row, label: str, kind: str) -> dict[str, Any]:
     accuracy = 100 * row.share.accuracy
     low, high = (100 * end for end in row.share.interval)
     tie_low, tie_high = (100 * end for end in row.share.over_ties)
@@ -342,13 +342,13 @@ def _powers(segments: Sequence[Mapping[str, Any]]) -> str:
     return f"{json.dumps({n: f'2{str(n).translate(raised)}' for n in exponents})}[datum.value]"
 
 
-def _legend(symbol: str) -> Any:
+def legend(symbol: str) -> Any:
     import altair as alt
 
     return alt.Legend(orient="top", direction="vertical", symbolType=symbol, symbolOpacity=1, labelLimit=0)
 
 
-def _specification(chart: Any, height: int, description: str) -> Specification:
+def finished(chart: Any, height: int, description: str) -> Specification:
     """The chart, as wide as its container, as plain JSON."""
     import altair as alt
 
@@ -358,7 +358,7 @@ def _specification(chart: Any, height: int, description: str) -> Specification:
 
 def _styled(chart: Any, description: str) -> Specification:
     """The chart as plain JSON, without the address of its schema, which nothing here loads."""
-    finished = (
+    styled = (
         chart.properties(description=description)
         .configure(background="transparent", font="sans-serif")
         .configure_view(stroke=None)
@@ -375,7 +375,7 @@ def _styled(chart: Any, description: str) -> Specification:
         .configure_legend(labelColor="currentColor", labelFontSize=12)
         .configure_text(fontSize=12)
     )
-    specification: Specification = finished.to_dict()
+    specification: Specification = styled.to_dict()
     del specification["$schema"]
     return specification
 

@@ -7,15 +7,18 @@ between the body and the tail of an array.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bittrue.analysis.charts.specifications import accuracy_chart
+from bittrue.analysis.charts.heat_map import heat_map_chart
+from bittrue.analysis.charts.lines import lines_chart
+from bittrue.analysis.charts.specifications import Specification, accuracy_chart
 from bittrue.analysis.evaluating.metrics.metric import ByLabels, Figures, Metric, Shown, Tally
 from bittrue.analysis.evaluating.record import Arrays
+from bittrue.analysis.row_names import grid_of, lines_of
 from bittrue.analysis.standard import Standard
 from bittrue.analysis.statistics.fixed_sample import mcnemar_exact, wilson_interval
 from bittrue.analysis.verdict import Row, drop, flips_verdict, sufficient
@@ -111,6 +114,13 @@ point is a row’s accuracy, with its 95 % interval as whiskers. A grey bar reac
 the top class were lost to the accuracy if every tie were won: a long one means that the output has too few bits to \
 tell classes apart."""
 
+OF_LINES = """The line across is the accuracy of what the rows are compared with, and the band its 95 % interval. Each \
+other line is a recipe, and a point a row’s accuracy with its 95 % interval as whiskers. Recipes may count different \
+bits: those behind the binary point, or those of a whole word."""
+
+OF_A_GRID = """A cell is a row: its accuracy in %, and below that what is shown of its loss against what the rows are \
+compared with. The table below has the intervals."""
+
 HEADINGS = ("accuracy %", "95 %", "over ties", "loss", "flips")
 
 
@@ -124,11 +134,11 @@ def classes_metric(name: str, classes: Callable[[tuple[int, ...]], int], tally: 
         shown=Shown(
             section="accuracy",
             heading="Accuracy against bits",
-            caption=CAPTION,
+            caption=_caption,
             note="; flips: images that only {reference} (−) or only the row (+) gets right",
             columns=[*(Column(heading, number=True) for heading in HEADINGS), Column("drop")],
             cells=_cells,
-            chart=accuracy_chart,
+            chart=_chart,
         ),
         verdict=flips_verdict,
         sufficient=sufficient,
@@ -163,6 +173,27 @@ def _cells(row: Row, standard: Standard) -> list[str]:
         "" if flipped is None else f"−{flipped.lost:,} +{flipped.gained:,}",
         "" if judged is None else judged.value,
     ]
+
+
+def _caption(rows: Sequence[Row]) -> str:
+    if grid_of(rows[1:]) is not None:
+        return OF_A_GRID
+    return OF_LINES if len(lines_of(rows[1:])) > 1 else CAPTION
+
+
+def _chart(rows: Sequence[Row], standard: Standard) -> Specification:
+    """A heat map of a grid, a line for each of several recipes, else points against bits."""
+    reference, *others = rows
+    grid, lines = grid_of(others), lines_of(others)
+    if grid is not None:
+        return heat_map_chart(
+            grid,
+            "accuracy in %",
+            lambda row: 100 * row.share.accuracy,
+            lambda row: f"{100 * row.share.accuracy:.2f}",
+            lambda row: "" if (judged := drop(row, standard)) is None else judged.value,
+        )
+    return lines_chart(lines, reference, standard) if len(lines) > 1 else accuracy_chart(rows, standard)
 
 
 def _reach(shares: tuple[float, float]) -> str:

@@ -77,7 +77,7 @@ def deviation_metric(name: str, what: str, axis: Axis, caption: str, text: Calla
         shown=Shown(
             section="deviation",
             heading="Distance from the float network",
-            caption=caption,
+            caption=lambda rows: caption,
             note="",
             columns=[Column("mean squared error", number=True), Column("SQNR", number=True)],
             cells=_cells,

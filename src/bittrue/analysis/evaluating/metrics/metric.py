@@ -71,14 +71,14 @@ class Shown:
     """How rows are shown.
 
     section: of the report, which names the chart, too; heading, caption: its heading there and what stands below the
-    chart. note: what the table's title explains, {reference} being what the rows are
+    chart of these rows. note: what the table's title explains, {reference} being what the rows are
     compared with. columns, cells: of the table, between the row's name and its
     overflows. chart: of all rows, the reference first.
     """
 
     section: Literal["accuracy", "score", "deviation"]
     heading: str
-    caption: str
+    caption: Callable[[Sequence[Row]], str]
     note: str
     columns: Sequence[Column]
     cells: Callable[[Row, Standard], Sequence[str]]

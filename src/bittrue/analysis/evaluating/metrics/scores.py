@@ -56,7 +56,7 @@ def scores_metric(
         shown=Shown(
             section="score",
             heading=f"{first.heading} against bits",
-            caption=f"The line across is that of what the rows are compared with. {caption}",
+            caption=lambda rows: f"The line across is that of what the rows are compared with. {caption}",
             note="",
             columns=[Column(score.heading, number=True) for score in shown],
             cells=lambda row, standard: [_decimals(row.scores.get(score.name)) for score in shown],

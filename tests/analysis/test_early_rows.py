@@ -12,11 +12,11 @@ import pytest
 from analysis.networks import convolutional
 from bittrue.analysis import early_rows
 from bittrue.analysis import sweep as sweeping
+from bittrue.analysis.asked import SweepRow, sweep_rows
 from bittrue.analysis.early_rows import LOOK
 from bittrue.analysis.evaluating.executor import InProcess, Unit
-from bittrue.analysis.recipe import STUDY
 from bittrue.analysis.standard import Standard
-from bittrue.analysis.sweep import SweepRow, sweep, sweep_rows
+from bittrue.analysis.sweep import sweep
 from bittrue.analysis.sweep_result import Sweep
 from bittrue.analysis.verdict import SIGNIFICANCE, Drop, Row, drop
 from bittrue.data import Dataset, as_dataset
@@ -46,7 +46,7 @@ def _dataset(network: Network) -> Dataset:
 
 @pytest.fixture(name="rows", scope="module")
 def _rows(network: Network) -> tuple[SweepRow, ...]:
-    return sweep_rows(network, STUDY, fraction_bits=[0, 3, 9])
+    return sweep_rows(network, fraction_bits=[0, 3, 9])
 
 
 @pytest.fixture(name="whole", scope="module")
@@ -194,7 +194,7 @@ def test_a_float_row_near_chance_is_evaluated_further(network: Network, dataset:
     x = np.concatenate([batch.x for batch in dataset.batches(IMAGES)])
     y = np.where(random.random(IMAGES) < 0.6, random.integers(0, 4, IMAGES), dataset.labels)
     noisy = as_dataset(x, y, name="images")
-    rows = sweep_rows(network, STUDY, fraction_bits=[12])
+    rows = sweep_rows(network, fraction_bits=[12])
     found = sweep(network, noisy, rows, decide=60.0)
     chance, interval = found.standard.chance, found.rows[0].accuracy_interval
     assert chance is not None

@@ -71,6 +71,44 @@ def setting(setter: Callable[[Any], object], value: Any, before: Any) -> Iterato
         setter(before)
 
 
+OPERATIONS = ("all", "matmul", "conv", "rnn")
+LEVELS = (("generic", "all"), *((backend, name) for backend in ("mkldnn", "cuda") for name in OPERATIONS))
+
+
+@contextmanager
+def precision(*settings: tuple[str, str, str]) -> Iterator[None]:
+    before = [(*level, own_precision(*level)) for level in LEVELS]
+    for setting in settings:
+        torch._C._set_fp32_precision_setter(*setting)
+    try:
+        yield
+    finally:
+        for setting in before:
+            torch._C._set_fp32_precision_setter(*setting)
+
+
+def precisions() -> list[str]:
+    """What torch says, and what it would say at a level if those above it said nothing.
+
+    Not of cuDNN: its default gives way to them, and torch's exporter leaves a setting in its place.
+    """
+    said = [torch._C._get_fp32_precision_getter(*level) for level in LEVELS]
+    return [*said, *(own_precision(*level) for level in LEVELS if level[0] != "cuda")]
+
+
+def own_precision(backend: str, operation: str) -> str:
+    """What a level says itself; those above it say nothing meanwhile."""
+    above = [("generic", "all"), (backend, "all")][: (operation != "all") + (backend != "generic")]
+    before = []
+    for level in above:
+        before.append((*level, torch._C._get_fp32_precision_getter(*level)))
+        torch._C._set_fp32_precision_setter(*level, "none")
+    own: str = torch._C._get_fp32_precision_getter(backend, operation)
+    for setting in reversed(before):
+        torch._C._set_fp32_precision_setter(*setting)
+    return own
+
+
 def nnpack(enabled: bool) -> None:
     torch.backends.nnpack.set_flags(enabled)  # type: ignore[no-untyped-call]
 
@@ -94,6 +132,17 @@ HARMLESS: dict[str, State] = {
     "float64 by default": lambda: setting(torch.set_default_dtype, torch.float64, torch.float32),
     "bfloat16 by default": lambda: setting(torch.set_default_dtype, torch.bfloat16, torch.float32),
     "medium matrix products": lambda: setting(torch.set_float32_matmul_precision, "medium", "highest"),
+    "bfloat16 in all products": lambda: precision(("generic", "all", "bf16")),
+    "float32 in all products": lambda: precision(("generic", "all", "ieee")),
+    "TF32 in all products": lambda: precision(("generic", "all", "tf32")),
+    "bfloat16 in oneDNN": lambda: precision(("mkldnn", "all", "bf16")),
+    "bfloat16 in oneDNN's matrix products": lambda: precision(("mkldnn", "matmul", "bf16")),
+    "bfloat16 but in oneDNN's matrix products": lambda: precision(
+        ("generic", "all", "bf16"), ("mkldnn", "matmul", "ieee")
+    ),
+    "two levels": lambda: precision(("generic", "all", "bf16"), ("mkldnn", "all", "tf32"), ("mkldnn", "conv", "ieee")),
+    "float32 in CUDA": lambda: precision(("cuda", "all", "ieee")),
+    "float32 in cuDNN's convolutions": lambda: precision(("cuda", "conv", "ieee")),
     "NNPACK": lambda: setting(nnpack, True, torch._C._get_nnpack_enabled()),
     "no oneDNN": lambda: setting(torch._C._set_mkldnn_enabled, False, True),
     "deterministic": lambda: setting(torch.use_deterministic_algorithms, True, False),
@@ -103,7 +152,6 @@ HARMLESS: dict[str, State] = {
 }
 """These show on some machines, or in larger sums, or never.
 
-bfloat16 in all products is for tests/simulation/test_ieee.py: torch, when it exports, would leave it behind.
 """
 
 
@@ -189,8 +237,8 @@ def settings() -> list[object]:
         torch.is_autocast_enabled("cpu"),
         torch.get_default_dtype(),
         torch.get_default_device(),
-        torch.get_float32_matmul_precision(),
-        *(switch.fp32_precision for switch in environment._precision_switches()),
+        precisions(),
+        torch._C._get_mkldnn_enabled(),
         torch._C._get_nnpack_enabled(),
         torch.get_num_threads(),
         torch.are_deterministic_algorithms_enabled(),

@@ -10,7 +10,7 @@ what is wrong and leave it afterwards as they found it.
 import ctypes
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from threading import local
 from typing import Any
@@ -110,9 +110,9 @@ def _put_torch_right(stack: ExitStack) -> None:
     nnpack = torch.backends.nnpack.set_flags(False)  # type: ignore[no-untyped-call]
     if nnpack[0]:  # its convolutions are Winograd's and not exact on integers (B14)
         stack.callback(torch.backends.nnpack.set_flags, *nnpack)
-    for switch in _precision_switches():
-        if switch.fp32_precision not in ("none", "ieee"):
-            _change(stack, _set_precision(switch), _own_precision(switch), "ieee")
+    # torch's exporter switches oneDNN off, and leaves it so where it stops at settings that contradict each other.
+    stack.callback(torch._C._set_mkldnn_enabled, torch._C._get_mkldnn_enabled())
+    _put_precision_right(stack)
     if not _depth() and not _threads_are_exact():
         _change(stack, torch.set_num_threads, torch.get_num_threads(), 1)
         if not _threads_are_exact():
@@ -124,23 +124,79 @@ def _change(stack: ExitStack, setter: Callable[[Any], object], before: object, a
     setter(after)
 
 
-def _precision_switches() -> tuple[Any, ...]:
+SHORT = ("bf16", "tf32")
+"""Precisions of products that are no float32's."""
+
+
+def _put_precision_right(stack: ExitStack) -> None:
+    """Products of the processor in float32, whichever of the three levels says otherwise: all of torch, oneDNN, an
+    operation. A level that says "none" takes what the one above says, so that each is asked once those above are none.
+
+    torch's exporter turns cuDNN's default, which gives way to what the levels above say, into a setting of its own; so
+    what was said at the end of it all is said again afterwards.
+    """
+    for operation in ("conv", "rnn"):
+        stack.callback(_say_again, "cuda", operation, _precision("cuda", operation))
+    _change_precision(stack, "generic", "all", "none")
+    for backend in ("mkldnn", "cuda"):
+        _change_precision(stack, backend, "all", "none")
+    for operation in ("matmul", "conv", "rnn"):
+        if _precision("mkldnn", operation) in SHORT:
+            _change_precision(stack, "mkldnn", operation, "ieee")
+    _put_cudnn_right(stack)
+
+
+def _put_cudnn_right(stack: ExitStack) -> None:
+    """One word of cuDNN's convolutions and recurrent layers: torch's exporter asks for both at once, and stops else."""
     import torch
 
-    return torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv  # type: ignore[attr-defined]  # made at import
+    said = {operation: _precision("cuda", operation) for operation in ("conv", "rnn")}
+    try:
+        torch._C._get_cudnn_allow_tf32()
+    except RuntimeError:
+        for wanted in ("tf32", "none"):
+            for operation in said:
+                _set_precision("cuda", operation, wanted)
+            with suppress(RuntimeError):
+                torch._C._get_cudnn_allow_tf32()
+                break
+        for operation, before in said.items():
+            stack.callback(_set_precision, "cuda", operation, before)
 
 
-def _set_precision(switch: Any) -> Callable[[Any], object]:
-    return lambda precision: setattr(switch, "fp32_precision", precision)
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Products of CUDA devices in float32, where their defaults are shorter; `exact_environment` is around it."""
+    with ExitStack() as stack:
+        for operation in ("matmul", "conv", "rnn"):
+            if _precision("cuda", operation) in SHORT:
+                _change_precision(stack, "cuda", operation, "ieee")
+        yield
 
 
-def _own_precision(switch: Any) -> str:
-    """The setting itself: "none" where what it says is taken from the one for all of torch."""
-    said: str = switch.fp32_precision
-    switch.fp32_precision = "none"
-    inherited = switch.fp32_precision == said
-    switch.fp32_precision = said
-    return "none" if inherited else said
+def _change_precision(stack: ExitStack, backend: str, operation: str, after: str) -> None:
+    before = _precision(backend, operation)
+    if before != after:
+        stack.callback(_set_precision, backend, operation, before)
+        _set_precision(backend, operation, after)
+
+
+def _say_again(backend: str, operation: str, precision: str) -> None:
+    if _precision(backend, operation) != precision:
+        _set_precision(backend, operation, precision)
+
+
+def _precision(backend: str, operation: str) -> str:
+    import torch
+
+    found: str = torch._C._get_fp32_precision_getter(backend, operation)
+    return found
+
+
+def _set_precision(backend: str, operation: str, precision: str) -> None:
+    import torch
+
+    torch._C._set_fp32_precision_setter(backend, operation, precision)
 
 
 def _threads_are_exact() -> bool:

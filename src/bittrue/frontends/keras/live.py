@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bittrue.environment import exact_products
 from bittrue.frontends.images import random_images
 from bittrue.frontends.live import Live, NoWitnessError
 from bittrue.wording import QUOTED, printable
@@ -78,7 +79,7 @@ def _recorded(keras: Any) -> Iterator[list[tuple[str, Any]]]:
 
 @contextlib.contextmanager
 def _in_float32() -> Iterator[None]:
-    """Without the shorter products of accelerators that the backends' defaults take; torch's are `environment`'s."""
+    """Without the shorter products of accelerators that the backends' defaults take."""
     with contextlib.ExitStack() as stack:
         for name, full in FULL_PRECISION.items():
             if name in sys.modules:
@@ -99,5 +100,6 @@ def _tensorflow(tensorflow: Any) -> Iterator[None]:
 
 FULL_PRECISION: Mapping[str, Callable[[Any], contextlib.AbstractContextManager[Any]]] = {
     "tensorflow": _tensorflow,
+    "torch": lambda torch: exact_products(),
     "jax": lambda jax: jax.default_matmul_precision("highest"),
 }

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.utils import _pytree
 
+from bittrue.environment import exact_products
 from bittrue.frontends.images import random_images
 from bittrue.frontends.live import Live
 from bittrue.frontends.onnx.conversion import Reading
@@ -59,8 +60,8 @@ def torch_live(source: Any, example_input: Any, program: Any, reading: Reading) 
 
 @contextlib.contextmanager
 def _still(source: Any) -> Iterator[None]:
-    """In evaluation mode, without gradients and without talk."""
-    with torch.no_grad(), quiet(), evaluating(source):
+    """In evaluation mode, in float32 on every device, without gradients and without talk."""
+    with torch.no_grad(), exact_products(), quiet(), evaluating(source):
         yield
 
 

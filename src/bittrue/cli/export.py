@@ -85,8 +85,18 @@ def export(
         typer.Option("--images", metavar="N", min=1, help="Golden vectors of the first N images (default: 10)."),
     ] = None,
     until: Until = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            "--trace",
+            metavar="trace.json",
+            help="The images in which `bittrue trace` found overflows first become vectors, too (default: those of "
+            "the first 64).",
+        ),
+    ] = None,
 ) -> None:
     """Write the network under a plan for hardware: integers, each file's format and hash in manifest.json."""
+    from bittrue.analysis.tracing.trace_result import Trace
     from bittrue.exports.export import export as write
 
     network, formats = model.load_for(plan)
@@ -99,6 +109,7 @@ def export(
         images=images,
         until_node=until,
         memory=memory.choose(),
+        trace=None if trace is None else Trace.load(trace),
     )
     if not shown_as_data(result, common):
         print_view(result.view())

@@ -15,7 +15,7 @@ from bittrue.data import DataLike, Dataset
 from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
 from bittrue.exports.device.compare import compare_codes
-from bittrue.exports.export import TARGETS, write_targets
+from bittrue.exports.export import TARGETS, searched_images, write_targets
 from bittrue.exports.job import VECTOR_IMAGES, Job, until
 from bittrue.exports.tools import MissingToolError, c_compiler, version_of
 from bittrue.exports.witness import BUILDS, REFERENCE
@@ -141,11 +141,13 @@ def certify(
 
     Raises: BittrueError where a tool that is there fails, and for data and plans that don't fit.
     """
-    chosen = chosen_images(network, dataset, images or 2)
+    whole = chosen_images(network, dataset, None)
+    chosen = whole.take(min(images or 2, whole.images))
     program = lower_network(network, plan)
     if until_node is not None:
         program = until(program, until_node)
-    job = Job(network, plan, program, chosen.take(min(VECTOR_IMAGES, chosen.images)))
+    taken = chosen.take(min(VECTOR_IMAGES, chosen.images))
+    job = Job(network, plan, program, taken, data=whole, searched=searched_images(plan, whole, None))
     refusals = _refusals(job)
     witnesses = [_definition(network, plan, chosen, progress)]
     for name in BUILDS:

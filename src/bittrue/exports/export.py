@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bittrue.analysis.tracing.trace_result import Trace
 from bittrue.data import Dataset
 from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
 from bittrue.exports.c.target import TARGET as C
+from bittrue.exports.folder import require_ours
 from bittrue.exports.hls4ml.target import TARGET as HLS4ML
-from bittrue.exports.job import VECTOR_IMAGES, Job, MemoryOptions, Target, until
+from bittrue.exports.job import SEARCHED, VECTOR_IMAGES, Job, MemoryOptions, Target, until
 from bittrue.exports.manifest import NAME, manifest_of
 from bittrue.exports.memory.target import TARGET as MEMORY
 from bittrue.exports.qdq.target import TARGET as QDQ
 from bittrue.exports.qonnx.target import TARGET as QONNX
 from bittrue.exports.vectors.target import TARGET as VECTORS
-from bittrue.files import dump_json, read_json, replacing_folder
+from bittrue.files import dump_json, replacing_folder
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan
@@ -29,11 +31,12 @@ TARGETS = {target.name: target for target in (C, HLS4ML, MEMORY, QDQ, QONNX, VEC
 
 @dataclass(frozen=True, repr=False)
 class Export(Result):
-    """What an export left behind: the folder, and the manifest's object."""
+    """What an export left behind: the folder, the manifest's object, and what the targets say of it."""
 
     folder: str
     targets: tuple[str, ...]
     manifest: Mapping[str, Any]
+    remarks: tuple[str, ...] = ()
 
     def view(self) -> View:
         rows = [
@@ -47,7 +50,7 @@ class Export(Result):
         table = Table((Column("site"), Column("format"), Column("shape")), rows, f"Exported: {', '.join(self.targets)}")
         host = self.manifest["on_host"]
         where = f"Left to the host: {', '.join(host)}." if host else "All of the network is on the device."
-        return table, f"{counted(len(self.manifest['files']), 'file')} in {self.folder}. {where}"
+        return table, f"{counted(len(self.manifest['files']), 'file')} in {self.folder}. {where}", *self.remarks
 
     def records(self) -> list[dict[str, Any]]:
         """A row a site."""
@@ -68,36 +71,55 @@ def export(
     images: int | None = None,
     until_node: str | None = None,
     memory: MemoryOptions | None = None,
+    trace: Trace | None = None,
 ) -> Export:
     """Write the network under the plan for hardware: a folder a target in `out`, and manifest.json.
 
     targets: names of `TARGETS`, as a list or joined by commas. data, images: the first `images` of it become golden
     vectors (None: 10, or all where there are fewer). until_node: the last node on the device; those after it are the
-    host's.
+    host's. memory: how memory images are written (None: `MemoryOptions()`).
 
-    memory: how memory images are written (None: `MemoryOptions()`).
+    trace: of the same plan and data; the images in which it found overflows first become vectors, too. None: those of
+    the first 64.
 
     The folder appears whole, in the place of an export that was there. The same input gives the same bytes.
 
     Raises: BittrueError for a target that doesn't exist or can't have an instruction, by its node; for vectors without
-    data; for a folder with files that no export wrote.
+    data; for a trace of something else; for a folder with files that no export wrote, or that were changed since.
     """
     chosen = _targets(targets)
     program = lower_network(network, plan)
     if until_node is not None:
         program = until(program, until_node)
     taken = None if data is None else data.take(min(VECTOR_IMAGES, data.images) if images is None else images)
-    job = Job(network, plan, program, taken, memory or MemoryOptions())
+    searched = () if data is None else searched_images(plan, data, trace)
+    job = Job(network, plan, program, taken, memory or MemoryOptions(), data, searched)
     for target in chosen:
         if target.needs_images and job.images is None:
             raise BittrueError(f"The target {target.name} is made from images: give data, and how many of it.")
         target.check(job)
     folder = Path(out)
-    _require_ours(folder)
+    require_ours(folder, TARGETS.values())
     with replacing_folder(folder) as temporary:
         manifest = write_targets(job, chosen, temporary)
         (temporary / NAME).write_text(dump_json(manifest), encoding="utf-8")
-    return Export(str(out), tuple(target.name for target in chosen), manifest)
+    remarks = tuple(remark for target in chosen for remark in target.remarks(job))
+    return Export(str(out), tuple(target.name for target in chosen), manifest, remarks)
+
+
+def searched_images(plan: Plan, data: Dataset, trace: Trace | None) -> Sequence[int]:
+    """The numbers of the images among which those that overflow become vectors.
+
+    Raises: BittrueError for a trace of another plan or other data.
+    """
+    if trace is None:
+        return range(min(SEARCHED, data.images))
+    if trace.plan != plan.hash:
+        raise BittrueError("The trace is about another plan: make it with `bittrue trace --plan` and this one.")
+    if trace.images > data.images or trace.data["sha256"] != data.take(trace.images).sha256:
+        raise BittrueError("The trace is about other data: make it with the --data of the export.")
+    events = [site.first_overflow for site in trace.sites if site.first_overflow is not None]
+    return sorted({event.image for event in events if event.image is not None})
 
 
 def write_targets(job: Job, targets: Sequence[Target], folder: Path) -> dict[str, Any]:
@@ -116,27 +138,6 @@ def _targets(names: str | Sequence[str]) -> list[Target]:
             known = ", ".join(TARGETS)
             raise BittrueError(f"There is no export target {name!r}: choose from {known}, joined by commas.")
     return [TARGETS[name] for name in dict.fromkeys(wanted)]
-
-
-def _require_ours(folder: Path) -> None:
-    """Refuse a folder that holds anything but an export."""
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise BittrueError(f"{folder} is no folder: name a new one for the export.")
-    if not folder.exists():
-        return
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    if not there:
-        return
-    known = set()
-    if NAME in there:
-        content = read_json(folder / NAME, "manifest")
-        if isinstance(content, dict) and isinstance(content.get("files"), dict):
-            known = {NAME, *content["files"]}
-    foreign = sorted(there - known)
-    if foreign:
-        raise BittrueError(
-            f"{folder} holds files that no export wrote ({foreign[0]} among them): choose another folder."
-        )
 
 
 def _shape(sizes: Sequence[int]) -> str:

@@ -1,6 +1,6 @@
 """What an export is made from, and what it makes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,10 +9,14 @@ from bittrue.data import Dataset
 from bittrue.errors import BittrueError
 from bittrue.network import Network, Parameter
 from bittrue.plan import Plan, Spec
-from bittrue.program import FixedNetwork
+from bittrue.program import FixedNetwork, Step
 
 VECTOR_IMAGES = 10
 """Images that golden vectors are made of where nothing else is said."""
+
+
+SEARCHED = 64
+"""Images that are searched for overflows where no trace says which overflow: as many as `bittrue trace` takes."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Job:
     """One export: what all of its targets read.
 
     program: the network under the plan, as far as it goes onto the device. images: those that vectors are made of, or
-    None.
+    None. data, searched: the whole data, and the numbers of its images among which those that overflow are vectors,
+    too.
     """
 
     network: Network
@@ -45,6 +50,8 @@ class Job:
     program: FixedNetwork
     images: Dataset | None
     memory: MemoryOptions = MemoryOptions()
+    data: Dataset | None = None
+    searched: Sequence[int] = ()
 
     @property
     def name(self) -> str:
@@ -83,7 +90,8 @@ class Target:
     """A kind of export: a folder of its own, named as it is.
 
     check: raises BittrueError for what the target can't have, before anything is written. write: writes into the folder
-    that it is given; its result says which of the files hold the codes of a site, by the site's name.
+    that it is given; its result says which of the files hold the codes of a site, by the site's name. builds: the files
+    that the export's own scripts make in the folder, which another export may replace. remarks: what a reader is told.
     """
 
     name: str
@@ -91,6 +99,8 @@ class Target:
     needs_images: bool
     check: Callable[[Job], None]
     write: Callable[[Job, Path], Mapping[str, str]]
+    builds: tuple[str, ...] = ()
+    remarks: Callable[[Job], tuple[str, ...]] = lambda job: ()
 
 
 def until(program: FixedNetwork, node: str) -> FixedNetwork:
@@ -106,6 +116,12 @@ def until(program: FixedNetwork, node: str) -> FixedNetwork:
             wanted.update(step.inputs)
     steps = tuple(step for step in program.steps if step.name in wanted or step is program.steps[0])
     return replace(program, steps=steps, output=node)
+
+
+def stop_before(program: FixedNetwork, step: Step) -> str:
+    """` (--until NODE)`, which leaves a step to the host; nothing where it reads the network's input."""
+    source = step.inputs[0] if step.inputs else program.steps[0].name
+    return "" if source == program.steps[0].name else f" (--until {source})"
 
 
 def _last(program: FixedNetwork) -> list[str]:

@@ -13,8 +13,10 @@ from bittrue.data import DataLike, Dataset
 from bittrue.errors import BittrueError
 from bittrue.exports.c.run import run_c
 from bittrue.exports.device.compare import DeviceComparison, compare_codes, compare_with_folder
+from bittrue.exports.device.exported import compare_export
 from bittrue.exports.hls4ml.run import run_hls4ml
 from bittrue.exports.job import Job, until
+from bittrue.exports.manifest import NAME
 from bittrue.exports.qdq.run import run_qdq
 from bittrue.exports.qonnx.run import run_qonnx
 from bittrue.files import replacing_together
@@ -52,8 +54,9 @@ def verify(
     """Compare the simulation's codes on the first `images` examples (None: 2) with those of a witness, bit for bit.
 
     against: `reference`, the definition in Python integers, at every node; the name of an export in `BUILDS` or
-    `FLOATING`, which is built and run here, at every node whose codes it stores; or a folder of what a device computed
-    (see `device.compare.compare_with_folder`). until_node: for exports, the last node on the device. out: a folder for
+    `FLOATING`, which is built and run here, at every node whose codes it stores; a folder of what a device computed
+    (see `device.compare.compare_with_folder`); or an export's, whose files must be those of its manifest, and whose
+    vectors are compared, whatever `dataset` is. until_node: for exports, the last node on the device. out: a folder for
     verify.json, which appears when all is compared; `bittrue report` shows it beside a sweep.
 
     Raises: BittrueError for a witness that doesn't exist, what the witness needs and lacks, and where `out` can't be
@@ -85,6 +88,8 @@ def _compared(
             raise BittrueError(
                 f"There is no witness {against!r}: choose {known}, or a folder of what a device computed."
             )
+        if (Path(against) / NAME).exists():
+            return compare_export(network, plan, Path(against))
         return compare_with_folder(network, plan, dataset, against, images=chosen.images)
     program = lower_network(network, plan)
     if until_node is not None:

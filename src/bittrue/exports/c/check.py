@@ -55,9 +55,9 @@ clean:
 _MAIN = """\
 /* Compares NAME with golden vectors: every stored layer of every image, code by code.
  *
- *   check FOLDER          FOLDER holds SITE.bin, little-endian codes of all images, for the input and for each layer
- that *                         is to be compared. Ends with 1 at the first wrong code. *   check FOLDER --dump TARGET
- writes what this network computes as TARGET/SITE.bin instead. */
+ *   check FOLDER                 FOLDER holds SITE.bin, little-endian codes of all images, for the input and for each
+ *                                layer that is to be compared. Ends with 1 at the first wrong code.
+ *   check FOLDER --dump TARGET   Writes what this network computes as TARGET/SITE.bin instead. */
 #include "NAME.h"
 
 #include <stdio.h>

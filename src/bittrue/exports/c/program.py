@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bittrue.errors import BittrueError
+
 # Imported for the rules that they register.
 from bittrue.exports.c import (  # noqa: F401
     activation,
@@ -20,6 +22,7 @@ from bittrue.exports.c.buffers import Buffers, allocate
 from bittrue.exports.c.draft import Constant, Draft
 from bittrue.exports.c.helpers import Helper
 from bittrue.exports.c.table import export_c
+from bittrue.exports.job import stop_before
 from bittrue.exports.storage import Storage, storage_of
 from bittrue.program import FixedNetwork, Group, Grouping, Step, grouped
 
@@ -82,6 +85,11 @@ def c_program(program: FixedNetwork, name: str) -> CProgram:
         inputs = tuple(program.by_name[source].type for source in group.inputs)
         draft = Draft(names, group.steps, inputs)
         instruction = group.steps[0].instruction
+        gap = export_c.gap(type(instruction))
+        if gap is not None:
+            what = f"C doesn't compute a {type(instruction).__name__}"
+            hint = stop_before(program, group.steps[0])
+            raise BittrueError(f"node {group.steps[0].node}: {what}; {gap}{hint}.")
         export_c[type(instruction)](instruction, draft)
         made.append(Function(group, draft))
     return CProgram(prefix, program, grouping, tuple(made), allocate(program, grouping))

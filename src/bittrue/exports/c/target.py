@@ -39,4 +39,18 @@ def write_c(program: CProgram, folder: Path) -> None:
         (folder / file_name).write_text(text, encoding="utf-8", newline="\n")
 
 
-TARGET = Target("c", "C99 for a microcontroller or an HLS tool", needs_images=False, check=_check, write=_write)
+def _remarks(job: Job) -> tuple[str, ...]:
+    made = c_program(job.program, job.name)
+    size = made.buffers.bytes
+    return (f"The C keeps {size:,} bytes in static buffers, and {source.size_of(made):,} bytes of constants.",)
+
+
+TARGET = Target(
+    "c",
+    "C99 for a microcontroller or an HLS tool",
+    needs_images=False,
+    check=_check,
+    write=_write,
+    builds=("check",),
+    remarks=_remarks,
+)

@@ -11,7 +11,7 @@ from bittrue.exports.hls4ml import arithmetic, gaps, movement, padding, pooling,
 from bittrue.exports.hls4ml.graph import Graph, Layer, refused, value_of
 from bittrue.exports.hls4ml.precision import LARGEST_CODE
 from bittrue.exports.hls4ml.table import export_hls4ml
-from bittrue.exports.job import Job
+from bittrue.exports.job import Job, stop_before
 from bittrue.exports.storage import storage_of
 from bittrue.program import Step
 
@@ -44,7 +44,11 @@ def graph_of(job: Job) -> Graph:
     for step in steps:
         gap = export_hls4ml.gap(type(step.instruction))
         if gap is not None:
-            raise refused(step, f"doesn't compute a {type(step.instruction).__name__} with these bits", gap)
+            raise refused(
+                step,
+                f"doesn't compute a {type(step.instruction).__name__} with these bits",
+                f"{gap}{stop_before(job.program, step)}",
+            )
         export_hls4ml[type(step.instruction)](step.instruction, step, graph)
     _drop_last_shape(graph)
     if graph.tensors[job.program.output].layer == graph.layers[0].name:

@@ -33,4 +33,11 @@ def write_hls4ml(graph: Graph, folder: Path) -> None:
     (folder / BUILD).write_text(script, encoding="utf-8", newline="\n")
 
 
-TARGET = Target("hls4ml", "layers and precisions for hls4ml", needs_images=False, check=_check, write=_write)
+TARGET = Target(
+    "hls4ml",
+    "layers and precisions for hls4ml",
+    needs_images=False,
+    check=_check,
+    write=_write,
+    builds=("project/*", "__pycache__/*"),
+)

@@ -1,14 +1,14 @@
 """The files that memories are filled from, each written and read back.
 
-| format      | suffix  | what it is
-|
-|-------------|---------|------------------------------------------------------------------------------------------------|
-| `readmemh`  | `.hex`  | hexadecimal lines for `$readmemh` (IEEE 1800-2017, 21.4) | | `readmemb`  | `.memb` | binary
-lines for `$readmemb` | | `coe`       | `.coe`  | Vivado's memory initialization: radix 16, then the vector (AMD
-UG896) | | `vivado`    | `.mif`  | Vivado's own `.mif`: binary lines without a header (AMD UG896) | | `quartus`   |
-`.quartus.mif` | Intel's `.mif`: DEPTH, WIDTH, radices, addresses (Quartus Prime's help, "Memory Initialization File")
-| | `c`         | `.h` | a C array of the smallest integers that hold a line of up to 64 bits | | `raw`       | `.bin`
-| lines in whole bytes, little-endian |
+| format     | suffix         | what it is                                                                            |
+|------------|----------------|---------------------------------------------------------------------------------------|
+| `readmemh` | `.hex`         | hexadecimal lines for `$readmemh` (IEEE 1800-2017, 21.4)                              |
+| `readmemb` | `.memb`        | binary lines for `$readmemb`                                                          |
+| `coe`      | `.coe`         | Vivado's memory initialization: radix 16, then the vector (AMD UG896)                 |
+| `vivado`   | `.mif`         | Vivado's own `.mif`: binary lines without a header (AMD UG896)                        |
+| `quartus`  | `.quartus.mif` | Intel's `.mif`: DEPTH, WIDTH, radices, addresses (Quartus Prime's help)               |
+| `c`        | `.h`           | a C array of the smallest integers that hold a line of up to 64 bits                  |
+| `raw`      | `.bin`         | lines in whole bytes, little-endian                                                   |
 """
 
 import re

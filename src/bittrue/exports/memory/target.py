@@ -8,14 +8,14 @@ import numpy as np
 
 from bittrue.errors import BittrueError
 from bittrue.exports.function_tables import table_of
-from bittrue.exports.job import Job, Target
+from bittrue.exports.job import Job, Target, stop_before
 from bittrue.exports.memory.formats import FORMATS
 from bittrue.exports.memory.layout import Layout, packed
 from bittrue.exports.parts import parts_of
 from bittrue.files import dump_json
 from bittrue.fixed import word_length_between
 from bittrue.plan.spec import formats_of
-from bittrue.program import Lookup
+from bittrue.program import Bypass, Lookup
 from bittrue.program.functions import BatchNorm
 
 _LONGEST_OF_C = 64
@@ -63,6 +63,12 @@ def _check(job: Job) -> None:
         if name not in FORMATS:
             raise BittrueError(f"There is no memory format {name!r}: choose from {', '.join(FORMATS)}.")
     _layout(job, None)
+    for step in job.program.steps:
+        if isinstance(step.instruction, Bypass):
+            raise BittrueError(
+                f"node {step.node}: FLOAT has no codes to fill a memory with; give its sites formats, or stop before "
+                f"it{stop_before(job.program, step)}."
+            )
     for stored in stored_arrays(job):
         if "c" in job.memory.formats and stored.word_length * job.memory.words > _LONGEST_OF_C:
             raise BittrueError(

@@ -13,6 +13,7 @@ from bittrue.analysis.progress import Progress, showing
 from bittrue.data import DataLike
 from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
+from bittrue.exports.export import searched_images
 from bittrue.exports.job import Job, until
 from bittrue.exports.mutation import constants, source, vectors
 from bittrue.exports.mutation.bench import Bench, bench_of
@@ -164,12 +165,14 @@ def mutate(
 
     Raises: BittrueError for what C can't have, without a compiler, and where the export fails as it is.
     """
-    chosen = chosen_images(network, dataset, images or 2)
+    whole = chosen_images(network, dataset, None)
+    chosen = whole.take(min(images or 2, whole.images))
     program = lower_network(network, plan)
     if until_node is not None:
         program = until(program, until_node)
+    job = Job(network, plan, program, chosen, data=whole, searched=searched_images(plan, whole, None))
     with tempfile.TemporaryDirectory(prefix="bittrue-") as place:
-        bench = bench_of(Job(network, plan, program, chosen), Path(place))
+        bench = bench_of(job, Path(place))
         random = Random(seed)
         seen: Counter[Mutation] = Counter()
         kinds = dict(KINDS)

@@ -1,11 +1,14 @@
 """The inputs of golden vectors: images of the data, and hostile ones beside them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from bittrue.data import Dataset, as_dataset
+from bittrue.environment import exact_environment
 from bittrue.exports.job import Job
+from bittrue.simulation.simulator import Simulator
 
 _EXACT_BITS = 24
 """Codes that a float32 holds."""
@@ -20,17 +23,58 @@ class Vectors:
 
 
 def vectors_of(job: Job) -> tuple[Vectors, ...]:
-    """The images of the job, then the hostile inputs."""
-    parts = [] if job.images is None else [_of_the_data(job.images)]
+    """The images of the job, then the hostile inputs: images that overflow, and what the input's format can have."""
+    overflowing = first_overflows(job)
+    parts = [] if job.images is None else [_of_the_data(job.images, overflowing)]
+    if job.data is not None and (others := _other_images(job, job.data, overflowing)) is not None:
+        parts.append(others)
     if (beyond := hostile(job)) is not None:
         parts.append(beyond)
     return tuple(parts)
 
 
-def _of_the_data(images: Dataset) -> Vectors:
-    return Vectors(
-        tuple(f"image {place} of {images.name}, {images.split} split" for place in range(images.images)), images
-    )
+@exact_environment()
+def first_overflows(job: Job) -> dict[int, list[str]]:
+    """By image, in the order in which they are searched, the sites that overflow in it and in none before."""
+    found: dict[int, list[str]] = {}
+    if job.data is None or not job.searched:
+        return found
+    simulator = Simulator(job.program)
+    seen: set[str] = set()
+    for number in job.searched:
+        overflows = simulator.run(_image(job.data, number)).overflows
+        fresh = [site for site, count in overflows.items() if count and site not in seen]
+        if fresh:
+            found[number] = fresh
+            seen.update(fresh)
+        if len(seen) == len(overflows):
+            break
+    return found
+
+
+def _image(data: Dataset, number: int) -> np.ndarray:
+    return next(iter(data.skip(number).take(1).batches(1))).x
+
+
+def _of_the_data(images: Dataset, overflowing: Mapping[int, list[str]]) -> Vectors:
+    return Vectors(tuple(_origin(images, place, overflowing) for place in range(images.images)), images)
+
+
+def _other_images(job: Job, data: Dataset, overflowing: Mapping[int, list[str]]) -> Vectors | None:
+    """The images that overflow and aren't among the first, which are vectors anyway."""
+    first = 0 if job.images is None else job.images.images
+    numbers = [number for number in overflowing if number >= first]
+    if not numbers:
+        return None
+    x = np.concatenate([_image(data, number) for number in numbers])
+    origins = tuple(_origin(data, number, overflowing) for number in numbers)
+    return Vectors(origins, as_dataset(x, name="images that overflow"))
+
+
+def _origin(data: Dataset, number: int, overflowing: Mapping[int, list[str]]) -> str:
+    origin = f"image {number} of {data.name}, {data.split} split"
+    sites = overflowing.get(number)
+    return origin if sites is None else f"{origin}: the first that overflows at {', '.join(sites)}"
 
 
 def hostile(job: Job) -> Vectors | None:

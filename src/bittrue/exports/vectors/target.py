@@ -58,6 +58,14 @@ def write_vectors(job: Job, layers: tuple[Step, ...], folder: Path) -> Mapping[s
     return {str(step.site): f"npy/{step.site}.npy" for step in layers}
 
 
+_BUILT = ("bench.vvp", "build_verilator/*", "build/*", "results.xml", "__pycache__/*")
+"""What the bench's Makefile leaves beside it."""
+
 TARGET = Target(
-    "vectors", "golden vectors of every layer, with hostile inputs", needs_images=True, check=_check, write=_write
+    "vectors",
+    "golden vectors of every layer, with hostile inputs",
+    needs_images=True,
+    check=_check,
+    write=_write,
+    builds=tuple(f"bench/{name}" for name in _BUILT),
 )

@@ -44,6 +44,7 @@ def witnesses(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def choose(**builds: witness.Build) -> None:
         monkeypatch.setattr(certificate, "BUILDS", builds)
+        monkeypatch.setattr(certificate, "FLOATING", {})
 
     return choose
 
@@ -92,6 +93,16 @@ def test_one_wrong_bit_is_a_mismatch(witnesses: Callable[..., None]) -> None:
     assert first is not None
     assert (first["site"], first["image"]) == ("dense.output", 0)
     assert abs(first["expected"] ^ first["got"]) == 1
+
+
+def test_what_floating_point_does_otherwise_is_shown_and_not_counted(
+    witnesses: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    witnesses()
+    monkeypatch.setattr(certificate, "FLOATING", {"c": wrong})
+    found = certified()
+    assert (found.witnesses[1].exact, found.witnesses[1].mismatches, found.mismatches) == (False, 1, 0)
+    assert "c computes in floating point" in str(found)
 
 
 def test_the_same_input_gives_the_same_object(witnesses: Callable[..., None]) -> None:

@@ -18,7 +18,7 @@ from bittrue.exports.device.compare import compare_codes
 from bittrue.exports.export import TARGETS, searched_images, write_targets
 from bittrue.exports.job import VECTOR_IMAGES, Job, until
 from bittrue.exports.tools import MissingToolError, c_compiler, version_of
-from bittrue.exports.witness import BUILDS, REFERENCE
+from bittrue.exports.witness import BUILDS, FLOATING, REFERENCE
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan
@@ -39,11 +39,13 @@ _CODE_KEYS = ("site", "image", "index", "expected", "got")
 class Agreement:
     """The simulation beside one witness.
 
+    exact: whether its arithmetic has the plan's bits; where it is floating point, what float32 doesn't hold may differ.
     layers: nodes, or sites, whose codes were compared. first: site, image, index, expected and got of the first code
     that differs. reason: why nothing was compared; None where something was.
     """
 
     witness: str
+    exact: bool
     images: int
     layers: int
     values: int
@@ -77,7 +79,8 @@ class Certificate(SavedResult):
 
     @property
     def mismatches(self) -> int:
-        return sum(each.mismatches for each in self.witnesses)
+        """Of the witnesses whose arithmetic has the plan's bits."""
+        return sum(each.mismatches for each in self.witnesses if each.exact)
 
     def view(self) -> View:
         columns = [Column("the simulation and"), Column("images", number=True), Column("layers", number=True)]
@@ -99,6 +102,11 @@ class Certificate(SavedResult):
                     f"The first of {each.witness}: {first['site']}, image {first['image']}, index {first['index']}: "
                     f"expected {first['expected']}, got {first['got']}."
                 )
+        sentences += [
+            f"{each.witness} computes in floating point: what float32 doesn't hold differs there, and isn't counted."
+            for each in self.witnesses
+            if each.mismatches and not each.exact
+        ]
         sentences += [f"Without {each.witness}: {each.reason}" for each in self.witnesses if each.reason is not None]
         if self.on_host:
             sentences.append(f"Left to the host: {', '.join(self.on_host)}.")
@@ -150,7 +158,7 @@ def certify(
     job = Job(network, plan, program, taken, data=whole, searched=searched_images(plan, whole, None))
     refusals = _refusals(job)
     witnesses = [_definition(network, plan, chosen, progress)]
-    for name in BUILDS:
+    for name in BUILDS | FLOATING:
         with showing(progress, name, chosen.images) as advance:
             witnesses.append(_built(name, job, chosen, refusals.get(name)))
             advance(chosen.images)
@@ -185,7 +193,7 @@ def _definition(network: Network, plan: Plan, images: Dataset, progress: Progres
     found = against_the_definition(network, plan, few, images=None, progress=progress)
     first = None if found.first is None else {key: getattr(found.first, key) for key in _CODE_KEYS}
     layers = len(lower_network(network, plan).steps) - len(found.not_compared)
-    return Agreement(REFERENCE, found.images, layers, found.values, found.mismatches, first, None)
+    return Agreement(REFERENCE, True, found.images, layers, found.values, found.mismatches, first, None)
 
 
 def _built(name: str, job: Job, images: Dataset, refusal: str | None) -> Agreement:
@@ -193,14 +201,16 @@ def _built(name: str, job: Job, images: Dataset, refusal: str | None) -> Agreeme
     if refusal is None:
         try:
             with tempfile.TemporaryDirectory(prefix="bittrue-") as place:
-                codes = BUILDS[name](job, images, Path(place))
+                codes = (BUILDS | FLOATING)[name](job, images, Path(place))
                 found = compare_codes(job.program, images, codes, against=name)
         except MissingToolError as error:
             refusal = str(error)
         else:
             first = None if found.first is None else {key: getattr(found.first, key) for key in _CODE_KEYS}
-            return Agreement(name, found.images, len(found.sites), found.values, found.mismatches, first, None)
-    return Agreement(name, 0, 0, 0, 0, None, refusal)
+            return Agreement(
+                name, name in BUILDS, found.images, len(found.sites), found.values, found.mismatches, first, None
+            )
+    return Agreement(name, name in BUILDS, 0, 0, 0, 0, None, refusal)
 
 
 def _hashes(job: Job, refusals: Mapping[str, str]) -> dict[str, str]:

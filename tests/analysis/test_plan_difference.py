@@ -93,7 +93,7 @@ def test_costs_beside_the_difference() -> None:
     assert "weight-bits" in text
     assert "−9.1 %" in text
     assert "On average 8.00 bits a weight" in text
-    assert "Not counted in the second: softmax: its exact form" in text
+    assert "Not counted in either: softmax: its exact form" in text
 
 
 def test_bad_input(tmp_path: Path) -> None:

@@ -72,9 +72,9 @@ class PlanDifference(Result):
         columns = [Column(heading, number=heading != "cost") for heading in ("cost", "first", "second", "change")]
         yield Table(columns, rows, "Cost in all")
         yield f"On average {self.costs[0].means}; then {self.costs[1].means}."
-        for which, found in zip(("first", "second"), self.costs, strict=True):
-            if found.uncounted:
-                yield f"Not counted in the {which}: {found.uncounted}."
+        one, other = (found.uncounted for found in self.costs)
+        uncounted = {"either": one} if one == other else {"the first": one, "the second": other}
+        yield from (f"Not counted in {which}: {what}." for which, what in uncounted.items() if what)
 
     def records(self) -> list[dict[str, Any]]:
         """A row a difference."""

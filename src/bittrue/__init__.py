@@ -60,6 +60,8 @@ if TYPE_CHECKING:
         uniform_plan,
     )
     from bittrue.program import FixedNetwork
+    from bittrue.repairs.repair import repair
+    from bittrue.repairs.repaired import Repaired, load_repaired
     from bittrue.reports import build_report as report
     from bittrue.reports.study import StudyResult, study
 
@@ -87,6 +89,7 @@ _HOMES = {
     "Quantizer": "bittrue.fixed",
     "Ranges": "bittrue.plan",
     "Recipe": "bittrue.analysis.recipe",
+    "Repaired": "bittrue.repairs.repaired",
     "Rounding": "bittrue.fixed",
     "Row": "bittrue.analysis.verdict",
     "STUDY": "bittrue.analysis.recipe",
@@ -114,6 +117,7 @@ _HOMES = {
     "load": "bittrue.frontends",
     "load_with_plan": "bittrue.frontends",
     "load_dataset": "bittrue.data",
+    "load_repaired": "bittrue.repairs.repaired",
     "lower": "bittrue.lowering:lower_network",
     "make_plan": "bittrue.analysis.asked",
     "measure": "bittrue.analysis.measure",
@@ -121,6 +125,7 @@ _HOMES = {
     "mutate": "bittrue.exports.mutation.mutate",
     "plan_from_ranges": "bittrue.plan",
     "quantize_weights": "bittrue.integrations.keras_weights",
+    "repair": "bittrue.repairs.repair",
     "ranges_chart": "bittrue.analysis.charts.chart",
     "report": "bittrue.reports:build_report",
     "simulate": "bittrue.analysis.simulate",
@@ -164,6 +169,7 @@ __all__ = [
     "Quantizer",
     "Ranges",
     "Recipe",
+    "Repaired",
     "Rounding",
     "Row",
     "Simulation",
@@ -189,6 +195,7 @@ __all__ = [
     "keras",
     "load",
     "load_dataset",
+    "load_repaired",
     "load_with_plan",
     "lower",
     "make_plan",
@@ -198,6 +205,7 @@ __all__ = [
     "plan_from_ranges",
     "quantize_weights",
     "ranges_chart",
+    "repair",
     "report",
     "simulate",
     "split_dataset",

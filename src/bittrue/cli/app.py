@@ -17,6 +17,7 @@ from bittrue.cli.inspect import inspect
 from bittrue.cli.output import complain, say
 from bittrue.cli.plan import plan
 from bittrue.cli.ranges import ranges
+from bittrue.cli.repair import repair
 from bittrue.cli.report import report
 from bittrue.cli.simulate import simulate
 from bittrue.cli.streams import close_streams, open_streams
@@ -24,7 +25,7 @@ from bittrue.cli.sweep import sweep
 from bittrue.cli.trace import trace
 from bittrue.cli.verify import verify
 
-COMMANDS = (demo, inspect, ranges, plan, sweep, simulate, verify, trace, export, diff, report)
+COMMANDS = (demo, inspect, ranges, plan, repair, sweep, simulate, verify, trace, export, diff, report)
 
 
 class Commands(TyperGroup):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import ModelOptions, OptionalDataOptions, PlanFile, Until
+from bittrue.cli.options import ModelOptions, OptionalDataOptions, PlanFile, RepairedFile, Until
 from bittrue.cli.tables import TableOptions, print_view, shown_as_data
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def export(
         int | None,
         typer.Option("--images", metavar="N", min=1, help="Golden vectors of the first N images (default: 10)."),
     ] = None,
+    repaired: RepairedFile = None,
     until: Until = None,
     trace: Annotated[
         Path | None,
@@ -99,7 +100,7 @@ def export(
     from bittrue.analysis.tracing.trace_result import Trace
     from bittrue.exports.export import export as write
 
-    network, formats = model.load_for(plan)
+    network, formats = model.load_for(plan, repaired)
     result = write(
         network,
         formats,

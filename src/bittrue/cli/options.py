@@ -50,6 +50,14 @@ BatchSize = Annotated[
     ),
 ]
 PlanFile = Annotated[Path, typer.Option("--plan", metavar="plan.json", help="The plan, from `bittrue plan`.")]
+RepairedFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--repaired",
+        metavar="weights.npz",
+        help="The repaired weights that were saved with the plan, from `bittrue repair`.",
+    ),
+]
 FractionBits = Annotated[
     str | None,
     typer.Option("--fraction-bits", metavar="F", help="Bits behind the binary point: 5, or 3:8 in a sweep."),
@@ -108,11 +116,22 @@ class ModelOptions:
 
         return load_with_any_plan(self.model, weights=self.weights, told=complain, check=self.check)
 
-    def load_for(self, plan: Path) -> "tuple[Network, Plan]":
-        """The network, and the plan in the file at `plan`, which takes the place of the file's quantizers."""
+    def load_for(self, plan: Path, repaired: Path | None = None) -> "tuple[Network, Plan]":
+        """The network, with repaired weights where their file is given, and the plan in the file at `plan`, which takes
+        the place of the file's quantizers."""
+        _, network, formats = self.load_beside_trained(plan, repaired)
+        return network, formats
+
+    def load_beside_trained(self, plan: Path, repaired: Path | None) -> "tuple[Network, Network, Plan]":
+        """The network as trained before what `load_for` gives."""
         from bittrue.plan import Plan
 
-        return self.load_with_any_plan()[0], Plan.load(plan)
+        trained, formats = self.load_with_any_plan()[0], Plan.load(plan)
+        if repaired is None:
+            return trained, trained, formats
+        from bittrue.repairs.repaired import load_repaired
+
+        return trained, load_repaired(trained, formats, repaired), formats
 
 
 @dataclass(frozen=True)

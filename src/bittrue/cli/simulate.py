@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import BatchSize, DataOptions, Images, ModelOptions, PlanFile
+from bittrue.cli.options import BatchSize, DataOptions, Images, ModelOptions, PlanFile, RepairedFile
 from bittrue.cli.output import optional_folder, say
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import TableOptions, print_view, shown_as_data
@@ -18,6 +18,7 @@ def simulate(
     plan: PlanFile,
     data: DataOptions,
     common: TableOptions,
+    repaired: RepairedFile = None,
     images: Images = None,
     batch_size: BatchSize = None,
     out: Annotated[
@@ -36,7 +37,7 @@ def simulate(
 
     if nodes and out is None:
         raise BittrueError("--nodes writes files: name their folder with --out DIR.")
-    network, formats = model.load_for(plan)
+    network, formats = model.load_for(plan, repaired)
     dataset = data.load(network)
     with optional_folder(out) as folder, progress() as display:
         result = run(

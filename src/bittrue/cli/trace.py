@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import BatchSize, DataOptions, FewImages, ModelOptions, PlanFile
+from bittrue.cli.options import BatchSize, DataOptions, FewImages, ModelOptions, PlanFile, RepairedFile
 from bittrue.cli.output import optional_folder, say
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import TableOptions, print_view, shown_as_data
@@ -18,6 +18,7 @@ def trace(
     plan: PlanFile,
     data: DataOptions,
     common: TableOptions,
+    repaired: RepairedFile = None,
     images: FewImages = 64,
     batch_size: BatchSize = None,
     out: Annotated[
@@ -30,10 +31,19 @@ def trace(
     """Say which sites overflow or round to 0, and what freeing each of them, or the fewest together, brings back."""
     from bittrue.analysis.tracing.trace import trace as run
 
-    network, formats = model.load_for(plan)
+    trained, network, formats = model.load_beside_trained(plan, repaired)
     dataset = data.load(network)
     with optional_folder(out) as folder, progress() as display:
-        result = run(network, formats, dataset, images=images, batch_size=batch_size, out=folder, progress=display)
+        result = run(
+            network,
+            formats,
+            dataset,
+            trained=trained,
+            images=images,
+            batch_size=batch_size,
+            out=folder,
+            progress=display,
+        )
     if shown_as_data(result, common):
         return
     print_view(result.view())

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import ANSWER_IS_NO, command
-from bittrue.cli.options import DataOptions, FewImages, ModelOptions, PlanFile, Until
+from bittrue.cli.options import DataOptions, FewImages, ModelOptions, PlanFile, RepairedFile, Until
 from bittrue.cli.output import optional_folder, say
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import TableOptions, print_view, shown_as_data
@@ -51,6 +51,7 @@ def verify(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="Draws the changes of --mutate.")] = 0,
+    repaired: RepairedFile = None,
     images: FewImages = 2,
     until: Until = None,
     out: Annotated[
@@ -80,7 +81,7 @@ def verify(
         if out is not None:
             raise BittrueError("--certificate names the file that it leaves: leave --out out.")
         check_json_name(certificate)
-    network, formats = model.load_for(plan)
+    network, formats = model.load_for(plan, repaired)
     dataset = data.load(network)
     result: Certificate | MutationReport | Verification | DeviceComparison
     with optional_folder(out) as folder, progress() as display:

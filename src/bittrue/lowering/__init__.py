@@ -7,7 +7,7 @@ table gives the operator with its rounded parameters instead, to be computed in 
 
 from bittrue.lowering.any_weights import lower_any_weights
 from bittrue.lowering.emission import LoweringContext, quantized_type
-from bittrue.lowering.engine import bypass, lower, lower_network
+from bittrue.lowering.engine import bypass, lower, lower_network, lower_node
 from bittrue.lowering.near import Lowered, lower_by_formats, lower_keeping, lower_seen, lower_variant
 from bittrue.lowering.parameters import ParameterCodes, Surd
 
@@ -22,6 +22,7 @@ __all__ = [
     "lower_by_formats",
     "lower_keeping",
     "lower_network",
+    "lower_node",
     "lower_seen",
     "lower_variant",
     "quantized_type",

@@ -60,6 +60,10 @@ class LoweringContext:
         self.node = node
         self._emitted = 0
 
+    def go_on_under(self, plan: Plan) -> None:
+        """Lower what comes under another plan."""
+        self._plan = plan
+
     def takes_over(self, program: FixedNetwork) -> bool:
         """Whether the node's inputs have the types that they have in `program`; its steps are then taken from there."""
         if any(self._types[name] != program.by_name[name].type for name in self.node.inputs):

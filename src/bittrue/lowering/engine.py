@@ -33,9 +33,14 @@ def lower_nodes(context: LoweringContext, taken_over: Callable[[Node], bool] = l
     already."""
     for node in context.network.nodes:
         context.begin(node)
-        if taken_over(node):
-            continue
-        if node.inputs and context.uses_float():
-            context.finish_float(Bypass(bypass[type(node.operator)](node.operator, context)))
-        else:
-            lower[type(node.operator)](node.operator, context)
+        if not taken_over(node):
+            lower_node(context)
+
+
+def lower_node(context: LoweringContext) -> None:
+    """The steps of the context's node, in integers or in float32."""
+    node = context.node
+    if node.inputs and context.uses_float():
+        context.finish_float(Bypass(bypass[type(node.operator)](node.operator, context)))
+    else:
+        lower[type(node.operator)](node.operator, context)

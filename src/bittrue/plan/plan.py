@@ -117,7 +117,8 @@ def check_plan(plan: Plan, network: Network) -> dict[str, Site]:
     if plan.network != network.hash:
         raise PlanError(
             f"the plan was made for another network ({plan.network[:18]}…, and {network.name} is "
-            f"{network.hash[:18]}…); make a plan for this one with `bittrue plan`."
+            f"{network.hash[:18]}…); make a plan for this one with `bittrue plan`, or give "
+            "the repaired weights that were saved with it."
         )
     found = sites_of(network, plan.options)
     for name in plan.sites:

@@ -47,6 +47,7 @@ def trace(
     plan: Plan,
     dataset: DataLike,
     *,
+    trained: Network | None = None,
     images: int | None = IMAGES,
     batch_size: int | None = None,
     out: str | Path | None = None,
@@ -54,7 +55,8 @@ def trace(
 ) -> Trace:
     """Trace the first `images` examples (None: all) through the network under a plan.
 
-    The images bound the work: each site that is freed costs up to one more simulation of them all. out: a folder for
+    trained: the network of which `network` is a repaired one, and whose float outputs are compared; None: itself. The
+    images bound the work: each site that is freed costs up to one more simulation of them all. out: a folder for
     `trace.json`, which the report of that folder shows.
 
     Raises: DataError where data and network don't fit; PlanError for another network's plan; CarrierError where no
@@ -64,7 +66,7 @@ def trace(
     if folder is not None:
         make_folder(folder)
     chosen = chosen_images(network, dataset, images)
-    run = _Run(network, plan, chosen, batch_size)
+    run = _Run(network, plan, chosen, batch_size, network if trained is None else trained)
     with showing(progress, f"each of {len(run.specs)} sites freed", chosen.images * len(run.specs)) as advance:
         run.prefixes.each(lambda kept, first: run.add(kept, first, advance))
     found = run.result(progress)
@@ -76,14 +78,14 @@ def trace(
 class _Run:
     """A trace under way."""
 
-    def __init__(self, network: Network, plan: Plan, images: Dataset, batch_size: int | None) -> None:
+    def __init__(self, network: Network, plan: Plan, images: Dataset, batch_size: int | None, trained: Network) -> None:
         self.network, self.plan, self.images = network, plan, images
         self.prefixes = Prefixes(network, plan, images, batch_size)
         self.lowered, self.base = self.prefixes.lowered, self.prefixes.base
         found = sites_of(network, plan.options)
         self.sites: Mapping[str, Site] = {name: site for name, site in found.items() if name in plan.sites}
         self.counts = PlanCounts(self.lowered, self.base, self.sites)
-        self.judge = Judge(network, images)
+        self.judge = Judge(trained, images)
         self.stops = Stops(self.lowered.program)
         self.specs: dict[str, Spec] = {}
         self.stuck: dict[str, str] = {}

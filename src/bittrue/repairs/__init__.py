@@ -1,0 +1,1 @@
+"""Better weights without training: each repair a function (network, plan, data) → repaired network."""

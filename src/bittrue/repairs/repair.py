@@ -1,0 +1,152 @@
+"""repair: better weights for a network under a plan, without training and without labels."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from bittrue.analysis.evaluating.batches import chosen_images
+from bittrue.analysis.progress import Progress
+from bittrue.data import DataLike, Dataset
+from bittrue.environment import exact_environment
+from bittrue.errors import BittrueError
+from bittrue.network import Network
+from bittrue.plan import Plan, check_plan
+from bittrue.repairs import batch_norm, bias, equalize, fold, gptq, points, qronos, steps
+from bittrue.repairs.draft import Draft
+from bittrue.repairs.loss import Yardstick
+from bittrue.repairs.repaired import Repaired, Step
+from bittrue.repairs.walk import LayerRepair, walk
+
+IMAGES = 1000
+"""Images to repair on where nothing else is asked for."""
+JUDGED_OF = 5
+"""Every repair is judged on the last of so many parts of the images, and made from the others."""
+
+
+@dataclass(frozen=True)
+class OfLayers:
+    """A repair of one layer after the other; those that follow each other in a list go through the network together."""
+
+    text: str
+    repair: LayerRepair
+
+
+@dataclass(frozen=True)
+class OfNetwork:
+    """A repair of the whole network, from images."""
+
+    text: str
+    repair: Callable[[Draft, Dataset], Draft]
+
+
+REPAIRS: Mapping[str, OfLayers | OfNetwork] = {
+    "fold": OfNetwork("batch norms folded into the layers before them", lambda draft, images: fold.repair(draft)),
+    "equalize": OfNetwork("channels scaled between layers", equalize.equalize),
+    "shift": OfNetwork("channels scaled between layers by powers of two", equalize.shift),
+    "steps": OfLayers("weights rounded, with steps by the outputs' error", steps.repair),
+    "gptq": OfLayers("weights rounded one after the other, the rest made to fit", gptq.repair),
+    "qronos": OfLayers("the same, and fitted to the float outputs from quantized inputs", qronos.repair),
+    "bias": OfLayers("biases that keep each channel's mean", bias.repair),
+    "batch-norm": OfLayers("batch norms fitted to the float outputs", batch_norm.repair),
+    "points": OfNetwork("binary points of activations by the outputs' error", points.move_points),
+}
+"""All repairs, by name."""
+
+_FITTED = ("qronos", "bias", "batch-norm")
+AUTO: tuple[tuple[str, ...], ...] = (_FITTED, ("equalize", *_FITTED), ("points",))
+"""What `auto` tries in turn; what doesn't bring the outputs nearer is dropped."""
+
+
+@exact_environment()
+def repair(
+    network: Network,
+    plan: Plan,
+    dataset: DataLike,
+    repairs: str | Sequence[str] = "auto",
+    *,
+    images: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Repaired:
+    """Repair `network` under `plan` on the first `images` examples (None: 1,000, or all where there are fewer).
+
+    repairs: `auto`, which tries `AUTO` and keeps what helps; `none`; or names of `REPAIRS`, as a list or joined by
+    commas, all of which are kept, in this order. Labels aren't looked at. The last fifth of the images is left out and
+    judges each repair. seed: which positions of large convolutions are looked at.
+
+    The result is the same whatever the batch size: it has none. The sums from which weights are computed are exact; the
+    targets are float32, whose last bits may depend on the machine and the number of threads.
+
+    Raises: BittrueError for a repair that doesn't exist; PlanError for another network's plan; DataError where the data
+    don't fit, or are fewer than two images.
+    """
+    check_plan(plan, network)
+    tries, keeps_all = _tries(repairs)
+    chosen = chosen_images(network, dataset, images)
+    if images is None:
+        chosen = chosen.take(min(IMAGES, chosen.images))
+    judged = max(chosen.images // JUDGED_OF, 1)
+    if chosen.images < 2:
+        raise BittrueError("A repair is made from some images and judged on others: give at least two.")
+    made_from, judging = chosen.take(chosen.images - judged), chosen.skip(chosen.images - judged)
+    yardstick = Yardstick(network, judging)
+    draft = Draft.begun(network, plan)
+    finished = draft.finished()
+    loss = yardstick.distance(*finished)
+    done = []
+    for names in tries:
+        tried = _applied(draft, names, made_from, seed, progress)
+        result = tried.finished()
+        after = yardstick.distance(*result)
+        kept = keeps_all or after < loss
+        done.append(Step(" + ".join(names), loss, after, kept))
+        if kept:
+            draft, finished, loss = tried, result, after
+    return Repaired(
+        network=finished[0],
+        plan=finished[1],
+        trained=network.hash,
+        data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images},
+        steps=tuple(done),
+        folded=tuple(node.name for node in network.nodes if node.name not in finished[0].by_name),
+    )
+
+
+def _tries(repairs: str | Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], bool]:
+    """Lists of names that are tried in turn, and whether all are kept."""
+    if repairs == "auto":
+        return AUTO, False
+    if repairs == "none":
+        return (), True
+    names = [name.strip() for name in repairs.split(",")] if isinstance(repairs, str) else list(repairs)
+    for name in names:
+        if name not in REPAIRS:
+            known = ", ".join(REPAIRS)
+            raise BittrueError(f"There is no repair {name!r}: choose auto, none, or of {known}, joined by commas.")
+    together = groupby(names, lambda name: isinstance(REPAIRS[name], OfLayers))
+    return tuple(
+        part
+        for of_layers, group in together
+        for part in ((tuple(group),) if of_layers else tuple((name,) for name in group))
+    ), True
+
+
+def _applied(draft: Draft, names: Sequence[str], images: Dataset, seed: int, progress: Progress | None) -> Draft:
+    """The repairs in their order, neighbours of layers in one pass."""
+    waiting: list[LayerRepair] = []
+    called: list[str] = []
+
+    def pass_through(draft: Draft) -> Draft:
+        found = walk(draft, waiting, images, seed=seed, progress=progress, what=", ".join(called)) if waiting else draft
+        waiting.clear()
+        called.clear()
+        return found
+
+    for name in names:
+        found = REPAIRS[name]
+        if isinstance(found, OfLayers):
+            waiting.append(found.repair)
+            called.append(name)
+        else:
+            draft = found.repair(pass_through(draft), images)
+    return pass_through(draft)

@@ -1,0 +1,219 @@
+"""A layer's weights on their grid: steps chosen by what the outputs lose, codes by `rounding`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from bittrue.fixed import FixedFormat, Quantizer
+from bittrue.lowering.parameters import round_parameter
+from bittrue.network import Node, Parameter
+from bittrue.operators import BatchNormalization
+from bittrue.plan import Spec
+from bittrue.repairs.draft import coded, covering
+from bittrue.repairs.layer import INPUTS, Change, Layer, as_matrix, from_matrix, scale_of
+from bittrue.repairs.moments import Moments
+from bittrue.repairs.rounding import Quadratic, Rounder
+from bittrue.repairs.scaling import TAKES_UP
+
+DAMPING = 1e-3
+"""Of the mean of the inputs' variances, added to each: what is known of the trained weights beyond the images."""
+DAMPING_OF_FEW = 0.05
+"""The same for each input a row, where there are few rows: the fewer, the less do they say against those weights."""
+
+_FREE_STEPS = tuple(np.linspace(0.30, 1.05, 16).tolist())
+"""Steps that are tried where a batch norm takes up any factor, of the step with which the largest weight is the largest
+code."""
+_SHIFTS = (0, 1, 2)
+"""Binary points that are tried elsewhere: places to the left of the one with which nothing saturates."""
+_ALL_ROUNDED = 1 << 33
+"""Multiplications up to which every step that is tried is rounded in full; beyond it the one that nearest codes prefer
+is."""
+_PASSES = 4
+_LARGEST_IN_FLOAT64 = 4096
+
+Wanted = Callable[[Moments, torch.Tensor, torch.Tensor], torch.Tensor]
+"""(moments, trained weights, damping a group) → the weights that codes are to come near to."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How codes are found. wanted: see Wanted. compensates: see `Rounder.compensating`; else each is the nearest."""
+
+    wanted: Wanted
+    compensates: bool
+
+
+def repair_weights(layer: Layer, recipe: Recipe) -> Change | None:
+    """New weights and bias of a convolution or dense layer, each on its grid."""
+    if type(layer.operator) not in INPUTS or _is_shared(layer):
+        return None
+    operator = layer.operator
+    spec = layer.spec(operator.weight.name)
+    quantizers = (spec,) if isinstance(spec, Quantizer) else spec
+    if not isinstance(quantizers, tuple):
+        return None  # EXACT or FLOAT: nothing is rounded
+    norm = layer.absorber
+    has_bias = operator.bias is not None and isinstance(layer.spec(operator.bias.name), Quantizer)
+    found = layer.moments() if has_bias or _is_next(layer, norm) else layer.moments().about_zero()
+    groups = found.covariance.shape[0]
+    trained = as_matrix(layer.wanted.weight.value, groups)
+    kind = torch.float64 if found.covariance.shape[1] <= _LARGEST_IN_FLOAT64 else torch.float32
+    quadratic = _quadratic(found, trained, recipe.wanted, kind)
+    rounder = Rounder(quadratic, quantizers[0].min_code, quantizers[0].max_code)
+    chosen = _chosen(rounder, quantizers, norm is not None, recipe.compensates)
+    return _change(layer, norm, quantizers, found, *chosen)
+
+
+def on_the_grid(layer: Layer) -> np.ndarray | None:
+    """The values of the weights' codes; None where they have none."""
+    weight = layer.operator.weight
+    spec = layer.spec(weight.name)
+    if not isinstance(spec, tuple | Quantizer):
+        return None
+    return round_parameter(weight, spec)[0].values
+
+
+def _is_next(layer: Layer, norm: Node | None) -> bool:
+    """Whether the batch norm reads the sums themselves, so that its offset is their bias."""
+    return norm is not None and norm.inputs == (layer.node.name,)
+
+
+def _is_shared(layer: Layer) -> bool:
+    """Whether other nodes have the same weights: no one layer may decide on them."""
+    own: str = layer.operator.weight.name
+    nodes = layer.draft.network.nodes
+    return sum(parameter.name == own for node in nodes for _, parameter in node.operator.parameters()) > 1
+
+
+def _quadratic(found: Moments, trained: torch.Tensor, wanted: Wanted, kind: torch.dtype) -> Quadratic:
+    inputs = found.covariance.shape[1]
+    share = max(DAMPING, DAMPING_OF_FEW * inputs / found.rows)
+    power = torch.diagonal(found.covariance, dim1=1, dim2=2).mean(1)
+    # Inputs that are always the same: any weight is as good as any other.
+    damping = (share * power).clamp_(min=2.0**-40)
+    hessian = found.covariance.clone()
+    torch.diagonal(hessian, dim1=1, dim2=2).add_(damping[:, None])
+    damped = replace(found, covariance=hessian.to(kind), cross=found.cross.to(kind))
+    return Quadratic(damped.covariance, wanted(damped, trained.to(kind), damping.to(kind)))
+
+
+def _chosen(
+    rounder: Rounder, quantizers: tuple[Quantizer, ...], free: bool, compensates: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Codes (groups, inputs, outputs) and steps (groups, outputs)."""
+    target = rounder.quadratic.target
+    rounded = rounder.compensating if compensates else rounder.nearest
+    candidates = _candidates(target, quantizers, free)
+    if len(candidates) * target.shape[1] * target.numel() > _ALL_ROUNDED:
+        steps, _ = _best(rounder, candidates, rounder.nearest, one_for_all=not free and len(quantizers) == 1)
+        candidates = [steps]
+    steps, codes = _best(rounder, candidates, rounded, one_for_all=not free and len(quantizers) == 1)
+    if not compensates:
+        return codes, steps
+    if target.shape[1] * target.numel() * _PASSES > _ALL_ROUNDED:
+        return codes, steps
+    codes = rounder.descended(codes, steps, _PASSES)
+    if free:
+        for _ in range(_PASSES):
+            steps = rounder.fitted_steps(codes, steps)
+            codes = rounder.descended(codes, steps, 1)
+        steps = rounder.fitted_steps(codes, steps)
+    return codes, steps
+
+
+def _candidates(target: torch.Tensor, quantizers: tuple[Quantizer, ...], free: bool) -> list[torch.Tensor]:
+    """Steps to be tried, each (groups, outputs)."""
+    groups, _, outputs = target.shape
+    largest = target.abs().amax(1)
+    if free:
+        reach = quantizers[0].max_code + 0.5
+        floor = largest.max() * 2.0**-20
+        return [torch.maximum(largest, floor) * (ratio / reach) for ratio in _FREE_STEPS]
+    if len(quantizers) == 1:
+        low, high = float(target.min()), float(target.max())
+        bits = covering(np.array([low, high]), quantizers[0]).format.fraction_bits
+        return [torch.full_like(largest, 2.0 ** -(bits + shift)) for shift in _SHIFTS]
+    columns = target.transpose(0, 1).reshape(target.shape[1], -1).numpy()
+    covered_bits = np.array(
+        [covering(columns[:, c], quantizer).format.fraction_bits for c, quantizer in enumerate(quantizers)]
+    )
+    covered = torch.from_numpy(np.ldexp(1.0, -covered_bits)).reshape(groups, outputs).to(target.dtype)
+    return [covered * 2.0**-shift for shift in _SHIFTS]
+
+
+def _best(
+    rounder: Rounder,
+    candidates: list[torch.Tensor],
+    rounded: Callable[[torch.Tensor], torch.Tensor],
+    *,
+    one_for_all: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The steps that lose least, for each output, or in all, with their codes."""
+    steps, codes, least = candidates[0], None, None
+    for candidate in candidates:
+        new = rounded(candidate)
+        loss = rounder.quadratic.loss(new * candidate[:, None, :])
+        if one_for_all:
+            loss = loss.sum().expand_as(loss)
+        if codes is None or least is None:
+            steps, codes, least = candidate, new, loss
+            continue
+        better = loss < least
+        steps, least = torch.where(better, candidate, steps), torch.where(better, loss, least)
+        codes = torch.where(better[:, None, :], new, codes)
+    assert codes is not None
+    return steps, codes
+
+
+def _change(
+    layer: Layer,
+    norm: Node | None,
+    quantizers: tuple[Quantizer, ...],
+    found: Moments,
+    codes: torch.Tensor,
+    steps: torch.Tensor,
+) -> Change:
+    operator = layer.operator
+    flat = steps.reshape(-1).to(torch.float64).numpy()
+    bits = np.round(-np.log2(flat)).astype(int) if norm is None else _fraction_bits(layer, norm, flat, len(quantizers))
+    units = torch.from_numpy(np.ldexp(1.0, -bits)).reshape(steps.shape)
+    weights = codes.to(torch.float64) * units[:, None, :]
+    # What a channel is larger than wanted; 1 where its step is a power of two that is kept.
+    factors = np.ldexp(1.0, -bits) / flat if norm is not None else np.ones(len(flat))
+    per_channel = tuple(_at(quantizers[c % len(quantizers)], int(b)) for c, b in enumerate(bits))
+    spec: Spec = per_channel if len(quantizers) > 1 else per_channel[0]
+    sites: dict[str, Spec] = {operator.weight.name: spec}
+    value = from_matrix(weights, operator.weight.value.shape).astype(np.float32)
+    repaired = replace(operator, weight=Parameter(operator.weight.name, value))
+    bias_quantizer = None if operator.bias is None else layer.spec(operator.bias.name)
+    if isinstance(bias_quantizer, Quantizer):
+        sums = (found.input_mean[:, None, :] @ weights)[:, 0, :]
+        scaled = torch.from_numpy(factors).reshape(sums.shape)
+        bias = (found.target_mean * scaled - sums).reshape(-1).numpy()
+        values, sites[operator.bias.name] = coded(bias, bias_quantizer)
+        repaired = replace(repaired, bias=Parameter(operator.bias.name, values))
+    operators = {layer.node.name: repaired}
+    if norm is not None:
+        current = layer.draft.network.by_name[norm.name].operator
+        operators[norm.name] = TAKES_UP[type(current)](current, factors, np.ones(len(factors)))
+    return Change(operators, sites)
+
+
+def _fraction_bits(layer: Layer, norm: Node, steps: np.ndarray, formats: int) -> np.ndarray:
+    """Where the batch norm takes up what is no power of two: one for all channels, or those with which its scales are
+    of one size, since they share a format."""
+    middle = float(np.median(np.log2(steps)))
+    if formats == 1:
+        return np.full(len(steps), round(-middle))
+    assert isinstance(norm.operator, BatchNormalization)
+    scale = np.abs(scale_of(norm.operator))
+    sized = np.log2(steps * np.where(scale > 0, scale, 1.0))
+    bits: np.ndarray = np.round(-(sized - np.median(sized) + middle)).astype(int)
+    return bits
+
+
+def _at(quantizer: Quantizer, fraction_bits: int) -> Quantizer:
+    format = quantizer.format
+    return replace(quantizer, format=FixedFormat(format.signed, format.word_length, fraction_bits))

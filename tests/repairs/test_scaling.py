@@ -1,0 +1,83 @@
+"""What moves factors or batch norms between layers leaves the float network as it is."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bittrue.errors import PlanError
+from bittrue.network import Network, NetworkBuilder
+from bittrue.operators import Dense, Flatten, Input, ReLU
+from bittrue.operators.convolution import Parameter
+from bittrue.repairs.draft import Draft
+from bittrue.repairs.equalize import equalize, scaled, sharing, shift
+from bittrue.repairs.fold import foldable, folded
+from bittrue.repairs.fold import repair as fold
+from bittrue.simulation.float_model import FloatModel
+from repairs.networks import images, planned, residual
+
+
+def outputs(network: Network) -> np.ndarray:
+    (batch,) = images(30).batches(30)
+    return FloatModel(network).run(batch.x)
+
+
+def assert_computes_the_same(first: Network, second: Network) -> None:
+    # float32 rounds in other places: a few units of 2^-24 a layer
+    np.testing.assert_allclose(outputs(first), outputs(second), rtol=0, atol=2e-5)
+
+
+def test_factors_are_shared_by_what_is_added() -> None:
+    sets = [set(names) for names in sharing(residual())]
+    assert {"norm1", "relu1", "norm3", "sum", "relu3", "pool", "flat"} in sets
+    assert {"norm2", "relu2"} in sets
+    assert not any("image" in names or "softmax" in names or "dense2" in names for names in sets)
+
+
+def test_scaled_channels_change_nothing() -> None:
+    network = residual()
+    random = np.random.default_rng(0)
+    factors = {}
+    for names in sharing(network):
+        channels = min(network.by_name[name].shape[-1] for name in names)
+        factors.update(dict.fromkeys(names, random.uniform(0.2, 5, channels)))
+    other = scaled(network, factors)
+    assert other.hash != network.hash
+    assert_computes_the_same(network, other)
+    broken = scaled(network, {"relu2": factors["relu2"]})  # its maker isn't told: the canary
+    assert np.abs(outputs(broken) - outputs(network)).max() > 1e-3
+
+
+@pytest.mark.parametrize("moved", [equalize, shift])
+def test_equalized_networks_compute_the_same(moved: object) -> None:
+    network, data = residual(), images()
+    draft = moved(Draft.begun(network, planned(network, data)), data)  # type: ignore[operator]
+    assert draft.target.hash != network.hash
+    assert_computes_the_same(network, draft.target)
+    if moved is shift:
+        ratios = draft.target.parameters["conv2.weight"].value / network.parameters["conv2.weight"].value
+        assert (np.frexp(np.abs(ratios))[0] == 0.5).all()
+
+
+def test_folded_norms_are_gone_and_nothing_else_changes() -> None:
+    network, data = residual(), images()
+    assert foldable(network) == ("norm1", "norm2", "norm3")
+    draft = fold(Draft.begun(network, planned(network, data)))
+    assert not any(node.name.startswith("norm") for node in draft.target.nodes)
+    assert_computes_the_same(network, draft.target)
+    assert {"conv1.bias", "conv1.output"} <= set(draft.sites)
+    draft.finished()
+    with pytest.raises(PlanError, match="relu1 can't be folded"):
+        folded(network, ["relu1"])
+
+
+def test_layers_that_share_weights_are_left_alone() -> None:
+    builder = NetworkBuilder("shared")
+    weight = Parameter("dense.weight", np.eye(4, dtype=np.float32))
+    last = builder.add("flat", Flatten(), builder.add("image", Input((2, 2, 1))))
+    for name in ("dense", "dense_2"):
+        last = builder.add(f"{name}_relu", ReLU(), builder.add(name, Dense(weight, None), last))
+    other = Parameter("last.weight", np.ones((4, 2), np.float32))
+    network = builder.finish(builder.add("last", Dense(other, None), last))
+    assert list(sharing(network)) == []
+    assert replace(network, name="again").hash == network.hash

@@ -52,6 +52,22 @@ def test_quotients_that_no_float_holds_are_rounded_to_the_plans_codes(rounding: 
     assert result.mismatches == 0, result.first
 
 
+@pytest.mark.parametrize("rounding", list(ROUNDINGS), ids=lambda rounding: rounding.value)
+@pytest.mark.parametrize("word", ["ap_ufixed<24,0,{},AP_SAT>", "ap_fixed<9,5,{},AP_SAT>"])
+def test_images_that_one_half_would_round(word: str, rounding: Rounding, tmp_path: Path) -> None:
+    """Float32 numbers beside ties, and such as have no bit behind the code's last."""
+    case = next(case for case in CASES if case.name == "relu-alone")
+    words = [Override("image.output", word.format(rounding.amd)), Override("node.output", "EXACT")]
+    plan = uniform_plan(case.network, 8, 4, options=EVERY_NODE, overrides=words)
+    random = np.random.default_rng(2)
+    ties = (random.integers(-200, 200, (100, 7)) / 32).astype(np.float32)
+    beside = [np.nextafter(ties, np.float32(end)) for end in (-100, 100)]
+    last = (random.integers(1 << 23, 1 << 24, (100, 7)) / 2**24).astype(np.float32)
+    result = executed(case.network, plan, np.concatenate([ties, *beside, last]), tmp_path)
+    assert result.values == 2 * 7 * 400
+    assert result.mismatches == 0, result.first
+
+
 def wide(weights: list[int], *, dense: bool) -> tuple[Network, Plan]:
     """A sum of codes 0 and 1 times these integers, passed on exactly, then rounded to multiples of 2."""
     draft = Draft("wide", (len(weights),) if dense else (1, len(weights)))

@@ -80,7 +80,6 @@ def test_trained_numbers_stand_in_the_file_where_a_quant_makes_the_plans_codes_o
             "give dense.output 24 bits or fewer",
         ),
         ("dense", EVERY_NODE, [Override("dense.weight", "ap_fixed<32,1>")], "give dense.weight fewer"),
-        ("dense", EVERY_NODE, [Override("image.output", "ap_fixed<9,5,AP_RND_INF,AP_SAT>")], "another rounding"),
         ("dense", EVERY_NODE, [Override("image.output", "ap_fixed<8,90>")], "give it one of at most 60"),
         ("reduce-minimum", EVERY_NODE, [], "pools no minima"),
         ("average-pooling-dilation", EVERY_NODE, [], "averages over no dilated windows"),

@@ -39,7 +39,7 @@ def _quantized(graph: Graph, step: Step, exact: Exact) -> Value:
     if max(-quantizer.min_code, quantizer.max_code) > FLOAT32:
         what = f"passes codes on in float32, and {quantizer.format.word_length} bits are more than it holds"
         raise refused(graph, step, what, f"give {step.site or step.name} 24 bits or fewer")
-    if rounding is Rounding.NEAREST_AWAY:
+    if rounding in (Rounding.NEAREST_AWAY, Rounding.NEAREST_TO_ZERO):
         exact = _with_room_for_a_half(graph, step, exact, quantizer)
     kind, output = step.type, step.site or step.name
     shape = in_file(kind.shape, exact.first)
@@ -72,23 +72,24 @@ def _without_signs_alone(graph: Graph, step: Step, exact: Exact, quantizer: Quan
 
 
 def _with_room_for_a_half(graph: Graph, step: Step, exact: Exact, quantizer: Quantizer) -> Exact:
-    """The exact result in a type that holds it and one half more, as HALF_UP adds that."""
-    if exact.bounds.ends is None:
-        what = "adds one half to an image's float32 numbers, which rounds some of them, where ties go away from zero"
-        raise refused(graph, step, what, f"give {step.site or step.name} another rounding")
-    if exact.reach is None:  # a quotient, for which its rule has seen to that
-        return exact
-    finer = max(step.exact.binary_point - quantizer.format.fraction_bits, 1)
-    most = max(-quantizer.min_code, quantizer.max_code) << finer
-    needed = most if step.exact.binary_point < quantizer.format.fraction_bits else min(exact.reach << finer, most)
-    needed += 1 << finer - 1
-    if needed <= FLOAT32 or (exact.double and needed <= FLOAT64):
+    """The exact result in a type that holds it with one half more, as HALF_UP adds that to it once it is clipped, and
+    HALF_DOWN takes that away."""
+    largest = max(-quantizer.min_code, quantizer.max_code)
+    if quantizer.rounding is Rounding.NEAREST_TO_ZERO or exact.reach is None:
+        # Less one half a number is a float like itself, unless its last bit counts one; HALF_UP's quotients have room
+        # (`pooling`), and in float64 so has every float32 of an image.
+        room = quantizer.rounding is Rounding.NEAREST_TO_ZERO or exact.bounds.ends is not None
+        needed = 2 * largest if room else FLOAT32 + 1
+    else:
+        more = step.exact.binary_point - quantizer.format.fraction_bits
+        finer = max(more, 1)
+        needed = min(exact.reach << finer - more, largest << finer) + (1 << finer - 1)
+    if needed <= (FLOAT64 if exact.double else FLOAT32):
         return exact
     if needed > FLOAT64:
-        what = "adds one half to numbers that float64 then doesn't hold, where ties go away from zero"
+        what = f"adds one half to numbers that float64 then doesn't hold, under {quantizer.rounding.value}"
         raise refused(graph, step, what, f"give {step.site or step.name} another rounding")
-    shape = step.type.shape
-    value = graph.as_float64(Value(exact.tensor, shape, 0, 0, 0, exact.first))
+    value = graph.as_float64(Value(exact.tensor, step.type.shape, 0, 0, 0, exact.first))
     return replace(exact, tensor=value.tensor, double=True)
 
 

@@ -23,21 +23,26 @@ from docs.pages import ROOT, blocks
 from docs.test_guide import commands, run
 
 PAGE = ROOT / "docs/hand_over.md"
+OPTIONS = ("--certificate", "--mutate", "--from-model", "qonnx", "qdq")
 
 
 def test_from_a_plan_to_c_that_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(certificate, "FLOATING", {})
     monkeypatch.setattr(certificate, "BUILDS", {"c": run_c})  # hls4ml's simulation takes a minute to compile
-    printed = []
+    printed: dict[str, str] = {}
     for block in blocks(PAGE):
         if block.language == "bash" and block.not_run is None and "hls4ml" not in block.code:
-            printed += [run(line) for line in commands(block)]
-    certified, mutated = printed[-2:]
+            printed |= {line: run(line) for line in commands(block)}
+    by_option = {option: text for line, text in printed.items() for option in line.split() if option in OPTIONS}
+    certified, mutated = by_option["--certificate"], by_option["--mutate"]
+    assert "Against qonnx: 302,900 values on 50 images, 0 mismatches." in by_option["qonnx"]
+    assert "Against qdq: 288,500 values on 50 images, 0 mismatches." in by_option["qdq"]
+    assert "conv1.bias" in by_option["--from-model"]
     assert "0 mismatches" in certified
     assert "12 mutations: " in mutated
     assert "0 escaped" in mutated
-    assert any("codes of 8 layers compared on 26 images, 0 mismatches" in text for text in printed)
+    assert any("codes of 8 layers compared on 26 images, 0 mismatches" in text for text in printed.values())
     assert (tmp_path / "hardware/manifest.json").exists()
     assert re.search(r"\nc +20 +8 +44,360 +0\n", certified)
     assert Certificate.load("certificate.json").mismatches == 0

@@ -51,7 +51,15 @@ def test_what_float32_is_not_proven_to_hold_is_named(tmp_path: Path) -> None:
     assert set(unproven) == {"conv.output"}
     assert "floating point is proven to hold 24" in unproven["conv.output"]
     written(*planned("conv", 8), tmp_path / "short")
-    assert json.loads((tmp_path / "short" / "qdq" / "sites.json").read_text())["unproven"] == {}
+    found = json.loads((tmp_path / "short" / "qdq" / "sites.json").read_text())
+    assert (found["unproven"], found["off_grid"]) == ({}, [])
+
+
+def test_a_bias_with_a_finer_last_bit_than_the_sums_is_named(tmp_path: Path) -> None:
+    model = written(*planned("conv", 8, [Override("conv.bias", "ap_fixed<16,2>")]), tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "qdq" / "sites.json").read_text())["off_grid"] == ["conv.bias"]
+    (stored,) = (each for each in model.graph.initializer if each.name == "conv.bias")
+    assert onnx.numpy_helper.to_array(stored).dtype == np.float32
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ class Constant:
 @dataclass(eq=False)
 class Graph:
     """nodes: so far, inputs before their readers. values: what stands for each step's value. unproven: by site, why
-    floating point isn't proven to hold its exact numbers.
+    floating point isn't proven to hold its exact numbers. off_grid: biases that a fused operator rounds.
     """
 
     job: Job
@@ -150,6 +150,7 @@ class Graph:
     values: dict[str, Value] = field(default_factory=dict)
     sites: list[Site] = field(default_factory=list)
     unproven: dict[str, str] = field(default_factory=dict)
+    off_grid: list[str] = field(default_factory=list)
     _made: dict[tuple[str, str], Value] = field(default_factory=dict)
 
     @property

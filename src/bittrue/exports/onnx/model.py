@@ -81,8 +81,8 @@ def with_batch(content: bytes, graph: Graph, images: int) -> "ModelProto":
 
 
 def sites_json(graph: Graph) -> str:
-    """sites.json: which tensor holds which site's codes · 2^(−fraction_bits), and where floating point isn't proven to
-    be exact."""
+    """sites.json: which tensor holds which site's codes · 2^(−fraction_bits), where floating point isn't proven to be
+    exact, and which biases lie off the grid of the sums that they are added to."""
     content = {
         "bittrue": 1,
         "input": graph.image,
@@ -98,5 +98,6 @@ def sites_json(graph: Graph) -> str:
             for site in graph.sites
         ],
         "unproven": graph.unproven,
+        "off_grid": graph.off_grid,
     }
     return json.dumps(content, indent=1) + "\n"

@@ -84,7 +84,7 @@ def _constant(graph: Graph, constant: Constant) -> str:
 
 def _bias(graph: Graph, constant: Constant, sums: tuple[int, ...]) -> str:
     """Codes of 32 bits on the grid of the sums that the bias is added to: onnxruntime's fused operators take every bias
-    of 32 bits to be on it, whatever its own scale is. One that isn't on it is stored as float32."""
+    of 32 bits to be on it, whatever its own scale is. One that isn't on it is stored as float32, which they round."""
     (own,) = constant.fraction_bits
     if all(bits >= own for bits in sums):
         codes = constant.codes.astype(object) * np.array([1 << bits - own for bits in sums], object)
@@ -92,6 +92,7 @@ def _bias(graph: Graph, constant: Constant, sums: tuple[int, ...]) -> str:
         if _INT32.min_code <= low and high <= _INT32.max_code:
             return _dequantized(graph, constant, codes, sums)
     _note_what_float32_rounds(graph, constant, constant.codes)
+    graph.off_grid.append(constant.site)
     return stored(graph, graph.job.stored_name(constant.site), constant.arranged(values_of(constant)))
 
 

@@ -32,7 +32,7 @@ BUILDS: dict[str, Build] = {"c": run_c, "hls4ml": run_hls4ml, "qonnx": run_qonnx
 """The exports that can be built and run here and have the plan's bits, by name."""
 
 FLOATING: dict[str, Build] = {"qdq": run_qdq}
-"""Those that have them wherever float32 holds what they compute: compared when asked for, and no witness."""
+"""Those that have them wherever float32 holds what they compute: a certificate shows where they differ, uncounted."""
 
 FILE = "verify.json"
 

@@ -54,13 +54,16 @@ def test_a_plan_without_a_cost_says_why(run: Run, model: Path, tmp_path: Path) -
     assert succeed_in_json(run, "inspect", model, "--plan", path)["cost"] is None
 
 
-def test_sweeps_show_cost_beside_accuracy(run: Run, model: Path, images: Path) -> None:
-    asked = ("sweep", model, "--data", images, "--word-length", "4:5")
+def test_sweeps_show_cost_beside_accuracy(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    asked = ("sweep", model, "--data", images, "--word-length", "4:5", "--out", tmp_path / "out")
     rows = succeed_in_json(run, *asked)["rows"]
     assert [row["cost"] and row["cost"]["weight-bits"] for row in rows] == [None, 80_208, 100_260]
     assert rows[1]["bits"] == {"weights": 4, "activations": 4}
     text = succeed(run, *asked)
     assert "row  weight bits  activation bits  MAC bit operations  DSP48E2  BRAM36\n" in text
+    page = (tmp_path / "out/report.html").read_text("utf-8")
+    assert "What each row costs" in page
+    assert '<td class="number">4.00</td><td class="number">4.00</td><td class="number">80,208</td>' in page
     unbounded = ("sweep", model, "--data", images, "--fraction-bits", "5")
     assert succeed_in_json(run, *unbounded)["rows"][1]["cost"] is None
     assert "weight bits" not in succeed(run, *unbounded)

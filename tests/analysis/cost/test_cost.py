@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from math import ceil, log2
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from bittrue.analysis.cost.cost import Cost, cost
 from bittrue.analysis.cost.named import COSTS, cost_named, mac_bit_operations, named_cost
 from bittrue.analysis.cost.work import Products, Work, work
 from bittrue.errors import BittrueError, PlanError
-from bittrue.fixed import FixedFormat, Overflow, Quantizer
+from bittrue.fixed import FixedFormat, Overflow, Quantizer, word_length_between
 from bittrue.lowering import lower_network
 from bittrue.network import Network, NetworkBuilder, Parameter
 from bittrue.operators import Add, Convolution, Dense, Input, Pointwise, ReLU
@@ -61,6 +62,27 @@ def test_a_convolutional_network_by_hand() -> None:
     assert [site.site for site in found.of_kind("activation")] == [
         *("image.output", "norm.output", "pool.output", "dense.output", "softmax.output")
     ]
+
+
+@pytest.mark.parametrize("terms", [1, 2, 3, 7, 8, 9, 200])
+@pytest.mark.parametrize(("data", "weight"), [(8, 8), (3, 5), (16, 2)])
+def test_accumulators_beside_the_rule_of_hls4ml(terms: int, data: int, weight: int) -> None:
+    """W_x + W_w + ⌈log2 N⌉ (hls4ml 1.3, infer_precision.py), which has a bit to spare at most."""
+    dense = Dense(Parameter("dense.weight", np.ones((terms, 2), np.float32)), None)
+    network = chain("dense", [("image", Input((terms,))), ("dense", dense)])
+    rule = data + weight + ceil(log2(terms))
+    for signed in (True, False):
+        found = cost(
+            network,
+            with_sites(
+                plan_of(network),
+                image__output=Quantizer(FixedFormat(signed, data, 0)),
+                dense__weight=Quantizer(FixedFormat(True, weight, 0)),
+            ),
+        )
+        exact = terms * (1 << data - 1 if signed else (1 << data) - 1) << weight - 1
+        assert found.accumulator == word_length_between(-exact, exact if signed else 0)
+        assert rule - 1 <= found.accumulator <= rule
 
 
 def test_a_lost_product_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from bittrue.analysis.evaluating.metrics import metric_named
+from bittrue.analysis.row_names import Grid
 from bittrue.analysis.standard import Standard
 from bittrue.analysis.statistics.fixed_sample import mcnemar_exact, wilson_interval
 from bittrue.analysis.sweep_result import Sweep
-from bittrue.analysis.verdict import Row
+from bittrue.analysis.verdict import Row, shown_in_grid
 from bittrue.errors import BittrueError
 
 IMAGES = 1000
@@ -181,3 +183,71 @@ def test_a_file_from_before_is_judged_as_a_new_one_is() -> None:
     old = {key: value for key, value in found.to_json().items() if key not in ("max_drop", "chance")}
     assert Sweep.from_json(old, "sweep.json") == found
     assert Sweep.from_json(found.to_json(), "sweep.json") == found
+
+
+def grid(**worse: tuple[int, int]) -> Sweep:
+    """Weights of 4 to 6 bits and activations of 5 to 7, all like float but those named."""
+    names = [f"W{weights}A{activations}" for weights in (4, 5, 6) for activations in (5, 6, 7)]
+    return sweep(rows(**{name: worse.get(name, (0, 0)) for name in names}))
+
+
+def test_the_fewest_bits_of_a_grid() -> None:
+    found = grid(W4A5=(90, 0), W4A6=(60, 0), W5A5=(70, 1))
+    test = "exact test of the paired difference, 95 % for all together, 1,000 images"
+    assert found.verdict == f"Within 1 point of float with the fewest bits: W4A7, W5A6, W6A5 ({test})."
+    assert found.sufficient is not None
+    assert found.sufficient.name == "W4A7"  # 28 against 30 and 30 bits of both factors
+    none = grid(W6A7=(90, 0))
+    assert none.sufficient is None
+    assert none.verdict.startswith("W6A7, the most here: −9.0 points, so none of these suffices (")
+    assert none.verdict.endswith("W6A7 does worse than W6A5: 81.0 against 90.0 %.")
+
+
+def test_the_levels_of_a_grid_are_never_more_together_than_one() -> None:
+    """Whichever rows lose too much: if each that doesn't is shown, those that do are tested at 5 % in all."""
+    cells = {(w, a): Row(f"W{w}A{a}", "", True, 1) for w in range(4) for a in range(5)}
+    whole = Grid(tuple(range(4)), tuple(range(5)), cells)
+    random = np.random.default_rng(0)
+    for share in np.linspace(0, 1, 200):
+        wrong = {row.name for row in cells.values() if random.random() < share}
+        spent: list[float] = []
+
+        def shows(row: Row, level: float, wrong: set[str] = wrong, spent: list[float] = spent) -> bool:
+            if row.name in wrong:
+                spent.append(level)
+            return row.name not in wrong
+
+        shown_in_grid(whole, shows, 0.05)
+        assert sum(spent) <= 0.05 + 1e-12
+    found: list[float] = []
+    assert len(shown_in_grid(whole, lambda row, level: found.append(level) is None, 0.05)) == 20
+    assert found[0] == 0.05
+    assert min(found) > 0
+
+
+def test_several_recipes_share_the_level() -> None:
+    together = sweep(
+        rows(**{"study F=4": (600, 0), "study F=5": (3, 0), "hardware W=6": (0, 0), "hardware W=7": (0, 0)})
+    )
+    assert together.verdict == (
+        "study: 4 fraction bits: −60.0 points; 5: within 1 point of float. hardware: 6 bits, the fewest here: within 1 "
+        "point of float (exact test of the paired difference, 95 % for all together, 1,000 images)."
+    )
+    assert together.sufficient is not None
+    assert together.sufficient.name == "study F=5"
+    # Enough alone, and not as one of two.
+    alone, shared = sweep(rows(F_5=(4, 0))), sweep(rows(**{"study F=5": (4, 0), "hardware W=7": (600, 0)}))
+    assert (alone.sufficient is None, shared.sufficient is None) == (False, True)
+    assert "study: 5 fraction bits: −0.40 points, and too few images to tell" in shared.verdict
+
+
+def test_what_is_compared_with_the_plan_in_a_file() -> None:
+    float_row, *others = rows(W_6=(60, 0), W_8=(1, 0))
+    own = replace(float_row, name="file", plan="sha256:own")
+    found = Sweep("sha256:…", "network", {}, "accuracy", (float_row, own, *others), Standard(), reference="file")
+    assert [row.name for row in found.compared] == ["file", "W=6", "W=8"]
+    assert found.verdict.startswith("6 bits: −6.0 points; 8: within 1 point of the file's own plan (")
+    low = replace(own, accuracy=0.2, accuracy_interval=(0.18, 0.22))
+    near = replace(found, rows=(float_row, low, *others), standard=Standard(1.0, chance=0.2))
+    assert near.verdict.startswith("The row file's 20.0 % of 1,000 images are no better than naming the commonest")
+    assert near.sufficient is None

@@ -60,16 +60,20 @@ class Part:
     word_lengths: tuple[int | WordLengths, ...]
     fraction_bits: tuple[int, ...]
 
-    def rows(self, network: Network, ranges: Ranges | None) -> list[SweepRow]:
-        """The rows in the order of their bits; see `sweep_rows`."""
+    def bits(self) -> dict[str, tuple[int | WordLengths | None, int | None]]:
+        """The word length and the fraction bits of each row, in the order of their bits."""
         by_word = len(self.word_lengths) > 1 or not self.fraction_bits
-        return [
-            SweepRow(
-                _name(word) if by_word else f"F={fraction}",
-                self.recipe.plan_for(network, ranges, word_length=word, fraction_bits=fraction),
-            )
+        return {
+            _name(word) if by_word else f"F={fraction}": (word, fraction)
             for word in self.word_lengths or (None,)
             for fraction in self.fraction_bits or (None,)
+        }
+
+    def rows(self, network: Network, ranges: Ranges | None) -> list[SweepRow]:
+        """The rows in the order of their bits; see `sweep_rows`."""
+        return [
+            SweepRow(name, self.recipe.plan_for(network, ranges, word_length=word, fraction_bits=fraction))
+            for name, (word, fraction) in self.bits().items()
         ]
 
 
@@ -91,12 +95,19 @@ class Asked:
 
     def rows(self, network: Network, ranges: Ranges | None) -> tuple[SweepRow, ...]:
         """Every row, one recipe after the other; see `sweep_rows`."""
-        several = len(self.parts) > 1
         return tuple(
-            replace(row, name=f"{part.recipe.name} {row.name}") if several else row
-            for part in self.parts
-            for row in part.rows(network, ranges)
+            replace(row, name=self._named(part, row.name)) for part in self.parts for row in part.rows(network, ranges)
         )
+
+    def of_row(self, name: str) -> tuple[Recipe, int | WordLengths | None, int | None]:
+        """What a row's plan is made by: its recipe, word length and fraction bits."""
+        made = {
+            self._named(part, row): (part.recipe, *bits) for part in self.parts for row, bits in part.bits().items()
+        }
+        return made[name]
+
+    def _named(self, part: Part, name: str) -> str:
+        return f"{part.recipe.name} {name}" if len(self.parts) > 1 else name
 
     def to_json(self) -> Any:
         """The recipe as sweep.json keeps it, or a list of several."""

@@ -215,7 +215,7 @@ class _Judge:
             return self._none(grid.cells[max(grid.cells)], alone=False)
         least = [row for row in found if not any(_is_less(other, row) for other in found)]
         within = f"Within {points(self.standard.max_drop)} of {CALLED[self.reference.name]}"
-        return f"{within} with the fewest bits: {', '.join(_label(row) for row in least)}"
+        return f"{within} with the fewest bits: {', '.join(_label(row) for row in sorted(least, key=_sizes))}"
 
     def in_grid(self, grid: Grid[Row]) -> list[Row]:
         """The rows of a grid that are shown to suffice; see `shown_in_grid`."""

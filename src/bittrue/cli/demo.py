@@ -1,14 +1,12 @@
 """bittrue demo: the whole road on a small network that comes with bittrue, in under a minute, without a download."""
 
-import shlex
-import shutil
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bittrue.cli.calls import command_line
 from bittrue.cli.command import ANSWER_IS_NO, command
 from bittrue.cli.options import CommonOptions
 from bittrue.cli.output import output_folder, say, say_json
@@ -83,25 +81,11 @@ def demo(
 
 def next_commands(folder: Path) -> list[str]:
     """Commands that work as they are printed, from the folder in which the demo was called."""
-    call = _call()
-    model, ranges, plan, hardware = (
-        shlex.quote(str(folder / name)) for name in ("model.keras", "ranges.json", "plan8.json", "hardware")
-    )
+    model, ranges, plan = folder / "model.keras", folder / "ranges.json", folder / "plan8.json"
     return [
-        f"{call} inspect {model}",
-        f"{call} sweep {model} --data digits --word-length 4:10 --out {hardware}",
-        f"{call} plan {model} --ranges {ranges} --word-length 8 --out {plan}",
-        f"{call} simulate {model} --plan {plan} --data digits",
-        f"{call} verify {model} --plan {plan} --data digits",
+        command_line("inspect", model),
+        command_line("sweep", model, "--data", "digits", "--word-length", "4:10", "--out", folder / "hardware"),
+        command_line("plan", model, "--ranges", ranges, "--word-length", "8", "--out", plan),
+        command_line("simulate", model, "--plan", plan, "--data", "digits"),
+        command_line("verify", model, "--plan", plan, "--data", "digits"),
     ]
-
-
-def _call() -> str:
-    """How bittrue was called: by a name that the shell finds, by its path, or as a module."""
-    program = Path(sys.argv[0])
-    found = shutil.which("bittrue")
-    if found is not None and program.exists() and program.samefile(found):
-        return "bittrue"
-    if program.name == "bittrue":
-        return shlex.quote(str(program))
-    return f"{shlex.quote(sys.executable)} -m bittrue"

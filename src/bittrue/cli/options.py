@@ -1,7 +1,7 @@
 """The options that commands share, in groups, and how their text is read. The values' meaning is the public API's."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from bittrue.fixed import Overflow, Rounding
 
 if TYPE_CHECKING:
     from bittrue.analysis.asked import Options
+    from bittrue.analysis.recipe import Recipe
     from bittrue.data import Dataset
     from bittrue.network import Network
     from bittrue.plan import Plan, Ranges, WordLengths
@@ -413,3 +414,10 @@ class RecipeOptions:
             "per_channel": self.per_channel,
             "site": self.site,
         }
+
+    def only(self, recipe: "Recipe") -> "RecipeOptions":
+        """These, as they are said for a single plan of this recipe, one of several here or the only one."""
+        if len(self.recipe or ()) < 2:
+            return self
+        point, per_channel = (self.point, self.per_channel) if recipe.needs_ranges else (None, False)
+        return replace(self, recipe=[recipe.name], point=point, per_channel=per_channel)

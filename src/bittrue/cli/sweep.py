@@ -1,6 +1,5 @@
 """bittrue sweep: the network at several numbers of bits beside float, and how few suffice."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,15 +7,16 @@ import typer
 
 from bittrue.analysis.evaluating.metrics import NAMES as METRICS
 from bittrue.analysis.standard import MAX_DROP
+from bittrue.cli.calls import command_line
 from bittrue.cli.command import command
-from bittrue.cli.options import BatchSize, DataOptions, FractionBits, Images, RecipeOptions
+from bittrue.cli.options import BatchSize, DataOptions, FractionBits, Images, ModelOptions, RecipeOptions
 from bittrue.cli.output import optional_folder, say
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import TableOptions, print_view, shown_as_data
-from bittrue.cli.words import SizedModelOptions, WordOptions
+from bittrue.cli.words import SizedModelOptions, WordOptions, words_for
 
 if TYPE_CHECKING:
-    from bittrue.analysis.asked import Options
+    from bittrue.analysis.asked import Asked, Options
     from bittrue.reports.study import StudyResult
 
 COLLAPSE = 0.8
@@ -148,11 +148,13 @@ def sweep(
     if shown_as_data(found, common):
         return
     print_view(found.view())
-    for line in _next(found, model.model, data.data):
+    for line in _next(found, asked, model.source, data, recipe):
         say(line)
 
 
-def _next(found: "StudyResult", model: str, data: str) -> list[str]:
+def _next(
+    found: "StudyResult", asked: "Asked", model: ModelOptions, data: DataOptions, recipe: RecipeOptions
+) -> list[str]:
     """Which row the plan is, and what to do with it; or why there is none, and what tells more."""
     folder, enough = found.folder, found.sweep.sufficient
     reference, *others = found.sweep.compared
@@ -160,32 +162,27 @@ def _next(found: "StudyResult", model: str, data: str) -> list[str]:
     collapsed = enough is None and (best.accuracy or 0.0) < COLLAPSE * (reference.accuracy or 0.0)
     lines = []
     if folder is not None and enough is not None:
-        plan = shlex.quote(str(folder / "plan.json"))
-        lines.append(f"{folder / 'plan.json'} is the row {enough.name}. Next, with the same data options:")
-        lines.append(f"  bittrue verify {shlex.quote(model)} --plan {plan} --data {shlex.quote(data)}")
+        lines.append(f"{folder / 'plan.json'} is the row {enough.name}. Next:")
+        lines.append(f"  {command_line('verify', model, '--plan', folder / 'plan.json', data)}")
     elif folder is not None:
         lines.append("No plan.json: no row is shown to suffice.")
     if collapsed:
-        lines += _to_trace(best.name, folder, shlex.quote(model), shlex.quote(data))
+        lines += _to_trace(best.name, folder, asked, model, data, recipe)
     return lines if folder is None else [*lines, f"The report: {folder / 'report.html'}"]
 
 
-def _to_trace(row: str, folder: Path | None, model: str, data: str) -> list[str]:
-    """The commands that say which sites cost a row's accuracy, where its name and the folder are enough for them."""
-    from bittrue.analysis.row_names import bits_of
-
-    bits = bits_of(row)
-    if folder is None or bits is None or bits.recipe:
+def _to_trace(
+    row: str, folder: Path | None, asked: "Asked", model: ModelOptions, data: DataOptions, recipe: RecipeOptions
+) -> list[str]:
+    """The commands that say which sites cost a row's accuracy, where there is a folder for what they take."""
+    if folder is None:
         return ["Which sites cost the accuracy: bittrue plan with a row's bits, and bittrue trace with that plan."]
-    plan = shlex.quote(str(folder / f"{row.replace('=', '')}.json"))
-    words = f"--ranges {shlex.quote(str(folder / 'ranges.json'))}"
-    options = {
-        "F": f"--fraction-bits {bits.bits}",
-        "W": f"--word-length {bits.bits} {words}",
-        "WA": f"--weights {bits.bits} --activations {bits.activations} {words}",
-    }
+    made_by, word, fraction = asked.of_row(row)
+    plan = folder / f"{row.replace('=', '').replace(' ', '-')}.json"
+    bits = [*words_for(word), *([] if fraction is None else ["--fraction-bits", fraction])]
+    ranges = ["--ranges", folder / "ranges.json"] if made_by.needs_ranges else []
     return [
-        f"Which sites cost the accuracy of {row}, with the same other options:",
-        f"  bittrue plan {model} {options[bits.kind]} --out {plan}",
-        f"  bittrue trace {model} --plan {plan} --data {data} --out {shlex.quote(str(folder))}",
+        f"Which sites cost the accuracy of {row}:",
+        f"  {command_line('plan', model, *ranges, *bits, recipe.only(made_by), '--out', plan)}",
+        f"  {command_line('trace', model, '--plan', plan, data, '--out', folder)}",
     ]

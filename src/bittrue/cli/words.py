@@ -12,6 +12,7 @@ from bittrue.errors import BittrueError
 
 if TYPE_CHECKING:
     from bittrue.analysis.asked import Options
+    from bittrue.plan import WordLengths
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,16 @@ class WordOptions:
         if self.biases is not None:
             numbers["biases"] = self.biases
         return numbers
+
+
+def words_for(word_length: "int | WordLengths | None") -> list[object]:
+    """The options that give this word length."""
+    if word_length is None:
+        return []
+    if isinstance(word_length, int):
+        return ["--word-length", word_length]
+    kinds = {name: getattr(word_length, name) for name in ("weights", "activations", "scales", "biases")}
+    return [word for name, bits in kinds.items() if bits is not None for word in (f"--{name}", bits)]
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,7 @@ def test_the_fewest_bits_of_a_grid() -> None:
     none = grid(W6A7=(90, 0))
     assert none.sufficient is None
     assert none.verdict.startswith("W6A7, the most here: −9.0 points, so none of these suffices (")
-    assert none.verdict.endswith("W6A7 does worse than W6A5: 81.0 against 90.0 %.")
+    assert none.verdict.endswith("W6A7 does worse than W4A7: 81.0 against 90.0 %.")
 
 
 def test_the_levels_of_a_grid_are_never_more_together_than_one() -> None:

@@ -53,31 +53,15 @@ def test_what_a_sweep_says_to_do_next_runs(run: Run, model: Path, unlike: Path, 
 
 
 @pytest.mark.parametrize(
-    ("asked", "row"),
+    "asked",
     [
-        (("--fraction-bits", "0:1", "--rounding", "AP_TRN", "--site", "softmax.output=FLOAT"), "F1"),
-        (
-            ("--weights", "1", "--activations", "1:2", "--biases", "3", "--per-channel", "--point", "least-squares"),
-            "W1",
-        ),
-        (
-            (
-                "--recipe",
-                "study",
-                "--recipe",
-                "hardware",
-                "--per-channel",
-                "--fraction-bits",
-                "0",
-                "--word-length",
-                "1",
-            ),
-            "hardware-W1",
-        ),
+        ("--fraction-bits", "0:1", "--rounding", "AP_TRN", "--site", "softmax.output=FLOAT"),
+        ("--weights", "1", "--activations", "1:2", "--biases", "3", "--per-channel", "--point", "least-squares"),
+        ("--recipe", "study", "--recipe", "hardware", "--per-channel", "--fraction-bits", "0", "--word-length", "1"),
     ],
 )
 def test_what_a_sweep_that_collapses_says_to_do_next_runs(
-    run: Run, model: Path, unlike: Path, tmp_path: Path, asked: tuple[str, ...], row: str
+    run: Run, model: Path, unlike: Path, tmp_path: Path, asked: tuple[str, ...]
 ) -> None:
     read = ("--data", unlike, "--scale", "1/64", "--layout", "nchw")
     text = succeed(run, "sweep", model, *read, *asked, "--out", tmp_path / "out")

@@ -1,6 +1,7 @@
 """Batch normalization in its raw form: each result correctly rounded, the doubtful ones decided by signs and
 squares."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, partial
 
@@ -27,6 +28,24 @@ def _(function: BatchNorm, step: Step, fraction_bits: int) -> Kernel:
     return _BatchNormKernel(function, step.rounds_with, fraction_bits, step.name)
 
 
+@dataclass(frozen=True)
+class CertainNorm:
+    """scale·code + offset, one each for a channel, which rounded is the exact result's code; limit: no such code is
+    larger."""
+
+    scale: list[float]
+    offset: list[float]
+    limit: int
+
+
+def certain_norm(
+    function: BatchNorm, quantizer: Quantizer, fraction_bits: int, ends: tuple[int, int], what: str
+) -> CertainNorm | None:
+    """The constants in float64 that are proven to round correctly for all codes between the ends; None where none are,
+    or where there are too many codes to go through."""
+    return _BatchNormKernel(function, quantizer, fraction_bits, what).certain(*ends)
+
+
 class _BatchNormKernel:
     """γ(x − μ)/√(σ²+ε) + β by a multiplication and an addition in float64, per channel.
 
@@ -51,13 +70,22 @@ class _BatchNormKernel:
 
     def __call__(self, inputs: tuple[Codes, ...]) -> Result:
         (x,) = inputs
-        limit = int((self._scale.abs() * float(x.bound) + self._offset.abs()).max()) + 2
+        limit = self._limit(x.bound)
         carrier = carrier_for(limit, self._what)
         if self._covers(x.low, x.high):
             rounded = affine_rounded(x, len(self._exact), self._scale, self._offset, self._quantizer.rounding, carrier)
         else:
             rounded = self._checked(x).to(carrier.dtype)
         return Result(rounded, -limit, limit, rounded=True)
+
+    def certain(self, low: int, high: int) -> CertainNorm | None:
+        if not self._covers(low, high):
+            return None
+        return CertainNorm(self._scale.tolist(), self._offset.tolist(), self._limit(max(-low, high)))
+
+    def _limit(self, bound: int) -> int:
+        """What no rounded code can exceed."""
+        return int((self._scale.abs() * float(bound) + self._offset.abs()).max()) + 2
 
     def _error(self, largest: float) -> torch.Tensor:
         return self._scale.abs() * largest * 2.0**-47 + self._constant_error

@@ -63,6 +63,9 @@ _DTYPES = {
     Carrier.INT64: torch.int64,
 }
 
+CARRIERS = frozenset(_DTYPES.values())
+"""torch's types of the carriers."""
+
 
 def carrier_for(bound: int, what: str, *, widest: Carrier = Carrier.INT64) -> Carrier:
     """The narrowest carrier for integers of absolute value ≤ bound; raises CarrierError that names `what`.

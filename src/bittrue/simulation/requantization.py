@@ -88,13 +88,13 @@ def finish(result: Result, step: Step, *, may_overwrite: bool) -> tuple[Value, i
                 if carrier.bits > Carrier.of(tensor).bits:
                     tensor, may_overwrite = tensor.to(carrier.dtype), True
             tensor = apply_overflow_(tensor if may_overwrite else tensor.clone(), quantizer)
-        least, most = _limited(least, most, quantizer)
+        least, most = limited(least, most, quantizer)
     if unlimited and result.tight:
         least, most = low, high  # as where none overflows, so that the peak is the same in batches of any size
     return _on_carrier(tensor, step, least, most), outside
 
 
-def _limited(least: int, most: int, quantizer: Quantizer) -> tuple[int, int]:
+def limited(least: int, most: int, quantizer: Quantizer) -> tuple[int, int]:
     """Bounds of codes from `least` to `most` after the overflow mode, some of them having overflowed."""
     inside = (
         min(max(least, quantizer.min_code), quantizer.max_code),

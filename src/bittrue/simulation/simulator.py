@@ -26,6 +26,9 @@ from bittrue.simulation import (
     wide,
 )
 from bittrue.simulation.carrier import Carrier
+from bittrue.simulation.compiled import library
+from bittrue.simulation.compiled.group import Group, Ran
+from bittrue.simulation.compiled.groups import groups
 from bittrue.simulation.fusion import Fusion, fusions
 from bittrue.simulation.ieee import exact_arithmetic
 from bittrue.simulation.kernel import Kernel, kernel
@@ -108,6 +111,8 @@ class Simulator:
         self._kernels: dict[str, Kernel | None] = {}
         self._wide_kernels: dict[str, wide.WideKernel] = {}
         self._fusions = fusions(program)
+        unit = library.unit()
+        self._groups, self._lone_groups = groups(program, unit, alone=False), groups(program, unit, alone=True)
         for step in program.steps:
             if isinstance(step.instruction, Quantize):
                 continue
@@ -129,23 +134,31 @@ class Simulator:
         Raises CarrierError where codes are too long for any carrier, FormatError for NaN or infinity in x.
         """
         live = LiveValues(self.program, [self.program.output])
-        return self._run(x, live, self._fusions if observe is None else {}, observe)
+        if observe is None:
+            return self._run(x, live, self._fusions, self._groups, observe)
+        return self._run(x, live, {}, self._lone_groups, observe)
 
     def run_keeping(self, x: np.ndarray) -> KeptBatch:
         """As `run`, with all values kept, which takes as much memory as they have together."""
         live = LiveValues(self.program, self.program.by_name)
-        result = self._run(x, live, {}, None)
+        result = self._run(x, live, {}, self._lone_groups, None)
         return KeptBatch(self.program, x, live.own, result)
 
     @torch.inference_mode()
     @exact_arithmetic()
     def _run(
-        self, x: np.ndarray, live: LiveValues, fused: Mapping[str, Fusion], observe: Observer | None
+        self,
+        x: np.ndarray,
+        live: LiveValues,
+        fused: Mapping[str, Fusion],
+        together: Mapping[str, Group],
+        observe: Observer | None,
     ) -> BatchResult:
         overflows: dict[str, int] = {}
         peaks: dict[str, int] = {}
-        for step, value, outside in self._computed(x, live, fused):
+        for step, value, outside, inner_peaks in self._computed(x, live, fused, together):
             overflows |= outside
+            peaks |= inner_peaks
             if value.fraction_bits is not None and (step.type.low is None or step.type.high is None):
                 peaks[step.name] = value.bound
             if observe is not None:
@@ -161,7 +174,7 @@ class Simulator:
         depends on it alone.
         """
         live = LiveValues(self.program, [self.program.output], kept.values, kept.program.steps)
-        for _ in self._computed(kept.x, live, {}):
+        for _ in self._computed(kept.x, live, {}, self._lone_groups):
             pass
         return self._outputs(live)[1]
 
@@ -174,21 +187,36 @@ class Simulator:
         return value
 
     def _computed(
-        self, x: np.ndarray, live: LiveValues, fused: Mapping[str, Fusion]
-    ) -> Iterator[tuple[Step, Value, dict[str, int]]]:
-        """Step after step that isn't known, with its value and its overflows by site."""
+        self, x: np.ndarray, live: LiveValues, fused: Mapping[str, Fusion], together: Mapping[str, Group]
+    ) -> Iterator[tuple[Step, Value, dict[str, int], dict[str, int]]]:
+        """Step after step that isn't known, with its value, its overflows by site, and the peaks of steps within it.
+
+        A group of steps waits for its last one.
+        """
         done: set[str] = set()
+        waiting = {step.name for group in together.values() for step in group.steps[:-1]}
         for own in self.program.steps:
-            if own.name in done or live.is_known(own):
+            if own.name in done or own.name in waiting or live.is_known(own):
                 continue
-            step, compute = own, self._kernels.get(own.name)
-            if own.name in fused and isinstance(live[own.inputs[0]], Codes):
-                step, compute = fused[own.name].step, fused[own.name].kernel
-                done.add(step.name)
-            value, outside = self._compute(step, x, live, compute)
-            live.put(step, value)
-            yield step, value, outside
-            live.release_inputs_of(step)
+            group = together.get(own.name)
+            ran = None if group is None else _run_group(group, live)
+            if group is not None and ran is not None:
+                live.put(own, ran.value)
+                yield own, ran.value, ran.overflows, ran.peaks
+                for step in group.steps:
+                    live.release_inputs_of(step)
+                continue
+            for one in (own,) if group is None else group.steps:
+                if one.name in done:
+                    continue
+                step, compute = one, self._kernels.get(one.name)
+                if one.name in fused and isinstance(live[one.inputs[0]], Codes):
+                    step, compute = fused[one.name].step, fused[one.name].kernel
+                    done.add(step.name)
+                value, outside = self._compute(step, x, live, compute)
+                live.put(step, value)
+                yield step, value, outside, {}
+                live.release_inputs_of(step)
 
     def _compute(
         self, step: Step, x: np.ndarray, live: LiveValues, compute: Kernel | None
@@ -230,11 +258,20 @@ class Simulator:
         return codes, _by_site(step, outside, result.inner_overflows)
 
 
+def _run_group(group: Group, live: LiveValues) -> Ran | None:
+    """What a group makes of the batch, or None where its inputs' codes are too long for it."""
+    x, *operands = (live[name] for name in (group.source, *group.operands))
+    others = [codes for codes in operands if isinstance(codes, Codes)]
+    if not isinstance(x, Codes) or len(others) < len(operands):
+        return None
+    return group.run(x, others)
+
+
 def _on_torch(step: Step, compute: Kernel | None, inputs: tuple[Value, ...]) -> Result | None:
     """The torch kernel's result, or None where no torch carrier is proven to hold its numbers."""
     if isinstance(step.instruction, Bypass):
         inputs = tuple(Codes(x.values(), None, 0, 0) for x in inputs)
-    on_torch = tuple(codes for codes in inputs if isinstance(codes, Codes))
+    on_torch = tuple(codes.carried(step.name) for codes in inputs if isinstance(codes, Codes))
     if compute is None or len(on_torch) < len(inputs):
         return None
     try:

@@ -1,7 +1,7 @@
 """Values as they travel between steps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,14 +10,14 @@ import torch
 from bittrue.errors import CarrierError
 from bittrue.fixed.tensor import decode
 from bittrue.program import CodeType, Step
-from bittrue.simulation.carrier import Carrier
+from bittrue.simulation.carrier import CARRIERS, Carrier, carrier_for
 
 
 @dataclass(frozen=True, eq=False)
 class Codes:
     """One batch of a step's codes.
 
-    tensor: (batch, *shape), channels last, on a carrier. low, high: bounds that hold for every code in it.
+    tensor: (batch, *shape), channels last, on a carrier, or in the short words of compiled kernels. low, high: bounds that hold for every code in it.
     fraction_bits: None where the values are FLOAT (then tensor holds values in float32, and the bounds are 0).
     reusable: whether the reader may overwrite the tensor.
     """
@@ -32,6 +32,12 @@ class Codes:
     def bound(self) -> int:
         """The largest absolute value that a code can have."""
         return max(abs(self.low), abs(self.high))
+
+    def carried(self, what: str) -> "Codes":
+        """The same codes on a carrier, as torch's kernels want them; what: as errors name it."""
+        if self.tensor.dtype in CARRIERS:
+            return self
+        return replace(self, tensor=self.tensor.to(carrier_for(self.bound, what).dtype), reusable=True)
 
     def values(self) -> torch.Tensor:
         """The values in float32, as FLOAT computation takes them."""

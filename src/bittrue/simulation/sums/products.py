@@ -89,20 +89,20 @@ class ProductSums(SumBounds):
 
     def _reach(self, codes: Codes) -> tuple[int, int]:
         """The least and the largest partial sum for a batch's bounds, or slightly wider ones that were met before."""
-        ends = _widened(codes.low, codes.high)
+        ends = widened(codes.low, codes.high)
         if ends not in self._reaches:
             self._reaches[ends] = self.partial_sums(*ends)
         return self._reaches[ends]
 
     def _ends(self, codes: Codes) -> Ends:
         """The batch's ends, slightly widened; by input channel where that can save a split into float32's sums."""
-        low, high = _widened(codes.low, codes.high)
+        low, high = widened(codes.low, codes.high)
         least, most = self._reach(codes)
         if Carrier.FLOAT32.holds(max(-least, most)) or not self.splits_by_channel or multiplies_digits(self):
             return np.array([low]), np.array([high])
         columns = codes.tensor.reshape(-1, codes.tensor.shape[-1])
         lows, highs = columns.amin(0).tolist(), columns.amax(0).tolist()
-        pairs = [_widened(int(low), int(high)) for low, high in zip(lows, highs, strict=True)]
+        pairs = [widened(int(low), int(high)) for low, high in zip(lows, highs, strict=True)]
         return np.array([low for low, _ in pairs]), np.array([high for _, high in pairs])
 
 
@@ -111,7 +111,7 @@ def product_sums(instruction: MultiplyAccumulate, step: Step, kind: CodeType) ->
     return ProductSums(instruction, kind.binary_point, step.name, work_of(instruction, kind.shape, step.exact.shape))
 
 
-def _widened(low: int, high: int) -> tuple[int, int]:
+def widened(low: int, high: int) -> tuple[int, int]:
     """Ends with 0 between them and all bits set after the first four, which no longer word has: slightly larger
     batches find their strategy chosen."""
     return min(~_filled(~low), 0), max(_filled(high), 0)

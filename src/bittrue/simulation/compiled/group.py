@@ -1,0 +1,150 @@
+"""Steps that the compiled library computes together, and how a batch goes through them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from bittrue.program import CodeType, FixedNetwork, Step
+from bittrue.simulation.carrier import Carrier
+from bittrue.simulation.compiled.layout import STORAGES, Layout, layout
+from bittrue.simulation.compiled.library import Unit
+from bittrue.simulation.compiled.sources import SourceKind, source_of
+from bittrue.simulation.compiled.stages import (
+    Span,
+    Stage,
+    Staged,
+    UnsuitedError,
+    is_as_close_as_its_inputs,
+    is_unbounded,
+    quantized,
+    staged,
+    stages_of,
+)
+from bittrue.simulation.requantization import limited
+from bittrue.simulation.sums.products import widened
+from bittrue.simulation.values import Codes
+
+_SHORT_WORDS = (((-(1 << 15), (1 << 15) - 1), torch.int16), ((0, (1 << 16) - 1), torch.uint16))
+
+@dataclass(frozen=True)
+class Ran:
+    """What a group has made of a batch.
+
+    value: the last step's codes. overflows: by site. peaks: the largest absolute code of each step that no format
+    bounds.
+    """
+
+    value: Codes
+    overflows: dict[str, int]
+    peaks: dict[str, int]
+
+
+class Group:
+    """Some steps, each reading the one before it, as one call of the library.
+
+    source: the first step's input. operands: what else the steps read, in order.
+    """
+
+    def __init__(self, program: FixedNetwork, steps: Sequence[Step], unit: Unit, *, feeds_groups: bool) -> None:
+        """feeds_groups: whether another group reads the result, which is then kept in short words."""
+        self.steps = tuple(steps)
+        self._unit, self._feeds_groups = unit, feeds_groups
+        self._types = {name: program.by_name[name].type for step in steps for name in step.inputs}
+        self.source = steps[0].inputs[0]
+        own = {step.name for step in steps}
+        self.operands = tuple(
+            name for place, step in enumerate(steps) for name in step.inputs[place == 0 :] if name not in own
+        )
+        self._layouts: dict[tuple[object, ...], tuple[Layout, int] | None] = {}
+
+    @property
+    def last(self) -> Step:
+        """The step whose value it computes."""
+        return self.steps[-1]
+
+    def run(self, x: Codes, operands: Sequence[Codes]) -> Ran | None:
+        """The batch through all steps; None where these codes are not for the library."""
+        codes = (x, *operands)
+        if any(one.tensor.dtype not in STORAGES for one in codes) or not x.tensor.numel():
+            return None
+        names = (self.source, *self.operands)
+        spans = [_span(one, self._types[name]) for one, name in zip(codes, names, strict=True)]
+        key = (*spans, *(one.tensor.dtype for one in codes))
+        if key not in self._layouts:
+            self._layouts[key] = self._laid_out(codes, spans)
+        found = self._layouts[key]
+        return None if found is None else self._run(*found, x, operands)
+
+    def _laid_out(self, codes: Sequence[Codes], spans: Sequence[Span]) -> tuple[Layout, int] | None:
+        first, others = self.steps[0], dict(zip(self.operands, spans[1:], strict=True))
+        try:
+            source = source_of[type(first.instruction)](first.instruction, first, self._types[self.source], spans[0])
+            stages, span = list[Stage](), source.span
+            for step in self.steps:
+                more, span = self._staged(step, span, others)
+                stages += more
+            stored_in = codes[0].tensor.dtype
+            if source.kind is not SourceKind.CODES:
+                stored_in = torch.uint16 if source.unsigned else torch.int16
+            dtypes = {name: one.tensor.dtype for name, one in zip(self.operands, codes[1:], strict=True)}
+            laid_out = layout(source, stages, span, stored_in, self._storage(span), dtypes)
+        except UnsuitedError:
+            return None
+        return laid_out, self._unit.scratch_bytes(laid_out.fields)
+
+    def _staged(self, step: Step, span: Span, others: Mapping[str, Span]) -> Staged:
+        """A step's stages; the first step's instruction may be all the source's work."""
+        if type(step.instruction) not in stages_of:
+            return quantized(step, span)
+        types = tuple(self._types[name] for name in step.inputs)
+        operands = {name: others[name] for name in step.inputs[step is self.steps[0] :] if name in others}
+        return staged(step, types, span, operands)
+
+    def _storage(self, span: Span) -> torch.dtype:
+        """Short words where another group reads them, else the narrowest carrier, as torch's kernels have it."""
+        for (least, most), dtype in _SHORT_WORDS:
+            if self._feeds_groups and least <= span.low and span.high <= most:
+                return dtype
+        return torch.float32 if Carrier.FLOAT32.holds(span.reach) else torch.float64
+
+    def _run(self, laid_out: Layout, scratch: int, x: Codes, operands: Sequence[Codes]) -> Ran:
+        fields = laid_out.fields
+        source = x.tensor.contiguous().to(STORAGES[fields.stored_in])
+        out = torch.empty((len(source), *self.last.type.shape), dtype=laid_out.stored)
+        rows = len(source) * fields.out_height * fields.out_width
+        others = [one.tensor.contiguous() for one in operands]
+        seen = dict(zip(laid_out.quantizers, self._unit.run(fields, scratch, rows, source, others, out), strict=True))
+        overflows, peaks = {}, {}
+        low, high = x.low, x.high
+        spans = {name: _span(one, self._types[name]) for name, one in zip(self.operands, operands, strict=True)}
+        for step in self.steps:
+            outside, low, high = self._bounds(step, laid_out, seen, Span(low, high, 0), spans)
+            if is_unbounded(step):
+                peaks[step.name] = max(abs(low), abs(high))
+            if step.site is not None and step.quantizer is not None:
+                overflows[step.site] = outside
+        return Ran(Codes(out, self.last.type.fraction_bits, low, high), overflows, peaks)
+
+    def _bounds(
+        self, step: Step, laid_out: Layout, seen: Mapping[Step | None, tuple[int, int, int]], before: Span, others: Mapping[str, Span]
+    ) -> tuple[int, int, int]:
+        """How many of a step's codes lay outside its limits, and between which ends the codes lie."""
+        outside, least, most = seen.get(step, (0, laid_out.span.low, laid_out.span.high))
+        if is_unbounded(step) and is_as_close_as_its_inputs(step):
+            span = replace(before, binary_point=self._types[step.inputs[0]].binary_point)
+            after = self._staged(step, span, others)[1]
+            return outside, after.low, after.high
+        if outside and step.quantizer is not None:
+            least, most = limited(least, most, step.quantizer)
+        return outside, least, most
+
+
+def _span(codes: Codes, kind: CodeType) -> Span:
+    """Between what a batch's codes lie: what their formats allow, or, where nothing bounds them, a little more than
+    they do."""
+    low, high = kind.low, kind.high
+    if low is None or high is None:
+        low, high = widened(codes.low, codes.high)
+    return Span(low, high, kind.binary_point)
+

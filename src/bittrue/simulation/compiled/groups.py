@@ -1,0 +1,47 @@
+"""Which steps of a program the compiled library computes together: chains in which nobody else reads what is between."""
+
+from collections import Counter
+
+from bittrue.program import FixedNetwork, Lookup, Step
+from bittrue.program.functions import BatchNorm
+from bittrue.simulation.compiled.group import Group
+from bittrue.simulation.compiled.library import Unit
+from bittrue.simulation.compiled.sources import source_of
+from bittrue.simulation.compiled.stages import is_unbounded, stages_of
+
+
+def groups(program: FixedNetwork, unit: Unit | None, *, alone: bool) -> dict[str, Group]:
+    """The groups of a program, by the name of the last step. alone: each step by itself, so that every value is there."""
+    if unit is None:
+        return {}
+    chains = _chains(program, alone=alone)
+    reading = {name for chain in chains for step in chain for name in step.inputs}
+    return {chain[-1].name: Group(program, chain, unit, feeds_groups=chain[-1].name in reading) for chain in chains}
+
+
+def _chains(program: FixedNetwork, *, alone: bool) -> list[list[Step]]:
+    readers = Counter(name for step in program.steps for name in step.inputs)
+    readers[program.output] += 1
+    following = {name: step for step in program.steps for name in step.inputs}
+    chains, taken = [], set()
+    for first in program.steps:
+        if first.name in taken or type(first.instruction) not in source_of or not _computable(program, first):
+            continue
+        chain = [first]
+        while not alone and readers[chain[-1].name] == 1 and chain[-1].name in following:
+            step = following[chain[-1].name]
+            if type(step.instruction) not in stages_of or not _computable(program, step) or step.name in taken:
+                break
+            if isinstance(step.instruction, Lookup) and is_unbounded(chain[-1]):
+                break  # it is proven for the codes that occur, which are measured at the end of a group
+            chain.append(step)
+        taken.update(step.name for step in chain)
+        chains.append(chain)
+    return chains
+
+
+def _computable(program: FixedNetwork, step: Step) -> bool:
+    """Whether a step and all that it reads have codes."""
+    if isinstance(step.instruction, Lookup) and not isinstance(step.instruction.function, BatchNorm):
+        return False
+    return not (step.type.is_float or any(program.by_name[name].type.is_float for name in step.inputs))

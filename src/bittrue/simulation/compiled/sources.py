@@ -1,0 +1,251 @@
+"""What a fused group begins with: sums of products, a window's extremum, or codes as they are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from math import prod
+
+import numpy as np
+
+from bittrue.operators.windows import window_shape
+from bittrue.program import (
+    Add,
+    Clip,
+    CodeType,
+    Instruction,
+    Lookup,
+    MultiplyAccumulate,
+    ScaleOffset,
+    Step,
+    WindowExtremum,
+)
+from bittrue.rules import RuleTable
+from bittrue.simulation.compiled.stages import Kind, Span, Stage, UnsuitedError
+from bittrue.simulation.sums.bounds import SumBounds
+
+SUM_BITS = 31
+"""Products are added in int32: what is added before it goes to float64 stays below 2^31, in any order."""
+
+_SHORTEST_CHUNK = 64
+"""Fewer products than this are not worth a pass of additions in float64: the weights are cut in two instead."""
+
+_DIGIT_BITS = 8
+_MOST_TAPS = 256
+ZERO_POINT = 1 << 15
+"""What unsigned words of 16 bits are multiplied without."""
+
+
+class SourceKind(IntEnum):
+    """`source` of group.h."""
+
+    PRODUCTS = 0
+    DEPTHWISE = 1
+    CODES = 2
+    LARGEST = 3
+    LEAST = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """An image's rows, columns and channels, in and out, and the window that moves over it; a dense layer has one row
+    and one column."""
+
+    inputs: tuple[int, int, int]
+    outputs: tuple[int, int, int]
+    window: tuple[int, int] = (1, 1)
+    strides: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+
+    @property
+    def rows(self) -> int:
+        """Output positions of an image."""
+        return self.outputs[0] * self.outputs[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The first part of a group, for inputs of a span.
+
+    sum_bits: log2 of what int32 holds of it at most, for the proof. unsigned: whether its inputs are unsigned words of
+    16 bits. weights: as the kernel wants them, one array a digit. chunk: how many products are added in int32.
+    reach: of all numbers of it in the group's own type. stages: what belongs to it (the bias). span: what comes out.
+    must_be_wide: whether the sums are added in float64.
+    """
+
+    kind: SourceKind
+    geometry: Geometry
+    span: Span
+    reach: int
+    unsigned: bool = False
+    weights: tuple[np.ndarray, ...] = ()
+    places: tuple[int, ...] = ()
+    chunk: int = 0
+    stages: tuple[Stage, ...] = ()
+    must_be_wide: bool = False
+
+
+source_of: RuleTable[Callable[..., Source]] = RuleTable("source of a compiled group", gaps_allowed=True)
+"""Rules `(instruction, step, type, span) -> Source` for the step's first input. Raises UnsuitedError."""
+
+
+@source_of.rule(Clip, ScaleOffset, Add, Lookup)
+def _(instruction: Instruction, step: Step, kind: CodeType, span: Span) -> Source:
+    """The codes themselves; what the instruction does to them are stages."""
+    if not kind.shape:
+        raise UnsuitedError
+    flat = (1, prod(kind.shape[:-1]), kind.shape[-1])
+    return Source(SourceKind.CODES, Geometry(flat, flat), span, span.reach)
+
+
+@source_of.rule(WindowExtremum)
+def _(instruction: WindowExtremum, step: Step, kind: CodeType, span: Span) -> Source:
+    geometry = _windows(kind, instruction.window, instruction.strides, instruction.padding, instruction.dilation)
+    source = SourceKind.LEAST if instruction.minimum else SourceKind.LARGEST
+    return Source(source, geometry, span, span.reach, unsigned=_is_unsigned(span))
+
+
+def _is_unsigned(span: Span) -> bool:
+    """Whether codes need unsigned words of 16 bits; UnsuitedError where they need more."""
+    if -ZERO_POINT <= span.low and span.high < ZERO_POINT:
+        return False
+    if span.low >= 0 and span.high < 2 * ZERO_POINT:
+        return True
+    raise UnsuitedError
+
+
+def _windows(
+    kind: CodeType,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: tuple[tuple[int, int], ...],
+    dilation: tuple[int, ...],
+) -> Geometry:
+    """The geometry of windows over one or two axes."""
+    rank, channels = len(window), kind.shape[-1]
+    if rank not in (1, 2):
+        raise UnsuitedError
+    shape = window_shape(kind.shape[:-1], window, strides, padding, dilation)
+    before = tuple(pair[0] for pair in padding)
+    # One axis is a row of columns.
+    return Geometry(
+        (*_two(kind.shape[:-1], 1), channels),
+        (*_two(shape, 1), channels),
+        _two(window, 1),
+        _two(strides, 1),
+        _two(dilation, 1),
+        _two(before, 0),
+    )
+
+
+def _two(numbers: tuple[int, ...], filling: int) -> tuple[int, int]:
+    first, second = (filling,) * (2 - len(numbers)) + tuple(numbers)
+    return first, second
+
+
+@source_of.rule(MultiplyAccumulate)
+def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span) -> Source:
+    weight = instruction.weight
+    if instruction.accumulator is not None or weight.dtype == object:
+        raise UnsuitedError
+    sums = SumBounds(instruction, span.binary_point, step.name)
+    low, high = sums.weight_ends
+    if low < -ZERO_POINT or high >= ZERO_POINT:
+        raise UnsuitedError
+    geometry = _products(instruction, kind)
+    unsigned = _is_unsigned(span)
+    depthwise = instruction.groups > 1
+    if depthwise and not _is_depthwise(instruction, unsigned):
+        raise UnsuitedError
+    largest = max(span.high - ZERO_POINT, ZERO_POINT - span.low, ZERO_POINT) if unsigned else span.reach
+    largest_weight = max(-low, high)
+    # What int32 must hold, and then float64: sums as they are multiplied, before they are aligned and the bias is added.
+    unaligned = max(
+        (magnitude >> shift for magnitude, shift in zip(sums.magnitudes, _each(sums.shifts, sums.magnitudes), strict=True)),
+        default=0,
+    )
+    products = prod(weight.shape[:-1])
+    whole = largest * unaligned < 1 << SUM_BITS
+    digits, places, chunk = (weight,), (0,), products
+    if not whole:
+        chunk = _longest(largest, largest_weight)
+        if depthwise:
+            raise UnsuitedError
+        if chunk < _SHORTEST_CHUNK:
+            digits, places = _digits(weight), (0, _DIGIT_BITS)
+            chunk = _longest(largest, 1 << _DIGIT_BITS - 1)
+    least, most = sums.partial_sums(span.low, span.high)
+    bias, scale = sums.biases, [1 << shift for shift in sums.shifts]
+    reach = max(-least, most, largest * unaligned)
+    if unsigned:
+        # Σ (x − zero point)·w is what the kernel adds: the rest is a constant.
+        totals = weight.reshape(-1, weight.shape[-1]).astype(np.int64).sum(0).tolist()
+        bias = [
+            code + (ZERO_POINT * total << shift)
+            for code, total, shift in zip(bias, totals, _each(sums.shifts, totals), strict=True)
+        ]
+        reach = max(reach, *(sums.magnitudes[i] * largest + abs(code) for i, code in enumerate(bias)))
+    constants = ([], bias) if scale == [1] else (scale, bias)
+    stages = (Stage(Kind.AFFINE, max(reach, *map(abs, bias)), constants),) if any(bias) or scale != [1] else ()
+    return Source(
+        SourceKind.DEPTHWISE if depthwise else SourceKind.PRODUCTS,
+        geometry,
+        Span(least, most, sums.fraction_bits),
+        reach,
+        unsigned,
+        (weight.reshape(-1, weight.shape[-1]).astype(np.int16),) if depthwise else tuple(map(_packed, digits)),
+        places,
+        chunk,
+        stages,
+        not whole,
+    )
+
+
+def _each(numbers: list[int], channels: list[int]) -> list[int]:
+    return numbers * (len(channels) // len(numbers))
+
+
+def _longest(largest: int, largest_weight: int) -> int:
+    """How many products of these stay below what int32 holds, an even number."""
+    return ((1 << SUM_BITS) - 1) // max(largest * largest_weight, 1) // 2 * 2
+
+
+def _digits(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """low + high·2^8 = weight, both signed."""
+    codes, half = weight.astype(np.int32), 1 << _DIGIT_BITS - 1
+    low = (codes + half & 2 * half - 1) - half
+    return low, codes - low >> _DIGIT_BITS
+
+
+def _is_depthwise(instruction: MultiplyAccumulate, unsigned: bool) -> bool:
+    *window, inputs, outputs = instruction.weight.shape
+    return inputs == 1 and outputs == instruction.groups and not unsigned and prod(window) <= _MOST_TAPS
+
+
+def _products(instruction: MultiplyAccumulate, kind: CodeType) -> Geometry:
+    outputs = instruction.weight.shape[-1]
+    if not instruction.strides:
+        positions = prod(kind.shape[:-1])
+        return Geometry((1, positions, kind.shape[-1]), (1, positions, outputs))
+    window = instruction.weight.shape[:-2]
+    found = _windows(kind, window, instruction.strides, instruction.padding, instruction.dilation)
+    return Geometry(
+        found.inputs, (*found.outputs[:2], outputs), found.window, found.strides, found.dilation, found.padding
+    )
+
+
+_BLOCK = 32
+
+
+def _packed(weight: np.ndarray) -> np.ndarray:
+    """Weights as group.h has them: (blocks of 32 outputs, pairs of products, 32 outputs, 2 products)."""
+    outputs = weight.shape[-1]
+    rows = weight.reshape(-1, outputs)
+    pairs, blocks = -(-len(rows) // 2), -(-outputs // _BLOCK)
+    packed = np.zeros((blocks, pairs, _BLOCK, 2), np.int16)
+    for block in range(blocks):
+        columns = rows[:, block * _BLOCK : (block + 1) * _BLOCK]
+        for half in (0, 1):
+            part = columns[half::2]
+            packed[block, : len(part), : columns.shape[1], half] = part
+    return packed

@@ -199,24 +199,31 @@ class Simulator:
             if own.name in done or own.name in waiting or live.is_known(own):
                 continue
             group = together.get(own.name)
-            ran = None if group is None else _run_group(group, live)
-            if group is not None and ran is not None:
-                live.put(own, ran.value)
-                yield own, ran.value, ran.overflows, ran.peaks
-                for step in group.steps:
-                    live.release_inputs_of(step)
-                continue
-            for one in (own,) if group is None else group.steps:
-                if one.name in done:
+            for step in (own,) if group is None else group.steps:
+                if step.name in done:
                     continue
-                step, compute = one, self._kernels.get(one.name)
-                if one.name in fused and isinstance(live[one.inputs[0]], Codes):
-                    step, compute = fused[one.name].step, fused[one.name].kernel
-                    done.add(step.name)
-                value, outside = self._compute(step, x, live, compute)
-                live.put(step, value)
-                yield step, value, outside, {}
-                live.release_inputs_of(step)
+                ran = None if group is None else _run_group(group, live)
+                if group is not None and ran is not None:
+                    live.put(own, ran.value)
+                    yield own, ran.value, ran.overflows, ran.peaks
+                    for one in group.steps:
+                        live.release_inputs_of(one)
+                    break
+                group = None if group is None else group.rest
+                yield from self._on_its_own(step, x, live, fused, done)
+
+    def _on_its_own(
+        self, own: Step, x: np.ndarray, live: LiveValues, fused: Mapping[str, Fusion], done: set[str]
+    ) -> Iterator[tuple[Step, Value, dict[str, int], dict[str, int]]]:
+        """One step by torch or Python, or with the step after it, which then is done too."""
+        step, compute = own, self._kernels.get(own.name)
+        if own.name in fused and isinstance(live[own.inputs[0]], Codes):
+            step, compute = fused[own.name].step, fused[own.name].kernel
+            done.add(step.name)
+        value, outside = self._compute(step, x, live, compute)
+        live.put(step, value)
+        yield step, value, outside, {}
+        live.release_inputs_of(step)
 
     def _compute(
         self, step: Step, x: np.ndarray, live: LiveValues, compute: Kernel | None

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from bittrue.program import CodeType, FixedNetwork, Step
+from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Step
 from bittrue.simulation.carrier import Carrier
+from bittrue.simulation.compiled.costs import pays
 from bittrue.simulation.compiled.layout import STORAGES, Layout, layout
 from bittrue.simulation.compiled.library import Unit
-from bittrue.simulation.compiled.sources import SourceKind, source_of
+from bittrue.simulation.compiled.sources import Kept, SourceKind, source_of
 from bittrue.simulation.compiled.stages import (
     Span,
     Stage,
@@ -26,6 +27,9 @@ from bittrue.simulation.sums.products import widened
 from bittrue.simulation.values import Codes
 
 _SHORT_WORDS = (((-(1 << 15), (1 << 15) - 1), torch.int16), ((0, (1 << 16) - 1), torch.uint16))
+_MOST_LAYOUTS = 8
+"""How many ranges of codes a group is kept laid out for."""
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -43,7 +47,8 @@ class Ran:
 class Group:
     """Some steps, each reading the one before it, as one call of the library.
 
-    source: the first step's input. operands: what else the steps read, in order.
+    source: the first step's input. operands: what else the steps read, in order. rest: the steps after the first one,
+    for when torch computes that.
     """
 
     def __init__(self, program: FixedNetwork, steps: Sequence[Step], unit: Unit, *, feeds_groups: bool) -> None:
@@ -57,6 +62,8 @@ class Group:
             name for place, step in enumerate(steps) for name in step.inputs[place == 0 :] if name not in own
         )
         self._layouts: dict[tuple[object, ...], tuple[Layout, int] | None] = {}
+        self._kept: Kept = {}
+        self.rest = Group(program, steps[1:], unit, feeds_groups=feeds_groups) if len(steps) > 1 else None
 
     @property
     def last(self) -> Step:
@@ -72,6 +79,8 @@ class Group:
         spans = [_span(one, self._types[name]) for one, name in zip(codes, names, strict=True)]
         key = (*spans, *(one.tensor.dtype for one in codes))
         if key not in self._layouts:
+            if len(self._layouts) >= _MOST_LAYOUTS:
+                self._layouts.pop(next(iter(self._layouts)))
             self._layouts[key] = self._laid_out(codes, spans)
         found = self._layouts[key]
         return None if found is None else self._run(*found, x, operands)
@@ -79,7 +88,12 @@ class Group:
     def _laid_out(self, codes: Sequence[Codes], spans: Sequence[Span]) -> tuple[Layout, int] | None:
         first, others = self.steps[0], dict(zip(self.operands, spans[1:], strict=True))
         try:
-            source = source_of[type(first.instruction)](first.instruction, first, self._types[self.source], spans[0])
+            kind, instruction = self._types[self.source], first.instruction
+            source = source_of[type(instruction)](instruction, first, kind, spans[0], self._kept)
+            if isinstance(instruction, MultiplyAccumulate):
+                sums = self._kept[spans[0].binary_point].sums
+                if not pays(instruction, kind, self.steps, spans[0], source, sums, self._unit.name):
+                    return None
             stages, span = list[Stage](), source.span
             for step in self.steps:
                 more, span = self._staged(step, span, others)

@@ -85,12 +85,34 @@ class Source:
     must_be_wide: bool = False
 
 
+class KeptLayer:
+    """What is worth keeping of a layer: its bounds, and its weights as the kernels want them."""
+
+    def __init__(self, sums: SumBounds) -> None:
+        self.sums = sums
+        self._weights: dict[bool, tuple[np.ndarray, ...]] = {}
+
+    def weights(self, in_two: bool) -> tuple[np.ndarray, ...]:
+        """The weights laid out, whole or cut in two."""
+        weight, groups = self.sums.instruction.weight, self.sums.instruction.groups
+        if in_two not in self._weights:
+            rows = weight.reshape(-1, weight.shape[-1])
+            parts = _digits(rows) if in_two else (rows,)
+            self._weights[in_two] = tuple(part.astype(np.int16) if groups > 1 else _packed(part) for part in parts)
+        return self._weights[in_two]
+
+
+Kept = dict[int, KeptLayer]
+
 source_of: RuleTable[Callable[..., Source]] = RuleTable("source of a compiled group", gaps_allowed=True)
-"""Rules `(instruction, step, type, span) -> Source` for the step's first input. Raises UnsuitedError."""
+"""Rules `(instruction, step, type, span, kept) -> Source` for the step's first input. Raises UnsuitedError.
+
+kept: what is worth keeping of the layer, by the binary point of its inputs; a rule adds to it.
+"""
 
 
 @source_of.rule(Clip, ScaleOffset, Add, Lookup)
-def _(instruction: Instruction, step: Step, kind: CodeType, span: Span) -> Source:
+def _(instruction: Instruction, step: Step, kind: CodeType, span: Span, kept: Kept) -> Source:
     """The codes themselves; what the instruction does to them are stages."""
     if not kind.shape:
         raise UnsuitedError
@@ -99,7 +121,7 @@ def _(instruction: Instruction, step: Step, kind: CodeType, span: Span) -> Sourc
 
 
 @source_of.rule(WindowExtremum)
-def _(instruction: WindowExtremum, step: Step, kind: CodeType, span: Span) -> Source:
+def _(instruction: WindowExtremum, step: Step, kind: CodeType, span: Span, kept: Kept) -> Source:
     geometry = _windows(kind, instruction.window, instruction.strides, instruction.padding, instruction.dilation)
     source = SourceKind.LEAST if instruction.minimum else SourceKind.LARGEST
     return Source(source, geometry, span, span.reach, unsigned=_is_unsigned(span))
@@ -144,11 +166,14 @@ def _two(numbers: tuple[int, ...], filling: int) -> tuple[int, int]:
 
 
 @source_of.rule(MultiplyAccumulate)
-def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span) -> Source:
+def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span, kept: Kept) -> Source:
     weight = instruction.weight
     if instruction.accumulator is not None or weight.dtype == object:
         raise UnsuitedError
-    sums = SumBounds(instruction, span.binary_point, step.name)
+    if span.binary_point not in kept:
+        kept[span.binary_point] = KeptLayer(SumBounds(instruction, span.binary_point, step.name))
+    known = kept[span.binary_point]
+    sums = known.sums
     low, high = sums.weight_ends
     if low < -ZERO_POINT or high >= ZERO_POINT:
         raise UnsuitedError
@@ -166,13 +191,13 @@ def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span) -
     )
     products = prod(weight.shape[:-1])
     whole = largest * unaligned < 1 << SUM_BITS
-    digits, places, chunk = (weight,), (0,), products
+    in_two, chunk = False, products
     if not whole:
         chunk = _longest(largest, largest_weight)
         if depthwise:
             raise UnsuitedError
-        if chunk < _SHORTEST_CHUNK:
-            digits, places = _digits(weight), (0, _DIGIT_BITS)
+        in_two = chunk < _SHORTEST_CHUNK
+        if in_two:
             chunk = _longest(largest, 1 << _DIGIT_BITS - 1)
     least, most = sums.partial_sums(span.low, span.high)
     bias, scale = sums.biases, [1 << shift for shift in sums.shifts]
@@ -193,8 +218,8 @@ def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span) -
         Span(least, most, sums.fraction_bits),
         reach,
         unsigned,
-        (weight.reshape(-1, weight.shape[-1]).astype(np.int16),) if depthwise else tuple(map(_packed, digits)),
-        places,
+        known.weights(in_two),
+        (0, _DIGIT_BITS) if in_two else (0,),
         chunk,
         stages,
         not whole,
@@ -237,10 +262,9 @@ def _products(instruction: MultiplyAccumulate, kind: CodeType) -> Geometry:
 _BLOCK = 32
 
 
-def _packed(weight: np.ndarray) -> np.ndarray:
-    """Weights as group.h has them: (blocks of 32 outputs, pairs of products, 32 outputs, 2 products)."""
-    outputs = weight.shape[-1]
-    rows = weight.reshape(-1, outputs)
+def _packed(rows: np.ndarray) -> np.ndarray:
+    """Weights, (products, outputs), as group.h has them: (blocks of 32 outputs, pairs of products, 32 outputs, 2)."""
+    outputs = rows.shape[-1]
     pairs, blocks = -(-len(rows) // 2), -(-outputs // _BLOCK)
     packed = np.zeros((blocks, pairs, _BLOCK, 2), np.int16)
     for block in range(blocks):

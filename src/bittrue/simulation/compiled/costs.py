@@ -1,0 +1,45 @@
+"""Whether a group's sums of products are cheaper here than on torch, what follows them counted too.
+
+Costs are counted as in `sums/strategies.py`: in products of torch's float32 kernel, for one image.
+`benchmarks/carriers.py` measures the constants below.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from bittrue.errors import CarrierError
+from bittrue.program import CodeType, MultiplyAccumulate, Step
+from bittrue.simulation.compiled.sources import Source, SourceKind
+from bittrue.simulation.compiled.stages import Span
+from bittrue.simulation.sums.bounds import SumBounds
+from bittrue.simulation.sums.choice import cheapest
+from bittrue.simulation.sums.strategies import cost, work_of
+
+PRODUCT: Mapping[str, float] = {"avx512": 0.55, "avx2": 0.9, "portable": 4.0}
+"""A product of two codes of up to 16 bits, by unit."""
+
+DEPTHWISE_PRODUCT: Mapping[str, float] = {"avx512": 1.5, "avx2": 2.0, "portable": 8.0}
+
+OUTPUT = 20.0
+"""A number through one step that follows, in the block where it lies."""
+
+TORCH_OUTPUT = 150.0
+"""The same on torch, for which each step is some passes over all numbers."""
+
+
+def pays(
+    instruction: MultiplyAccumulate, kind: CodeType, steps: tuple[Step, ...], span: Span, source: Source, sums: SumBounds, unit: str
+) -> bool:
+    """Whether the library is expected to take less time than torch for these steps.
+
+    instruction: of the first of them. kind, span: of its input.
+    """
+    work = work_of(instruction, kind.shape, steps[0].exact.shape)
+    each = (DEPTHWISE_PRODUCT if source.kind is SourceKind.DEPTHWISE else PRODUCT)[unit]
+    here = work.products * each * len(source.weights) + work.outputs * OUTPUT * len(steps)
+    try:
+        strategy = cheapest(sums, work, np.array([span.low]), np.array([span.high]))
+    except CarrierError:
+        return True
+    return here <= cost[type(strategy)](strategy, work) + work.outputs * TORCH_OUTPUT * len(steps)

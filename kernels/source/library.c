@@ -1,6 +1,8 @@
 /* What the library offers: its version, and the units that this processor has, the fastest first. */
 #include "block.h"
 
+#define EXPORTED __attribute__((visibility("default")))
+
 #if defined(__x86_64__)
 extern const unit bittrue_unit_avx512, bittrue_unit_avx2;
 #endif
@@ -14,24 +16,24 @@ static const unit *const units[] = {
     &bittrue_unit_portable,
 };
 
-int bittrue_abi(void) { return BITTRUE_ABI; }
+EXPORTED int bittrue_abi(void) { return BITTRUE_ABI; }
 
-int64_t bittrue_group_size(void) { return sizeof(group); }
+EXPORTED int64_t bittrue_group_size(void) { return sizeof(group); }
 
-int64_t bittrue_stage_size(void) { return sizeof(stage); }
+EXPORTED int64_t bittrue_stage_size(void) { return sizeof(stage); }
 
-int bittrue_units(void) { return (int)(sizeof units / sizeof *units); }
+EXPORTED int bittrue_units(void) { return (int)(sizeof units / sizeof *units); }
 
-const char *bittrue_unit_name(int index) { return units[index]->name; }
+EXPORTED const char *bittrue_unit_name(int index) { return units[index]->name; }
 
-int bittrue_unit_available(int index) { return units[index]->available(); }
+EXPORTED int bittrue_unit_available(int index) { return units[index]->available(); }
 
-int64_t bittrue_scratch(const group *g) {
+EXPORTED int64_t bittrue_scratch(const group *g) {
     return BLOCK_ROWS * block_width(g) * (int64_t)(sizeof(int32_t) + (g->wide ? sizeof(double) : 0)) +
            (g->source == PRODUCTS ? BLOCK_ROWS * GATHERED_ROW * (int64_t)sizeof(int16_t) : 0);
 }
 
-void bittrue_run(int index, const group *g, const void *x, const void *const *operands, void *out, int64_t first,
+EXPORTED void bittrue_run(int index, const group *g, const void *x, const void *const *operands, void *out, int64_t first,
                  int64_t last, void *scratch, seen *seen_by_stage) {
     units[index]->run(g, x, operands, out, first, last, scratch, seen_by_stage);
 }

@@ -12,7 +12,7 @@ import torch
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding, round_to_code
 from bittrue.fixed.tensor import apply_overflow_
 from bittrue.simulation.proof import limited_reach
-from bittrue.simulation.requantization import _limited
+from bittrue.simulation.requantization import limited
 from bittrue.simulation.rounding import divide_rounded, doubtful, round_certain, round_resolved
 
 
@@ -39,7 +39,7 @@ ROUND: dict[str, Callable[[Any], object]] = {
 }
 LIMIT: dict[str, Callable[[Any], object]] = {
     "reach": lambda mode: limited_reach(100, Quantizer(FixedFormat(True, 4, 0), overflow=mode)),
-    "bounds": lambda mode: _limited(-100, 100, Quantizer(FixedFormat(True, 4, 0), overflow=mode)),
+    "bounds": lambda mode: limited(-100, 100, Quantizer(FixedFormat(True, 4, 0), overflow=mode)),
     "codes": lambda mode: apply_overflow_(NUMBERS.clone(), Quantizer(FixedFormat(True, 4, 0), overflow=mode)),
 }
 

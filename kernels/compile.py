@@ -21,7 +21,15 @@ OPTIONS = ["-O3", "-std=gnu11", "-fPIC", "-fwrapv", "-fno-math-errno", "-fno-tra
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 
 _X86 = {
-    "avx512": "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mprefer-vector-width=512".split(),
+    "avx512": [
+        "-mavx512f",
+        "-mavx512bw",
+        "-mavx512dq",
+        "-mavx512vl",
+        "-mavx512vnni",
+        "-mfma",
+        "-mprefer-vector-width=512",
+    ],
     "avx2": ["-mavx2", "-mfma"],
     "portable": [],
 }
@@ -49,7 +57,20 @@ def build(target: Path, *, machine: str | None = None, extra: tuple[str, ...] = 
         for name, options in units.items():
             objects.append(Path(folder) / f"{name}.o")
             header = f'-DUNIT_HEADER="{name}.h"'
-            _run([command, *OPTIONS, *WARNINGS, *options, *extra, header, "-c", str(SOURCE / "unit.c"), "-o", str(objects[-1])])
+            _run(
+                [
+                    command,
+                    *OPTIONS,
+                    *WARNINGS,
+                    *options,
+                    *extra,
+                    header,
+                    "-c",
+                    str(SOURCE / "unit.c"),
+                    "-o",
+                    str(objects[-1]),
+                ]
+            )
         objects.append(Path(folder) / "library.o")
         _run([command, *OPTIONS, *WARNINGS, *extra, "-c", str(SOURCE / "library.c"), "-o", str(objects[-1])])
         _run([command, "-shared", *extra, *map(str, objects), "-lm", "-o", str(target)])

@@ -15,7 +15,7 @@ CONTRIBUTING, HOUSE = ROOT / "CONTRIBUTING.md", ROOT / "docs/house.md"
 
 RECIPES = (
     "operator", "function of one code", "ONNX operator", "Keras layer", "instruction", "rounding mode",
-    "way to compute a sum of products",
+    "way to compute a sum of products", "vector unit of the compiled kernels",
     "cost", "metric", "question about a network on images", "executor or engine", "word-length search",
     "result", "chart",
     "data source", "door for models", "export target", "quantizer option", "option that all commands take", "command",

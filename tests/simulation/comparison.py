@@ -2,13 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 
 import numpy as np
+import pytest
 import torch
 
 from bittrue.definition import Codes, interpret
 from bittrue.program import FixedNetwork, Step
+from bittrue.simulation.compiled import group, library
 from bittrue.simulation.simulator import BatchResult, Simulator
 from bittrue.simulation.values import Value
 
@@ -75,21 +78,40 @@ def first_difference(
     return None if overflows == result.overflows else f"overflows {result.overflows}, not {dict(overflows)}"
 
 
-def check(program: FixedNetwork, x: np.ndarray) -> str | None:
-    """first_difference of a batch; the first image alone, before and after it, must get the same codes.
+@contextmanager
+def computed_by(unit: library.Unit | None) -> Iterator[None]:
+    """Simulators made here compute with a unit of the compiled library, wherever it can; None: on torch alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "unit", lambda: unit)
+        patch.setattr(group, "pays", lambda *arguments: True)
+        yield
 
-    The definition comes first, and nothing may be written into what both read.
+
+def check(program: FixedNetwork, x: np.ndarray) -> str | None:
+    """first_difference of a batch, on torch and on each unit of the compiled library that this machine has; the first
+    image alone, before and after it, must get the same codes.
+
+    The definition comes first, and nothing may be written into what all read.
     """
     definition = define(program, x)
     shared = [array for step in program.steps for array in arrays_of(step.instruction)] + [x]
     before = [array.copy() for array in shared]
-    simulator = Simulator(program)
+    for unit in (None, *library.units()):
+        with computed_by(unit):
+            difference = check_simulator(Simulator(program), x, definition)
+        if not all(map(np.array_equal, before, shared)):
+            return "the simulation wrote into its program or its images"
+        if difference is not None:
+            return difference if unit is None else f"{unit.name}: {difference}"
+    return None
+
+
+def check_simulator(simulator: Simulator, x: np.ndarray, definition: Sequence[Mapping[str, Codes]]) -> str | None:
+    """`check` of one simulator."""
     _, alone = simulate(simulator, x[:1])
     result, seen = simulate(simulator, x)
     unseen = simulator.run(x)
     _, again = simulate(simulator, x[:1])
-    if not all(map(np.array_equal, before, shared)):
-        return "the simulation wrote into its program or its images"
     for name, (_, rows) in seen.items():
         if not (rows[:1] == alone[name][1] == again[name][1]):
             return f"{name}: the first image's codes depend on its batch"
@@ -98,4 +120,4 @@ def check(program: FixedNetwork, x: np.ndarray) -> str | None:
         return "the outputs or overflows differ where nobody looks at the steps"
     if unseen.peaks != result.peaks:
         return "the peaks differ where nobody looks at the steps"
-    return first_difference(program, result, seen, definition)
+    return first_difference(simulator.program, result, seen, definition)

@@ -30,8 +30,8 @@ from bittrue.data import Batch
 from bittrue.errors import BittrueError
 from bittrue.files import dump_json
 from bittrue.plan import Plan
-from bittrue.simulation.proof import LayerProof, prove
-from bittrue.simulation.simulator import is_exact
+from bittrue.simulation.proof import LayerProof
+from bittrue.simulation.simulator import is_exact, prove
 
 LOOK = 64
 """Images from one look to the next: a few batches of a large network, one of a small."""

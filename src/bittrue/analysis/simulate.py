@@ -26,8 +26,8 @@ from bittrue.network import Network
 from bittrue.plan import Plan
 from bittrue.program import FixedNetwork, Step
 from bittrue.result import SavedResult
-from bittrue.simulation.proof import LayerProof, prove
-from bittrue.simulation.simulator import Simulator, is_exact
+from bittrue.simulation.proof import LayerProof
+from bittrue.simulation.simulator import Simulator, is_exact, prove
 from bittrue.simulation.values import Value
 from bittrue.wording import counted, percent
 

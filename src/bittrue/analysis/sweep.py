@@ -32,8 +32,8 @@ from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan, check_plan
-from bittrue.simulation.proof import LayerProof, prove
-from bittrue.simulation.simulator import is_exact
+from bittrue.simulation.proof import LayerProof
+from bittrue.simulation.simulator import is_exact, prove
 
 
 @exact_environment()

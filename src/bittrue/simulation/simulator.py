@@ -21,6 +21,7 @@ from bittrue.simulation import (
     matrix_product,
     movement,
     pooling,
+    proof,
     softmax,
     softmax_table,
     wide,
@@ -28,12 +29,12 @@ from bittrue.simulation import (
 from bittrue.simulation.carrier import Carrier
 from bittrue.simulation.compiled import library
 from bittrue.simulation.compiled.group import Group, Ran
-from bittrue.simulation.compiled.groups import groups
+from bittrue.simulation.compiled.groups import groups, proofs
 from bittrue.simulation.fusion import Fusion, fusions
 from bittrue.simulation.ieee import exact_arithmetic
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.live_values import LiveValues
-from bittrue.simulation.proof import LayerProof, carried, prove, prove_step
+from bittrue.simulation.proof import LayerProof, carried, prove_step
 from bittrue.simulation.requantization import finish, quantize_reals
 from bittrue.simulation.sums import multiply_accumulate
 from bittrue.simulation.values import Codes, Result, Value
@@ -318,6 +319,12 @@ def _(instruction: Quantize, step: Step, types: tuple[CodeType, ...], bounds: tu
     if step.type.is_float:
         return LayerProof(step.name, "FLOAT: float32, not exact", 0.0, 0.0, exact=False)
     return carried(step, bounds[0])
+
+
+def prove(program: FixedNetwork, peaks: Mapping[str, int]) -> tuple[LayerProof, ...]:
+    """The proof of every step as it is computed here: see `proof.prove`."""
+    compiled = proofs(program)
+    return tuple(compiled.get(layer.node, layer) for layer in proof.prove(program, peaks))
 
 
 def is_exact(program: FixedNetwork) -> bool:

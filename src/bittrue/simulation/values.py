@@ -17,7 +17,8 @@ from bittrue.simulation.carrier import CARRIERS, Carrier, carrier_for
 class Codes:
     """One batch of a step's codes.
 
-    tensor: (batch, *shape), channels last, on a carrier, or in the short words of compiled kernels. low, high: bounds that hold for every code in it.
+    tensor: (batch, *shape), channels last, on a carrier, or in the short words of compiled kernels. low, high: bounds
+    that hold for every code in it.
     fraction_bits: None where the values are FLOAT (then tensor holds values in float32, and the bounds are 0).
     reusable: whether the reader may overwrite the tensor.
     """

@@ -29,7 +29,13 @@ TORCH_OUTPUT = 150.0
 
 
 def pays(
-    instruction: MultiplyAccumulate, kind: CodeType, steps: tuple[Step, ...], span: Span, source: Source, sums: SumBounds, unit: str
+    instruction: MultiplyAccumulate,
+    kind: CodeType,
+    steps: tuple[Step, ...],
+    span: Span,
+    source: Source,
+    sums: SumBounds,
+    unit: str,
 ) -> bool:
     """Whether the library is expected to take less time than torch for these steps.
 
@@ -37,7 +43,7 @@ def pays(
     """
     work = work_of(instruction, kind.shape, steps[0].exact.shape)
     each = (DEPTHWISE_PRODUCT if source.kind is SourceKind.DEPTHWISE else PRODUCT)[unit]
-    here = work.products * each * len(source.weights) + work.outputs * OUTPUT * len(steps)
+    here = work.products * each * len(source.places) + work.outputs * OUTPUT * len(steps)
     try:
         strategy = cheapest(sums, work, np.array([span.low]), np.array([span.high]))
     except CarrierError:

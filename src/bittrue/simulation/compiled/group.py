@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Step
-from bittrue.simulation.carrier import Carrier
+from bittrue.simulation.carrier import Carrier, bound_bits
 from bittrue.simulation.compiled.costs import pays
-from bittrue.simulation.compiled.layout import STORAGES, Layout, layout
+from bittrue.simulation.compiled.layout import STORAGES, WIDE_BITS, Layout, layout
 from bittrue.simulation.compiled.library import Unit
-from bittrue.simulation.compiled.sources import Kept, SourceKind, source_of
+from bittrue.simulation.compiled.running import run
+from bittrue.simulation.compiled.sources import SUM_BITS, Kept, Source, SourceKind, source_of
 from bittrue.simulation.compiled.stages import (
     Span,
     Stage,
@@ -22,7 +24,9 @@ from bittrue.simulation.compiled.stages import (
     staged,
     stages_of,
 )
+from bittrue.simulation.proof import LayerProof
 from bittrue.simulation.requantization import limited
+from bittrue.simulation.sums.kernel_check import check_kernel
 from bittrue.simulation.sums.products import widened
 from bittrue.simulation.values import Codes
 
@@ -86,15 +90,11 @@ class Group:
         return None if found is None else self._run(*found, x, operands)
 
     def _laid_out(self, codes: Sequence[Codes], spans: Sequence[Span]) -> tuple[Layout, int] | None:
-        first, others = self.steps[0], dict(zip(self.operands, spans[1:], strict=True))
         try:
-            kind, instruction = self._types[self.source], first.instruction
-            source = source_of[type(instruction)](instruction, first, kind, spans[0], self._kept)
-            if isinstance(instruction, MultiplyAccumulate):
-                sums = self._kept[spans[0].binary_point].sums
-                if not pays(instruction, kind, self.steps, spans[0], source, sums, self._unit.name):
-                    return None
-            stages, span = list[Stage](), source.span
+            source = self._source(spans[0])
+            if source is None:
+                return None
+            others, stages, span = dict(zip(self.operands, spans[1:], strict=True)), list[Stage](), source.span
             for step in self.steps:
                 more, span = self._staged(step, span, others)
                 stages += more
@@ -105,7 +105,54 @@ class Group:
             laid_out = layout(source, stages, span, stored_in, self._storage(span), dtypes)
         except UnsuitedError:
             return None
+        if source.layer is not None:
+            self._check(source, spans[0])
         return laid_out, self._unit.scratch_bytes(laid_out.fields)
+
+    def _source(self, span: Span) -> Source | None:
+        """What the group begins with, or None where torch is expected to take less time for it. Raises
+        UnsuitedError."""
+        step, kind = self.steps[0], self._types[self.source]
+        source = source_of[type(step.instruction)](step.instruction, step, kind, span, self._kept)
+        if isinstance(step.instruction, MultiplyAccumulate):
+            sums = self._kept[span.binary_point].sums
+            if not pays(step.instruction, kind, self.steps, span, source, sums, self._unit.name):
+                return None
+        return source
+
+    def proof(self) -> LayerProof | None:
+        """The proof of the first step's sums of products, where the formats alone bound its inputs."""
+        step, kind = self.steps[0], self._types[self.source]
+        if not isinstance(step.instruction, MultiplyAccumulate) or kind.low is None or kind.high is None:
+            return None
+        try:
+            source = self._source(Span(kind.low, kind.high, kind.binary_point))
+        except UnsuitedError:
+            return None
+        if source is None:
+            return None
+        how = "in two parts, " if source.in_two else ""
+        how += "added in float64" if source.must_be_wide else "added in int32"
+        margin = min(SUM_BITS - bound_bits(source.largest_sum), WIDE_BITS - bound_bits(source.reach))
+        return LayerProof(step.name, f"{self._unit.name}, int16 {how}", bound_bits(source.reach), margin)
+
+    def _check(self, source: Source, span: Span) -> None:
+        """A canary (B14): the sums alone, on one image whose codes lie at their ends, beside float64's."""
+        sums, kind = self._kept[span.binary_point].sums, self._types[self.source]
+        stored = torch.uint16 if source.unsigned else torch.int16
+        wide = replace(source, must_be_wide=True)
+        alone = layout(wide, [], source.span, stored, torch.float64, {})
+        shape = self.steps[0].exact.shape
+
+        def kernel(x: torch.Tensor, rounded: torch.dtype | None) -> torch.Tensor:
+            out = torch.empty((len(x), *shape), dtype=torch.float64)
+            rows = len(x) * source.geometry.rows
+            codes = x.to(torch.int32).to(stored).contiguous()
+            run(self._unit, alone.fields, self._unit.scratch_bytes(alone.fields), rows, codes, [], out)
+            return out
+
+        ends = np.array([span.low]), np.array([span.high])
+        check_kernel(kernel, sums, 0, (1, *kind.shape), ends)
 
     def _staged(self, step: Step, span: Span, others: Mapping[str, Span]) -> Staged:
         """A step's stages; the first step's instruction may be all the source's work."""
@@ -128,7 +175,7 @@ class Group:
         out = torch.empty((len(source), *self.last.type.shape), dtype=laid_out.stored)
         rows = len(source) * fields.out_height * fields.out_width
         others = [one.tensor.contiguous() for one in operands]
-        seen = dict(zip(laid_out.quantizers, self._unit.run(fields, scratch, rows, source, others, out), strict=True))
+        seen = dict(zip(laid_out.quantizers, run(self._unit, fields, scratch, rows, source, others, out), strict=True))
         overflows, peaks = {}, {}
         low, high = x.low, x.high
         spans = {name: _span(one, self._types[name]) for name, one in zip(self.operands, operands, strict=True)}
@@ -141,7 +188,12 @@ class Group:
         return Ran(Codes(out, self.last.type.fraction_bits, low, high), overflows, peaks)
 
     def _bounds(
-        self, step: Step, laid_out: Layout, seen: Mapping[Step | None, tuple[int, int, int]], before: Span, others: Mapping[str, Span]
+        self,
+        step: Step,
+        laid_out: Layout,
+        seen: Mapping[Step | None, tuple[int, int, int]],
+        before: Span,
+        others: Mapping[str, Span],
     ) -> tuple[int, int, int]:
         """How many of a step's codes lay outside its limits, and between which ends the codes lie."""
         outside, least, most = seen.get(step, (0, laid_out.span.low, laid_out.span.high))
@@ -161,4 +213,3 @@ def _span(codes: Codes, kind: CodeType) -> Span:
     if low is None or high is None:
         low, high = widened(codes.low, codes.high)
     return Span(low, high, kind.binary_point)
-

@@ -1,17 +1,20 @@
-"""Which steps of a program the compiled library computes together: chains in which nobody else reads what is between."""
+"""Which steps of a program the compiled library computes together: chains whose inner values nobody else reads."""
 
 from collections import Counter
 
 from bittrue.program import FixedNetwork, Lookup, Step
 from bittrue.program.functions import BatchNorm
+from bittrue.simulation.compiled import library
 from bittrue.simulation.compiled.group import Group
 from bittrue.simulation.compiled.library import Unit
 from bittrue.simulation.compiled.sources import source_of
 from bittrue.simulation.compiled.stages import is_unbounded, stages_of
+from bittrue.simulation.proof import LayerProof
 
 
 def groups(program: FixedNetwork, unit: Unit | None, *, alone: bool) -> dict[str, Group]:
-    """The groups of a program, by the name of the last step. alone: each step by itself, so that every value is there."""
+    """The groups of a program, by the name of the last step. alone: each step by itself, so that every value is
+    there."""
     if unit is None:
         return {}
     chains = _chains(program, alone=alone)
@@ -23,7 +26,7 @@ def _chains(program: FixedNetwork, *, alone: bool) -> list[list[Step]]:
     readers = Counter(name for step in program.steps for name in step.inputs)
     readers[program.output] += 1
     following = {name: step for step in program.steps for name in step.inputs}
-    chains, taken = [], set()
+    chains, taken = list[list[Step]](), set[str]()
     for first in program.steps:
         if first.name in taken or type(first.instruction) not in source_of or not _computable(program, first):
             continue
@@ -45,3 +48,9 @@ def _computable(program: FixedNetwork, step: Step) -> bool:
     if isinstance(step.instruction, Lookup) and not isinstance(step.instruction.function, BatchNorm):
         return False
     return not (step.type.is_float or any(program.by_name[name].type.is_float for name in step.inputs))
+
+
+def proofs(program: FixedNetwork) -> dict[str, LayerProof]:
+    """The proofs of sums of products that the library computes, by step."""
+    found = (group.proof() for group in groups(program, library.unit(), alone=False).values())
+    return {proof.node: proof for proof in found if proof is not None}

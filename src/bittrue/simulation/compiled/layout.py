@@ -8,11 +8,10 @@ import numpy as np
 import torch
 
 from bittrue.fixed import Overflow
-
 from bittrue.program import Step
 from bittrue.simulation.compiled.library import GroupFields, StageFields
 from bittrue.simulation.compiled.sources import Source, SourceKind
-from bittrue.simulation.compiled.stages import OVERFLOWS, ROUNDINGS, Kind, Span, Stage, UnsuitedError
+from bittrue.simulation.compiled.stages import OVERFLOWS, ROUNDINGS, Span, Stage, UnsuitedError
 
 NARROW_BITS = 30
 """int32 holds sums of two numbers below 2^30, which is as far as rounding them goes."""
@@ -87,9 +86,7 @@ def layout(
     group.period = period
     group.stage = ctypes.addressof(fields)
     quantizers = tuple(stage.step for stage in all_stages)
-    return Layout(
-        group, tuple(memory), stored, span, quantizers, WIDE_BITS if wide else NARROW_BITS, reach
-    )
+    return Layout(group, tuple(memory), stored, span, quantizers, WIDE_BITS if wide else NARROW_BITS, reach)
 
 
 def _width(kind: SourceKind, channels: int) -> int:
@@ -106,7 +103,7 @@ def _fill(
     period: int,
     names: Sequence[str],
     operands: Mapping[str, torch.dtype],
-) -> list[object]:
+) -> list[np.ndarray | None]:
     """Fill in a stage's structure; returns the arrays that it points to."""
     largest = (1 << (NARROW_BITS if dtype == np.int32 else WIDE_BITS)) - 1
     fields.kind, fields.shift, fields.operand_shift = stage.kind, stage.shift, stage.operand_shift
@@ -121,7 +118,7 @@ def _fill(
         fields.rounding, fields.overflow = ROUNDINGS[quantizer.rounding], OVERFLOWS[quantizer.overflow]
         fields.word_length, fields.is_signed = quantizer.format.word_length, quantizer.format.signed
         fields.low, fields.high = max(quantizer.min_code, -largest), min(quantizer.max_code, largest)
-    arrays = [_repeated(numbers, period, dtype) for numbers in stage.constants]
+    arrays: list[np.ndarray | None] = [_repeated(numbers, period, dtype) for numbers in stage.constants]
     arrays += [_repeated(numbers, period, np.dtype(np.float64)) for numbers in stage.reals]
     for name, array in zip(("first", "second", "third", "fourth"), arrays, strict=False):
         setattr(fields, name, None if array is None else array.ctypes.data)

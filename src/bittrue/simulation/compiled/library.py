@@ -1,4 +1,4 @@
-"""The compiled library: which one is loaded, which of its vector units is in use, and how it is called.
+"""The compiled library: which one is loaded, and which of its vector units is in use.
 
 The library is a distribution of its own, `bittrue-kernels`. Without it, and with BITTRUE_KERNELS=none, torch computes
 everything, with the same bits.
@@ -7,23 +7,15 @@ everything, with the same bits.
 import ctypes
 import importlib
 import os
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-import numpy as np
-import torch
 
 from bittrue.errors import KernelError
 
 ABI = 1
 """The version of the calls and structures below; `source/group.h` has the same."""
-
-_BLOCK_ROWS = 48
-_ALIGNMENT = 64
 
 
 class StageFields(ctypes.Structure):
@@ -43,7 +35,10 @@ class GroupFields(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_int32) for name in ("source", "wide", "stages", "stored_in", "stored_out", "digits")),
         ("unused", ctypes.c_int32 * 2),
-        *((name, ctypes.c_int64) for name in ("height", "width", "channels", "out_height", "out_width", "out_channels")),
+        *(
+            (name, ctypes.c_int64)
+            for name in ("height", "width", "channels", "out_height", "out_width", "out_channels")
+        ),
         *((name, ctypes.c_int64 * 2) for name in ("window", "strides", "dilation", "padding")),
         ("chunk", ctypes.c_int64),
         ("weights", ctypes.c_void_p * 4),
@@ -71,60 +66,6 @@ class Unit:
         """How much memory a call needs for itself."""
         return int(self.library.bittrue_scratch(ctypes.byref(group)))
 
-    def run(
-        self,
-        group: GroupFields,
-        scratch_bytes: int,
-        rows: int,
-        x: torch.Tensor,
-        operands: Sequence[torch.Tensor],
-        out: torch.Tensor,
-    ) -> list[tuple[int, int, int]]:
-        """Compute `rows` rows of a group into `out`, on as many threads as torch uses.
-
-        x, operands, out: contiguous, in the storage that the group names. Returns for each stage how many codes lay
-        outside, and the least and the largest (these two mean nothing for a stage that doesn't quantize).
-        """
-        threads = max(min(torch.get_num_threads(), rows // (2 * _BLOCK_ROWS)), 1)
-        share = -(-rows // threads // _BLOCK_ROWS) * _BLOCK_ROWS
-        ends = [*range(0, rows, share), rows]
-        pointers = (ctypes.c_void_p * max(len(operands), 1))(*(operand.data_ptr() for operand in operands))
-        source, target, group_at = x.data_ptr(), out.data_ptr(), ctypes.byref(group)
-
-        def part(first: int, last: int) -> "ctypes.Array[Seen]":
-            seen = (Seen * max(group.stages, 1))(*([Seen(0, 2**63 - 1, -(2**63))] * max(group.stages, 1)))
-            scratch = _scratch(scratch_bytes)
-            self.library.bittrue_run(
-                self.index, group_at, source, pointers, target, first, last, scratch, ctypes.byref(seen)
-            )
-            return seen
-
-        parts = list(zip(ends, ends[1:], strict=False))
-        met = [part(*parts[0])] if len(parts) == 1 else list(_pool(len(parts)).map(lambda ends: part(*ends), parts))
-        return [
-            (sum(one[i].outside for one in met), min(one[i].least for one in met), max(one[i].most for one in met))
-            for i in range(group.stages)
-        ]
-
-
-_memory = threading.local()
-
-
-def _scratch(size: int) -> int:
-    """The address of this thread's scratch memory, kept from call to call."""
-    buffer: np.ndarray | None = getattr(_memory, "buffer", None)
-    if buffer is None or buffer.nbytes < size + _ALIGNMENT:
-        buffer = _memory.buffer = np.empty(size + _ALIGNMENT, np.uint8)
-    return -(-buffer.ctypes.data // _ALIGNMENT) * _ALIGNMENT
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="bittrue-kernels")
-
-
-os.register_at_fork(after_in_child=_pool.cache_clear)  # the threads stay behind with the parent
-
 
 @cache
 def unit() -> Unit | None:
@@ -135,28 +76,39 @@ def unit() -> Unit | None:
     wanted = os.environ.get("BITTRUE_KERNELS", "")
     if wanted == "none":
         return None
-    path = _path()
-    if path is None:
+    there = units()
+    if not there:
         if wanted:
             raise KernelError(
                 f"BITTRUE_KERNELS={wanted}: bittrue's compiled kernels aren't installed; install the folder kernels/ "
                 "with pip (it needs a C compiler), or unset the variable: torch computes the same bits."
             )
         return None
-    library = _load(path)
-    units = [
-        Unit(library, library.bittrue_unit_name(index).decode(), index) for index in range(library.bittrue_units())
-    ]
-    there = [one for one in units if library.bittrue_unit_available(one.index)]
     if not wanted:
         return there[0]
     for one in there:
         if one.name == wanted:
             return one
-    known = any(one.name == wanted for one in units)
-    why = "this processor doesn't have that unit" if known else "there is no such unit"
     names = ", ".join(one.name for one in there)
-    raise KernelError(f"BITTRUE_KERNELS={wanted}: {why}; choose one of none, {names}.")
+    raise KernelError(
+        f"BITTRUE_KERNELS={wanted}: this processor, or the library, has no such unit; choose one of none, {names}."
+    )
+
+
+@cache
+def units() -> tuple[Unit, ...]:
+    """The units that the library has for this processor, the fastest first; none without a library.
+
+    Raises KernelError where the library can't be used.
+    """
+    path = _path()
+    if path is None:
+        return ()
+    library = _load(path)
+    found = [
+        Unit(library, library.bittrue_unit_name(index).decode(), index) for index in range(library.bittrue_units())
+    ]
+    return tuple(one for one in found if library.bittrue_unit_available(one.index))
 
 
 def _path() -> Path | None:

@@ -10,14 +10,30 @@ import numpy as np
 from bittrue.operators.windows import window_shape
 from bittrue.program import (
     Add,
+    Bypass,
     Clip,
     CodeType,
+    Concatenate,
+    Divide,
+    Extremum,
     Instruction,
+    LogSoftmax,
     Lookup,
+    Move,
     MultiplyAccumulate,
+    MultiplyTensors,
+    Normalize,
+    NormalizeTable,
+    Pad,
+    Quantize,
+    Reshape,
     ScaleOffset,
+    Select,
+    Softmax,
+    SoftmaxTable,
     Step,
     WindowExtremum,
+    WindowSum,
 )
 from bittrue.rules import RuleTable
 from bittrue.simulation.compiled.stages import Kind, Span, Stage, UnsuitedError
@@ -67,8 +83,8 @@ class Geometry:
 class Source:
     """The first part of a group, for inputs of a span.
 
-    sum_bits: log2 of what int32 holds of it at most, for the proof. unsigned: whether its inputs are unsigned words of
-    16 bits. weights: as the kernel wants them, one array a digit. chunk: how many products are added in int32.
+    largest_sum: what no sum of products in int32 can exceed. unsigned: whether its inputs are unsigned words of
+    16 bits. layer, in_two: whose weights, and whether they are cut in two. chunk: how many products are added in int32.
     reach: of all numbers of it in the group's own type. stages: what belongs to it (the bias). span: what comes out.
     must_be_wide: whether the sums are added in float64.
     """
@@ -78,11 +94,22 @@ class Source:
     span: Span
     reach: int
     unsigned: bool = False
-    weights: tuple[np.ndarray, ...] = ()
-    places: tuple[int, ...] = ()
+    layer: "KeptLayer | None" = None
+    in_two: bool = False
     chunk: int = 0
     stages: tuple[Stage, ...] = ()
     must_be_wide: bool = False
+    largest_sum: int = 0
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Where each part of the weights stands."""
+        return (0, _DIGIT_BITS) if self.in_two else (0,)
+
+    @property
+    def weights(self) -> tuple[np.ndarray, ...]:
+        """The weights, laid out at their first use."""
+        return self.layer.weights(self.in_two) if self.layer is not None else ()
 
 
 class KeptLayer:
@@ -129,7 +156,7 @@ def _(instruction: WindowExtremum, step: Step, kind: CodeType, span: Span, kept:
 
 def _is_unsigned(span: Span) -> bool:
     """Whether codes need unsigned words of 16 bits; UnsuitedError where they need more."""
-    if -ZERO_POINT <= span.low and span.high < ZERO_POINT:
+    if span.low >= -ZERO_POINT and span.high < ZERO_POINT:
         return False
     if span.low >= 0 and span.high < 2 * ZERO_POINT:
         return True
@@ -184,9 +211,12 @@ def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span, k
         raise UnsuitedError
     largest = max(span.high - ZERO_POINT, ZERO_POINT - span.low, ZERO_POINT) if unsigned else span.reach
     largest_weight = max(-low, high)
-    # What int32 must hold, and then float64: sums as they are multiplied, before they are aligned and the bias is added.
+    # What int32 must hold: sums as they are multiplied, before they are aligned and the bias is added.
     unaligned = max(
-        (magnitude >> shift for magnitude, shift in zip(sums.magnitudes, _each(sums.shifts, sums.magnitudes), strict=True)),
+        (
+            magnitude >> shift
+            for magnitude, shift in zip(sums.magnitudes, _each(sums.shifts, sums.magnitudes), strict=True)
+        ),
         default=0,
     )
     products = prod(weight.shape[:-1])
@@ -198,7 +228,8 @@ def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span, k
             raise UnsuitedError
         in_two = chunk < _SHORTEST_CHUNK
         if in_two:
-            chunk = _longest(largest, 1 << _DIGIT_BITS - 1)
+            largest_weight = 1 << _DIGIT_BITS - 1
+            chunk = _longest(largest, largest_weight)
     least, most = sums.partial_sums(span.low, span.high)
     bias, scale = sums.biases, [1 << shift for shift in sums.shifts]
     reach = max(-least, most, largest * unaligned)
@@ -218,11 +249,12 @@ def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span, k
         Span(least, most, sums.fraction_bits),
         reach,
         unsigned,
-        known.weights(in_two),
-        (0, _DIGIT_BITS) if in_two else (0,),
+        known,
+        in_two,
         chunk,
         stages,
         not whole,
+        largest * unaligned if whole else largest * largest_weight * chunk,
     )
 
 
@@ -273,3 +305,24 @@ def _packed(rows: np.ndarray) -> np.ndarray:
             part = columns[half::2]
             packed[block, : len(part), : columns.shape[1], half] = part
     return packed
+
+
+for _instruction in (
+    Quantize,
+    MultiplyTensors,
+    Divide,
+    Extremum,
+    WindowSum,
+    Softmax,
+    LogSoftmax,
+    Normalize,
+    SoftmaxTable,
+    NormalizeTable,
+    Reshape,
+    Pad,
+    Move,
+    Select,
+    Concatenate,
+    Bypass,
+):
+    source_of.unsupported(_instruction, reason="torch computes it")

@@ -11,7 +11,32 @@ from fractions import Fraction
 from math import ceil
 
 from bittrue.fixed import Overflow, Quantizer, Rounding
-from bittrue.program import Add, Clip, CodeType, Lookup, ScaleOffset, Step, WindowExtremum
+from bittrue.program import (
+    Add,
+    Bypass,
+    Clip,
+    CodeType,
+    Concatenate,
+    Divide,
+    Extremum,
+    LogSoftmax,
+    Lookup,
+    Move,
+    MultiplyAccumulate,
+    MultiplyTensors,
+    Normalize,
+    NormalizeTable,
+    Pad,
+    Quantize,
+    Reshape,
+    ScaleOffset,
+    Select,
+    Softmax,
+    SoftmaxTable,
+    Step,
+    WindowExtremum,
+    WindowSum,
+)
 from bittrue.program.functions import BatchNorm
 from bittrue.rules import RuleTable
 from bittrue.simulation.batch_normalization import certain_norm
@@ -56,8 +81,8 @@ class Span:
 class Stage:
     """A stage of a group. reach: what no number at its end, or on the way there, can exceed.
 
-    constants: one for each channel or one for all, as group.h has them; reals: those of REAL. low, high: a clip's ends, None for no end, or
-    the threshold of two branches in `low`. step: the step whose quantizer it is.
+    constants: one for each channel or one for all, as group.h has them; reals: those of REAL. low, high: a clip's ends,
+    None for no end, or the threshold of two branches in `low`. step: the step whose quantizer it is.
     """
 
     kind: Kind
@@ -123,9 +148,7 @@ def is_as_close_as_its_inputs(step: Step) -> bool:
 
 
 @stages_of.rule(Clip)
-def _(
-    instruction: Clip, step: Step, types: tuple[CodeType, ...], span: Span, operands: Mapping[str, Span]
-) -> Staged:
+def _(instruction: Clip, step: Step, types: tuple[CodeType, ...], span: Span, operands: Mapping[str, Span]) -> Staged:
     moved, span = _aligned(span, step.exact.binary_point)
     low, high = (None if end is None else exact_code(end, step) for end in (instruction.low, instruction.high))
 
@@ -167,9 +190,7 @@ def _(
 
 
 @stages_of.rule(Lookup)
-def _(
-    instruction: Lookup, step: Step, types: tuple[CodeType, ...], span: Span, operands: Mapping[str, Span]
-) -> Staged:
+def _(instruction: Lookup, step: Step, types: tuple[CodeType, ...], span: Span, operands: Mapping[str, Span]) -> Staged:
     """A raw batch normalization, where float64 is proven to round as the exact number does."""
     quantizer, function = step.rounds_with, instruction.function
     if not isinstance(function, BatchNorm):
@@ -183,9 +204,7 @@ def _(
 
 
 @stages_of.rule(Add)
-def _(
-    instruction: Add, step: Step, types: tuple[CodeType, ...], span: Span, operands: Mapping[str, Span]
-) -> Staged:
+def _(instruction: Add, step: Step, types: tuple[CodeType, ...], span: Span, operands: Mapping[str, Span]) -> Staged:
     if len(set(step.inputs)) != 2 or len(operands) != 1 or types[0].shape != types[1].shape:
         raise UnsuitedError
     ((name, other),) = operands.items()
@@ -196,3 +215,26 @@ def _(
     reach = (span.reach << own) + (other.reach << there)
     stage = Stage(Kind.ADD, reach, shift=own, operand=name, operand_shift=there)
     return [stage], Span(low, high, step.exact.binary_point)
+
+
+for _instruction in (
+    Quantize,
+    MultiplyAccumulate,
+    MultiplyTensors,
+    Divide,
+    Extremum,
+    WindowExtremum,
+    WindowSum,
+    Softmax,
+    LogSoftmax,
+    Normalize,
+    SoftmaxTable,
+    NormalizeTable,
+    Reshape,
+    Pad,
+    Move,
+    Select,
+    Concatenate,
+    Bypass,
+):
+    stages_of.unsupported(_instruction, reason="it isn't computed code by code, or torch computes it")

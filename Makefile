@@ -5,6 +5,7 @@ VENV := .venv
 BASE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 ALL := $(VENV)/.installed-all
+KERNELS := $(VENV)/.installed-kernels
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
 
@@ -49,13 +50,19 @@ $(ALL): $(BASE)
 	$(PIP) --editable '.[dev,witness]'
 	@touch $(DEV) $@
 
-demo: $(BASE)
+# The compiled kernels are an accelerator with the same bits: without a C compiler all goes on without them.
+$(KERNELS): $(BASE) $(shell find kernels -name '*.py' -o -name '*.[ch]' -o -name pyproject.toml)
+	@if command -v "$${CC:-cc}" > /dev/null; then $(PIP) --force-reinstall --no-deps ./kernels; else \
+	  echo "No C compiler was found: bittrue goes on without its compiled kernels, slower and with the same bits."; fi
+	@touch $@
+
+demo: $(BASE) $(KERNELS)
 	$(BIN)/bittrue demo --out demo
 
-quick: $(DEV)
+quick: $(DEV) $(KERNELS)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile @tests/quick.txt
 
-test: $(ALL)
+test: $(ALL) $(KERNELS)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(DEV)

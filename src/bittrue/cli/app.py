@@ -24,6 +24,7 @@ from bittrue.cli.streams import close_streams, open_streams
 from bittrue.cli.sweep import sweep
 from bittrue.cli.trace import trace
 from bittrue.cli.verify import verify
+from bittrue.errors import KernelError
 
 COMMANDS = (demo, inspect, ranges, plan, repair, sweep, simulate, verify, trace, export, diff, report)
 
@@ -65,8 +66,19 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        say(f"bittrue {__version__}")
+        say(f"bittrue {__version__}, {_kernels()}")
         raise typer.Exit
+
+
+def _kernels() -> str:
+    """Which compiled kernels are in use."""
+    from bittrue.simulation.compiled import library
+
+    try:
+        unit = library.unit()
+    except KernelError as error:
+        return str(error)
+    return "without compiled kernels" if unit is None else f"compiled kernels for {unit.name}"
 
 
 @app.callback()

@@ -149,7 +149,8 @@ class Group:
             rows = len(x) * source.geometry.rows
             codes = x.to(torch.int32).to(stored).contiguous()
             run(self._unit, alone.fields, self._unit.scratch_bytes(alone.fields), rows, codes, [], out)
-            return out
+            # The binary point of an accumulator that never acts may be finer.
+            return out.mul_(2.0 ** (sums.fraction_bits - source.span.binary_point))
 
         ends = np.array([span.low]), np.array([span.high])
         check_kernel(kernel, sums, 0, (1, *kind.shape), ends)
@@ -183,6 +184,8 @@ class Group:
             outside, low, high = self._bounds(step, laid_out, seen, Span(low, high, 0), spans)
             if is_unbounded(step):
                 peaks[step.name] = max(abs(low), abs(high))
+            if isinstance(step.instruction, MultiplyAccumulate) and step.instruction.accumulator is not None:
+                overflows[step.inner_site("accumulator")] = 0  # it is here because it never acts
             if step.site is not None and step.quantizer is not None:
                 overflows[step.site] = outside
         return Ran(Codes(out, self.last.type.fraction_bits, low, high), overflows, peaks)

@@ -37,6 +37,7 @@ from bittrue.program import (
 )
 from bittrue.rules import RuleTable
 from bittrue.simulation.compiled.stages import Kind, Span, Stage, UnsuitedError
+from bittrue.simulation.sums.accumulators import never_acts
 from bittrue.simulation.sums.bounds import SumBounds
 
 SUM_BITS = 31
@@ -195,12 +196,17 @@ def _two(numbers: tuple[int, ...], filling: int) -> tuple[int, int]:
 @source_of.rule(MultiplyAccumulate)
 def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span, kept: Kept) -> Source:
     weight = instruction.weight
-    if instruction.accumulator is not None or weight.dtype == object:
+    if weight.dtype == object:
         raise UnsuitedError
     if span.binary_point not in kept:
         kept[span.binary_point] = KeptLayer(SumBounds(instruction, span.binary_point, step.name))
     known = kept[span.binary_point]
     sums = known.sums
+    accumulator, shift = instruction.accumulator, 0
+    if accumulator is not None:
+        if not never_acts(sums, accumulator, span.low, span.high):
+            raise UnsuitedError
+        shift = accumulator.format.fraction_bits - sums.fraction_bits
     low, high = sums.weight_ends
     if low < -ZERO_POINT or high >= ZERO_POINT:
         raise UnsuitedError
@@ -230,23 +236,17 @@ def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span, k
         if in_two:
             largest_weight = 1 << _DIGIT_BITS - 1
             chunk = _longest(largest, largest_weight)
-    least, most = sums.partial_sums(span.low, span.high)
-    bias, scale = sums.biases, [1 << shift for shift in sums.shifts]
+    least, most = (end << shift for end in sums.partial_sums(span.low, span.high))
+    bias, scale = _biases(sums, unsigned, shift), [1 << bits + shift for bits in sums.shifts]
     reach = max(-least, most, largest * unaligned)
     if unsigned:
-        # Σ (x − zero point)·w is what the kernel adds: the rest is a constant.
-        totals = weight.reshape(-1, weight.shape[-1]).astype(np.int64).sum(0).tolist()
-        bias = [
-            code + (ZERO_POINT * total << shift)
-            for code, total, shift in zip(bias, totals, _each(sums.shifts, totals), strict=True)
-        ]
-        reach = max(reach, *(sums.magnitudes[i] * largest + abs(code) for i, code in enumerate(bias)))
+        reach = max(reach, *(sums.magnitudes[i] * largest + abs(code) << shift for i, code in enumerate(bias)))
     constants = ([], bias) if scale == [1] else (scale, bias)
     stages = (Stage(Kind.AFFINE, max(reach, *map(abs, bias)), constants),) if any(bias) or scale != [1] else ()
     return Source(
         SourceKind.DEPTHWISE if depthwise else SourceKind.PRODUCTS,
         geometry,
-        Span(least, most, sums.fraction_bits),
+        Span(least, most, sums.fraction_bits + shift),
         reach,
         unsigned,
         known,
@@ -256,6 +256,18 @@ def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span, k
         not whole,
         largest * unaligned if whole else largest * largest_weight * chunk,
     )
+
+
+def _biases(sums: SumBounds, unsigned: bool, shift: int) -> list[int]:
+    """The biases at the sum's binary point, `shift` bits finer than G."""
+    biases = sums.biases
+    if unsigned:
+        # Σ (x − zero point)·w is what the kernel adds: the rest is a constant.
+        weight = sums.instruction.weight
+        totals = weight.reshape(-1, weight.shape[-1]).astype(np.int64).sum(0).tolist()
+        triples = zip(biases, totals, _each(sums.shifts, totals), strict=True)
+        biases = [code + (ZERO_POINT * total << bits) for code, total, bits in triples]
+    return [code << shift for code in biases]
 
 
 def _each(numbers: list[int], channels: list[int]) -> list[int]:

@@ -16,6 +16,7 @@ from bittrue.fixed import Overflow, Quantizer, decode, overflow_code, overflows,
 from bittrue.fixed.tensor import apply_overflow_, count_overflows, round_shift_
 from bittrue.operators.windows import window_shape
 from bittrue.simulation.carrier import Carrier, carrier_for
+from bittrue.simulation.sums.bounds import SumBounds
 from bittrue.simulation.sums.products import ProductSums
 from bittrue.simulation.sums.sum_kernels import gather_patches
 from bittrue.simulation.values import Codes, Result
@@ -33,7 +34,7 @@ def accumulated_sum(sums: ProductSums, accumulator: Quantizer, codes: Codes) -> 
     return _ordered(sums, accumulator, codes)
 
 
-def never_acts(sums: ProductSums, accumulator: Quantizer, low: int, high: int) -> bool:
+def never_acts(sums: SumBounds, accumulator: Quantizer, low: int, high: int) -> bool:
     """Whether no partial sum in any order, for inputs from `low` to `high`, is rounded or overflows."""
     shift = accumulator.format.fraction_bits - sums.fraction_bits
     if shift < 0:

@@ -34,6 +34,7 @@ def check_kernel(kernel: SumKernel, sums: SumBounds, shift: int, shape: tuple[in
     codes = x.to(torch.float32) if Carrier.FLOAT32.holds(largest) else x
     if not torch.equal(kernel(codes, None)[..., some].to(torch.float64), exact):
         raise KernelError(
-            f"{sums.what}: torch's kernel for it isn't exact on this machine where it must be; look for a setting that "
-            "trades precision for speed, such as DNNL_DEFAULT_FPMATH_MODE, or try another version of torch."
+            f"{sums.what}: the kernel for it isn't exact on this machine where it must be; look for a setting that "
+            "trades precision for speed, such as DNNL_DEFAULT_FPMATH_MODE, or try another version of torch, or "
+            "BITTRUE_KERNELS=none."
         )

@@ -16,6 +16,7 @@ from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Override, plan_from_ranges, study_plan
 from bittrue.program import MultiplyAccumulate, Step
+from bittrue.simulation.compiled import library
 from bittrue.simulation.simulator import BatchResult, Simulator
 from bittrue.simulation.values import Codes
 
@@ -71,6 +72,7 @@ class Broken(Simulator):
 
 
 def broken_by(monkeypatch: pytest.MonkeyPatch, **methods: Any) -> None:
+    monkeypatch.setattr(library, "unit", lambda: None)
     monkeypatch.setattr(verify_module, "Simulator", type("Changed", (Broken,), methods))
 
 

@@ -4,7 +4,9 @@ PyTorch's FakeQuantize and Brevitas take their place in the eager model: a quant
 node. QONNX executes a graph of Quant nodes; fxpmath and APyTypes multiply a matrix of fixed-point numbers.
 """
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -84,6 +86,50 @@ def brevitas(network: Network, x: torch.Tensor, word_length: int, fraction_bits:
 
 EAGER = {"naive fake quantization": naive, "PyTorch FakeQuantize": fake_quantize, "Brevitas": brevitas}
 """By name, what runs a whole network."""
+
+
+def onnxruntime_float(network: Network, x: np.ndarray, threads: int) -> Run:
+    """The float model in onnxruntime, all its optimizations on."""
+    return _session(_onnx(network, x), x, threads)
+
+
+def onnxruntime_int8(network: Network, x: np.ndarray, threads: int) -> Run:
+    """The model quantized by onnxruntime itself, QDQ, 8 bits: its scales are any numbers, and its bits its own."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self._batches = iter([{"x": np.ascontiguousarray(np.moveaxis(x, -1, 1))}])
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return next(self._batches, None)
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        source.write_bytes(_onnx(network, x))
+        kinds = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}
+        quantize_static(source, target, Reader(), quant_format=QuantFormat.QDQ, per_channel=True, **kinds)
+        return _session(target.read_bytes(), x, threads)
+
+
+def _onnx(network: Network, x: np.ndarray) -> bytes:
+    example = torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 1)))
+    program = torch.onnx.export(Eager(network), (example,), input_names=["x"], dynamo=True, verbose=False)
+    return program.model_proto.SerializeToString()
+
+
+def _session(model: bytes, x: np.ndarray, threads: int) -> Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    feed = {"x": np.ascontiguousarray(np.moveaxis(x, -1, 1))}
+    return lambda: session.run(None, feed)
+
+
+ONNXRUNTIME = {"onnxruntime, float": onnxruntime_float, "onnxruntime, int8": onnxruntime_int8}
+"""By name, what runs a whole network in onnxruntime."""
 
 
 def qonnx(weights: list[np.ndarray], x: np.ndarray, word_length: int, fraction_bits: int) -> Run:

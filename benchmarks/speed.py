@@ -28,8 +28,8 @@ from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.operators import Dense
 from bittrue.plan import Override, Plan, PlanOptions, study_plan, uniform_plan
-from bittrue.simulation.proof import prove
-from bittrue.simulation.simulator import Simulator, is_exact
+from bittrue.simulation.compiled import library
+from bittrue.simulation.simulator import Simulator, is_exact, prove
 from bittrue.simulation.sums import integer_units
 
 FUSED = PlanOptions()
@@ -42,6 +42,10 @@ def plans(network: Network) -> dict[str, Plan]:
     found = {f"study, F = {k}": study_plan(network, k) for k in (3, 5, 6, 8)}
     found |= {f"affine and fused, F = {k}": study_plan(network, k, options=FUSED) for k in (6, 8)}
     found["13-bit data, 11-bit weights"] = uniform_plan(network, 13, 7, options=FUSED, overrides=WEIGHTS_11)
+    for word_length in (7, 8, 9, 10, 12):
+        weights = [Override("*.weight", f"ap_fixed<{word_length},0,AP_RND_CONV,AP_SAT>")]
+        name = f"{word_length}-bit data, {word_length}-bit weights"
+        found[name] = uniform_plan(network, word_length, word_length - 4, options=FUSED, overrides=weights)
     found["16-bit data, 16-bit weights"] = uniform_plan(network, 16, 10, options=FUSED, overrides=WEIGHTS_16)
     return found
 
@@ -76,7 +80,9 @@ def compare(where: str, network: Network, arguments: argparse.Namespace) -> None
     eager, x = Eager(network), first(batch_of(network, float_batch))
     per_image = float_batch / arguments.batch
     print(f"\n{network.name}, {network.parameter_count:,} parameters")
-    print(f"batches of {arguments.batch}, float in batches of {float_batch}; {arguments.threads} threads")
+    unit = library.unit()
+    print(f"batches of {arguments.batch}, float in batches of {float_batch}; {arguments.threads} threads; ", end="")
+    print("without compiled kernels" if unit is None else f"compiled kernels for {unit.name}")
     print(f"{'':<42}{'× float':>9}{'least':>8}{'most':>8}  {'proven exact':<14}{'memory':>10}")
 
     def report(name: str, run: peers.Run, exact: str, memory: str = "") -> None:
@@ -95,6 +101,8 @@ def compare(where: str, network: Network, arguments: argparse.Namespace) -> None
     if arguments.peers:
         for name, build in peers.EAGER.items():
             report(f"{name}, 13 bits", build(network, first(batch), 13, 7), "no")
+        for name, start in peers.ONNXRUNTIME.items():
+            report(name, start(network, batch, arguments.threads), "no")
         for name, run in small_layers(network, batch):
             report(name, run, "no")
 

@@ -32,6 +32,20 @@ def permutation_of(instruction: Move, shape: Shape) -> tuple[int, ...] | None:
     return None
 
 
+def repetitions_of(instruction: Move, shape: Shape) -> tuple[int, ...] | None:
+    """How often a move repeats each position of a value of `shape` in place, a factor an axis; None where it does
+    something else."""
+    places = list(zip(instruction.sizes, instruction.strides, strict=True))
+    if instruction.offset:
+        return None
+    factors = []
+    for whole, own in zip(shape, row_major(shape), strict=True):
+        if not places or places.pop(0) != (whole, own):
+            return None
+        factors.append(places.pop(0)[0] if places and places[0][1] == 0 else 1)
+    return None if places else tuple(factors)
+
+
 def slices_of(instruction: Move, shape: Shape) -> tuple[tuple[int, int, int], ...] | None:
     """The slice (start, step, size) of each axis that a move takes from a value of `shape`; None where it does
     something else."""

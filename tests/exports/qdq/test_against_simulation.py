@@ -8,19 +8,21 @@ import pytest
 
 from bittrue.analysis.evaluating.codes import codes_of
 from bittrue.data import as_dataset
-from bittrue.exports.device.compare import DeviceComparison, compare_codes
+from bittrue.exports.device.compare import DeviceComparison
 from bittrue.exports.job import Job
 from bittrue.exports.onnx.graph import Graph
 from bittrue.exports.qdq import run
 from bittrue.exports.qdq.quantizers import DIALECT
-from bittrue.exports.qdq.run import AS_DEFINED, BY_DEFAULT, outputs, run_qdq
+from bittrue.exports.qdq.run import AS_DEFINED, BY_DEFAULT, outputs
 from bittrue.exports.qdq.target import qdq_bytes, qdq_graph
 from bittrue.lowering import lower_network
 from bittrue.operators import MaxPooling, ReLU
 from bittrue.plan import Override, Plan, PlanOptions, uniform_plan
 from cases import CASES, Case, Draft, inputs_of
+from exports.hls4ml.networks import images
 from exports.qdq.sweep import ROUNDINGS
-from exports.qonnx.sweep import compared
+from exports.qonnx.sweep import compared, of_many_layers
+from exports.qonnx.sweep import executed as through
 
 EVERY_NODE = PlanOptions(rounding_points="every-node")
 
@@ -34,9 +36,17 @@ def test_random_plans(seed: int, tmp_path: Path) -> None:
     assert not result.mismatches, result.first
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_networks_of_many_layers(seed: int, tmp_path: Path) -> None:
+    job = of_many_layers(seed, ROUNDINGS, 8)
+    assert not qdq_graph(job).unproven
+    result = through(job, images(seed), "qdq", tmp_path)
+    assert result.values > 30_000
+    assert not result.mismatches, result.first
+
+
 def executed(case: Case, plan: Plan, folder: Path) -> DeviceComparison:
-    job, data = Job(case.network, plan, lower_network(case.network, plan), None), as_dataset(inputs_of(case))
-    return compare_codes(job.program, data, run_qdq(job, data, folder), against="qdq")
+    return through(Job(case.network, plan, lower_network(case.network, plan), None), inputs_of(case), "qdq", folder)
 
 
 def planned(name: str, length: int, *words: Override) -> tuple[Case, Plan]:

@@ -75,7 +75,7 @@ def test_a_bias_with_a_finer_last_bit_than_the_sums_is_named(tmp_path: Path) -> 
             "give image.output 16 bits or fewer",
         ),
         ("dense", [Override("dense.weight", "ap_fixed<40,1>")], "stores codes of 32 bits at most"),
-        ("softmax", [], "stop before it with --until, and let the host compute it"),
+        ("softmax", [], "stop before it with --until dense, and let the host compute it"),
     ],
 )
 def test_what_qdq_cannot_have_is_refused_before_anything_is_written(

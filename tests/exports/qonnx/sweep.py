@@ -9,10 +9,14 @@ import random
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from bittrue.analysis.evaluating.codes import codes_of
 from bittrue.data import as_dataset
 from bittrue.errors import BittrueError
 from bittrue.exports.device.compare import DeviceComparison, compare_codes
@@ -24,7 +28,10 @@ from bittrue.exports.witness import BUILDS, FLOATING
 from bittrue.fixed import Overflow, Quantizer, Rounding
 from bittrue.lowering import lower_network
 from bittrue.plan import Plan, Spec, Word
+from bittrue.program import FixedNetwork
 from cases import CASES, Case, inputs_of
+from exports.hls4ml.networks import random_network
+from exports.hls4ml.networks import random_plan as random_plan_of_layers
 from simulation.test_random_plans import random_plan
 
 SATURATING = [Overflow.SATURATE, Overflow.SATURATE_SYMMETRIC]
@@ -58,12 +65,39 @@ def draw(seed: int, dialect: Dialect, roundings: list[Rounding]) -> tuple[Case, 
             refused[str(error).partition(": ")[2][:60]] += 1
 
 
+def of_many_layers(seed: int, roundings: list[Rounding], longest: int) -> Job:
+    """Six branches of layers of all kinds, whose words have modes that the file has and `longest` bits at most."""
+    generator = random.Random(seed)
+    network = random_network(seed, streams=False)
+    drawn = random_plan_of_layers(network, seed, rounding_points="fused" if seed % 2 else "every-node")
+    sites = dict(drawn.sites)
+    for name, spec in sites.items():
+        if isinstance(spec, Quantizer):
+            format = replace(spec.format, word_length=min(spec.format.word_length, longest))
+            sites[name] = Quantizer(format, generator.choice(roundings), generator.choice(SATURATING))
+        if name.endswith(".accumulator"):
+            sites[name] = Word.EXACT
+    plan = replace(drawn, sites=sites)
+    return Job(network, plan, lower_network(network, plan), None)
+
+
+def executed(job: Job, images: np.ndarray, target: str, folder: Path) -> DeviceComparison:
+    """What the target's file computes of images, beside the simulation's codes."""
+    data = as_dataset(images)
+    codes = (BUILDS | FLOATING)[target](job, data, folder)
+    return compare_codes(job.program, data, codes, against=target)
+
+
+def outputs_of(program: FixedNetwork, x: np.ndarray) -> np.ndarray:
+    """The numbers that a program makes of images."""
+    codes = codes_of(program, as_dataset(x), [program.output])[program.output]
+    return np.ldexp(codes.astype(np.float64), -program.by_name[program.output].type.binary_point)
+
+
 def compared(seed: int, target: str, dialect: Dialect, roundings: list[Rounding], folder: Path) -> DeviceComparison:
     """The file's codes beside the simulation's, at every site."""
     case, job, _ = draw(seed, dialect, roundings)
-    data = as_dataset(inputs_of(case))
-    codes = (BUILDS | FLOATING)[target](job, data, folder)
-    return compare_codes(job.program, data, codes, against=target)
+    return executed(job, inputs_of(case), target, folder)
 
 
 def sweep(target: str, dialect: Dialect, roundings: list[Rounding]) -> None:

@@ -6,22 +6,23 @@ import numpy as np
 import onnx
 import pytest
 
-from bittrue.data import as_dataset
 from bittrue.errors import BittrueError
-from bittrue.exports.device.compare import DeviceComparison, compare_codes
+from bittrue.exports.device.compare import DeviceComparison
 from bittrue.exports.job import Job
 from bittrue.exports.onnx import graph
 from bittrue.exports.qonnx import run
 from bittrue.exports.qonnx.quantizers import DIALECT, ROUNDINGS
-from bittrue.exports.qonnx.run import run_qonnx
-from bittrue.exports.qonnx.target import qonnx_bytes
+from bittrue.exports.qonnx.target import qonnx_bytes, qonnx_graph
 from bittrue.fixed import Rounding
+from bittrue.frontends import load_with_plan
 from bittrue.lowering import lower_network
 from bittrue.network import Network, Parameter
 from bittrue.operators import AveragePooling, Convolution, Dense
 from bittrue.plan import Override, Plan, PlanOptions, uniform_plan
 from cases import CASES, Draft, inputs_of
-from exports.qonnx.sweep import compared
+from exports.hls4ml.networks import images
+from exports.qonnx.sweep import compared, of_many_layers, outputs_of
+from exports.qonnx.sweep import executed as through
 
 EVERY_NODE = PlanOptions(rounding_points="every-node")
 
@@ -35,9 +36,23 @@ def test_random_plans(seed: int, tmp_path: Path) -> None:
     assert not result.mismatches, result.first
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_networks_of_many_layers(seed: int, tmp_path: Path) -> None:
+    """And what is read back of the file computes the same codes."""
+    job = of_many_layers(seed, list(ROUNDINGS), 16)
+    result = through(job, images(seed), "qonnx", tmp_path)
+    assert result.values > 30_000
+    assert not result.missing
+    assert not result.mismatches, result.first
+    model = onnx.ModelProto()
+    model.ParseFromString(qonnx_bytes(qonnx_graph(job)))
+    back = lower_network(*load_with_plan(model))
+    there, read = (outputs_of(program, images(seed)) for program in (job.program, back))
+    np.testing.assert_array_equal(there, read)
+
+
 def executed(network: Network, plan: Plan, x: np.ndarray, folder: Path) -> DeviceComparison:
-    job, data = Job(network, plan, lower_network(network, plan), None), as_dataset(x.astype(np.float32))
-    return compare_codes(job.program, data, run_qonnx(job, data, folder), against="qonnx")
+    return through(Job(network, plan, lower_network(network, plan), None), x.astype(np.float32), "qonnx", folder)
 
 
 @pytest.mark.parametrize("rounding", list(ROUNDINGS), ids=lambda rounding: rounding.value)

@@ -65,7 +65,7 @@ def test_trained_numbers_stand_in_the_file_where_a_quant_makes_the_plans_codes_o
 @pytest.mark.parametrize(
     ("name", "options", "overrides", "message"),
     [
-        ("softmax", EVERY_NODE, [], "stop before it with --until, and let the host compute it"),
+        ("softmax", EVERY_NODE, [], "stop before it with --until dense, and let the host compute it"),
         ("norm", PlanOptions(batch_norm="raw"), [], "plan batch norms with --batch-norm affine"),
         ("dense", EVERY_NODE, [Override("dense.output", "FLOAT")], "give its sites formats"),
         ("dense", EVERY_NODE, [Override("image.output", "ap_fixed<8,4> FLOOR UNBOUNDED")], "nothing bounds its codes"),

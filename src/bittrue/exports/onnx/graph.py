@@ -325,5 +325,9 @@ def dtype_of(double: bool) -> str:
 
 
 def refused(graph: Graph, step: Step, what: str, remedy: str) -> BittrueError:
-    """The file can't have this step."""
-    return BittrueError(f"node {step.node}: {graph.dialect.title} {what}; {remedy}.")
+    """The file can't have this step. An --until in the remedy gets the node before it."""
+    source = step
+    while source.inputs and source.node == step.node:
+        source = graph.job.program.by_name[source.inputs[0]]
+    named = remedy.replace("--until", f"--until {source.name}")
+    return BittrueError(f"node {step.node}: {graph.dialect.title} {what}; {named}.")

@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 
-from bittrue.exports.geometry import permutation_of, slices_of
+from bittrue.exports.geometry import permutation_of, repetitions_of, slices_of
 from bittrue.exports.onnx.graph import Graph, Value, dtype_of
 from bittrue.exports.onnx.table import export_onnx
 from bittrue.program import Concatenate, Move, Pad, Reshape, Select, Step
@@ -42,8 +42,11 @@ def _(instruction: Move, step: Step, graph: Graph) -> None:
         graph.pass_on(step, x)
         return
     order, slices = permutation_of(instruction, x.shape), slices_of(instruction, x.shape)
+    factors = repetitions_of(instruction, x.shape)
     if slices is not None:
         _slice(slices, step, graph, x)
+    elif factors is not None and len(factors) in (2, 3) and factors[-1] == 1 and not x.double:
+        _resize(factors, step, graph, graph.channels_first(x))
     elif order is not None and instruction.sizes == tuple(x.shape[axis] for axis in order):
         x = graph.channels_last(x)
         perm = [0, *(axis + 1 for axis in order)]
@@ -76,6 +79,22 @@ def _slice(slices: tuple[tuple[int, int, int], ...], step: Step, graph: Graph, x
     for name, numbers in (("starts", starts), ("ends", ends), ("axes", axes), ("steps", [slices[a][1] for a in cut])):
         inputs.append(graph.constant(f"{step.name}.{name}", np.array(numbers, np.int64)))
     graph.compute(step, "Slice", inputs, first=x.first, double=x.double, reach=x.reach, shape=shape)
+
+
+def _resize(factors: tuple[int, ...], step: Step, graph: Graph, x: Value) -> None:
+    scales = graph.constant(f"{step.name}.factors", np.array((1, 1, *factors[:-1]), np.float32))
+    graph.compute(
+        step,
+        "Resize",
+        [x.tensor, "", scales],
+        first=True,
+        double=False,
+        reach=x.reach,
+        shape=tuple(size * factor for size, factor in zip(x.shape, factors, strict=True)),
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
 
 
 def _gather(instruction: Move, step: Step, graph: Graph, x: Value) -> None:

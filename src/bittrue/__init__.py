@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from bittrue.exports.certificate import Certificate, certify
     from bittrue.exports.device.compare import DeviceComparison
     from bittrue.exports.export import Export, export
+    from bittrue.exports.memory.reading import read_memory
     from bittrue.exports.mutation.mutate import MutationReport, mutate
     from bittrue.exports.witness import verify
     from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
@@ -125,6 +126,7 @@ _HOMES = {
     "mutate": "bittrue.exports.mutation.mutate",
     "plan_from_ranges": "bittrue.plan",
     "quantize_weights": "bittrue.integrations.keras_weights",
+    "read_memory": "bittrue.exports.memory.reading",
     "repair": "bittrue.repairs.repair",
     "ranges_chart": "bittrue.analysis.charts.chart",
     "report": "bittrue.reports:build_report",
@@ -205,6 +207,7 @@ __all__ = [
     "plan_from_ranges",
     "quantize_weights",
     "ranges_chart",
+    "read_memory",
     "repair",
     "report",
     "simulate",

@@ -1,13 +1,23 @@
 """Memory images: what is written is read back as the codes that it was made from, in every format and layout."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bittrue.errors import BittrueError
+from bittrue.exports.export import export
+from bittrue.exports.job import MemoryOptions, until
 from bittrue.exports.memory.formats import FORMATS
 from bittrue.exports.memory.layout import Layout, packed, unpacked
+from bittrue.exports.memory.reading import read_memory
+from bittrue.exports.parts import parts_of
+from bittrue.lowering import lower_network
+from bittrue.plan import PlanOptions, uniform_plan
+from cases import CASES
 
 
 def codes_for(width: int, *, signed: bool, shape: tuple[int, ...], seed: int = 1) -> np.ndarray:
@@ -94,3 +104,27 @@ def test_the_files_are_what_their_tools_read(name: str) -> None:
 def test_damage_is_one_sentence(name: str, content: bytes) -> None:
     with pytest.raises(BittrueError):
         FORMATS[name].read(content, 8 if name != "raw" else 16)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("options", [{}, {"words": 3, "first": "high", "banks": 2}, {"order": "as-is", "banks": 3}])
+def test_an_exports_memories_are_read_back(name: str, options: dict[str, Any], tmp_path: Path) -> None:
+    network = next(case for case in CASES if case.name == "whole").network
+    plan = uniform_plan(network, 7, 4, options=PlanOptions(batch_norm="affine"))
+    memory = MemoryOptions((name,), **options)
+    export(network, plan, "memory", tmp_path / "out", until_node="dense", memory=memory)
+    program = until(lower_network(network, plan), "dense")
+    parts = {f"{step.name}.{part.role}": part for step in program.steps for part in parts_of(step)}
+    assert len(parts) > 4
+    for site, part in parts.items():
+        np.testing.assert_array_equal(read_memory(tmp_path / "out" / "memory", site), part.codes)
+
+
+def test_memories_that_cannot_be_read_back(tmp_path: Path) -> None:
+    with pytest.raises(BittrueError, match=r"has no memory\.json"):
+        read_memory(tmp_path, "conv1.weight")
+    (tmp_path / "memory.json").write_text('{"a.weight": {}}')
+    with pytest.raises(BittrueError, match=r"describes no conv1\.weight: it has a\.weight"):
+        read_memory(tmp_path, "conv1.weight")
+    with pytest.raises(BittrueError, match="can't be read"):
+        read_memory(tmp_path, "a.weight")

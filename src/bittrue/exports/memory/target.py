@@ -11,6 +11,7 @@ from bittrue.exports.function_tables import table_of
 from bittrue.exports.job import Job, Target, stop_before
 from bittrue.exports.memory.formats import FORMATS
 from bittrue.exports.memory.layout import Layout, packed
+from bittrue.exports.memory.reading import DESCRIPTION
 from bittrue.exports.parts import parts_of
 from bittrue.files import dump_json
 from bittrue.fixed import word_length_between
@@ -94,6 +95,7 @@ def _write(job: Job, folder: Path) -> Mapping[str, str]:
             "word_length": stored.word_length,
             "signed": stored.signed,
             "shape": list(stored.codes.shape),
+            "axes": list(stored.axes),
             "order": [stored.axes[axis] for axis in layout.order or range(stored.codes.ndim)],
             "words_a_line": layout.words,
             "first_word": layout.first,
@@ -101,7 +103,7 @@ def _write(job: Job, folder: Path) -> Mapping[str, str]:
             "lines": len(banks[0].lines),
             "files": paths,
         }
-    (folder / "memory.json").write_text(dump_json(described), encoding="utf-8")
+    (folder / DESCRIPTION).write_text(dump_json(described), encoding="utf-8")
     return files
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import bittrue as bt
@@ -124,3 +125,32 @@ def test_the_plan_that_was_picked_is_found_again(network: Network, tmp_path: Pat
     assert loaded.plan == found.plan == found.sweep.plan == Plan.load(out / "plan.json")
     study_plan(network, 2).save(out / "plan.json")
     assert bt.Sweep.load(out / "sweep.json").plan is None
+
+
+def test_plans_and_ranges_by_their_files(network: Network, tmp_path: Path) -> None:
+    dataset, out = labelled_by(network, tmp_path), tmp_path / "out"
+    plan = bt.study(network, dataset, fraction_bits=6, max_drop=99, out=out).plan
+    assert plan is not None
+    simulated = bt.simulate(network, plan, dataset)
+    for given in (out, str(out), out / "plan.json", str(out / "plan.json")):
+        assert bt.simulate(network, given, dataset) == simulated
+    assert bt.verify(network, out, dataset, images=1).mismatches == 0
+    assert bt.trace(network, out, dataset, images=2).plan == plan.hash
+    assert bt.cost(network, out).plan == bt.measure(network, dataset, out).accumulators.plan == plan.hash
+    with pytest.raises(BittrueError, match=r"sweep\.json: not a plan"):
+        bt.simulate(network, out / "sweep.json", dataset)
+
+
+def test_the_outputs_of_a_simulation(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset, plan = random_images(tmp_path), study_plan(network, 6)
+    found = bt.simulate(network, plan, dataset)
+    assert found.outputs.shape == (40, 4)
+    written = bt.simulate(network, plan, dataset, out=tmp_path / "out", batch_size=7)
+    np.testing.assert_array_equal(written.outputs, found.outputs)
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "outputs.npy"), found.outputs)
+    np.testing.assert_array_equal(bt.Simulation.load(tmp_path / "out" / "simulate.json").outputs, found.outputs)
+    other = bt.simulate(network, study_plan(network, 1), dataset).outputs
+    assert (other != found.outputs).any()
+    monkeypatch.setattr("bittrue.analysis.simulate.MOST_KEPT", 8 * 40 * 4 - 1)
+    with pytest.raises(BittrueError, match="simulate again with out="):
+        _ = bt.simulate(network, plan, dataset).outputs

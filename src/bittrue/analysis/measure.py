@@ -14,7 +14,7 @@ from bittrue.data import DataLike
 from bittrue.display import Table, View
 from bittrue.files import replacing_json
 from bittrue.network import Network
-from bittrue.plan import Plan, Ranges
+from bittrue.plan import PlanLike, Ranges, as_plan
 from bittrue.result import Result
 
 WORD_LENGTH = 8
@@ -47,7 +47,7 @@ class Measurement(Result):
 def measure(
     network: Network,
     dataset: DataLike,
-    plan: Plan | None = None,
+    plan: PlanLike | None = None,
     *,
     word_length: int = WORD_LENGTH,
     called: str = "the plan",
@@ -67,6 +67,7 @@ def measure(
     chosen = chosen_images(network, dataset, images)
     with contextlib.nullcontext() if out is None else replacing_json(out) as write:
         ranges = measure_ranges(network, chosen, batch_size=batch_size, progress=progress)
+        plan = None if plan is None else as_plan(plan)
         if plan is None:
             plan = HARDWARE.plan_for(network, ranges, word_length=word_length)
             called = f"{word_length}-bit words of the hardware recipe"

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bittrue.analysis.cost.cost import Cost, cost
@@ -11,7 +10,7 @@ from bittrue.errors import PlanError
 from bittrue.fixed import Quantizer
 from bittrue.fixed.notation import ap_fixed_name
 from bittrue.network import Network
-from bittrue.plan import Guard, Plan, Spec, Word
+from bittrue.plan import Guard, Plan, PlanLike, Spec, Word, as_plan
 from bittrue.plan.spec import spec_to_json
 from bittrue.result import Result
 from bittrue.wording import counted
@@ -105,7 +104,7 @@ class PlanDifference(Result):
         }
 
 
-def diff(first: Plan | str | Path, second: Plan | str | Path, network: Network | None = None) -> PlanDifference:
+def diff(first: PlanLike, second: PlanLike, network: Network | None = None) -> PlanDifference:
     """What differs between two plans, or the files of two.
 
     network: that of both, for what they cost; None leaves that out.
@@ -113,7 +112,7 @@ def diff(first: Plan | str | Path, second: Plan | str | Path, network: Network |
     Raises: PlanError for plans whose networks have no site in common, and with a network what `cost` raises;
     BittrueError for files that hold no plan.
     """
-    one, other = (plan if isinstance(plan, Plan) else Plan.load(plan) for plan in (first, second))
+    one, other = as_plan(first), as_plan(second)
     if not one.sites.keys() & other.sites.keys():
         raise PlanError("The plans are of two networks without a site in common: compare plans of one network.")
     costs = None if network is None else (cost(network, one), cost(network, other))

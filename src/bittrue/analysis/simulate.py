@@ -23,7 +23,7 @@ from bittrue.environment import exact_environment
 from bittrue.errors import BittrueError
 from bittrue.files import dump_json, make_folder, replacing_together, write_text
 from bittrue.network import Network
-from bittrue.plan import Plan
+from bittrue.plan import Plan, PlanLike, as_plan
 from bittrue.program import FixedNetwork, Step
 from bittrue.result import SavedResult
 from bittrue.simulation.proof import LayerProof
@@ -180,7 +180,7 @@ class Simulation(SavedResult):
 @exact_environment()
 def simulate(
     network: Network,
-    plan: Plan,
+    plan: PlanLike,
     dataset: DataLike,
     *,
     images: int | None = None,
@@ -201,6 +201,7 @@ def simulate(
     Raises: DataError where data and network don't fit; PlanError for another network's plan; CarrierError where no
     exact result can be promised; BittrueError where `out` can't be written.
     """
+    plan = as_plan(plan)
     chosen = chosen_images(network, dataset, images)
     metric = metric_by_shape(network, chosen)
     if nodes and out is None:

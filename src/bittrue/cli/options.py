@@ -50,7 +50,10 @@ BatchSize = Annotated[
         help="Images at a time; changes time and memory, not the results.",
     ),
 ]
-PlanFile = Annotated[Path, typer.Option("--plan", metavar="plan.json", help="The plan, from `bittrue plan`.")]
+PlanFile = Annotated[
+    Path,
+    typer.Option("--plan", metavar="plan.json", help="The plan, from `bittrue plan`, or a folder of results with one."),
+]
 RepairedFile = Annotated[
     Path | None,
     typer.Option(
@@ -118,16 +121,16 @@ class ModelOptions:
         return load_with_any_plan(self.model, weights=self.weights, told=complain, check=self.check)
 
     def load_for(self, plan: Path, repaired: Path | None = None) -> "tuple[Network, Plan]":
-        """The network, with repaired weights where their file is given, and the plan in the file at `plan`, which takes
+        """The network, with repaired weights where their file is given, and the plan at `plan`, which takes
         the place of the file's quantizers."""
         _, network, formats = self.load_beside_trained(plan, repaired)
         return network, formats
 
     def load_beside_trained(self, plan: Path, repaired: Path | None) -> "tuple[Network, Network, Plan]":
         """The network as trained before what `load_for` gives."""
-        from bittrue.plan import Plan
+        from bittrue.plan import as_plan
 
-        trained, formats = self.load_with_any_plan()[0], Plan.load(plan)
+        trained, formats = self.load_with_any_plan()[0], as_plan(plan)
         if repaired is None:
             return trained, trained, formats
         from bittrue.repairs.repaired import load_repaired

@@ -21,7 +21,7 @@ from bittrue.exports.tools import MissingToolError, c_compiler, version_of
 from bittrue.exports.witness import BUILDS, FLOATING, REFERENCE
 from bittrue.lowering import lower_network
 from bittrue.network import Network
-from bittrue.plan import Plan
+from bittrue.plan import Plan, PlanLike, as_plan
 from bittrue.result import SavedResult
 from bittrue.wording import counted
 
@@ -133,7 +133,7 @@ class Certificate(SavedResult):
 
 def certify(
     network: Network,
-    plan: Plan,
+    plan: PlanLike,
     dataset: DataLike,
     *,
     images: int | None = None,
@@ -149,6 +149,7 @@ def certify(
 
     Raises: BittrueError where a tool that is there fails, and for data and plans that don't fit.
     """
+    plan = as_plan(plan)
     whole = chosen_images(network, dataset, None)
     chosen = whole.take(min(images or 2, whole.images))
     program = lower_network(network, plan)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bittrue.analysis.evaluating.batches import chosen_images
 from bittrue.analysis.tracing.trace_result import Trace
-from bittrue.data import Dataset
+from bittrue.data import DataLike, Dataset
 from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
 from bittrue.exports.c.target import TARGET as C
@@ -21,7 +22,7 @@ from bittrue.exports.vectors.target import TARGET as VECTORS
 from bittrue.files import dump_json, replacing_folder
 from bittrue.lowering import lower_network
 from bittrue.network import Network
-from bittrue.plan import Plan
+from bittrue.plan import Plan, PlanLike, as_plan
 from bittrue.result import Result
 from bittrue.wording import counted
 
@@ -63,11 +64,11 @@ class Export(Result):
 
 def export(
     network: Network,
-    plan: Plan,
+    plan: PlanLike,
     targets: str | Sequence[str],
     out: str | Path,
     *,
-    data: Dataset | None = None,
+    data: DataLike | None = None,
     images: int | None = None,
     until_node: str | None = None,
     memory: MemoryOptions | None = None,
@@ -87,6 +88,8 @@ def export(
     Raises: BittrueError for a target that doesn't exist or can't have an instruction, by its node; for vectors without
     data; for a trace of something else; for a folder with files that no export wrote, or that were changed since.
     """
+    plan = as_plan(plan)
+    data = None if data is None else chosen_images(network, data, None)
     chosen = _targets(targets)
     program = lower_network(network, plan)
     if until_node is not None:

@@ -22,7 +22,7 @@ from bittrue.exports.qonnx.run import run_qonnx
 from bittrue.files import replacing_together
 from bittrue.lowering import lower_network
 from bittrue.network import Network
-from bittrue.plan import Plan
+from bittrue.plan import Plan, PlanLike, as_plan
 
 Build = Callable[[Job, Dataset, Path], Path]
 """Builds a target for a job in an empty folder, runs it on images, and gives back the folder of its codes, a file a
@@ -42,7 +42,7 @@ REFERENCE = "reference"
 
 def verify(
     network: Network,
-    plan: Plan,
+    plan: PlanLike,
     dataset: DataLike,
     *,
     against: str = REFERENCE,
@@ -63,7 +63,7 @@ def verify(
     written.
     """
     with contextlib.nullcontext() if out is None else replacing_together(out, [FILE]) as folder:
-        found = _compared(network, plan, dataset, against, images, until_node, progress)
+        found = _compared(network, as_plan(plan), dataset, against, images, until_node, progress)
         if folder is not None:
             found.save(folder / FILE)
     return found

@@ -11,7 +11,7 @@ from bittrue.plan.build import (
     uniform_plan,
 )
 from bittrue.plan.options import CHOICES, PlanOptions
-from bittrue.plan.plan import Plan, check_plan
+from bittrue.plan.plan import Plan, PlanLike, as_plan, check_plan
 from bittrue.plan.points import POINTS, Point, parse_point
 from bittrue.plan.ranges import Octave, Ranges, SiteRange, fraction_bits_for, integer_bits
 from bittrue.plan.sites import (
@@ -37,6 +37,7 @@ __all__ = [
     "Octave",
     "Override",
     "Plan",
+    "PlanLike",
     "PlanOptions",
     "Point",
     "Ranges",
@@ -45,6 +46,7 @@ __all__ = [
     "Spec",
     "Word",
     "WordLengths",
+    "as_plan",
     "build_plan",
     "check_plan",
     "complete_plan",

@@ -3,11 +3,13 @@
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 from bittrue.display import Column, Table, View
@@ -89,6 +91,18 @@ class Plan(SavedResult):
         """`sha256:…` over the canonical JSON."""
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+PlanLike = Plan | str | os.PathLike[str]
+"""A plan, its file, or the folder of results whose plan.json it is."""
+
+
+def as_plan(plan: PlanLike) -> Plan:
+    """The plan itself. Raises: PlanError and BittrueError for what holds none."""
+    if isinstance(plan, Plan):
+        return plan
+    path = Path(plan)
+    return Plan.load(path / "plan.json" if path.is_dir() else path)
 
 
 def _reach(spec: Spec) -> tuple[Fraction, Fraction, int] | None:

@@ -20,7 +20,7 @@ from bittrue.fixed import FixedFormat, Overflow, Quantizer, word_length_between
 from bittrue.fixed.dyadic import exact_codes
 from bittrue.lowering import Lowered, lower_any_weights
 from bittrue.network import Network
-from bittrue.plan import Guard, Plan, Site, Spec, Word, check_plan, formats_of
+from bittrue.plan import Guard, Plan, PlanLike, Site, Spec, Word, as_plan, check_plan, formats_of
 from bittrue.program import FixedNetwork, grouped
 from bittrue.result import Result
 from bittrue.wording import counted
@@ -263,11 +263,12 @@ def _products_to_json(products: Iterable[Products]) -> list[dict[str, Any]]:
     ]
 
 
-def cost(network: Network, plan: Plan) -> Cost:
+def cost(network: Network, plan: PlanLike) -> Cost:
     """What a plan costs in hardware. No weight is rounded for it.
 
     Raises: PlanError for another network's plan, and for one with a FLOAT site; what lowering raises.
     """
+    plan = as_plan(plan)
     sites = check_plan(plan, network)
     check_fixed(plan)
     return cost_of(lower_any_weights(network, in_words(plan)), plan, sites)

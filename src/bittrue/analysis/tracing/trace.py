@@ -25,7 +25,7 @@ from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
 from bittrue.files import make_folder
 from bittrue.lowering import lower_seen, lower_variant
 from bittrue.network import Network
-from bittrue.plan import Plan, Site, Spec, sites_of
+from bittrue.plan import Plan, PlanLike, Site, Spec, as_plan, sites_of
 from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Step
 from bittrue.simulation.carrier import Carrier
 from bittrue.simulation.simulator import KeptBatch, Simulator
@@ -44,7 +44,7 @@ SETS = 24
 @exact_environment()
 def trace(
     network: Network,
-    plan: Plan,
+    plan: PlanLike,
     dataset: DataLike,
     *,
     trained: Network | None = None,
@@ -62,6 +62,7 @@ def trace(
     Raises: DataError where data and network don't fit; PlanError for another network's plan; CarrierError where no
     exact result can be promised; BittrueError where `out` can't be written.
     """
+    plan = as_plan(plan)
     folder = None if out is None else Path(out)
     if folder is not None:
         make_folder(folder)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
+from bittrue.analysis.charts.chart import Chart
+from bittrue.analysis.charts.effects import BACK, OVERFLOWED, ZEROED, SiteEffect, effects_chart
 from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
 from bittrue.result import SavedResult
@@ -198,6 +200,16 @@ class Trace(SavedResult):
         outcome = f"{counted(self.images, 'image')}: {self.outcome}. Flipped, lost and gained: against the plan's own."
         return (*tables, outcome, *self.diagnosis)
 
+    def chart(self) -> Chart:
+        """Of the sites that cost most: the shares of numbers that overflowed and became 0, and of what the plan lost
+        the share that comes back where the site alone is freed."""
+        hot = sorted((site for site in self.sites if site.overflowed or site.zeroed), key=lambda site: -site.damage)
+        names = list(dict.fromkeys([*self.ranking[:_SHOWN], *(site.site for site in hot)]))[:_SHOWN]
+        return Chart(effects_chart([_shares(self.site(name)) for name in names]))
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"text/html": self._repr_html_() + self.chart().svg, "text/plain": repr(self)}
+
     def records(self) -> list[dict[str, Any]]:
         """A row a site: its counts, and what freeing it alone does."""
         names = ("site", "format", "values", "altered", "overflow", "overflowed", "zeroed", "low", "high", "bound")
@@ -234,6 +246,12 @@ _EFFECTS = (
     *(Column(heading, number=True) for heading in ("flipped", "lost", "gained", "right", "unlike float", "error")),
     Column("back", number=True),
 )
+
+
+def _shares(site: SiteTrace) -> SiteEffect:
+    zeroed = None if site.zeroed is None else site.zeroed / max(site.nonzero or 1, 1)
+    back = None if site.effect is None else site.effect.back
+    return SiteEffect(site.site, {OVERFLOWED: site.overflowed / max(site.values, 1), ZEROED: zeroed, BACK: back})
 
 
 def _counts_row(site: SiteTrace) -> tuple[str, ...]:

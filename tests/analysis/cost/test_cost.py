@@ -46,6 +46,7 @@ def test_a_convolutional_network_by_hand() -> None:
         "weight-bits": 8 * (27 + 3 + 3 + 3 + 27 * 4 + 4),
         "activation-bits": 8 * (36 + 108),  # the image and what batch norm makes of it
         "table-bits": 0,
+        "accumulator-bits": 19 + 20,
         "mac-bit-operations": (36 * 27 + 27 * 4) * 64,
         "dsp": 9 * 2 + 3 + 27 * 2,  # two of the 3 or 4 products that share an operand in one
         "dsp-cycles": 36 * (9 * 2 + 3) + 27 * 2,

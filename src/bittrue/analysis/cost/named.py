@@ -61,6 +61,11 @@ def table_bits(cost: "Cost") -> int:
     return sum(site.bits for site in cost.of_kind("table"))
 
 
+@named_cost("accumulator-bits", "accumulator bits", "bits of the accumulators, one a node")
+def accumulator_bits(cost: "Cost") -> int:
+    return sum(site.bits for site in cost.of_kind("accumulator"))
+
+
 @named_cost("mac-bit-operations", "MAC bit operations", "each multiply-accumulate times both of its word lengths")
 def mac_bit_operations(cost: "Cost") -> int:
     """The measure of, among others, van Baalen et al., "Bayesian Bits", 2020: MACs · b_w · b_a."""

@@ -26,6 +26,10 @@ from plans import PLANNED, Planned
 EVERY_NODE = PlanOptions(rounding_points="every-node")
 
 
+FAR = [Override("dense.weight", "ap_fixed<8,-100>"), Override("image.output", "ap_fixed<8,40,AP_RND_CONV,AP_SAT>")]
+"""Fraction bits of 108, and of −32."""
+
+
 def planned(name: str, options: PlanOptions = EVERY_NODE, overrides: Sequence[Override] = ()) -> tuple[Case, Plan]:
     case = next(case for case in CASES if case.name == name)
     return case, uniform_plan(case.network, 8, 4, options=options, overrides=overrides)
@@ -80,7 +84,9 @@ def test_trained_numbers_stand_in_the_file_where_a_quant_makes_the_plans_codes_o
             "give dense.output 24 bits or fewer",
         ),
         ("dense", EVERY_NODE, [Override("dense.weight", "ap_fixed<32,1>")], "give dense.weight fewer"),
-        ("dense", EVERY_NODE, [Override("image.output", "ap_fixed<8,90>")], "give it one of at most 60"),
+        ("dense", EVERY_NODE, [Override("image.output", "ap_fixed<8,120,AP_RND_CONV,AP_SAT>")], "beyond 2^±100"),
+        ("dense", EVERY_NODE, [Override("dense.output", "ap_fixed<8,-99,AP_RND_CONV,AP_SAT>")], "beyond 2^±100"),
+        ("dense-no-bias", EVERY_NODE, FAR, "give dense.weight one of at most 100"),
         ("reduce-minimum", EVERY_NODE, [], "pools no minima"),
         ("average-pooling-dilation", EVERY_NODE, [], "averages over no dilated windows"),
         ("average-pooling-sum", EVERY_NODE, [], "has no other sums over them"),

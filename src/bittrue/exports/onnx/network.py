@@ -8,8 +8,8 @@ from bittrue.exports.onnx.table import export_onnx
 from bittrue.exports.storage import storage_of
 from bittrue.program import Step
 
-LARGEST_POINT = 60
-"""Fraction bits of either sign: the powers of two that two of them make are float32 numbers."""
+LARGEST_EXPONENT = 100
+"""Of numbers above, and powers of two below, 1: what is computed with them stays well within float32's 126."""
 
 
 def graph_of(job: Job, dialect: Dialect) -> Graph:
@@ -32,12 +32,11 @@ def graph_of(job: Job, dialect: Dialect) -> Graph:
 
 
 def _require_scale(step: Step, graph: Graph) -> None:
-    bits = [abs(kind.fraction_bits) for kind in (step.exact, step.type) if kind.fraction_bits is not None]
-    if max(bits, default=0) > 2 * LARGEST_POINT or abs(step.type.binary_point) > LARGEST_POINT:
-        raise refused(
-            graph,
-            step,
-            f"scales by powers of two in float32, and a binary point {step.type.binary_point} bits away is out of its "
-            "reach",
-            f"give it one of at most {LARGEST_POINT}",
-        )
+    """Refuse numbers whose exponent float32 doesn't have."""
+    for kind in (step.exact, step.type):
+        if kind.fraction_bits is None:
+            continue
+        largest = max(-(kind.low or 0), kind.high or 0).bit_length() - kind.fraction_bits
+        if max(kind.fraction_bits, largest) > LARGEST_EXPONENT:
+            what = f"computes in float32, and {step.site or step.name} has numbers beyond 2^±{LARGEST_EXPONENT}"
+            raise refused(graph, step, what, "give it, or the sites before it, a binary point nearer to its words")

@@ -7,7 +7,7 @@ whose codes a Clip limits, as Brevitas writes it (QCDQ). onnxruntime clips no co
 
 import numpy as np
 
-from bittrue.exports.onnx.constants import stored, values_of
+from bittrue.exports.onnx.constants import require_scales, stored, values_of
 from bittrue.exports.onnx.graph import FLOAT32, Constant, Dialect, Exact, Graph, Value, in_file, refused
 from bittrue.exports.onnx.overflow import rounded_codes, saturating
 from bittrue.fixed import FixedFormat, Quantizer, Rounding, word_length_between
@@ -77,6 +77,7 @@ def _scale_and_zero(graph: Graph, name: str, fraction_bits: int, dtype: np.dtype
 
 def _constant(graph: Graph, constant: Constant) -> str:
     """Stored codes and their DequantizeLinear."""
+    require_scales(graph, constant)
     if constant.sums_fraction_bits is None:
         return _dequantized(graph, constant, constant.codes, constant.fraction_bits)
     return _bias(graph, constant, constant.sums_fraction_bits)

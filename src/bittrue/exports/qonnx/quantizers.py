@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bittrue.exports.onnx.constants import require_float32, stored, values_of
+from bittrue.exports.onnx.constants import require_float32, require_scales, stored, values_of
 from bittrue.exports.onnx.graph import FLOAT32, FLOAT64, Constant, Dialect, Exact, Graph, Value, in_file, refused
 from bittrue.exports.onnx.overflow import covering, rounded_codes, saturating
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
@@ -131,6 +131,7 @@ def _constant(graph: Graph, constant: Constant) -> str:
     """Trained numbers and the Quant that makes the plan's codes of them; numbers that are codes already, where no Quant
     of QONNX's does, and where the plan has no format for them."""
     require_float32(graph, constant)
+    require_scales(graph, constant)
     name = graph.job.stored_name(constant.site)
     trained = graph.trained(constant.site)
     if trained is not None and (trained.dtype != np.float32 or trained.shape != constant.codes.shape):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bittrue.analysis.plan_difference import PlanDifference, diff
     from bittrue.analysis.ranges import calibration_images, measure_ranges
     from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM, Recipe
+    from bittrue.analysis.sensitivity import Sensitivity, sensitivity
     from bittrue.analysis.simulate import Simulation, simulate
     from bittrue.analysis.sweep_result import Sweep
     from bittrue.analysis.tracing.trace import trace
@@ -94,6 +95,7 @@ _HOMES = {
     "Rounding": "bittrue.fixed",
     "Row": "bittrue.analysis.verdict",
     "STUDY": "bittrue.analysis.recipe",
+    "Sensitivity": "bittrue.analysis.sensitivity",
     "Simulation": "bittrue.analysis.simulate",
     "StudyResult": "bittrue.reports.study",
     "Sweep": "bittrue.analysis.sweep_result",
@@ -130,6 +132,7 @@ _HOMES = {
     "repair": "bittrue.repairs.repair",
     "ranges_chart": "bittrue.analysis.charts.chart",
     "report": "bittrue.reports:build_report",
+    "sensitivity": "bittrue.analysis.sensitivity",
     "simulate": "bittrue.analysis.simulate",
     "split_dataset": "bittrue.data.split",
     "study": "bittrue.reports.study",
@@ -174,6 +177,7 @@ __all__ = [
     "Repaired",
     "Rounding",
     "Row",
+    "Sensitivity",
     "Simulation",
     "StudyResult",
     "Sweep",
@@ -210,6 +214,7 @@ __all__ = [
     "read_memory",
     "repair",
     "report",
+    "sensitivity",
     "simulate",
     "split_dataset",
     "study",

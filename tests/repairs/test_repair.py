@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import bittrue
+from bittrue.analysis.evaluating.yardstick import Yardstick
 from bittrue.data import Dataset
 from bittrue.errors import BittrueError, PlanError
 from bittrue.fixed import Quantizer
@@ -11,7 +12,6 @@ from bittrue.lowering import lower_keeping
 from bittrue.network import Network
 from bittrue.plan import Override, Plan
 from bittrue.repairs.draft import codes_of
-from bittrue.repairs.loss import Yardstick
 from bittrue.repairs.repair import REPAIRS, repair
 from repairs.networks import images, planned, residual
 

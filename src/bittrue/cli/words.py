@@ -14,6 +14,28 @@ if TYPE_CHECKING:
     from bittrue.analysis.asked import Options
     from bittrue.plan import WordLengths
 
+FreeWords = Annotated[
+    str,
+    typer.Option("--words", metavar="W", help="Word lengths that each weight and output may have: 2:8, or 2,4,8,16."),
+]
+FreePoint = Annotated[
+    str,
+    typer.Option(
+        "--point",
+        metavar="range|least-squares",
+        rich_help_panel=RECIPE,
+        help="Binary points with which nothing measured overflows, or with the least squared error.",
+    ),
+]
+PerChannel = Annotated[
+    bool,
+    typer.Option(
+        "--per-channel/--per-tensor",
+        rich_help_panel=RECIPE,
+        help="A binary point for each output channel of a weight, or one for all.",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class WordOptions:

@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bittrue.analysis.evaluating.yardstick import Yardstick, plan_before_softmax
 from bittrue.data import Dataset
 from bittrue.environment import exact_environment
 from bittrue.fixed import FixedFormat, Quantizer
 from bittrue.lowering import Lowered, lower_keeping, lower_variant
 from bittrue.plan import Plan
 from bittrue.repairs.draft import Draft
-from bittrue.repairs.loss import Yardstick, plan_before_softmax
 from bittrue.simulation.simulator import KeptBatch, Simulator
 
 _IMAGES = 256

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from bittrue.analysis.evaluating.batches import chosen_images
+from bittrue.analysis.evaluating.yardstick import Yardstick
 from bittrue.analysis.progress import Progress
 from bittrue.data import DataLike, Dataset
 from bittrue.environment import exact_environment
@@ -13,7 +14,6 @@ from bittrue.network import Network
 from bittrue.plan import Plan, check_plan
 from bittrue.repairs import batch_norm, bias, equalize, fold, gptq, points, qronos, steps
 from bittrue.repairs.draft import Draft
-from bittrue.repairs.loss import Yardstick
 from bittrue.repairs.repaired import Repaired, Step
 from bittrue.repairs.walk import LayerRepair, walk
 

@@ -1,4 +1,5 @@
-"""How far a network under a plan is from the float network on some images: what repairs are judged by."""
+"""How far a network under a plan is from the float network on some images, without labels: what repairs, sensitivities
+and searches go by."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -32,7 +33,7 @@ class Yardstick:
             ending_of(trained).ends_in == "logits" or isinstance(trained.by_name[trained.output].operator, Softmax)
         )
         model = FloatModel(before_softmax(trained))
-        self._outputs = [model.run(batch.x).astype(np.float64) for batch in self.batches()]
+        self._outputs = np.concatenate([model.run(batch.x).astype(np.float64) for batch in self.batches()])
 
     def distance(self, network: Network, plan: Plan) -> float:
         """Of the exact simulation of `network` under `plan`, the mean over the images."""
@@ -44,12 +45,11 @@ class Yardstick:
         return self._images.batches(self._size)
 
     def each(self, found: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Image by image the distance of outputs, a batch each."""
-        pairs = list(zip(self._outputs, found, strict=True))
+        """Image by image the distance of outputs, which come in batches of any size, in the images' order."""
+        own = np.concatenate(found)
         if self._classes:
-            return np.concatenate([self._divergence(wanted, own) for wanted, own in pairs])
-        errors = np.concatenate([_squares(own - wanted) for wanted, own in pairs])
-        signal = float(np.concatenate([_squares(wanted) for wanted, _ in pairs]).mean())
+            return self._divergence(self._outputs, own)
+        errors, signal = _squares(own - self._outputs), float(_squares(self._outputs).mean())
         return errors / signal if signal else errors
 
     def _divergence(self, wanted: NDArray[np.float64], own: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -97,8 +97,12 @@ def test_usual_mistakes_are_guessed(mistake: str, tmp_path: Path) -> None:
     assert mistake in found.guess
 
 
+SIZE = int(np.prod(program_with().by_name["conv"].type.shape))
+
 BAD = {
-    "of the wrong length": (".txt", "1 2 3", "holds 3 codes"),
+    "of the wrong length": (".txt", "1 2 3", r"holds 3 codes.*: dump all of them\."),
+    "of fewer images": (".txt", "1 " * SIZE, r"holds \d+ codes.*: dump all of them, or give --images 1\."),
+    "no array": (".npy", "hello", "is no NumPy array of numbers"),
     "with unknown bits": (".hex", "xx\nzz\n", "unknown bits"),
     "in another radix": (".txt", "7f", "no number in decimal digits"),
     "too long": (".hex", "1ff", "more than the 7 bits"),

@@ -247,9 +247,11 @@ def _codes_at(images: Dataset, name: str, program: FixedNetwork) -> Codes:
 def _compared(step: Step, path: Path, expected: Codes, got: Codes) -> SiteComparison:
     if got.size != expected.size:
         of_one = expected[0].size
+        whole, rest = divmod(got.size, of_one)
+        fewer = f", or give --images {whole}" if whole and not rest else ""
         raise DataError(
             f"{path} holds {got.size:,} codes, and site {step.site} has {of_one:,} an image, {expected.size:,} for "
-            f"{counted(len(expected), 'image')}: dump all of them, or give --images {max(got.size // of_one, 1)}."
+            f"{counted(len(expected), 'image')}: dump all of them{fewer}."
         )
     codes = got.reshape(expected.shape)
     wrong = np.flatnonzero(codes != expected)

@@ -109,8 +109,8 @@ def _padded(length: int, base: int) -> int:
 def _array(path: Path, word: Word) -> NDArray[np.int64]:
     try:
         codes = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise DataError(f"{path} is no NumPy array ({str(error)[:80]}): save it with numpy.save.") from None
+    except (ValueError, EOFError):
+        raise DataError(f"{path} is no NumPy array of numbers: save it with numpy.save.") from None
     if not isinstance(codes, np.ndarray) or codes.dtype.kind not in "iu":
         kind = getattr(codes, "dtype", type(codes).__name__)
         raise DataError(f"{path} holds {kind}, and codes are integers: save the integers, not the values.")

@@ -4,7 +4,7 @@ import pytest
 
 from bittrue.analysis.statistics.fixed_sample import mcnemar_exact
 from bittrue.errors import BittrueError, ModelError
-from bittrue.wording import QUOTED, counted, percent, probability, shortened, typographic
+from bittrue.wording import QUOTED, counted, excerpt, percent, probability, shortened, typographic
 
 
 def test_counted() -> None:
@@ -38,3 +38,15 @@ def test_an_error_says_no_more_than_a_line_holds() -> None:
     assert str(ModelError("two\n  lines\x1b[1m")) == r"two lines\x1b[1m"
     with pytest.raises(BittrueError, match=r"^--data-format 'y+…y+' is"):
         raise BittrueError(f"--data-format '{'y' * 300}' is no format.")
+
+
+def test_a_name_that_is_refused_is_repeated_in_part() -> None:
+    assert excerpt("conv1\x1b") == "conv1\\x1b"
+    assert len(excerpt("a b " * 1000)) == QUOTED - 1
+    assert excerpt([1] * 1000).startswith("[1, 1, ")
+
+
+def test_a_page_of_somebody_elses_words_is_cut() -> None:
+    text = f"layer {'a b ' * 1000}: use another name"
+    assert len(shortened(text)) < 1300
+    assert shortened(text).endswith(": use another name")

@@ -5,6 +5,9 @@ import re
 QUOTED = 80
 """The most characters of what is refused that a message quotes."""
 
+_PAGE = 1200
+"""No sentence of ours is so long, and what makes it so is what somebody else wrote."""
+
 _LONG = re.compile(
     rf"""(?<!\w)(?P<mark>['"])(?P<quoted>(?:(?!(?P=mark)).){{{QUOTED + 1},}})(?P=mark)|[^\s/]{{{QUOTED + 1},}}"""
 )
@@ -41,9 +44,17 @@ def printable(text: str) -> str:
     )
 
 
+def excerpt(value: object) -> str:
+    """What a message repeats of a name or a value that it refuses: `QUOTED` characters of it at most."""
+    text = printable(str(value))
+    return text if len(text) <= QUOTED else f"{text[: (QUOTED - 1) // 2]}…{text[-((QUOTED - 1) // 2) :]}"
+
+
 def shortened(text: str) -> str:
-    """`text` with the middle left out of whatever it quotes at more than `QUOTED` characters."""
-    return _LONG.sub(_without_middle, text)
+    """`text` with the middle left out of whatever it quotes at more than `QUOTED` characters, and of all of it where it
+    is a page long."""
+    told = _LONG.sub(_without_middle, text)
+    return told if len(told) <= _PAGE else f"{told[: _PAGE // 2]} … {told[-_PAGE // 2 :]}"
 
 
 def _without_middle(found: "re.Match[str]") -> str:

@@ -18,7 +18,7 @@ from bittrue.errors import BittrueError
 from bittrue.plan import Plan
 from bittrue.result import SavedResult
 from bittrue.simulation.proof import LayerProof
-from bittrue.wording import counted, typographic
+from bittrue.wording import counted, excerpt, typographic
 
 QUANTIZED = (
     "The file holds quantizers: the row file is their plan, with which all are compared, and float the network without "
@@ -171,9 +171,8 @@ class Sweep(SavedResult):
         """
         try:
             if content["bittrue"] != 1:
-                raise BittrueError(
-                    f"{source}: version {content['bittrue']!r} of the file is not known; run the sweep again."
-                )
+                version = excerpt(repr(content["bittrue"]))
+                raise BittrueError(f"{source}: version {version} of the file is not known; run the sweep again.")
             later = ("standard", "recipe", "reference", "deciding", "plans")
             values = {entry.name: content[entry.name] for entry in fields(cls) if entry.name not in later}
             # Files from before name none of these; their rows can be judged all the same.

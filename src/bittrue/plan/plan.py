@@ -20,6 +20,7 @@ from bittrue.plan.options import PlanOptions
 from bittrue.plan.sites import Site, sites_of, unknown_site
 from bittrue.plan.spec import Spec, Word, describe_spec, formats_of, spec_from_json, spec_to_json
 from bittrue.result import SavedResult
+from bittrue.wording import excerpt
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,9 +75,8 @@ class Plan(SavedResult):
         if not isinstance(content, dict) or not isinstance(content.get("sites"), dict) or "network" not in content:
             raise PlanError(f"{source}: not a plan; make one with `bittrue plan`.")
         if content.get("bittrue") != 1:
-            raise PlanError(
-                f"{source}: version {content.get('bittrue')!r} of the file is not known; make the plan again."
-            )
+            version = excerpt(repr(content.get("bittrue")))
+            raise PlanError(f"{source}: version {version} of the file is not known; make the plan again.")
         options = content.get("options", {})
         if not isinstance(options, dict):
             raise PlanError(f"{source}: its options are no object; make the plan again.")

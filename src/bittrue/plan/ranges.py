@@ -11,7 +11,7 @@ from bittrue.errors import PlanError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer
 from bittrue.plan.sites import unknown_site
 from bittrue.result import Result, SavedResult
-from bittrue.wording import counted
+from bittrue.wording import counted, excerpt
 
 PERCENTILES = (0.1, 1.0, 50.0, 99.0, 99.9)
 
@@ -219,9 +219,8 @@ class Ranges(SavedResult):
         """Read back to_json's object; raises PlanError that names `source`."""
         try:
             if content["bittrue"] != 1:
-                raise PlanError(
-                    f"{source}: version {content['bittrue']} of the file is not known; measure the ranges again."
-                )
+                version = excerpt(content["bittrue"])
+                raise PlanError(f"{source}: version {version} of the file is not known; measure the ranges again.")
             data = content["data"]
             return cls(
                 str(content["network"]),

@@ -12,6 +12,7 @@ from bittrue.errors import PlanError
 from bittrue.network import Network, Node, Parameter
 from bittrue.plan.options import PlanOptions
 from bittrue.rules import RuleTable
+from bittrue.wording import excerpt
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,4 +100,4 @@ def unknown_site(name: str, known: Iterable[str]) -> PlanError:
     """The error for a site that doesn't exist, with the nearest names."""
     near = difflib.get_close_matches(name, list(known), n=3)
     hint = f"did you mean {', '.join(near)}?" if near else "`bittrue inspect` lists the sites."
-    return PlanError(f"there is no site {name}; {hint}")
+    return PlanError(f"there is no site {excerpt(name)}; {hint}")

@@ -9,7 +9,7 @@ from bittrue.analysis.charts.effects import BACK, OVERFLOWED, ZEROED, SiteEffect
 from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
 from bittrue.result import SavedResult
-from bittrue.wording import counted, percent
+from bittrue.wording import counted, excerpt, percent
 
 _SUMMANDS = ("bias", "beta", "offset", "mean")
 
@@ -172,7 +172,9 @@ class Trace(SavedResult):
         """Read back to_json's object; raises BittrueError that names `source`."""
         try:
             if content["bittrue"] != 1:
-                raise BittrueError(f"{source}: version {content['bittrue']} of the file is not known; trace again.")
+                raise BittrueError(
+                    f"{source}: version {excerpt(content['bittrue'])} of the file is not known; trace again."
+                )
             values = {entry.name: content[entry.name] for entry in fields(cls)}
             values["sites"] = tuple(_site_from_json(site) for site in content["sites"])
             values["together"] = _optional(Effect, content["together"])

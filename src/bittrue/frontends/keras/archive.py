@@ -19,6 +19,7 @@ from bittrue.errors import ModelError
 from bittrue.frontends.arrays.hdf5 import Group, damage_as_model_error, group_at, plain_array, root_of, text_attribute
 from bittrue.frontends.arrays.stored import StoredArray
 from bittrue.frontends.keras.keras2 import in_keras3_form, is_keras2
+from bittrue.wording import excerpt
 
 CONFIG = "config.json"
 METADATA = "metadata.json"
@@ -66,12 +67,14 @@ class ArchiveWeights:
             group = group_at(self.root, f"{self.path}vars")
             if group is None:
                 raise ModelError(
-                    f"{WEIGHTS} holds no weights of layer {self.layer}: save the whole model again, "
+                    f"{WEIGHTS} holds no weights of layer {excerpt(self.layer)}: save the whole model again, "
                     "or pass the model object where nested models share the layer"
                 )
             stored_for = text_attribute(group, "name")
             if self.names_matter and stored_for not in (None, self.layer):
-                raise ModelError(f"{WEIGHTS} holds weights of {stored_for} in the place of layer {self.layer}'s")
+                raise ModelError(
+                    f"{WEIGHTS} holds weights of {excerpt(stored_for)} in the place of layer {excerpt(self.layer)}'s"
+                )
             return [plain_array(WEIGHTS, group, str(index), self.layer) for index in range(len(group.members))]
 
 

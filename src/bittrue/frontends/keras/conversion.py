@@ -32,6 +32,7 @@ from bittrue.network import NetworkBuilder, Operator, Parameter, format_shape
 from bittrue.operators import Concatenate, Input, Reshape, Slice
 from bittrue.plan import Spec
 from bittrue.shapes import Shape
+from bittrue.wording import excerpt
 
 MAXIMUM_NODES = 5_000
 """Models nested in models nested in models can describe more nodes than any memory holds; none that is trained does."""
@@ -110,7 +111,7 @@ class Conversion:
         """Add the nodes of one use of a layer, called `name`, whose first use is called `first`."""
         shapes = tuple(self._builder.shape(source) for source in sources)
         fused: tuple[str, Operator] | None = None
-        with naming(f"layer {name} ({layer.class_name})"):
+        with naming(f"layer {excerpt(name)} ({excerpt(layer.class_name)})"):
             kind = (_operation_kind if layer.is_operation else _layer_kind)(layer, len(sources))
             arguments = layer.calls[call]
             use = LayerUse(
@@ -169,7 +170,7 @@ class Conversion:
         self, layer: KerasLayer, call: int, name: str, first: str, weights: Weights, sources: list[str]
     ) -> list[str]:
         """Add a TimeDistributed: the layer in it once for all steps, or for each step with the same weights."""
-        with naming(f"layer {name} ({layer.class_name})"):
+        with naming(f"layer {excerpt(name)} ({excerpt(layer.class_name)})"):
             inner = inner_layer(layer.settings, name, layer.calls)
             weights = weights.inner("layer", inner.stored_name)
             if works_on_all_steps(inner):
@@ -285,9 +286,11 @@ def _layer_kind(layer: KerasLayer, sources: int) -> LayerKind:
     kind = LAYERS.get(layer.class_name) if is_from_keras(layer.module) else None
     kind = kind or foreign_kind(layer.origin, layer.class_name)
     if isinstance(kind, Unsupported):
-        raise ModelError(f"the class {layer.class_name} is not supported: {kind.remedy}")
+        raise ModelError(f"the class {excerpt(layer.class_name)} is not supported: {kind.remedy}")
     if kind is None:
-        raise ModelError(f"the class {layer.class_name} is not supported: {remedy(layer.origin, layer.class_name)}")
+        raise ModelError(
+            f"the class {excerpt(layer.class_name)} is not supported: {remedy(layer.origin, layer.class_name)}"
+        )
     if layer.settings.values.get("data_format") == "channels_first":
         raise ModelError(
             "data_format='channels_first' is not supported: build the model with data_format='channels_last' and copy "

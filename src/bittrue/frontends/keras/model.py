@@ -25,6 +25,7 @@ from bittrue.frontends.keras.weights_file import open_weights
 from bittrue.frontends.live import check_live
 from bittrue.network import Network, NetworkBuilder, check_parameters
 from bittrue.plan import Spec
+from bittrue.wording import excerpt
 
 PACKED = (
     "pack them in one and slice it, as in x = keras.Input((8, 8, 3)); keras.Model(x, model([x[..., :1], x[..., 1:]])), "
@@ -167,8 +168,8 @@ def _check_class(description: Mapping[str, object]) -> None:
     class_name, module = description.get("class_name"), description.get("module")
     if class_name not in MODELS or not isinstance(module, str) or not is_from_keras(module):
         raise ModelError(
-            f"its class {class_name} is not keras.Model(inputs, outputs) or keras.Sequential, and what it computes is "
-            "Python code: build the model from layers in one of these two ways and copy the weights"
+            f"its class {excerpt(class_name)} is not keras.Model(inputs, outputs) or keras.Sequential, and what it "
+            "computes is Python code: build the model from layers in one of these two ways and copy the weights"
         )
 
 

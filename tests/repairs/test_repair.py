@@ -11,12 +11,19 @@ from bittrue.fixed import Quantizer
 from bittrue.lowering import lower_keeping
 from bittrue.network import Network
 from bittrue.plan import Override, Plan
+from bittrue.repairs import blocks
 from bittrue.repairs.draft import codes_of
 from bittrue.repairs.repair import REPAIRS, repair
 from repairs.networks import images, planned, residual
 
 BEFORE = {"batch-norm": ("steps",)}
 """What is done first: batch norms have nothing to make up for where the weights themselves are the trouble."""
+
+
+@pytest.fixture(autouse=True)
+def few_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What gradients bring is asked in test_blocks.py."""
+    monkeypatch.setattr(blocks, "ITERATIONS", 10)
 
 
 @pytest.fixture(scope="module")

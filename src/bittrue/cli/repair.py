@@ -29,7 +29,7 @@ def repair(
             "--repair",
             metavar="auto|none|LIST",
             help="auto tries and keeps what helps; LIST, of fold, equalize, shift, steps, gptq, qronos, bias, "
-            "batch-norm and points, joined by commas: these, in this order.",
+            "batch-norm, adaround, blocks and points, joined by commas: these, in this order.",
         ),
     ] = "auto",
     images: Annotated[

@@ -44,16 +44,16 @@ class Layer:
     """One node, when all before it are repaired and its inputs are known bit for bit."""
 
     def __init__(self, node: Node, draft: Draft, batches: list[Live], seed: int) -> None:
-        """node: of the target network, whose value is in `batches`, too."""
+        """node: of the target network, whose value is in `batches`, too. seed: of whatever is drawn."""
         self.node = node
         self.draft = draft
-        self._batches = batches
-        self._seed = seed
+        self.batches = batches
+        self.seed = seed
         self._moments: Moments | None = None
 
     def changed(self, change: Change) -> "Layer":
         """The same layer after a change; what is known of its inputs stays known."""
-        layer = Layer(self.node, self.draft.with_operators(change.operators, change.sites), self._batches, self._seed)
+        layer = Layer(self.node, self.draft.with_operators(change.operators, change.sites), self.batches, self.seed)
         layer._moments = self._moments
         return layer
 
@@ -83,7 +83,7 @@ class Layer:
     def pairs(self) -> Iterator[tuple[Live, Value, torch.Tensor]]:
         """Batch by batch the actual input, and the wanted output (batch, *shape) in float64."""
         missing = self._missing()
-        for live in self._batches:
+        for live in self.batches:
             wanted = live.target[self.node.name].to(torch.float64)
             yield live, live.fixed[self.node.inputs[0]], wanted if missing is None else wanted + missing(live)
 
@@ -124,12 +124,12 @@ class Layer:
         """
         positions = math.prod(self.node.shape[:-1])
         inputs = math.prod(self.wanted.weight.value.shape[:-1])
-        images = sum(len(live.target[self.node.name]) for live in self._batches)
+        images = sum(len(live.target[self.node.name]) for live in self.batches)
         wanted = max(_ROWS_AN_INPUT * inputs, _PRODUCTS // inputs**2)
         each = min(positions, -(-wanted // images))
         if each == positions:
             return lambda first, count: None
-        order = torch.from_numpy(np.random.default_rng(self._seed).permutation(positions))
+        order = torch.from_numpy(np.random.default_rng(self.seed).permutation(positions))
         return lambda first, count: order[
             (torch.arange(first, first + count)[:, None] * each + torch.arange(each)) % positions
         ]
@@ -154,7 +154,7 @@ class Layer:
         else:
             return None
         others = [other for other in reader.inputs if other != name]
-        if len(others) != len(reader.inputs) - 1 or any(other not in self._batches[0].fixed for other in others):
+        if len(others) != len(reader.inputs) - 1 or any(other not in self.batches[0].fixed for other in others):
             return None
         if not (np.abs(factor) > 0).all():
             return None

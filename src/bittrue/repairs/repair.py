@@ -12,7 +12,7 @@ from bittrue.environment import exact_environment
 from bittrue.errors import BittrueError
 from bittrue.network import Network
 from bittrue.plan import Plan, check_plan
-from bittrue.repairs import batch_norm, bias, equalize, fold, gptq, points, qronos, steps
+from bittrue.repairs import batch_norm, bias, blocks, equalize, fold, gptq, points, qronos, steps
 from bittrue.repairs.draft import Draft
 from bittrue.repairs.repaired import Repaired, Step
 from bittrue.repairs.walk import LayerRepair, walk
@@ -29,6 +29,8 @@ class OfLayers:
 
     text: str
     repair: LayerRepair
+    alone: bool = False
+    """Whether it goes through the network by itself, since it looks at layers ahead."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,14 @@ REPAIRS: Mapping[str, OfLayers | OfNetwork] = {
     "qronos": OfLayers("the same, and fitted to the float outputs from quantized inputs", qronos.repair),
     "bias": OfLayers("biases that keep each channel's mean", bias.repair),
     "batch-norm": OfLayers("batch norms fitted to the float outputs", batch_norm.repair),
+    "adaround": OfLayers("weights, bias and batch norm of a layer by gradients", blocks.repair_rounding, alone=True),
+    "blocks": OfLayers("the same of the layers between two rounding points together", blocks.repair_blocks, alone=True),
     "points": OfNetwork("binary points of activations by the outputs' error", points.move_points),
 }
 """All repairs, by name."""
 
 _FITTED = ("qronos", "bias", "batch-norm")
-AUTO: tuple[tuple[str, ...], ...] = (_FITTED, ("equalize", *_FITTED), ("points",))
+AUTO: tuple[tuple[str, ...], ...] = (_FITTED, ("blocks",), ("points",))
 """What `auto` tries in turn; what doesn't bring the outputs nearer is dropped."""
 
 
@@ -145,8 +149,12 @@ def _applied(draft: Draft, names: Sequence[str], images: Dataset, seed: int, pro
     for name in names:
         found = REPAIRS[name]
         if isinstance(found, OfLayers):
+            if found.alone:
+                draft = pass_through(draft)
             waiting.append(found.repair)
             called.append(name)
+            if found.alone:
+                draft = pass_through(draft)
         else:
             draft = found.repair(pass_through(draft), images)
     return pass_through(draft)

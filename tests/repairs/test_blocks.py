@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from bittrue.repairs.loss import Yardstick
 
 from bittrue.data import Dataset, as_dataset
 from bittrue.lowering import lower_network
@@ -14,7 +15,6 @@ from bittrue.program import Step
 from bittrue.repairs import blocks
 from bittrue.repairs.draft import Draft
 from bittrue.repairs.layer import Layer, Live
-from bittrue.repairs.loss import Yardstick
 from bittrue.repairs.repair import repair
 from bittrue.simulation.simulator import Simulator
 from bittrue.simulation.values import Value

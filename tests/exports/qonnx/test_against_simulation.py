@@ -117,6 +117,22 @@ def test_longer_sums_are_carried_in_float64(tmp_path: Path, monkeypatch: pytest.
     assert executed(network, plan, x, tmp_path / "wrong").mismatches > 0
 
 
+@pytest.mark.parametrize("name", ["leaky-relu", "prelu-positions"])
+def test_leaky_branches_of_longer_sums_are_carried_in_float64(name: str, tmp_path: Path) -> None:
+    case = next(case for case in CASES if case.name == name)
+    words = [
+        Override("*.slope", "ap_fixed<16,1,AP_RND_CONV,AP_SAT>"),
+        Override("node.output", "ap_fixed<9,5,AP_TRN,AP_SAT>"),
+    ]
+    image = Override("image.output", "ap_fixed<14,7,AP_RND_CONV,AP_SAT>")
+    plan = uniform_plan(
+        case.network, 8, 4, options=EVERY_NODE, overrides=[Override("*.output", "EXACT"), *words, image]
+    )
+    result = executed(case.network, plan, inputs_of(case), tmp_path)
+    assert result.values
+    assert result.mismatches == 0, result.first
+
+
 @pytest.mark.parametrize("tensor", ["dense.weight", "dense.bias"])
 def test_one_unit_of_a_weight_is_seen(tensor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = next(case for case in CASES if case.name == "dense")

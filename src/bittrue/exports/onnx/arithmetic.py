@@ -83,8 +83,16 @@ def _leaky(instruction: ScaleOffset, below: Below, step: Step, graph: Graph, x: 
         what = "scales in two branches only where they meet in 0 and the upper one changes nothing"
         raise refused(graph, step, what, STOP)
     bits = instruction.scale_fraction_bits
-    reach = max(x.reach << max(bits, 0), x.reach * _largest(below.scale))
-    graph.carrier(step, [x], reach, float64=False)
+    reach = max(x.reach << bits, x.reach * _largest(below.scale))
+    flat = int(below.scale.max()) <= 1 << bits
+    if graph.carrier(step, [x], reach, float64=flat):
+        # onnxruntime has no leaky branch in float64; where no slope exceeds 1, the larger of x and slope·x is one.
+        x = graph.as_float64(x)
+        inputs = [x.tensor, _placed(step, graph, "slope", below.scale, bits, x)]
+        shape = in_file(x.shape, x.first)
+        sloped = graph.add("Mul", f"{step.name}_sloped", inputs, f"{step.name}.sloped", shape, "float64")
+        graph.compute(step, "Max", [x.tensor, sloped], first=x.first, double=True, reach=reach)
+        return
     if below.scale.size == 1 and graph.trained(f"{step.node}.slope") is None:
         slope = float(np.ravel(below.scale)[0]) * 2.0**-bits
         graph.compute(step, "LeakyRelu", [x.tensor], first=x.first, double=False, reach=reach, alpha=slope)

@@ -123,7 +123,7 @@ def _travel(case: BackendCase, number: int, road: Road) -> Outcome:
     if not (_fits(x) and all(map(_fits, case.inputs))):
         raise UnfitError("its inputs hold NaN, infinity, or what float32 can't hold")
     try:
-        computed = list(_computed(from_onnx(model), x))
+        computed = list(_computed(from_onnx(model, check=False), x))
     except BittrueError as error:
         return Outcome(case, "refused", _without_names(str(error)))
     except Exception as error:  # what no user should see, whatever it is

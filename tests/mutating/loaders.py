@@ -53,7 +53,7 @@ def _one_file(edits: dict[str, Edit]) -> Callable[[Files, Random], Files]:
 
 def _load(name: str) -> Callable[[Path], None]:
     def read(folder: Path) -> None:
-        _use(bittrue.load(folder / name))
+        _use(bittrue.load(folder / name, told=lambda line: None))
 
     return read
 
@@ -128,6 +128,16 @@ def _described(program: Path, file: BinaryIO, seconds: int) -> bytes:
 
 
 # ONNX and PyTorch
+
+
+def _fork_onnxruntime() -> None:
+    """The process in which onnxruntime is, without its start."""
+    from bittrue.frontends.onnx import live, onnxruntime_outputs
+
+    def answer_of(program: Path, file: BinaryIO, seconds: int) -> bytes:
+        return forked(lambda: onnxruntime_outputs.answer(file), onnxruntime_outputs.CPU_SECONDS)
+
+    live.answer_of = answer_of
 
 
 def _onnx() -> list[Files]:
@@ -339,7 +349,9 @@ LOADERS = {
     "h5": Loader(
         _h5, _one_file({".h5": mostly(edit_bytes, edit_bytes, _edit_h5_config)}), _load("model.h5"), _fork_hdf5
     ),
-    "onnx": Loader(_onnx, _one_file({".onnx": mostly(*9 * [_edit_onnx], edit_bytes)}), _load("model.onnx")),
+    "onnx": Loader(
+        _onnx, _one_file({".onnx": mostly(*9 * [_edit_onnx], edit_bytes)}), _load("model.onnx"), _fork_onnxruntime
+    ),
     "pt2": Loader(_pt2, _one_file({".pt2": mostly(*9 * [edit_member(PT2_MEMBERS)], edit_bytes)}), _load("model.pt2")),
     "savedmodel": Loader(
         lambda: [_saved_model()],

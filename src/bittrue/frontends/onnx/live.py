@@ -98,7 +98,7 @@ def _outputs(graph: OnnxGraph, names: list[str], images: Sequence[np.ndarray]) -
             raise NoWitnessError("it broke off over it, or took too long or too much memory") from None
     kinds = json.loads(head)
     if isinstance(kinds, str):
-        raise NoWitnessError(f"it doesn't run it ({printable(kinds)[:QUOTED]})")
+        raise NoWitnessError(f"it doesn't run it (…{printable(kinds)[-QUOTED:]})")  # what is wrong comes last
     arrays = io.BytesIO(numbers)
     return [[np.load(arrays, allow_pickle=False) if is_array else None for is_array in values] for values in kinds]
 

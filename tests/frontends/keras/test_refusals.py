@@ -123,7 +123,11 @@ REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
         sequential(layers.LSTM(3, name="memory"), shape=(4, 6)),
         ["layer memory", "LSTM", "unroll=True", "SavedModel folder"],
     ),
-    ("random crop", sequential(layers.RandomCrop(5, 5, name="crop")), ["layer crop", "resizes 9×8×4", "Cropping2D"]),
+    (
+        "random crop",
+        sequential(layers.RandomCrop(5, 5, name="crop")),
+        ["layer crop", "resizes 9×8×4", "crop the images before"],
+    ),
     (
         "dropout in training",
         functional(lambda x: layers.SpatialDropout2D(0.5, name="drop")(x, training=True)),
@@ -158,6 +162,7 @@ REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
         functional(lambda x: layers.Conv2D(2, 1, activation=layers.PReLU())(x)),
         ["conv2d", "activation"],
     ),
+    ("always there", functional(layers.AutoContrast(name="auto")), ["layer auto", "AutoContrast", "SavedModel folder"]),
     ("operation", functional(lambda x: keras.ops.sign(x)), ["layer sign", "Sign of keras.ops", "keras.layers"]),
     ("training", functional(lambda x: layers.BatchNormalization(name="bn")(x, training=True)), ["bn", "training=True"]),
     (

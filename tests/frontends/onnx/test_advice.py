@@ -11,7 +11,7 @@ from bittrue.errors import ModelError
 from bittrue.frontends.onnx.model import from_onnx
 from bittrue.frontends.onnx.rules.advice import ADVICE, OTHERWISE
 from bittrue.simulation.float_model import FloatModel
-from frontends.onnx_zoo import channels_last, integers, model, random, step
+from frontends.onnx_zoo import channels_last, integers, model, random, relative_error, step
 
 
 class Head(nn.Module):
@@ -109,6 +109,7 @@ READ: dict[str, tuple[nn.Module, torch.Tensor]] = {
     "normalize by absolute values": (Head(lambda x: functional.normalize(x, p=1, dim=1)), X),
     "softplus with beta": (Head(lambda x: functional.softplus(20 * x, beta=2)), X),
     "softplus": (Head(functional.softplus), X),
+    "celu with alpha": (Head(lambda x: functional.celu(x, 1.5)), X),
 }
 
 
@@ -128,3 +129,10 @@ def test_the_comparison_sees_another_epsilon() -> None:
     network = bittrue.load(module, example_input=x)
     wanted = channels_last(nn.InstanceNorm2d(4)(x).numpy())
     assert np.abs(FloatModel(network).run(channels_last(x.numpy())) - wanted).max() > 1e-3
+
+
+def test_group_norm_of_older_operator_sets() -> None:
+    """Its scales are the groups'."""
+    scales = random(2), random(2, seed=1)
+    proto = model(("n", 4, 3, 3), [step("GroupNormalization", "x", *scales, num_groups=2)], opset=18)
+    assert relative_error(proto) < 1e-5

@@ -40,6 +40,8 @@ MAXIMUM_NODES = 5_000
 MAXIMUM_VALUES = 1 << 28
 """A layer's outputs for one image: 1 GiB in float32, beyond which a description is damaged or hostile."""
 
+IN_ONNX = "under KERAS_BACKEND=torch give what model.export('model.onnx', format='onnx') writes"
+
 MadeBy = dict[str, tuple[Weights, bool, tuple[str, ...]]]
 """By node: the weights of the layer that it was made from, whether it is its fused activation, and the roles of its
 parameters in Keras's order."""
@@ -253,6 +255,8 @@ def _arrays(weights: Weights, path: tuple[str, ...], count: int) -> list[np.ndar
 def _check_call(layer: KerasLayer, call: int) -> None:
     """Refuse arguments that would change what a layer computes, as `training=True`."""
     kind = LAYERS.get(layer.class_name)
+    if kind is None and is_from_keras(layer.module) and not layer.is_operation:
+        return  # it isn't read, however it is called
     flags = kind.call_flags if isinstance(kind, LayerKind) else ()
     for key, value in layer.calls[call].named.items():
         if not layer.is_operation and not (key in flags and value is True):
@@ -272,7 +276,7 @@ def _operation_kind(layer: KerasLayer, sources: int) -> LayerKind:
     if sources == 0:
         raise ModelError("it reads no tensor: save the model in Keras again")
     if layer.settings.values.get("data_format") not in (None, "channels_last"):
-        raise ModelError("its data_format is not supported: build the model with data_format='channels_last'")
+        raise ModelError(f"its data_format is not supported: {IN_ONNX}")
     return LayerKind(OPERATIONS[layer.class_name], reads_several=True, holds_constants=True)
 
 
@@ -292,10 +296,7 @@ def _layer_kind(layer: KerasLayer, sources: int) -> LayerKind:
             f"the class {excerpt(layer.class_name)} is not supported: {remedy(layer.origin, layer.class_name)}"
         )
     if layer.settings.values.get("data_format") == "channels_first":
-        raise ModelError(
-            "data_format='channels_first' is not supported: build the model with data_format='channels_last' and copy "
-            "the weights with set_weights, which need no change"
-        )
+        raise ModelError(f"data_format='channels_first' is not supported in Keras's files: {IN_ONNX}")
     policy = layer.settings.values.get("dtype", "float32")
     if isinstance(policy, dict) and policy.get("class_name") in ("DTypePolicy", "FloatDTypePolicy"):
         policy = Settings(policy).mapping("config").get("name")

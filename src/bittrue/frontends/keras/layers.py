@@ -69,7 +69,8 @@ _VOLUME = "three spatial axes are not supported: use Conv2D, with the third axis
 _TEXT = "it reads text or categories: do it outside of the model, and give the model numbers"
 
 _AUGMENTS = "changes images in training alone: nothing here"
-_AUGMENTATION = LayerKind(nothing, note=_AUGMENTS)
+_AUGMENTATION = LayerKind(nothing, note=_AUGMENTS, call_flags=("training",))
+"""Their `training=True` is the argument's default, which functional models write down and `predict` overrules."""
 
 LAYERS: dict[str, LayerKind | Unsupported] = {
     "Activation": LayerKind(_activation),
@@ -155,7 +156,7 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     "RandomColorDegeneration": _AUGMENTATION,
     "RandomColorJitter": _AUGMENTATION,
     "RandomContrast": _AUGMENTATION,
-    "RandomCrop": LayerKind(random_crop, note=_AUGMENTS),
+    "RandomCrop": LayerKind(random_crop, note=_AUGMENTS, call_flags=("training",)),
     "RandomElasticTransform": _AUGMENTATION,
     "RandomErasing": _AUGMENTATION,
     "RandomFlip": _AUGMENTATION,

@@ -172,7 +172,9 @@ def normalization(use: LayerUse) -> Operator | Chain:
     """(x − mean)/√variance, a batch normalization without gamma, beta and epsilon, of constants or adapted numbers."""
     settings, rank = use.settings, len(use.shape)
     if settings.values.get("invert"):
-        raise ModelError("invert=True is not supported: leave the layer out and multiply by the deviation afterwards")
+        raise ModelError(
+            "invert=True is not supported: multiply by the deviation and add the mean, as in x * deviation + mean"
+        )
     by_channel = settings.values.get("axis") not in (None, [])
     axes = settings.axes("axis", rank) if by_channel else (rank - 1,)
     if len(axes) > 1:

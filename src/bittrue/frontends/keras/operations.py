@@ -193,7 +193,9 @@ def _reduction(kind: Reduction) -> Rule:
     def rule(use: LayerUse) -> Operator:
         rank = len(use.shape)
         if use.settings.values.get("initial") is not None:
-            raise ModelError("an initial value is not supported: leave it out")
+            raise ModelError(
+                "an initial value is not supported: take keras.ops.maximum, or minimum, of it and the result"
+            )
         axes = tuple(sorted(use.settings.axes("axis", rank)))
         keepdims = use.settings.flag("keepdims")
         if rank > 1 and axes == tuple(range(rank - 1)) and kind in OVER_AN_IMAGE:
@@ -233,10 +235,15 @@ def _elu(use: LayerUse) -> Operator:
     return Pointwise(ELU(use.settings.number("alpha")))
 
 
-def _celu(use: LayerUse) -> Operator:
-    if use.settings.number("alpha") != 1:
-        raise ModelError("an alpha other than 1 is not supported: use elu")
-    return Pointwise(ELU())
+def _celu(use: LayerUse) -> Made:
+    """alpha·elu(x/alpha)."""
+    alpha = np.array([use.settings.number("alpha")], np.float32)
+    if alpha == 1:
+        return Pointwise(ELU())
+    if not alpha:
+        raise ModelError("its alpha is 0: use relu")
+    divided = DivideConstant(Parameter(use.parameter_name("divided.divisor"), alpha))
+    return Chain((("divided", divided), ("elu", Pointwise(ELU()))), _times(use, alpha))
 
 
 def _gelu(use: LayerUse) -> Operator:

@@ -150,7 +150,7 @@ def random_crop(use: LayerUse) -> Operator:
     """At inference Keras resizes to the shorter side and crops the centre, which leaves an image of the size alone."""
     size = (use.settings.integer("height"), use.settings.integer("width"))
     if use.spatial(2) != size:
-        raise ModelError(f"at inference it resizes {format_shape(use.shape)}: use Cropping2D in its place")
+        raise ModelError(f"at inference it resizes {format_shape(use.shape)}: crop the images before")
     return Identity()
 
 

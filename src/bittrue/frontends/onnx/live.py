@@ -8,7 +8,6 @@ import io
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,8 +66,10 @@ def placed(view: View, value: np.ndarray | None) -> np.ndarray | None:
     """A float value in the Network's axes, of the first image; None of whole numbers, such as classes."""
     if value is None or value.dtype.kind != "f":
         return None
-    one = value[:1] if value.shape[1:] == view.layout.shape[1:] else value
-    return view.place(one) if one.size == prod(view.layout.shape) else None
+    try:
+        return view.place(value[:1] if value.shape[1:] == view.layout.shape[1:] else value)
+    except ValueError:  # of another shape than was read, which is seen further on
+        return None
 
 
 def _outputs(graph: OnnxGraph, names: list[str], images: Sequence[np.ndarray]) -> list[list[np.ndarray | None]]:

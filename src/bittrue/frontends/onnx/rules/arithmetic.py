@@ -130,6 +130,11 @@ def _divide(use: NodeUse) -> Value:
     if isinstance(use.value(0), Constant):
         reciprocal = use.apply(Pointwise(Reciprocal()), x)
         return reciprocal if (constant.value == 1).all() else times(use, reciprocal, constant)
+    return over(use, x, constant)
+
+
+def over(use: NodeUse, x: Tensor, constant: Constant) -> Tensor:
+    """x by a constant, which has no 0."""
     value = spread_constant(use, x, constant)
     mantissas, _ = np.frexp(value)
     if (np.abs(mantissas) == 0.5).all():  # powers of two, whose reciprocals are as exact

@@ -9,8 +9,9 @@ import numpy as np
 from bittrue.errors import ModelError
 from bittrue.frontends.forms import clipped
 from bittrue.frontends.onnx.conversion import Constant, NodeUse, Tensor, Value
+from bittrue.frontends.onnx.node import EXPORT_AGAIN
 from bittrue.frontends.onnx.rows import PASSED_ON, Naming, OnnxOperator, Table, function
-from bittrue.frontends.onnx.rules.arithmetic import plus, times
+from bittrue.frontends.onnx.rules.arithmetic import over, plus, times
 from bittrue.frontends.onnx.rules.broadcasting import spread_constant
 from bittrue.network import Operator
 from bittrue.operators import Absolute, Pointwise, PReLU, ReLU
@@ -67,9 +68,14 @@ def _elu(use: NodeUse) -> Value:
 
 
 def _celu(use: NodeUse) -> Value:
-    if use.node.number("alpha", 1.0) != 1:
-        raise ModelError("an alpha other than 1 is not supported: use Elu")
-    return use.apply(Pointwise(ELU(1.0)), use.tensor(0))
+    """alpha·elu(x/alpha)."""
+    x, alpha = use.tensor(0), use.node.number("alpha", 1.0)
+    if not alpha:
+        raise ModelError(f"its alpha is 0: {EXPORT_AGAIN}")
+    if alpha == 1:
+        return use.apply(Pointwise(ELU(1.0)), x)
+    constant = Constant(np.array([alpha], np.float32))
+    return times(use, use.apply(Pointwise(ELU(1.0)), over(use, x, constant)), constant)
 
 
 def _erfc(use: NodeUse) -> Value:

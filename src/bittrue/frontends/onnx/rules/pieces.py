@@ -183,7 +183,7 @@ def _gather(use: NodeUse) -> Value:
     places = [int(index) % size for index in indices.reshape(-1)[:100_000] if -size <= int(index) < size]
     steps = {after - before for before, after in pairwise(places)} or {1}
     if indices.ndim > 1 or len(places) != indices.size or not places:
-        raise ModelError("it reads places in several axes at once, or none that are there, which is not supported")
+        raise ModelError("it reads places in several axes at once, or none that are there: take them with slices")
     if len(steps) != 1 or steps == {0}:
         x, place = with_axis_alone(use, x, axis)
         return Tensor(use.add(Take(tuple(places), place), x), x.layout.resized(axis, len(places), place))

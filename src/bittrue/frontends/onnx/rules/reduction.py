@@ -170,15 +170,14 @@ def _instance_normalization(use: NodeUse) -> Value:
 
 
 def _group_normalization(use: NodeUse) -> Value:
-    """Channels in groups, each by its own mean and deviation; scales and offsets are the channels'."""
+    """Channels in groups, each by its own mean and deviation; scales and offsets are the channels', and before operator
+    set 21 the groups'."""
     x, groups = use.tensor(0), use.node.integer("num_groups", 1)
-    if use.opset < 21:
-        raise ModelError("its scales are the groups' before operator set 21: convert it with onnx.version_converter")
     if len(x.shape) < 3 or groups < 1 or x.shape[1] % groups:
         raise ModelError(f"an input of {format_shape(x.shape)} has no {groups} groups of channels: {EXPORT_AGAIN}")
     parts = regrouped(use, x, (x.shape[0], groups, x.shape[1] // groups, *x.shape[2:]))
     normalized = _centred(use, parts, range(2, len(parts.shape)), float(np.float32(1e-5)))
-    return _by_channel(use, regrouped(use, normalized, x.shape))
+    return _by_channel(use, regrouped(use, normalized, x.shape), x.shape[1] // groups if use.opset < 21 else 1)
 
 
 def _centred(use: NodeUse, x: Tensor, axes: range, epsilon: float) -> Tensor:
@@ -188,9 +187,10 @@ def _centred(use: NodeUse, x: Tensor, axes: range, epsilon: float) -> Tensor:
     return use.apply(LayerNormalization(None, None, epsilon), use.arrange(x, x.layout.last(atoms)))
 
 
-def _by_channel(use: NodeUse, x: Tensor) -> Tensor:
-    """Times the second input, plus the third, both one a channel (axis 1); what is all 1 or 0 is left out."""
+def _by_channel(use: NodeUse, x: Tensor, channels: int = 1) -> Tensor:
+    """Times the second input, plus the third, both one for so many `channels`; what is all 1 or 0 is left out."""
     constants = [use.constant(index) for index in (1, 2)]
+    constants = [replace(constant, value=constant.value.repeat(channels)) for constant in constants]
     if any(constant.value.shape != x.shape[1:2] for constant in constants):
         found = " and ".join(format_shape(constant.value.shape) for constant in constants)
         raise ModelError(f"its scale and offset of {found} don't fit {x.shape[1]} channels: {EXPORT_AGAIN}")

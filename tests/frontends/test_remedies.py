@@ -1,0 +1,255 @@
+"""What a refusal tells the user to do is done here, and gives the numbers of the model that was refused.
+
+The remedies for quantizers, for layers of other packages and for recurrent ones are tried in `keras/test_quantized.py`
+and `tensorflow/`, those for several inputs and outputs in `test_several.py`, and more of ONNX's in
+`onnx/test_advice.py`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import pytest
+import torch
+from keras import layers, ops
+from onnx import helper
+
+import bittrue
+from bittrue.errors import ModelError
+from bittrue.simulation.float_model import FloatModel
+from frontends.onnx_zoo import Array, channels_last, expected, images, model, random, step
+
+IMAGE = (6, 8, 4)
+
+
+def as_keras(model: Any, x: Array) -> Array:
+    return np.array(ops.convert_to_numpy(model(x, training=False)))
+
+
+def by_bittrue(source: Any, x: Array, **arguments: Any) -> Array:
+    return FloatModel(bittrue.load(source, **arguments)).run(x)
+
+
+def assert_equal(got: Array, wanted: Array) -> None:
+    assert got.shape == wanted.shape
+    # float32 on both sides, summed in another order.
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=2e-5 * np.abs(wanted).max())
+
+
+def functional(compute: Callable[[Any], Any], shape: tuple[int, ...] = IMAGE) -> Any:
+    x = keras.Input(shape)
+    return keras.Model(x, compute(x))
+
+
+def twin(build: Callable[[bool], Callable[[Any], Any]], shape: tuple[int, ...] = IMAGE) -> tuple[Any, Any]:
+    """The model as it is refused and as it is mended, with the same weights in the same order."""
+    keras.utils.set_random_seed(0)
+    refused, mended = (functional(build(is_mended), shape) for is_mended in (False, True))
+    if refused.get_weights():
+        mended.set_weights(refused.get_weights())
+    return refused, mended
+
+
+WEIGHTS = random(4, 3)
+
+
+def with_weights(shape: tuple[int, ...], dtype: Any = None) -> Any:
+    return ops.convert_to_tensor(WEIGHTS, dtype)
+
+
+TWINS: dict[str, tuple[str, Callable[[bool], Callable[[Any], Any]]]] = {
+    "Lambda": (
+        "replace it by layers",
+        lambda mended: layers.Rescaling(2.0, -0.5) if mended else layers.Lambda(lambda x: 2 * x - 0.5),
+    ),
+    "power": ("use 2, 0.5 or -1, or multiply", lambda mended: lambda x: x * x * x if mended else ops.power(x, 3)),
+    "matrix": (
+        "use a Dense layer without a bias",
+        lambda mended: (
+            layers.Dense(3, use_bias=False, kernel_initializer=with_weights)
+            if mended
+            else lambda x: ops.matmul(x, WEIGHTS)
+        ),
+    ),
+    "initial": (
+        "take keras.ops.maximum",
+        lambda mended: lambda x: ops.maximum(ops.max(x, -1), 0.7) if mended else ops.max(x, -1, initial=0.7),
+    ),
+    "inverted normalization": (
+        "multiply by the deviation and add the mean, as in",
+        lambda mended: (
+            lambda x: x * 1.5 + 0.25 if mended else layers.Normalization(mean=0.25, variance=2.25, invert=True)(x)
+        ),
+    ),
+    "activation of several steps": (
+        "put it behind as a layer of its own",
+        lambda mended: (
+            lambda x: (
+                layers.Softmax(axis=1)(layers.Dense(3)(x))
+                if mended
+                else layers.Dense(3, activation=layers.Softmax(axis=1))(x)
+            )
+        ),
+    ),
+    "author's activation": (
+        "use a function of keras.activations, or a layer behind it",
+        lambda mended: layers.Dense(3, activation="silu" if mended else lambda x: x * ops.sigmoid(x)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_remedy_for_a_keras_model(name: str) -> None:
+    words, build = TWINS[name]
+    refused, mended = twin(build)
+    with pytest.raises(ModelError, match=words):
+        bittrue.load(refused)
+    x = random(3, *IMAGE)
+    assert_equal(by_bittrue(mended, x), as_keras(refused, x))
+
+
+@pytest.mark.filterwarnings("ignore")  # Keras's export has PyTorch's old exporter trace
+def test_channels_first_comes_as_onnx(tmp_path: Path) -> None:
+    """With a Flatten that knows nothing of it, too: other axes and the same weights would be another network."""
+    keras.utils.set_random_seed(0)
+    refused = keras.Sequential(
+        [
+            *(keras.Input((2, 6, 8)), layers.Conv2D(3, 3, data_format="channels_first")),
+            *(layers.BatchNormalization(axis=1), layers.MaxPooling2D(data_format="channels_first")),
+            *(layers.Flatten(), layers.Dense(4)),
+        ]
+    )
+    with pytest.raises(ModelError, match=r"under KERAS_BACKEND=torch give what model\.export"):
+        bittrue.load(refused)
+    x = random(3, 2, 6, 8)
+    wanted = as_keras(refused, x)
+    refused.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    assert_equal(by_bittrue(tmp_path / "model.onnx", channels_last(x)), wanted)
+
+
+def test_embeddings_are_looked_up_outside() -> None:
+    table, head = layers.Embedding(7, 4), layers.Conv1D(3, 2)
+    refused, mended = functional(lambda x: head(table(x)), (5,)), functional(head, (5, 4))
+    with pytest.raises(ModelError, match="look the vectors up outside of the model"):
+        bittrue.load(refused)
+    x = np.random.default_rng(0).integers(0, 7, (3, 5))
+    vectors = np.array(ops.convert_to_numpy(table(x)))
+    assert_equal(by_bittrue(mended, vectors), as_keras(refused, x))
+
+
+def test_images_are_cropped_before() -> None:
+    crop, rest = layers.RandomCrop(5, 5), layers.Conv2D(2, 3)
+    refused, mended = functional(lambda x: rest(crop(x))), functional(rest, (5, 5, 4))
+    with pytest.raises(ModelError, match="at inference it resizes 6×8×4: crop the images before"):
+        bittrue.load(refused)
+    x = random(2, *IMAGE)
+    cropped = np.array(ops.convert_to_numpy(crop(x, training=False)))
+    assert_equal(by_bittrue(mended, cropped), as_keras(refused, x))
+
+
+def test_spectral_normalization_leaves_normalized_weights() -> None:
+    wrapped = layers.SpectralNormalization(layers.Dense(3))
+    refused = functional(wrapped)
+    wrapped(random(2, *IMAGE), training=True)
+    with pytest.raises(ModelError, match="save the model with the layer inside of it"):
+        bittrue.load(refused)
+    x = random(2, *IMAGE)
+    assert_equal(by_bittrue(functional(wrapped.layer), x), as_keras(refused, x))
+
+
+def test_a_third_axis_among_the_channels() -> None:
+    """A Conv3D is a Conv2D over the channels of all depths, whose weights are 0 where a window doesn't reach."""
+    keras.utils.set_random_seed(0)
+    solid = layers.Conv3D(3, (3, 3, 2), activation="relu")
+    refused = functional(solid, (5, 6, 4, 2))
+    with pytest.raises(ModelError, match="use Conv2D, with the third axis among the channels"):
+        bittrue.load(refused)
+    kernel, bias = (np.array(value) for value in solid.get_weights())
+    flat = np.zeros((3, 3, 4 * 2, 3 * 3), np.float32)
+    for depth in range(3):
+        for reach in range(2):
+            place = 2 * (depth + reach)
+            flat[:, :, place : place + 2, 3 * depth : 3 * depth + 3] = kernel[:, :, reach]
+    conv = layers.Conv2D(9, 3, activation="relu")
+    mended = functional(lambda x: layers.Reshape((3, 4, 3, 3))(conv(layers.Reshape((5, 6, 8))(x))), (5, 6, 4, 2))
+    conv.set_weights([flat, np.tile(bias, 3)])
+    x = random(2, 5, 6, 4, 2)
+    assert_equal(by_bittrue(mended, x), as_keras(refused, x))
+
+
+def test_a_subclassed_model_is_built_again() -> None:
+    class Author(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = layers.Dense(5, "relu"), layers.Dense(2)
+
+        def call(self, x: Any) -> Any:
+            return self.second(self.first(x))
+
+    refused, x = Author(), random(3, 4)
+    wanted = as_keras(refused, x)
+    with pytest.raises(ModelError, match="build the model from layers in one of these two ways and copy the weights"):
+        bittrue.load(refused)
+    mended = keras.Sequential([keras.Input((4,)), layers.Dense(5, "relu"), layers.Dense(2)])
+    mended.set_weights(refused.get_weights())
+    assert_equal(by_bittrue(mended, x), wanted)
+
+
+class Cut(torch.nn.Module):
+    def __init__(self, strided: bool) -> None:
+        super().__init__()
+        self.strided = strided
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (torch.as_strided(x, (1, 3, 2, 2), (48, 16, 4, 1)) if self.strided else x[:, :, :2, :2]).relu()
+
+
+@pytest.mark.parametrize("permuted", [False, True])
+def test_slices_in_the_place_of_strides(permuted: bool) -> None:
+    x = torch.from_numpy(random(1, 3, 4, 4))
+    example = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2) if permuted else x
+    with pytest.raises(ModelError, match="take them with slices"):
+        bittrue.load(Cut(True), example_input=example)
+    assert_equal(
+        by_bittrue(Cut(False), channels_last(x.numpy()), example_input=example), channels_last(Cut(True)(x).numpy())
+    )
+
+
+def test_an_old_operator_set_is_converted() -> None:
+    old = model((1, 3, 4), [step("Relu", "x")], opset=5)
+    with pytest.raises(ModelError, match=r"convert it with onnx\.version_converter"):
+        bittrue.load(old)
+    x = images(old)
+    assert_equal(by_bittrue(onnx.version_converter.convert_version(old, 13), x), np.maximum(x, 0))
+
+
+def test_functions_of_a_file_are_inlined() -> None:
+    plain = model((1, 3, 4), [step("Relu", "x"), step("Exp", "last")])
+    function = helper.make_function("here", "Both", ["x"], ["y"], list(plain.graph.node), [helper.make_opsetid("", 17)])
+    function.node[0].input[0], function.node[-1].output[0] = "x", "y"
+    graph = helper.make_graph(
+        [helper.make_node("Both", ["x"], ["v1"], domain="here")], "g", plain.graph.input, plain.graph.output
+    )
+    proto = helper.make_model(
+        graph, functions=[function], opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("here", 1)]
+    )
+    with pytest.raises(ModelError, match=r"inline them with onnx\.inliner\.inline_local_functions"):
+        bittrue.load(proto)
+    from onnx.inliner import inline_local_functions
+
+    x = images(plain)
+    assert_equal(by_bittrue(inline_local_functions(proto), x), expected(plain, x))
+
+
+@pytest.mark.parametrize("layer", [layers.RandomFlip(), layers.RandomRotation(0.2), layers.RandomCrop(6, 8)])
+def test_augmentation_in_a_functional_model_does_nothing(layer: Any, tmp_path: Path) -> None:
+    """Keras writes down `training=True`, the default of its call, which prediction overrules."""
+    whole, told = functional(lambda x: layers.Conv2D(2, 3)(layer(x))), list[str]()
+    whole.save(tmp_path / "model.keras")
+    x = random(2, *IMAGE)
+    for source in (whole, tmp_path / "model.keras"):
+        assert_equal(by_bittrue(source, x, told=told.append), whole.predict(x, verbose=0))
+    assert all("changes images in training alone" in line for line in told)

@@ -170,7 +170,7 @@ REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
         sequential(layers.LayerNormalization(epsilon=0.0, name="ln")),
         ["layer ln", "epsilon", "above 0"],
     ),
-    ("channels first", channels_first, ["layer pool", "channels_first", "channels_last"]),
+    ("channels first", channels_first, ["layer pool", "channels_first", "model.export"]),
     ("two inputs", two_inputs, ["2 inputs", "left, right", "keras.Model"]),
     ("two outputs", two_outputs, ["2 outputs", "up, down", "keras.Model"]),
     ("open size", sequential(layers.ReLU(), shape=(None, None, 3)), ["input_layer", "(None, None, 3)", "keras.Input"]),

@@ -71,14 +71,39 @@ def test_a_pytorch_module_is_wrapped() -> None:
     check(network, np.moveaxis(Around(Both())(images).numpy(), 1, -1))
 
 
-def test_an_output_of_a_file_is_kept(tmp_path: Path) -> None:
+def test_an_output_of_a_file_is_chosen(tmp_path: Path) -> None:
     images = torch.tensor(np.moveaxis(IMAGES, -1, 1))
-    whole, part = str(tmp_path / "model.onnx"), str(tmp_path / "part.onnx")
+    whole = str(tmp_path / "model.onnx")
     names = {"input_names": ["x"], "output_names": ["first", "second"]}
     model = Around(Both(), is_whole=True).eval()
     with quiet():
         torch.onnx.export(model, (images[:1],), whole, dynamo=True, verbose=False, **names)
-    with pytest.raises(ModelError, match=r"1 input \(x\) and 2 outputs \(first, second\), .*extract_model"):
+    with pytest.raises(ModelError, match=r"2 outputs \(first, second\), .* takes one: choose it, as in --output first"):
         bt.load(whole)
-    onnx.utils.extract_model(whole, part, ["x"], ["first"])
-    check(bt.load(part), np.moveaxis(Around(Both())(images).numpy(), 1, -1))
+    with pytest.raises(ModelError, match="no output 'third': choose with --output one of first, second"):
+        bt.load(whole, output="third")
+    for name, expected in zip(("first", "second"), model(images), strict=True):
+        for source in (whole, onnx.load(whole)):
+            check(bt.load(source, output=name), np.moveaxis(expected.detach().numpy(), 1, -1))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_an_output_of_a_keras_file_is_chosen(tmp_path: Path, suffix: str) -> None:
+    model = keras_model()
+    x = keras.Input((8, 8, 3))
+    whole, path = keras.Model(x, model([x[..., :1], x[..., 1:]])), tmp_path / f"whole{suffix}"
+    inner = keras.Input((8, 8, 3), name="inner")
+    pooled = layers.MaxPooling2D(2, name="pool")(inner)
+    both = keras.Model(inner, [layers.ReLU(name="first")(pooled), layers.AveragePooling2D(2, name="second")(pooled)])
+    both.save(path)
+    with pytest.raises(ModelError, match=r"2 outputs \(first, second\), .* as in --output first"):
+        bt.load(path)
+    for name, expected in zip(("first", "second"), both(IMAGES), strict=True):
+        network = bt.load(path, output=name)
+        assert network.output == name
+        check(network, keras.ops.convert_to_numpy(expected))
+    with pytest.raises(ModelError, match="leave --output out: of a model of several make one"):
+        bt.load(both, output="first")
+    whole.save(tmp_path / "nested.keras")
+    with pytest.raises(ModelError, match=r"2 outputs \((\w+):0, \1:1\)"):
+        bt.load(tmp_path / "nested.keras")

@@ -74,6 +74,10 @@ Until = Annotated[
 ]
 
 
+Output = Annotated[
+    str | None,
+    typer.Option("--output", metavar="NAME", help="Which output of a file that has several; the rest is left out."),
+]
 Check = Annotated[
     bool,
     typer.Option(
@@ -100,25 +104,26 @@ class ModelOptions:
         ),
     ] = None
     check: Check = True
+    output: Output = None
 
     def load(self) -> "Network":
         """The network; which of a checkpoint's variables became what is told on standard error, and that a file's
         quantizers are left out."""
         from bittrue.frontends import load
 
-        return load(self.model, weights=self.weights, told=complain, check=self.check)
+        return load(self.model, weights=self.weights, told=complain, check=self.check, output=self.output)
 
     def load_with_plan(self) -> "tuple[Network, Plan]":
         """The network and its file's own plan. Raises ModelError where it holds no quantizers."""
         from bittrue.frontends import load_with_plan
 
-        return load_with_plan(self.model, weights=self.weights, told=complain, check=self.check)
+        return load_with_plan(self.model, weights=self.weights, told=complain, check=self.check, output=self.output)
 
     def load_with_any_plan(self) -> "tuple[Network, Plan | None]":
         """The network, and the plan that the file's quantizers are, where it holds some."""
         from bittrue.frontends import load_with_any_plan
 
-        return load_with_any_plan(self.model, weights=self.weights, told=complain, check=self.check)
+        return load_with_any_plan(self.model, weights=self.weights, told=complain, check=self.check, output=self.output)
 
     def load_for(self, plan: Path, repaired: Path | None = None) -> "tuple[Network, Plan]":
         """The network, with repaired weights where their file is given, and the plan at `plan`, which takes

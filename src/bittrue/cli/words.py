@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bittrue.bits import is_bits
-from bittrue.cli.options import RECIPE, Check, Model, ModelOptions
+from bittrue.cli.options import RECIPE, Check, Model, ModelOptions, Output
 from bittrue.errors import BittrueError
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ class SizedModelOptions:
         ),
     ] = None
     check: Check = True
+    output: Output = None
 
     @property
     def weight_bits(self) -> str | None:
@@ -126,7 +127,7 @@ class SizedModelOptions:
     def source(self) -> ModelOptions:
         """The model itself. Raises BittrueError for two files of weights."""
         path = self._one([text for text in self.weights or () if not is_bits(text)], "files")
-        return ModelOptions(self.model, None if path is None else Path(path), self.check)
+        return ModelOptions(self.model, None if path is None else Path(path), self.check, self.output)
 
     @staticmethod
     def _one(texts: list[str], what: str) -> str | None:

@@ -30,6 +30,7 @@ def load(
     example_input: object | None = None,
     told: Callable[[str], None] | None = None,
     check: bool = True,
+    output: str | None = None,
 ) -> Network:
     """The Network that `source` holds: a path, `file.py:function`, or a model object, by the doors of `doors.py`.
 
@@ -45,6 +46,9 @@ def load(
     check: what can be run here (a model object, a .pt2 program, a SavedModel, an .onnx file where onnxruntime is
     installed) runs once beside the Network, on random images, and is refused where that computes something else.
 
+    output: the name of the one that the Network computes, where a file's model has several: of an .onnx file, a
+    SavedModel's signature, or a layer of a Keras file.
+
     Of a file nothing runs but operations that only compute; `file.py:function` is the user's own code.
 
     Raises: ModelError for a file that can't be read, a kind of model that bittrue doesn't read, or a layer that it
@@ -56,7 +60,7 @@ def load(
                 f"an example input goes with a PyTorch module, and {called(source)} is none: leave it out."
             )
         source = (source, example_input)
-    network, formats = _read(source, weights, told, check)
+    network, formats = _read(source, weights, told, check, output)
     if formats:
         from bittrue.frontends.file_plan import tell_left_out  # operators, and with them torch: not before a model asks
 
@@ -71,15 +75,16 @@ def load_with_plan(
     *,
     told: Callable[[str], None] | None = None,
     check: bool = True,
+    output: str | None = None,
 ) -> tuple[Network, Plan]:
     """The Network and the plan of a model that holds quantizers: an ONNX one (QDQ or QONNX), a Keras one (QKeras, HGQ).
 
     A quantizer's format is that of the node or the weight that it rounds; see `plan_of` for what the model rounds
-    nowhere. weights, told, check: see `load`.
+    nowhere. weights, told, check, output: see `load`.
 
     Raises: ModelError for another kind of model, one without quantizers, and quantizers that no fixed-point format is.
     """
-    network, plan = load_with_any_plan(source, weights, told=told, check=check)
+    network, plan = load_with_any_plan(source, weights, told=told, check=check, output=output)
     if plan is None:
         raise ModelError(
             f"{called(source)}: it holds no quantizers, so there is no plan in it (an .onnx file of QDQ or QONNX has "
@@ -95,9 +100,10 @@ def load_with_any_plan(
     *,
     told: Callable[[str], None] | None = None,
     check: bool = True,
+    output: str | None = None,
 ) -> tuple[Network, Plan | None]:
     """The Network, as `load` reads it, and the plan that its quantizers are; None where the model holds none."""
-    network, formats = _read(source, weights, told, check)
+    network, formats = _read(source, weights, told, check, output)
     if not formats:
         return network, None
     from bittrue.frontends.file_plan import plan_of
@@ -106,12 +112,16 @@ def load_with_any_plan(
 
 
 def _read(
-    source: Any, weights: str | os.PathLike[str] | None, told: Callable[[str], None] | None, check: bool
+    source: Any,
+    weights: str | os.PathLike[str] | None,
+    told: Callable[[str], None] | None,
+    check: bool,
+    output: str | None,
 ) -> tuple[Network, Mapping[str, Spec]]:
     """The Network, and by site the formats that the model holds."""
     if isinstance(weights, str | os.PathLike):
         check_ordinary(weights)
-    where, arguments = called(source), {"weights": weights, "told": told, "check": check}
+    where, arguments = called(source), {"weights": weights, "told": told, "check": check, "output": output}
     if isinstance(source, str | os.PathLike):
         if not names_a_function(where):
             return _read_file(where, arguments)
@@ -160,5 +170,10 @@ def _through(
     door: FileDoor | ObjectDoor, source: object, arguments: Mapping[str, object]
 ) -> tuple[Network, Mapping[str, Spec]]:
     """What comes through a door, given the arguments that it accepts."""
+    if arguments["output"] is not None and "output" not in door.accepts:
+        raise ModelError(
+            f"{called(source)} has one output here, so leave --output out: of a model of several make one that returns "
+            "the one that the hardware computes."
+        )
     found = door.read(source, **{name: arguments[name] for name in door.accepts})
     return found if door.with_formats else (found, {})

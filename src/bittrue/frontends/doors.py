@@ -116,12 +116,16 @@ _ONNX = Reader("onnx.model", "from_onnx_with_formats")
 _TORCH = Reader("torch.model", "from_torch")
 
 FILES: tuple[FileDoor | ClosedDoor, ...] = (
-    FileDoor("a .keras file (Keras 2 or 3)", _ends_in(".keras"), _KERAS, ("told",), with_formats=True),
-    FileDoor("an .h5 file (Keras 2 or 3)", _ends_in(".h5", ".hdf5"), _KERAS, ("told",), with_formats=True),
+    FileDoor("a .keras file (Keras 2 or 3)", _ends_in(".keras"), _KERAS, ("told", "output"), with_formats=True),
+    FileDoor("an .h5 file (Keras 2 or 3)", _ends_in(".h5", ".hdf5"), _KERAS, ("told", "output"), with_formats=True),
     FileDoor(
-        "a .json file (Keras) with its weights", _ends_in(".json"), _KERAS, ("weights", "told"), with_formats=True
+        "a .json file (Keras) with its weights",
+        _ends_in(".json"),
+        _KERAS,
+        ("weights", "told", "output"),
+        with_formats=True,
     ),
-    FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, ("told", "check"), with_formats=True),
+    FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, ("told", "check", "output"), with_formats=True),
     FileDoor("a .pt2 file (torch.export)", _ends_in(".pt2"), _TORCH, ("check", "told")),
     ClosedDoor(
         _ends_in(".pt", ".pth", ".ckpt", ".pkl", ".pickle"),
@@ -132,7 +136,7 @@ FILES: tuple[FileDoor | ClosedDoor, ...] = (
         "a SavedModel folder (TensorFlow)",
         _holds("saved_model.pb"),
         Reader("tensorflow.saved_model", "from_saved_model"),
-        ("check", "told"),
+        ("check", "told", "output"),
     ),
     ClosedDoor(
         _ends_in(".tflite"),
@@ -163,7 +167,7 @@ TORCH_OBJECT = ObjectDoor(
     _TORCH,
     ("example_input", "check", "told"),
 )
-ONNX_OBJECT = ObjectDoor("an ONNX model", ("onnx",), _ONNX, ("told", "check"), with_formats=True)
+ONNX_OBJECT = ObjectDoor("an ONNX model", ("onnx",), _ONNX, ("told", "check", "output"), with_formats=True)
 
 OBJECTS = (KERAS_OBJECT, TORCH_OBJECT, ONNX_OBJECT)
 """An object goes through the first that recognises it: a Keras model may be a PyTorch module as well."""

@@ -7,7 +7,7 @@ executed; a model object is asked for what its file would hold, by Keras's `get_
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from bittrue.frontends.keras.object import LayerWeights, describe, named
 from bittrue.frontends.keras.weights import Weights
 from bittrue.frontends.keras.weights_file import open_weights
 from bittrue.frontends.live import check_live
+from bittrue.frontends.outputs import chosen_output
 from bittrue.network import Network, NetworkBuilder, check_parameters
 from bittrue.plan import Spec
 from bittrue.wording import excerpt
@@ -42,6 +43,7 @@ def from_keras(
     *,
     told: Callable[[str], None] | None = None,
     check: bool = True,
+    output: str | None = None,
 ) -> Network:
     """The Network of a Keras model: the path of a `.keras` file (Keras 3) or of an `.h5` file with the whole model
     (Keras 2 and 3), or a functional or sequential model object of Keras 3.
@@ -52,14 +54,15 @@ def from_keras(
     refused. One whose quantizers are left out isn't compared, and no file is run.
 
     Shapes are channels last without the batch axis; a fused `activation=` is a node of its own; a nested model's layers
-    bear its name before theirs. Parameters are exact: float32, or float64 where float32 can't hold them.
+    bear its name before theirs. output: the layer whose output the Network computes, where a file's model has several;
+    of a model object make one of one output. Parameters are exact: float32, or float64 where float32 can't hold them.
 
     Quantizers (QKeras, HGQ) are left out, which is told, or where no one listens a warning: `load_with_plan` reads
     them.
 
     Raises: ModelError, in one sentence that names the file or the model, and the layer.
     """
-    network, formats = from_keras_with_formats(source, weights, told=told, check=check)
+    network, formats = from_keras_with_formats(source, weights, told=told, check=check, output=output)
     tell_left_out(_where(source), formats, told)
     return network
 
@@ -70,6 +73,7 @@ def from_keras_with_formats(
     *,
     told: Callable[[str], None] | None = None,
     check: bool = True,
+    output: str | None = None,
 ) -> tuple[Network, Mapping[str, Spec]]:
     """The Network of a Keras model as `from_keras` reads it, and the formats of its quantizers (QKeras, HGQ, HGQ2).
 
@@ -77,9 +81,9 @@ def from_keras_with_formats(
 
     Raises: ModelError for a quantizer that no fixed-point format is.
     """
-    network, conversion = _read(source, weights, told)
+    network, conversion = _read(source, weights, told, output)
     if check and not isinstance(source, str | os.PathLike):
-        _check_object(source, *((network, conversion) if weights is None else _read(source, None, None)), told)
+        _check_object(source, *((network, conversion) if weights is None else _read(source, None, None, None)), told)
     return network, conversion.formats
 
 
@@ -99,10 +103,12 @@ def _read(
     source: str | os.PathLike[str] | object,
     weights: str | os.PathLike[str] | None,
     told: Callable[[str], None] | None,
+    output: str | None,
 ) -> tuple[Network, Conversion]:
     where = _where(source)
     with naming(where), _opened(source, weights, told) as (description, stored):
-        network, conversion = _network(description, stored, told)
+        is_file = isinstance(source, str | os.PathLike)
+        network, conversion = _network(description, stored, told, output, is_file=is_file)
     check_parameters(network, where)
     return network, conversion
 
@@ -178,7 +184,12 @@ def _untold(line: str) -> None:
 
 
 def _network(
-    description: Mapping[str, object], weights: Weights, told: Callable[[str], None] | None
+    description: Mapping[str, object],
+    weights: Weights,
+    told: Callable[[str], None] | None,
+    output: str | None = None,
+    *,
+    is_file: bool = False,
 ) -> tuple[Network, Conversion]:
     _check_class(description)
     class_name, config = description.get("class_name"), description.get("config")
@@ -186,11 +197,21 @@ def _network(
         raise ModelError("its configuration is damaged: save the model in Keras again")
     model = read_model(str(class_name), Settings(config))
     _refuse_several(model.inputs, "inputs", PACKED)
+    if is_file:
+        model = replace(model, outputs=(model.outputs[chosen_output(_output_names(model.outputs), output)],))
     _refuse_several(model.outputs, "outputs", CHOSEN)
     builder = NetworkBuilder(model.name)
     conversion = Conversion(builder, told or _untold)
-    [output] = conversion.add_model(model, weights, None, "")
-    return builder.finish(output), conversion
+    [end] = conversion.add_model(model, weights, None, "")
+    return builder.finish(end), conversion
+
+
+def _output_names(references: tuple[TensorReference, ...]) -> list[str]:
+    """The layers' names; of a layer with several outputs, or several uses, with the number of each."""
+    layers = [name for name, _, _ in references]
+    return [
+        name if layers.count(name) == 1 else f"{name}:{layers[:place].count(name)}" for place, name in enumerate(layers)
+    ]
 
 
 def _refuse_several(references: tuple[TensorReference, ...], what: str, remedy: str) -> None:

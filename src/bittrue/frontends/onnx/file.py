@@ -16,6 +16,7 @@ import numpy as np
 from bittrue.errors import ModelError
 from bittrue.frontends.onnx.node import Attribute, OnnxNode
 from bittrue.frontends.onnx.tensors import decode
+from bittrue.frontends.outputs import chosen_output
 from bittrue.wording import counted
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ MAXIMUM_FILE_NODES = 20_000
 """Exporters write some ten nodes of shape arithmetic for one that computes; trained models stay far below this."""
 
 PACKED = "pack the inputs in one before the export, by a module that slices one tensor, and pack the data alike"
-EXTRACTED = "keep one by onnx.utils.extract_model('model.onnx', 'part.onnx', [input], [output])"
 
 TORCH_SCOPES = "pkg.torch.onnx.name_scopes"
 TORCH_CLASSES = "pkg.torch.onnx.class_hierarchy"
@@ -61,8 +61,11 @@ class OnnxGraph:
             raise ModelError(f"its tensor {name}: {error}") from error
 
 
-def read_file(path: Path) -> OnnxGraph:
-    """The graph of the file at `path`. Raises: ModelError for anything but a whole and plain model."""
+def read_file(path: Path, wanted: str | None = None) -> OnnxGraph:
+    """The graph of the file at `path`; wanted: see `read_proto`.
+
+    Raises: ModelError for anything but a whole and plain model.
+    """
     if not path.is_file():
         raise ModelError("there is no such file: check the path")
     from onnx import ModelProto
@@ -72,11 +75,12 @@ def read_file(path: Path) -> OnnxGraph:
         model.ParseFromString(path.read_bytes())
     except Exception as error:  # protobuf's DecodeError, of whichever implementation is installed
         raise ModelError("it is damaged or no ONNX file: export the model again") from error
-    return read_proto(model, path.parent)
+    return read_proto(model, path.parent, wanted)
 
 
-def read_proto(model: "ModelProto", folder: Path | None) -> OnnxGraph:
-    """The graph of a model in memory; `folder` is where the files of its external tensors may lie."""
+def read_proto(model: "ModelProto", folder: Path | None, wanted: str | None = None) -> OnnxGraph:
+    """The graph of a model in memory; `folder` is where the files of its external tensors may lie, `wanted` the name of
+    its output, where it has several."""
     opset = _opset(model)
     graph = model.graph
     if model.functions:
@@ -90,12 +94,10 @@ def read_proto(model: "ModelProto", folder: Path | None) -> OnnxGraph:
         raise ModelError(f"it has {len(graph.node):,} nodes, and bittrue takes {MAXIMUM_FILE_NODES:,}")
     tensors = {_text(tensor.name): tensor for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in tensors]
-    if len(inputs) != 1 or len(graph.output) != 1:
-        raise ModelError(
-            f"it has {counted(len(inputs), 'input')} ({_names(inputs)}) and {counted(len(graph.output), 'output')} "
-            f"({_names(graph.output)}), and bittrue takes one of each: {EXTRACTED if len(inputs) == 1 else PACKED}"
-        )
-    output = _text(graph.output[0].name)
+    if len(inputs) != 1:
+        raise ModelError(f"it has {counted(len(inputs), 'input')} ({_names(inputs)}), and bittrue takes one: {PACKED}")
+    outputs = [_text(value.name) for value in graph.output]
+    output = outputs[chosen_output(outputs, wanted)]
     nodes = _needed([_node(node) for node in graph.node], {inputs[0].name, *tensors}, output)
     return OnnxGraph(
         _text(graph.name) or "model",

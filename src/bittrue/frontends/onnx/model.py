@@ -44,6 +44,7 @@ def from_onnx(
     *,
     check: bool = True,
     told: Callable[[str], None] | None = None,
+    output: str | None = None,
 ) -> Network:
     """The Network of an ONNX model: the path of a file, or a model in memory.
 
@@ -58,10 +59,11 @@ def from_onnx(
 
     check: where onnxruntime is installed it computes the model beside the Network, on random images and in a process of
     its own, and another result is refused. A model whose quantizers are left out isn't compared.
+    output: the name of the one that the Network computes, where the model has several.
 
     Raises: ModelError, in one sentence that names the file, and the node.
     """
-    network, formats = from_onnx_with_formats(source, check=check, told=told)
+    network, formats = from_onnx_with_formats(source, check=check, told=told, output=output)
     tell_left_out(_named(source), formats, told)
     return network
 
@@ -72,6 +74,7 @@ def from_onnx_with_formats(
     *,
     check: bool = True,
     told: Callable[[str], None] | None = None,
+    output: str | None = None,
 ) -> tuple[Network, Mapping[str, Spec]]:
     """The Network of an ONNX model as `from_onnx` reads it, and the formats of its quantizers (QDQ or QONNX), by site.
 
@@ -81,7 +84,7 @@ def from_onnx_with_formats(
     """
     where = _named(source)
     with _naming(where):
-        reading = _read(source)
+        reading = _read(source, output)
         check_parameters(reading.network, where)
         if check:
             check_live(reading.network, onnxruntime_live(reading), where, told)
@@ -92,12 +95,12 @@ def _named(source: object) -> str:
     return os.fspath(source) if isinstance(source, str | os.PathLike) else "the ONNX model"
 
 
-def _read(source: Any) -> Reading:
+def _read(source: Any, output: str | None) -> Reading:
     NEEDS_ONNX.check()
     if isinstance(source, str | os.PathLike):
-        return network_of(read_file(Path(source)))
+        return network_of(read_file(Path(source), output))
     if type(source).__name__ == "ModelProto":
-        return network_of(read_proto(source, None))
+        return network_of(read_proto(source, None, output))
     raise ModelError(f"a {type(source).__qualname__} is no whole model: give an .onnx file or a ModelProto")
 
 

@@ -4,7 +4,7 @@
 
 writes TARGET/model.onnx, whose inputs are the signature's and, in the variables' place, one for each of them, and
 TARGET/result.json: the variables' keys in the checkpoint by these inputs' names, or the sentence of the refusal. With
-`--check` it goes on to run the graph, `running.py`.
+`--check` it goes on to run the graph, `running.py`; `--output=NAME` chooses of several outputs.
 
 TensorFlow is given only what `graph.py` has checked. It inlines functions, evaluates constants, and runs the graph that
 it was given on random images; no initializer, asset, saver or restore function is run.
@@ -45,8 +45,8 @@ class Converted:
     variables: Mapping[str, str]
 
 
-def convert(folder: Path, target: Path) -> Converted:
-    """Write the signature's graph to `target`/model.onnx.
+def convert(folder: Path, target: Path, wanted: str | None) -> Converted:
+    """Write the signature's graph to `target`/model.onnx; wanted: the name of its output, where it has several.
 
     Raises: ModelError for a model that is damaged, that does more than compute or that tf2onnx doesn't convert.
     """
@@ -58,7 +58,7 @@ def convert(folder: Path, target: Path) -> Converted:
     from tf2onnx.tfonnx import process_tf_graph
 
     meta_graph = parsed((folder / "saved_model.pb").read_bytes(), saved_model_pb2.SavedModel)
-    name, source, output = signature(meta_graph)
+    name, source, output = signature(meta_graph, wanted)
     keys = restored(meta_graph)
     graph_def = pruned(meta_graph, output)
     try:
@@ -185,10 +185,10 @@ def _limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
-def main(folder: Path, target: Path, check: bool) -> None:
+def main(folder: Path, target: Path, check: bool, wanted: str | None) -> None:
     _limit_memory()
     try:
-        converted = convert(folder, target)
+        converted = convert(folder, target, wanted)
     except ModelError as error:
         (target / "result.json").write_text(json.dumps({"refused": str(error)}))
         return
@@ -200,4 +200,5 @@ def main(folder: Path, target: Path, check: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), "--check" in sys.argv)
+    given = [option.removeprefix("--output=") for option in sys.argv[3:] if option.startswith("--output=")]
+    main(Path(sys.argv[1]), Path(sys.argv[2]), "--check" in sys.argv, given[0] if given else None)

@@ -12,6 +12,7 @@ from typing import Any
 from bittrue.errors import ModelError
 from bittrue.frontends.onnx.file import MAXIMUM_FILE_NODES
 from bittrue.frontends.onnx.tensors import MAXIMUM_VALUES
+from bittrue.frontends.outputs import chosen_output, few
 
 COMPUTING = frozenset(
     (
@@ -59,27 +60,29 @@ def parsed(data: bytes, kind: type[Any]) -> Any:
     return graphs[0]
 
 
-def signature(graph: Any) -> tuple[str, str, str]:
+def signature(graph: Any, wanted: str | None = None) -> tuple[str, str, str]:
     """The serving signature: its input's name, and the names of the tensors that are its input and its output.
 
-    Raises: ModelError where no signature is the one to take, and for several inputs or outputs.
+    wanted: the name of the output, where there are several.
+
+    Raises: ModelError where no signature is the one to take, for several inputs, and several outputs of which none is
+    wanted.
     """
     names = sorted(set(graph.signature_def) - set(INITIALIZERS))
     if SERVING not in names and len(names) != 1:
-        found = f"{len(names)} signatures ({_few(names)}), none of them {SERVING}" if names else "no signature"
+        found = f"{len(names)} signatures ({few(names)}), none of them {SERVING}" if names else "no signature"
         raise ModelError(
             f"it has {found}, so that nothing says what the model computes: "
             "save it with tf.saved_model.save(model, folder, signatures=function)"
         )
     chosen = graph.signature_def[SERVING if SERVING in names else names[0]]
-    if len(chosen.inputs) != 1 or len(chosen.outputs) != 1:
+    if len(chosen.inputs) != 1:
         raise ModelError(
-            f"its signature has {len(chosen.inputs)} inputs ({_few(sorted(chosen.inputs))}) and {len(chosen.outputs)} "
-            f"outputs ({_few(sorted(chosen.outputs))}), and bittrue takes one of each: "
-            "save the part of the model that the hardware computes"
+            f"its signature has {len(chosen.inputs)} inputs ({few(sorted(chosen.inputs))}), and bittrue takes one: "
+            "save a model that slices one tensor for them, and pack the data alike"
         )
-    [(name, source)], [result] = chosen.inputs.items(), chosen.outputs.values()
-    return name, source.name, result.name
+    [(name, source)], outputs = chosen.inputs.items(), sorted(chosen.outputs)
+    return name, source.name, chosen.outputs[outputs[chosen_output(outputs, wanted)]].name
 
 
 def pruned(graph: Any, output: str) -> Any:
@@ -210,7 +213,7 @@ def _check(nodes: Iterable[Any]) -> None:
             values += prod(sizes) if all(size >= 0 for size in sizes) else MAXIMUM_VALUES + 1
     if others:
         raise ModelError(
-            f"its graph holds operations that bittrue doesn't let near TensorFlow ({_few(sorted(others))}), since they "
+            f"its graph holds operations that bittrue doesn't let near TensorFlow ({few(sorted(others))}), since they "
             "may do more than compute, or can't be part of a network: save the model for inference alone"
         )
     if values > MAXIMUM_VALUES:
@@ -235,7 +238,3 @@ def _all_nodes(graph: Any) -> Iterator[Any]:
 def node_of(name: str) -> str:
     """The node of a tensor `node:0`, `node:output:0` (in functions) or of a control input `^node`."""
     return name.removeprefix("^").partition(":")[0]
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")

@@ -23,19 +23,23 @@ MAXIMUM_BYTES = 1 << 30
 
 
 def from_saved_model(
-    folder: str | os.PathLike[str], *, check: bool = True, told: Callable[[str], None] | None = None
+    folder: str | os.PathLike[str],
+    *,
+    check: bool = True,
+    told: Callable[[str], None] | None = None,
+    output: str | None = None,
 ) -> Network:
     """The Network of a SavedModel's serving signature.
 
     check: TensorFlow runs the signature's graph, once it has passed the list of operations that only compute, beside
-    the Network on random images, and another result is refused. told: see `frontends.load`.
+    the Network on random images, and another result is refused. told, output: see `frontends.load`.
 
     Raises: ModelError, in one sentence that names the folder.
     """
     where = os.fspath(folder)
     with tempfile.TemporaryDirectory(prefix="bittrue-") as target:
         try:
-            _convert(Path(folder), Path(target), check)
+            _convert(Path(folder), Path(target), check, output)
             from bittrue.frontends.tensorflow.converted import reading_of_conversion
             from bittrue.frontends.tensorflow.live import tensorflow_live
 
@@ -48,7 +52,7 @@ def from_saved_model(
     return reading.network
 
 
-def _convert(folder: Path, target: Path, check: bool) -> None:
+def _convert(folder: Path, target: Path, check: bool, output: str | None) -> None:
     """Have a process of its own write the graph to `target`, and what it computes.
 
     What TensorFlow prints, holds and breaks stays there.
@@ -58,7 +62,7 @@ def _convert(folder: Path, target: Path, check: bool) -> None:
         raise ModelError("its saved_model.pb is larger than any network's: save the model again")
     # -P: the folder that the user is in is no place to import from.
     command = [sys.executable, "-P", "-m", "bittrue.frontends.tensorflow.conversion", str(folder), str(target)]
-    command += ["--check"] * check
+    command += ["--check"] * check + ([] if output is None else [f"--output={output}"])
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     try:
         subprocess.run(

@@ -81,6 +81,7 @@ def test_a_network_trained_again() -> None:
     assert [(entry.where, entry.what) for entry in found.differences] == [("network", "hash")]
     assert found.sites == ()
     assert not found.same
+    assert diff(PLAN, found.second, again).to_json()["cost"]["weight-bits"] == [1184, 1184]
 
 
 def test_costs_beside_the_difference() -> None:
@@ -98,9 +99,11 @@ def test_costs_beside_the_difference() -> None:
 
 def test_bad_input(tmp_path: Path) -> None:
     other = chain("other", [("pixels", Input((4,))), ("clip", ReLU())])
-    with pytest.raises(PlanError, match="two networks without a site in common"):
+    with pytest.raises(
+        PlanError, match=r"two networks, sha256:.*, of which only one has the node clip: compare plans of one network"
+    ):
         diff(PLAN, uniform_plan(other, 8, 6))
-    with pytest.raises(PlanError, match="was made for another network"):
+    with pytest.raises(PlanError, match="Neither plan was made for small"):
         diff(PLAN, PLAN, convolutional(1))
     with pytest.raises(PlanError, match=r"site norm\.output is FLOAT, and float32 has no cost"):
         diff(PLAN, with_site("norm.output", Word.FLOAT), NETWORK)

@@ -1,7 +1,7 @@
 """What differs between two plans: options, formats, modes, and what they cost."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bittrue.analysis.cost.cost import Cost, cost
@@ -107,16 +107,38 @@ class PlanDifference(Result):
 def diff(first: PlanLike, second: PlanLike, network: Network | None = None) -> PlanDifference:
     """What differs between two plans, or the files of two.
 
-    network: that of both, for what they cost; None leaves that out.
+    network: that of one of them, for what both cost; None leaves that out.
 
-    Raises: PlanError for plans whose networks have no site in common, and with a network what `cost` raises;
-    BittrueError for files that hold no plan.
+    Plans of one network that was trained twice are compared: its nodes are the same, its hash is a difference.
+
+    Raises: PlanError for plans of networks with other nodes, and with a network what `cost` raises; BittrueError for
+    files that hold no plan.
     """
     one, other = as_plan(first), as_plan(second)
-    if not one.sites.keys() & other.sites.keys():
-        raise PlanError("The plans are of two networks without a site in common: compare plans of one network.")
-    costs = None if network is None else (cost(network, one), cost(network, other))
+    alone = sorted(_nodes(one) ^ _nodes(other))
+    if one.network != other.network and alone:
+        raise PlanError(
+            f"The plans are of two networks, {one.network[:18]}… and {other.network[:18]}…, of which only one has the "
+            f"node {alone[0]}: compare plans of one network."
+        )
+    costs = None if network is None else _costs(network, one, other)
     return PlanDifference(one, other, tuple(_differences(one, other)), costs)
+
+
+def _costs(network: Network, first: Plan, second: Plan) -> tuple[Cost, Cost]:
+    """Of both, where the network is that of one: a cost depends on no weight, so that with other weights it is the
+    same."""
+    if network.hash not in (first.network, second.network):
+        raise PlanError(
+            f"Neither plan was made for {network.name} ({network.hash[:18]}…), but for {first.network[:18]}…: give the "
+            "model of one of them."
+        )
+    one, other = (cost(network, replace(plan, network=network.hash)) for plan in (first, second))
+    return one, other
+
+
+def _nodes(plan: Plan) -> frozenset[str]:
+    return frozenset(name.partition(".")[0] for name in plan.sites)
 
 
 def _differences(first: Plan, second: Plan) -> Iterator[Difference]:

@@ -17,7 +17,7 @@ def diff(
     common: TableOptions,
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="MODEL", help="The network of both, to compare what they cost, too."),
+        typer.Option("--model", metavar="MODEL", help="The network of either plan, for what both cost."),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="FILE", help="The network's weights, where they are elsewhere.")

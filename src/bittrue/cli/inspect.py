@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import ModelOptions
+from bittrue.cli.options import ModelOptions, RepairedFile
 from bittrue.cli.output import explain, say
 from bittrue.cli.tables import TableOptions, print_view, shown_as_data
 from bittrue.display import Column, Table, View
@@ -27,6 +27,7 @@ def inspect(
         Path | None,
         typer.Option("--plan", metavar="plan.json", help="Show the format of each site, and what the plan costs."),
     ] = None,
+    repaired: RepairedFile = None,
     batch_norm: Annotated[
         str | None,
         typer.Option("--batch-norm", metavar="raw|affine", help="The form whose sites are listed (default: affine)."),
@@ -42,7 +43,7 @@ def inspect(
 ) -> None:
     """Show a network: its text form, operators, shapes, parameters and sites; with a plan, its formats and cost."""
     forms = {"batch_norm": batch_norm, "softmax": softmax, "layer_norm": layer_norm}
-    found = _inspect(model, plan, {name: form for name, form in forms.items() if form is not None})
+    found = _inspect(model, plan, repaired, {name: form for name, form in forms.items() if form is not None})
     network = found.network
     if shown_as_data(found, common):
         return
@@ -56,18 +57,20 @@ def inspect(
     print_view(tuple(tables))
 
 
-def _inspect(model: ModelOptions, plan: Path | None, forms: dict[str, str]) -> "Inspection":
+def _inspect(model: ModelOptions, plan: Path | None, repaired: Path | None, forms: dict[str, str]) -> "Inspection":
     from bittrue.analysis.cost.cost import cost_or_reason
     from bittrue.errors import BittrueError
     from bittrue.plan import PlanOptions, check_plan, sites_of
 
     if plan is None:
+        if repaired is not None:
+            raise BittrueError("--repaired has no use without --plan, for which the weights were repaired: give both.")
         network = model.load()
         return Inspection(network, tuple(sites_of(network, PlanOptions(**forms)).values()))
     if forms:
         option = f"--{next(iter(forms)).replace('_', '-')}"
         raise BittrueError(f"{option} has no use beside --plan, which says it already: leave it out.")
-    network, formats = model.load_for(plan)
+    network, formats = model.load_for(plan, repaired)
     sites = tuple(check_plan(formats, network).values())
     return PlanInspection(network, sites, formats, cost_or_reason(network, formats))
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bittrue.repairs.loss import Yardstick
 
+from bittrue.analysis.evaluating.yardstick import Yardstick
 from bittrue.data import Dataset, as_dataset
 from bittrue.lowering import lower_network
 from bittrue.network import Network, NetworkBuilder, Parameter

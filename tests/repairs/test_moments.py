@@ -12,12 +12,12 @@ def test_the_pieces_make_no_difference(bound: int) -> None:
     random = np.random.default_rng(0)
     codes = torch.from_numpy(random.integers(-bound, bound + 1, (2, 5000, 7)).astype(np.float64))
     targets = torch.from_numpy(random.standard_normal((2, 5000, 3)))
-    known = {"rows": 5000, "input_bound": bound, "input_fraction_bits": 3, "target_bound": float(targets.abs().max())}
+    known = (5000, bound, 3, float(targets.abs().max()))
 
     def cut(size: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
         return [(codes[:, i : i + size], targets[:, i : i + size]) for i in range(0, 5000, size)]
 
-    whole, pieces = moments(cut(5000), **known), moments(cut(137), **known)  # type: ignore[arg-type]
+    whole, pieces = moments(cut(5000), *known), moments(cut(137), *known)
     for name in ("input_mean", "target_mean", "covariance", "cross", "variance"):
         assert torch.equal(getattr(whole, name), getattr(pieces, name))
     joint = np.cov(np.concatenate([codes[0].numpy() / 8, targets[0].numpy()], 1).T, bias=True)

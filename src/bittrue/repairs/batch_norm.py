@@ -1,6 +1,7 @@
 """Batch norms estimated again: scale and offset of each channel as the least squares fit of what really comes in to
 the float network's output."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -41,20 +42,13 @@ def repair(layer: Layer) -> Change | None:
 
 def _by_channel(layer: Layer) -> Moments:
     """Moments with a group a channel, each with one input."""
-    pairs = list(layer.pairs())
 
     def pieces() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        for _, value, wanted in pairs:
+        for _, value, wanted in layer.pairs():
             codes = torch.from_numpy(value.integers().astype(np.float64))
             yield _channels(codes), _channels(wanted)
 
-    return moments(
-        pieces(),
-        rows=sum(wanted.numel() // wanted.shape[-1] for _, _, wanted in pairs),
-        input_bound=max(value.bound for _, value, _ in pairs),
-        input_fraction_bits=pairs[0][1].fraction_bits or 0,
-        target_bound=max(float(wanted.abs().max()) for _, _, wanted in pairs),
-    )
+    return moments(pieces(), *layer.extent(math.prod(layer.node.shape[:-1])))
 
 
 def _channels(x: torch.Tensor) -> torch.Tensor:

@@ -95,12 +95,10 @@ class Layer:
 
     def _measured(self) -> Moments:
         operator, taken = self.wanted, self._taken()
-        pairs = list(self.pairs())
-        values = [value for _, value, _ in pairs]
         groups = getattr(operator, "groups", 1)
 
         def pieces() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-            for live, value, wanted in pairs:
+            for live, value, wanted in self.pairs():
                 x = INPUTS[type(operator)](operator, torch.from_numpy(value.integers()).to(torch.float32))
                 y = wanted.reshape(len(wanted), -1, wanted.shape[-1])
                 rows = taken(live.first, len(wanted))
@@ -109,13 +107,17 @@ class Layer:
                 yield _grouped(x, groups), y.reshape(-1, groups, y.shape[-1] // groups).transpose(0, 1)
 
         positions = math.prod(self.node.shape[:-1])
-        return moments(
-            pieces(),
-            rows=positions * sum(len(wanted) for _, _, wanted in pairs),
-            input_bound=max(value.bound for value in values),
-            input_fraction_bits=values[0].fraction_bits or 0,
-            target_bound=max(float(wanted.abs().max()) for _, _, wanted in pairs),
-        )
+        return moments(pieces(), *self.extent(positions))
+
+    def extent(self, positions: int) -> tuple[int, int, int, float]:
+        """How many rows there are with so many an image, the largest input code, the inputs' fraction bits, and the
+        largest wanted value."""
+        rows, bound, bits, largest = 0, 0, 0, 0.0
+        for _, value, wanted in self.pairs():
+            rows += positions * len(wanted)
+            bound, bits = max(bound, value.bound), value.fraction_bits or 0
+            largest = max(largest, float(wanted.abs().max()))
+        return rows, bound, bits, largest
 
     def _taken(self) -> Callable[[int, int], torch.Tensor | None]:
         """Which output positions of some images are looked at, (images, positions); None for all of them.

@@ -55,7 +55,6 @@ def target_bits(rows: int, input_bound: int, target_bound: float) -> int:
 
 def moments(
     pieces: Iterable[tuple[torch.Tensor, torch.Tensor]],
-    *,
     rows: int,
     input_bound: int,
     input_fraction_bits: int,

@@ -1,5 +1,6 @@
 """repair: better weights for a network under a plan, without training and without labels."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,7 +19,8 @@ from bittrue.repairs.repaired import Repaired, Step
 from bittrue.repairs.walk import LayerRepair, walk
 
 IMAGES = 1000
-"""Images to repair on where nothing else is asked for."""
+HELD_BYTES = 2**31
+"""Images to repair on where nothing else is asked for, if what is held of them takes no more than so many bytes."""
 JUDGED_OF = 5
 """Every repair is judged on the last of so many parts of the images, and made from the others."""
 
@@ -72,7 +74,8 @@ def repair(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Repaired:
-    """Repair `network` under `plan` on the first `images` examples (None: 1,000, or all where there are fewer).
+    """Repair `network` under `plan` on the first `images` examples (None: 1,000, or all where there are fewer, or
+    what `HELD_BYTES` hold).
 
     repairs: `auto`, which tries `AUTO` and keeps what helps; `none`; or names of `REPAIRS`, as a list or joined by
     commas, all of which are kept, in this order. Labels aren't looked at. The last fifth of the images is left out and
@@ -88,7 +91,7 @@ def repair(
     tries, keeps_all = _tries(repairs)
     chosen = chosen_images(network, dataset, images)
     if images is None:
-        chosen = chosen.take(min(IMAGES, chosen.images))
+        chosen = chosen.take(min(IMAGES, max(HELD_BYTES // held_bytes(network), 2), chosen.images))
     judged = max(chosen.images // JUDGED_OF, 1)
     if chosen.images < 2:
         raise BittrueError("A repair is made from some images and judged on others: give at least two.")
@@ -114,6 +117,12 @@ def repair(
         steps=tuple(done),
         folded=tuple(node.name for node in network.nodes if node.name not in finished[0].by_name),
     )
+
+
+def held_bytes(network: Network) -> int:
+    """About as many as are held of an image where most are: a layer's input and output, in float32, twice."""
+    size = {node.name: math.prod(node.shape) for node in network.nodes}
+    return max(8 * (size[node.name] + sum(size[name] for name in node.inputs)) for node in network.nodes)
 
 
 def _tries(repairs: str | Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], bool]:

@@ -106,10 +106,11 @@ def _chosen(
     target = rounder.quadratic.target
     rounded = rounder.compensating if compensates else rounder.nearest
     candidates = _candidates(target, quantizers, free)
+    one_for_all = not free and len(quantizers) == 1
     if len(candidates) * target.shape[1] * target.numel() > _ALL_ROUNDED:
-        steps, _ = _best(rounder, candidates, rounder.nearest, one_for_all=not free and len(quantizers) == 1)
+        steps, _ = _best(candidates, rounder.nearest, rounder.quadratic.rough_loss, one_for_all=one_for_all)
         candidates = [steps]
-    steps, codes = _best(rounder, candidates, rounded, one_for_all=not free and len(quantizers) == 1)
+    steps, codes = _best(candidates, rounded, rounder.quadratic.loss, one_for_all=one_for_all)
     if not compensates:
         return codes, steps
     if target.shape[1] * target.numel() * _PASSES > _ALL_ROUNDED:
@@ -144,26 +145,29 @@ def _candidates(target: torch.Tensor, quantizers: tuple[Quantizer, ...], free: b
 
 
 def _best(
-    rounder: Rounder,
     candidates: list[torch.Tensor],
     rounded: Callable[[torch.Tensor], torch.Tensor],
+    lost: Callable[[torch.Tensor], torch.Tensor],
     *,
     one_for_all: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The steps that lose least, for each output, or in all, with their codes."""
-    steps, codes, least = candidates[0], None, None
-    for candidate in candidates:
+    steps, *others = candidates
+    codes = rounded(steps)
+    if not others:
+        return steps, codes
+
+    def loss_of(codes: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+        loss = lost(codes * steps[:, None, :])
+        return loss.sum().expand_as(loss) if one_for_all else loss
+
+    least = loss_of(codes, steps)
+    for candidate in others:
         new = rounded(candidate)
-        loss = rounder.quadratic.loss(new * candidate[:, None, :])
-        if one_for_all:
-            loss = loss.sum().expand_as(loss)
-        if codes is None or least is None:
-            steps, codes, least = candidate, new, loss
-            continue
+        loss = loss_of(new, candidate)
         better = loss < least
         steps, least = torch.where(better, candidate, steps), torch.where(better, loss, least)
         codes = torch.where(better[:, None, :], new, codes)
-    assert codes is not None
     return steps, codes
 
 

@@ -180,3 +180,11 @@ def test_kinds_without_a_place_are_left_out() -> None:
     plan = uniform_plan(draft.finish(), 6, 3)
     found = module.mutate(draft.finish(), plan, np.zeros((2, 4), np.float32), 10)
     assert {each.mutation.kind for each in found.mutants} <= {"vector bit"}
+
+
+def test_an_entry_of_a_table_is_caught(tmp_path: Path) -> None:
+    draft = Draft("one", (4,))
+    draft.add("sigmoid", Pointwise(Sigmoid()))
+    bench = bench_of(job_of(draft.finish(), np.linspace(-3, 3, 80, dtype=np.float32).reshape(20, 4)), tmp_path)
+    said = [trial.run() for trial in trials(bench, "table entry", 12)]
+    assert any(text is not None and "sigmoid.output" in text for text in said)

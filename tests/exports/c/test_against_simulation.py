@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from bittrue.errors import BittrueError
+from bittrue.errors import BittrueError, CarrierError
 from bittrue.exports.c.program import c_program
 from bittrue.exports.job import until
 from bittrue.lowering import lower_network
-from cases import inputs_of
+from bittrue.plan import Override, uniform_plan
+from cases import CASES, inputs_of
 from exports.building import SANITIZERS, compiled, ran, vectors, written
 from exports.c.sweep import compared
 from plans import PLANNED, Planned
@@ -91,3 +92,11 @@ def test_one_wrong_code_fails_the_check(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout.startswith("FAIL layer")
     assert "dense.output, image 1, index 2: expected" in done.stdout
+
+
+def test_constants_beyond_64_bits_are_one_sentence() -> None:
+    case = next(case for case in CASES if case.name == "dense")
+    wide = [Override("dense.weight", "ap_fixed<90,10,AP_RND_CONV,AP_SAT>")]
+    program = lower_network(case.network, uniform_plan(case.network, 8, 4, overrides=wide))
+    with pytest.raises(CarrierError, match=r"^node dense: C computes in 64 bits, and a number on the way can need "):
+        c_program(program, "net")

@@ -156,7 +156,11 @@ class Draft:
             yield names
 
     def constant(self, step: Step, role: str, codes: np.ndarray) -> Constant:
-        """A constant array of the program, for a step of the function."""
+        """A constant array of the program, for a step of the function.
+
+        Raises: CarrierError where 64 bits don't hold its codes.
+        """
+        number_type(f"node {step.name}", int(codes.min()), int(codes.max()))
         made = Constant(f"{self.names[step.name]}__{role}", codes)
         self.constants.append(made)
         return made

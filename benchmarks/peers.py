@@ -49,6 +49,20 @@ def fake_quantize(network: Network, x: torch.Tensor, word_length: int, fraction_
 
 def brevitas(network: Network, x: torch.Tensor, word_length: int, fraction_bits: int) -> Run:
     """Layers of Brevitas with power-of-two scales, its weights quantized at every call, as evaluation does it."""
+    model = _brevitas(network, x, word_length)
+    return lambda: model(x)
+
+
+def brevitas_inference(network: Network, x: torch.Tensor, word_length: int, fraction_bits: int) -> Run:
+    """The same in Brevitas's inference mode: weights quantized once and kept, activations without its QuantTensors."""
+    from brevitas.export.inference import quant_inference_mode
+
+    model = _brevitas(network, x, word_length)
+    quant_inference_mode(model, cache_quant_weight=True).__enter__()  # for as long as the model lives
+    return lambda: model(x)
+
+
+def _brevitas(network: Network, x: torch.Tensor, word_length: int) -> Eager:
     from brevitas import nn as layers
     from brevitas.quant import Int8ActPerTensorFixedPoint, Int8WeightPerTensorFixedPoint
 
@@ -80,11 +94,15 @@ def brevitas(network: Network, x: torch.Tensor, word_length: int, fraction_bits:
         model.layers[name] = nn.Sequential(*map(quantized, parts)) if len(parts) > 1 else quantized(parts[0])
     identity.train()
     model(x)
-    model.eval().to(memory_format=torch.channels_last)
-    return lambda: model(x)
+    return model.eval().to(memory_format=torch.channels_last)
 
 
-EAGER = {"naive fake quantization": naive, "PyTorch FakeQuantize": fake_quantize, "Brevitas": brevitas}
+EAGER = {
+    "naive fake quantization": naive,
+    "PyTorch FakeQuantize": fake_quantize,
+    "Brevitas": brevitas,
+    "Brevitas in inference mode": brevitas_inference,
+}
 """By name, what runs a whole network."""
 
 

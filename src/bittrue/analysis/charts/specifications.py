@@ -22,6 +22,8 @@ from bittrue.plan import SiteRange, describe_spec
 
 Specification = dict[str, Any]
 
+_LABEL_WIDTH = 28
+"""Pixels that a number beside a point needs to itself; where there are fewer the table and the pointer tell it."""
 _PICTURE_WIDTH = 720  # pixels; on the page a chart fills its container
 ACCURACY_HEIGHT = 320
 _SITE_HEIGHT = 20  # pixels a site
@@ -90,7 +92,9 @@ def accuracy_chart(rows: Sequence[Row], standard: Standard) -> Specification:
         data.mark_tick(orient="horizontal", size=10, thickness=2).encode(x=x, y=low, color=colour),
         data.mark_tick(orient="horizontal", size=10, thickness=2).encode(x=x, y="high:Q", color=colour),
         data.mark_point(size=70, filled=True, opacity=1).encode(x=x, y=y, color=colour, tooltip=tooltip),
-        data.mark_text(baseline="top", dy=6, color="currentColor").encode(x=x, y=low, text="text:N"),
+        data.mark_text(baseline="top", dy=6, color="currentColor").encode(
+            x=x, y=low, text=alt.condition(f"width >= {_LABEL_WIDTH * len(labels)}", "text:N", alt.value(""))
+        ),
     )
     return finished(chart, ACCURACY_HEIGHT, f"Accuracy of each row, beside {CALLED[rows[0].name]}.")
 

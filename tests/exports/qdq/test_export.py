@@ -58,7 +58,7 @@ def test_what_float32_is_not_proven_to_hold_is_named(tmp_path: Path) -> None:
 def test_a_bias_with_a_finer_last_bit_than_the_sums_is_named(tmp_path: Path) -> None:
     model = written(*planned("conv", 8, [Override("conv.bias", "ap_fixed<16,2>")]), tmp_path / "out")
     assert json.loads((tmp_path / "out" / "qdq" / "sites.json").read_text())["off_grid"] == ["conv.bias"]
-    (stored,) = (each for each in model.graph.initializer if each.name == "conv.bias")
+    (stored,) = (each for each in model.graph.initializer if each.name == "conv.bias.float32")
     assert onnx.numpy_helper.to_array(stored).dtype == np.float32
 
 

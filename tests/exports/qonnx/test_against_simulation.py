@@ -17,7 +17,7 @@ from bittrue.fixed import Rounding
 from bittrue.frontends import load_with_plan
 from bittrue.lowering import lower_network
 from bittrue.network import Network, Parameter
-from bittrue.operators import AveragePooling, Convolution, Dense
+from bittrue.operators import AveragePooling, Convolution, Dense, ScaleOffset
 from bittrue.plan import Override, Plan, PlanOptions, uniform_plan
 from cases import CASES, Draft, inputs_of
 from exports.hls4ml.networks import images
@@ -131,6 +131,21 @@ def test_leaky_branches_of_longer_sums_are_carried_in_float64(name: str, tmp_pat
     result = executed(case.network, plan, inputs_of(case), tmp_path)
     assert result.values
     assert result.mismatches == 0, result.first
+
+
+@pytest.mark.parametrize("rounding", list(ROUNDINGS), ids=lambda rounding: rounding.value)
+def test_constants_of_24_bits_keep_their_codes(rounding: Rounding, tmp_path: Path) -> None:
+    """An offset that saturates at 2²⁴ − 1, to which float32 can't add one half."""
+    draft = Draft("offset", (2,))
+    draft.add("node", ScaleOffset(None, Parameter("node.offset", np.array([1.0, 0.3], np.float32))))
+    words = [
+        Override("image.output", "ap_fixed<3,2,AP_RND_CONV,AP_SAT>"),
+        Override("node.offset", f"ap_ufixed<24,0,{rounding.amd},AP_SAT>"),
+        Override("node.output", "EXACT"),
+    ]
+    network = draft.finish()
+    plan = uniform_plan(network, 8, 4, options=EVERY_NODE, overrides=words)
+    assert executed(network, plan, np.zeros((1, 2)), tmp_path).mismatches == 0
 
 
 @pytest.mark.parametrize("tensor", ["dense.weight", "dense.bias"])

@@ -94,7 +94,7 @@ def _bias(graph: Graph, constant: Constant, sums: tuple[int, ...]) -> str:
             return _dequantized(graph, constant, codes, sums)
     _note_what_float32_rounds(graph, constant, constant.codes)
     graph.off_grid.append(constant.site)
-    return stored(graph, graph.job.stored_name(constant.site), constant.arranged(values_of(constant)))
+    return stored(graph, f"{graph.job.stored_name(constant.site)}.float32", constant.arranged(values_of(constant)))
 
 
 def _dequantized(graph: Graph, constant: Constant, codes: np.ndarray, bits: tuple[int, ...]) -> str:

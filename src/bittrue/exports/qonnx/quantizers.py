@@ -17,6 +17,8 @@ from bittrue.fixed.integers import extremes
 from bittrue.plan import Guard, Spec
 from bittrue.program import Step
 
+_ANY = Rounding.NEAREST_EVEN
+
 DOMAIN = "qonnx.custom_op.general"
 
 ROUNDINGS = {
@@ -147,13 +149,12 @@ def _constant(graph: Graph, constant: Constant) -> str:
     symmetric = quantizers[0].overflow is Overflow.SATURATE_SYMMETRIC and low > format.min_code
     overflow = Overflow.SATURATE_SYMMETRIC if symmetric else Overflow.SATURATE
     own = quantizers[0].rounding if quantizers[0].rounding in ROUNDINGS else Rounding.NEAREST_EVEN
-    chosen = Quantizer(format, own, overflow)
-    values = values_of(constant)
-    for rounding in (own, Rounding.NEAREST_EVEN):
-        attempt = replace(chosen, rounding=rounding)
-        if trained is not None and np.array_equal(_codes_made(trained, constant, attempt), constant.codes):
-            chosen, values = attempt, trained
-            break
+    numbers = [values_of(constant)] if trained is None else [trained, values_of(constant)]
+    attempts = ((each, Quantizer(format, rounding, overflow)) for each in numbers for rounding in (own, _ANY))
+    # Of codes, rounding to the nearest makes themselves; HALF_UP, for one, doesn't of those above 2²³.
+    values, chosen = next(
+        attempt for attempt in attempts if np.array_equal(_codes_made(attempt[0], constant, attempt[1]), constant.codes)
+    )
     tensor = stored(graph, name, np.ascontiguousarray(constant.arranged(values)))
     output = f"{tensor}.quantized"
     if output in graph.tensors:
@@ -192,9 +193,9 @@ _IN_FLOAT32: dict[Rounding, Callable[[np.ndarray], np.ndarray]] = {
 """QONNX's roundings, by which it is known beforehand what its Quant makes of a constant."""
 
 
-def _codes_made(trained: np.ndarray, constant: Constant, quantizer: Quantizer) -> np.ndarray:
+def _codes_made(numbers: np.ndarray, constant: Constant, quantizer: Quantizer) -> np.ndarray:
     with np.errstate(over="ignore"):
-        scaled = trained / np.ldexp(np.float32(1), -np.array(constant.fraction_bits))
+        scaled = numbers / np.ldexp(np.float32(1), -np.array(constant.fraction_bits))
     limited = np.clip(scaled, np.float32(quantizer.min_code), np.float32(quantizer.max_code))
     made: np.ndarray = _IN_FLOAT32[quantizer.rounding](limited.astype(np.float32)).astype(np.int64)
     return made

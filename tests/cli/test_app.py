@@ -76,7 +76,21 @@ def test_help_comes_at_once() -> None:
 
 
 def test_every_command_of_the_design_and_no_other() -> None:
-    names = ["demo", "inspect", "ranges", "plan", "sweep", "simulate", "verify", "trace", "export", "diff", "report"]
+    names = [
+        "demo",
+        "inspect",
+        "ranges",
+        "plan",
+        "repair",
+        "sweep",
+        "sensitivity",
+        "simulate",
+        "verify",
+        "trace",
+        "export",
+        "diff",
+        "report",
+    ]
     assert [function.__name__ for function in COMMANDS] == names
     assert list(GROUP.commands) == names
 

@@ -24,6 +24,7 @@ GUIDE = [
     ROOT / "docs/data.md",
     ROOT / "docs/statistics.md",
     ROOT / "docs/proof.md",
+    ROOT / "docs/repair.md",
 ]
 
 

@@ -31,9 +31,13 @@ class Storage:
 
 
 def storage_between(low: int, high: int) -> Storage:
-    """The narrowest storage of all integers from `low` to `high`, which must be within 64 bits."""
+    """The narrowest storage of all integers from `low` to `high`, which must be within 64 bits.
+
+    One of 64 bits is always signed, so that the arithmetic on it, which is, needs no conversion.
+    """
     needed = word_length_between(low, high)
-    return Storage(next(bits for bits in (8, 16, 32, 64) if needed <= bits), low < 0)
+    bits = next(bits for bits in (8, 16, 32, 64) if needed <= bits)
+    return Storage(bits, low < 0 or bits == 64)
 
 
 def storage_of(step: Step) -> Storage:

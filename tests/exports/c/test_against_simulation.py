@@ -100,3 +100,15 @@ def test_constants_beyond_64_bits_are_one_sentence() -> None:
     program = lower_network(case.network, uniform_plan(case.network, 8, 4, overrides=wide))
     with pytest.raises(CarrierError, match=r"^node dense: C computes in 64 bits, and a number on the way can need "):
         c_program(program, "net")
+
+
+@pytest.mark.parametrize("name", ["average-pooling", "max-pooling"])
+def test_codes_of_45_bits_are_moved_and_summed_without_a_warning(name: str, tmp_path: Path) -> None:
+    case = next(case for case in CASES if case.name == name)
+    wide = [Override("image.output", "ap_ufixed<45,30,AP_RND_CONV,AP_SAT>")]
+    made = written(lower_network(case.network, uniform_plan(case.network, 16, 8, overrides=wide)), tmp_path)
+    places = tmp_path / "vectors"
+    places.mkdir()
+    vectors(made, inputs_of(case), places)
+    for compiler in ("gcc", "clang"):
+        assert ran(compiled(tmp_path, compiler), places).returncode == 0

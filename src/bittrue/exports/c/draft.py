@@ -19,7 +19,7 @@ from bittrue.program import CodeType, Step
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _OWN = re.compile(r"v\d*")
 _LITERAL = re.compile(r"\(?-?\d+\)?")
-_VARIABLE = re.compile(r"\s*const \w+ \*?(v\d*|w) = ")
+_VARIABLE = re.compile(r"\s*const \w+ \*?(\w+) = ")
 _CHANGED = re.compile(r"(?P<indent>\s*)(?P<type>(?:int|int32_t|int64_t) )?(?P<name>\w+) \+?= (?P<value>.*)")
 
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 from keras import layers, ops
 from onnx import helper
+from torch.nn import functional as functional_of_torch
 
 import bittrue
 from bittrue.errors import ModelError
@@ -253,3 +254,25 @@ def test_augmentation_in_a_functional_model_does_nothing(layer: Any, tmp_path: P
     for source in (whole, tmp_path / "model.keras"):
         assert_equal(by_bittrue(source, x, told=told.append), whole.predict(x, verbose=0))
     assert all("changes images in training alone" in line for line in told)
+
+
+class Padded(torch.nn.Module):
+    """One row and one column on every side."""
+
+    def __init__(self, mode: str) -> None:
+        super().__init__()
+        self.mode = mode
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.mode != "slices":
+            return functional_of_torch.pad(x, (1, 1, 1, 1), mode=self.mode).relu()
+        x = torch.cat([x[:, :, 1:2], x, x[:, :, -2:-1]], 2)
+        return torch.cat([x[..., 1:2], x, x[..., -2:-1]], 3).relu()
+
+
+def test_slices_in_the_place_of_reflected_edges() -> None:
+    x = torch.from_numpy(random(1, 3, 4, 5))
+    with pytest.raises(ModelError, match="its mode 'reflect' is not supported: concatenate slices of its edges"):
+        bittrue.load(Padded("reflect"), example_input=x)
+    found = by_bittrue(Padded("slices"), channels_last(x.numpy()), example_input=x)
+    assert_equal(found, channels_last(Padded("reflect")(x).numpy()))

@@ -37,11 +37,13 @@ def _pad(use: NodeUse) -> Value:
     readers = use.conversion.readers[use.node.outputs[0]]
     for_maxima = mode == "edge" and bool(readers) and all(reader.op_type == "MaxPool" for reader in readers)
     if mode != "constant" and not for_maxima:
-        raise ModelError(f"its mode {mode!r} is not supported: pad with a constant")
+        raise ModelError(f"its mode {mode!r} is not supported: concatenate slices of its edges")
     around, value = _padding(use, rank)
     if for_maxima:  # a value once more changes no maximum: the poolings leave these places out
         if any(axis < 2 for axis in around):
-            raise ModelError("it repeats the edges of the channels, which is not supported: pad with a constant")
+            raise ModelError(
+                "it repeats the edges of the channels, which is not supported: concatenate slices of its edges"
+            )
         use.conversion.edges[use.node.outputs[0]] = tuple(around.get(axis, (0, 0)) for axis in range(2, rank))
         return x
     return padded(use, x, around, value) if around else x

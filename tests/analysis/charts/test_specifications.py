@@ -35,6 +35,13 @@ def test_a_point_a_row_with_its_interval_and_its_ties() -> None:
     assert six["kind"] == "loses more than 1 point"
 
 
+def test_a_chart_too_narrow_for_its_numbers_leaves_them_out() -> None:
+    """On a phone thirteen of them would run into each other."""
+    specification = charts.accuracy_chart(sweep().rows, Standard())
+    pictures = [charts.to_svg(specification | {"width": width}) for width in (720, 40)]
+    assert [">76.5<" in picture for picture in pictures] == [True, False]
+
+
 def test_ranges_are_powers_of_two() -> None:
     reaches = site_reaches(ranges(), plan(6))
     segments = [segment for segment in values(charts.ranges_chart(reaches)) if segment["label"] == "image"]

@@ -132,6 +132,14 @@ def test_other_recipes(network: Network, data: Dataset, batch_norm: str) -> None
     assert yardstick.distance(found.network, found.plan) < yardstick.distance(network, plan)
 
 
+def test_inputs_of_any_length(network: Network, data: Dataset) -> None:
+    """Codes beyond float32's exact integers, and beyond torch's."""
+    for length, fraction_bits in ((30, 24), (90, 80)):
+        wide = [Override("relu1.output", f"ap_fixed<{length},{length - fraction_bits},AP_RND_CONV,AP_SAT>")]
+        found = repair(network, planned(network, data, overrides=wide), data, "qronos,bias,batch-norm", images=120)
+        assert found.steps[0].after < found.steps[0].before
+
+
 def test_bad_input_is_refused(network: Network, data: Dataset, plan: Plan) -> None:
     with pytest.raises(BittrueError, match="no repair 'magic': choose auto, none, or of fold"):
         repair(network, plan, data, "qronos,magic")

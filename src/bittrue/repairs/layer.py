@@ -17,6 +17,7 @@ from bittrue.repairs.moments import Moments, moments
 from bittrue.repairs.scaling import absorber
 from bittrue.simulation.values import Value
 
+_EXACT_IN_FLOAT32 = 1 << 24
 _ROWS_AN_INPUT = 16
 _PRODUCTS = 1 << 36
 """Of a convolution's output positions so many are looked at: enough for this many multiplications, or 16 an input."""
@@ -99,7 +100,8 @@ class Layer:
 
         def pieces() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
             for live, value, wanted in self.pairs():
-                x = INPUTS[type(operator)](operator, torch.from_numpy(value.integers()).to(torch.float32))
+                kind = torch.float32 if value.bound <= _EXACT_IN_FLOAT32 else torch.float64
+                x = INPUTS[type(operator)](operator, torch.from_numpy(value.integers()).to(kind))
                 y = wanted.reshape(len(wanted), -1, wanted.shape[-1])
                 rows = taken(live.first, len(wanted))
                 if rows is not None:

@@ -2,6 +2,7 @@
 
 Inputs are codes and targets are rounded to integers so short that all sums are integers which float64 holds: they are
 the same in whatever order and however many images at a time they are added.
+Only codes beyond 20 bits are too long for that.
 """
 
 import math
@@ -89,8 +90,8 @@ def _kind(bound: int) -> torch.dtype:
 
 
 def _gram(codes: torch.Tensor, bound: int, kind: torch.dtype) -> torch.Tensor:
-    """Σ xᵀx over the rows, exactly."""
-    rows = max((1 << _EXACT[kind]) // max(bound, 1) ** 2, 1)
+    """Σ xᵀx over the rows, exactly where the codes have up to 20 bits."""
+    rows = max((1 << _EXACT[kind]) // max(bound, 1) ** 2, _ROWS_AT_ONCE)
     total = torch.zeros((codes.shape[0], codes.shape[2], codes.shape[2]), dtype=torch.float64)
     for start in range(0, codes.shape[1], rows):
         piece = codes[:, start : start + rows].to(kind)

@@ -21,6 +21,7 @@ from bittrue.plan import Plan
 from bittrue.repairs.draft import Draft
 from bittrue.repairs.layer import Change, Layer, Live
 from bittrue.simulation.simulator import BatchResult, KeptBatch, Simulator
+from bittrue.simulation.values import Codes
 
 _NO_RESULT = BatchResult(np.empty(0), np.empty(0), {}, {})
 
@@ -53,7 +54,7 @@ def walk(
                 given = [live.target[name] for name in node.inputs] if node.inputs else [torch.from_numpy(x)]
                 live.target[node.name] = compute(*given)
             context.begin(node)
-            if node.inputs and not context.uses_float():
+            if node.inputs and not context.uses_float() and _on_torch(node, batches):
                 draft = _repaired(Layer(node, draft, batches, seed), repairs)
             context.go_on_under(Plan(draft.network.hash, draft.options, draft.sites))
             context.begin(draft.network.by_name[node.name])
@@ -87,6 +88,11 @@ def _run(
             kept = KeptBatch(program, x, live.fixed, _NO_RESULT)
             live.fixed[step.name] = simulator.compute(step.name, kept)
     return simulator
+
+
+def _on_torch(node: Node, batches: Sequence[Live]) -> bool:
+    """Whether all of the node's inputs are codes that torch holds; longer ones are left as they are."""
+    return all(isinstance(live.fixed[name], Codes) for live in batches for name in node.inputs)
 
 
 def _release(node: Node, waiting: dict[str, set[str]], batches: Sequence[Live]) -> None:

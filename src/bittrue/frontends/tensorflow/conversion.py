@@ -45,7 +45,7 @@ class Converted:
     variables: Mapping[str, str]
 
 
-def convert(folder: Path, target: Path, wanted: str | None) -> Converted:
+def convert(folder: Path, target: Path, wanted: str | None = None) -> Converted:
     """Write the signature's graph to `target`/model.onnx; wanted: the name of its output, where it has several.
 
     Raises: ModelError for a model that is damaged, that does more than compute or that tf2onnx doesn't convert.
@@ -185,7 +185,7 @@ def _limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
-def main(folder: Path, target: Path, check: bool, wanted: str | None) -> None:
+def main(folder: Path, target: Path, check: bool, wanted: str | None = None) -> None:
     _limit_memory()
     try:
         converted = convert(folder, target, wanted)

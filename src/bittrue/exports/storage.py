@@ -12,6 +12,10 @@ LARGEST_NUMBER = (1 << 63) - 1
 """What an integer on a machine may reach on either side; −2⁶³ is left out, so that every number has a negative."""
 
 
+_INT = 32
+"""Bits of C's int, as everyone has it; what is narrower becomes one in every expression."""
+
+
 @dataclass(frozen=True)
 class Storage:
     """An integer of 8, 16, 32 or 64 bits."""
@@ -33,11 +37,11 @@ class Storage:
 def storage_between(low: int, high: int) -> Storage:
     """The narrowest storage of all integers from `low` to `high`, which must be within 64 bits.
 
-    One of 64 bits is always signed, so that the arithmetic on it, which is, needs no conversion.
+    Of 32 and 64 bits the signed one where it holds them: C computes in those, and needs to convert no sign.
     """
     needed = word_length_between(low, high)
     bits = next(bits for bits in (8, 16, 32, 64) if needed <= bits)
-    return Storage(bits, low < 0 or bits == 64)
+    return Storage(bits, low < 0 or (bits >= _INT and high < 1 << (bits - 1)))
 
 
 def storage_of(step: Step) -> Storage:

@@ -102,10 +102,11 @@ def test_constants_beyond_64_bits_are_one_sentence() -> None:
         c_program(program, "net")
 
 
+@pytest.mark.parametrize("bits", [24, 32, 45])
 @pytest.mark.parametrize("name", ["average-pooling", "max-pooling"])
-def test_codes_of_45_bits_are_moved_and_summed_without_a_warning(name: str, tmp_path: Path) -> None:
+def test_unsigned_codes_are_moved_and_summed_without_a_warning(name: str, bits: int, tmp_path: Path) -> None:
     case = next(case for case in CASES if case.name == name)
-    wide = [Override("image.output", "ap_ufixed<45,30,AP_RND_CONV,AP_SAT>")]
+    wide = [Override("image.output", f"ap_ufixed<{bits},{bits - 15},AP_RND_CONV,AP_SAT>")]
     made = written(lower_network(case.network, uniform_plan(case.network, 16, 8, overrides=wide)), tmp_path)
     places = tmp_path / "vectors"
     places.mkdir()

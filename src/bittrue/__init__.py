@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     from bittrue.repairs.repaired import Repaired, load_repaired
     from bittrue.reports import build_report as report
     from bittrue.reports.study import StudyResult, study
+    from bittrue.searches.found import Search
+    from bittrue.searches.search import search
 
 _HOMES = {
     "AccumulatorWidths": "bittrue.analysis.accumulators",
@@ -95,6 +97,7 @@ _HOMES = {
     "Rounding": "bittrue.fixed",
     "Row": "bittrue.analysis.verdict",
     "STUDY": "bittrue.analysis.recipe",
+    "Search": "bittrue.searches.found",
     "Sensitivity": "bittrue.analysis.sensitivity",
     "Simulation": "bittrue.analysis.simulate",
     "StudyResult": "bittrue.reports.study",
@@ -132,6 +135,7 @@ _HOMES = {
     "repair": "bittrue.repairs.repair",
     "ranges_chart": "bittrue.analysis.charts.chart",
     "report": "bittrue.reports:build_report",
+    "search": "bittrue.searches.search",
     "sensitivity": "bittrue.analysis.sensitivity",
     "simulate": "bittrue.analysis.simulate",
     "split_dataset": "bittrue.data.split",
@@ -177,6 +181,7 @@ __all__ = [
     "Repaired",
     "Rounding",
     "Row",
+    "Search",
     "Sensitivity",
     "Simulation",
     "StudyResult",
@@ -214,6 +219,7 @@ __all__ = [
     "read_memory",
     "repair",
     "report",
+    "search",
     "sensitivity",
     "simulate",
     "split_dataset",

@@ -19,6 +19,7 @@ from bittrue.cli.plan import plan
 from bittrue.cli.ranges import ranges
 from bittrue.cli.repair import repair
 from bittrue.cli.report import report
+from bittrue.cli.search import search
 from bittrue.cli.sensitivity import sensitivity
 from bittrue.cli.simulate import simulate
 from bittrue.cli.streams import close_streams, open_streams
@@ -27,7 +28,22 @@ from bittrue.cli.trace import trace
 from bittrue.cli.verify import verify
 from bittrue.errors import KernelError
 
-COMMANDS = (demo, inspect, ranges, plan, repair, sweep, sensitivity, simulate, verify, trace, export, diff, report)
+COMMANDS = (
+    demo,
+    inspect,
+    ranges,
+    plan,
+    repair,
+    sweep,
+    sensitivity,
+    search,
+    simulate,
+    verify,
+    trace,
+    export,
+    diff,
+    report,
+)
 
 
 class Commands(TyperGroup):

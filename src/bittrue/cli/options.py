@@ -240,12 +240,16 @@ class DataOptions:
 
         dataset = self.load(network)
         if calibration is not None:
-            return calibration_images(dataset, images, train=self._load_for_training(network, calibration))
-        has_other_training = self.split != "train" and "train" in dataset.splits
-        train = self.load(network, split="train") if has_other_training else None
-        return calibration_images(dataset, images, train=train)
+            return calibration_images(dataset, images, train=self.load_for_training(network, calibration))
+        return calibration_images(dataset, images, train=self.load_beside(network, dataset))
 
-    def _load_for_training(self, network: "Network", data: str) -> "Dataset":
+    def load_beside(self, network: "Network", dataset: "Dataset") -> "Dataset | None":
+        """The training split, where `dataset` has one and isn't it."""
+        has_other_training = self.split != "train" and "train" in dataset.splits
+        return self.load(network, split="train") if has_other_training else None
+
+    def load_for_training(self, network: "Network", data: str) -> "Dataset":
+        """The training split of other data, or the first where they have none of that name."""
         try:
             return self.load(network, data=data, split="train")
         except SplitError as error:

@@ -88,7 +88,7 @@ def repair(
     don't fit, or are fewer than two images.
     """
     check_plan(plan, network)
-    tries, keeps_all = _tries(repairs)
+    lists, keeps_all = tries(repairs)
     chosen = chosen_images(network, dataset, images)
     if images is None:
         chosen = chosen.take(min(IMAGES, max(HELD_BYTES // held_bytes(network), 2), chosen.images))
@@ -101,7 +101,7 @@ def repair(
     finished = draft.finished()
     loss = yardstick.distance(*finished)
     done = []
-    for names in tries:
+    for names in lists:
         tried = _applied(draft, names, made_from, seed, progress)
         result = tried.finished()
         after = yardstick.distance(*result)
@@ -125,8 +125,8 @@ def held_bytes(network: Network) -> int:
     return max(8 * (size[node.name] + sum(size[name] for name in node.inputs)) for node in network.nodes)
 
 
-def _tries(repairs: str | Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], bool]:
-    """Lists of names that are tried in turn, and whether all are kept."""
+def tries(repairs: str | Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], bool]:
+    """Lists of names that are tried in turn, and whether all are kept. Raises: BittrueError for an unknown name."""
     if repairs == "auto":
         return AUTO, False
     if repairs == "none":

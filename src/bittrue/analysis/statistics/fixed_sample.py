@@ -2,7 +2,7 @@
 same images differ, and by how much at most."""
 
 from bisect import bisect_right
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import ceil, copysign, floor, inf, log10, sqrt
 from statistics import NormalDist
 from typing import Any
@@ -108,6 +108,27 @@ def drop_p_value(lost: int, gained: int, images: int, margin: float) -> float:
         return NUISANCE  # no q that the hypothesis allows
     edges = np.linspace(low, high, CELLS + 1)
     return min(1.0, _largest(lost, gained, images, margin, edges) + NUISANCE)
+
+
+def difference_interval(lost: int, gained: int, images: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The two-sided exact interval of the second network's accuracy less the first's, in the population: all that
+    neither one-sided test, each of the probability (1 − confidence)/2, refuses (see `drop_p_value`).
+
+    `lost` of the images are right in the first network only, `gained` in the second only. Found by halving.
+    """
+    return -_largest_drop(lost, gained, images, confidence), _largest_drop(gained, lost, images, confidence)
+
+
+def _largest_drop(lost: int, gained: int, images: int, confidence: float) -> float:
+    """The smallest margin that a loss is shown to be below."""
+    tail = (1 - confidence) / 2
+    observed = (lost - gained) / images
+    is_open = partial(_is_open, lost, gained, images, tail)
+    return halved(is_open, observed, 1.0)[1] if is_open(observed) else observed
+
+
+def _is_open(lost: int, gained: int, images: int, tail: float, margin: float) -> bool:
+    return margin < 1 and (margin <= -1 or drop_p_value(lost, gained, images, margin) > tail)
 
 
 def drop_score(lost: int, gained: int, images: int, margin: float) -> float:

@@ -1,0 +1,1 @@
+"""The search for the shortest words that hold the accuracy: allocation, descent by exact simulation, and the claim."""

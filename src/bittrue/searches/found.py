@@ -1,0 +1,171 @@
+"""What a search found: the plan, how it was reached, and the claim."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from math import ceil, log, log1p
+from pathlib import Path
+from typing import Any
+
+from bittrue.analysis.cost.cost import Cost
+from bittrue.display import Column, Table, View
+from bittrue.files import replacing_together
+from bittrue.network import Network
+from bittrue.plan import Plan
+from bittrue.repairs.repaired import Repaired
+from bittrue.result import Result
+from bittrue.searches.claim import Claim
+from bittrue.wording import counted
+
+PLAN, WEIGHTS, SEARCH = "plan.json", "weights.npz", "search.json"
+
+FLOAT_BITS = 32
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A plan that was simulated on the selection images: its price, whether it holds, and the images that decided it,
+    so many of them lost and gained."""
+
+    plan: str
+    price: float
+    within: bool
+    images: int
+    lost: int
+    gained: int
+
+
+@dataclass(frozen=True, repr=False)
+class Search(Result):
+    """The result of a search.
+
+    reached: whether `plan` holds the accuracy on the selection images; else it is the plan that loses least, and
+    `limiting` the site that costs most there. network: with which `plan` goes, a repaired one where `repaired` is
+    something. words: of each free site. costs: those that were asked for. path: the plans that were simulated.
+    image_passes: images through a network in all. looks: how often other searches of the folder had claimed something
+    on the same held-out images.
+    """
+
+    reached: bool
+    limiting: str | None
+    trained: str
+    network: Network
+    plan: Plan
+    repaired: Repaired | None
+    words: Mapping[str, int]
+    max_drop: float
+    cost: Cost
+    costs: Mapping[str, float]
+    path: tuple[Tried, ...]
+    parts: Mapping[str, int]
+    image_passes: int
+    claim: Claim
+    looks: int
+    seed: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the accuracy was reached, and the claim doesn't speak against it: its interval isn't wholly below."""
+        return self.reached and self.claim.difference_interval[1] >= -self.max_drop / 100
+
+    @cached_property
+    def sentence(self) -> str:
+        """The claim, as the last line says it."""
+        stored = self.cost.of_kind("parameter")
+        bits, words = sum(site.bits for site in stored), sum(site.words for site in stored)
+        return (
+            f"{self.cost.means} instead of {FLOAT_BITS}, {_bytes(bits)} of parameters instead of "
+            f"{_bytes(FLOAT_BITS * words)}; {self.claim.sentence()}."
+        )
+
+    def view(self) -> View:
+        lengths = sorted(set(self.words.values()))
+        columns = [Column("site"), *(Column(str(bits), number=True) for bits in lengths)]
+        rows = [(name, *("■" if bits == own else "" for bits in lengths)) for name, own in self.words.items()]
+        costs = ", ".join(f"{name} {value:,g}" for name, value in self.costs.items())
+        parts: list[Table | str] = [Table(columns, rows, f"Bits of each site ({costs})")]
+        if self.repaired is not None:
+            parts.extend(self.repaired.view())
+        parts.append(
+            f"{counted(len(self.path), 'plan')} simulated, {sum(tried.within for tried in self.path)} of them within "
+            f"{self.max_drop:g} points on {self.parts['selection']:,} selection images; {self.image_passes:,} image "
+            "passes in all."
+        )
+        if not self.reached:
+            parts.append(
+                f"No plan was found that loses no more than {self.max_drop:g} points: this one loses least, and "
+                f"{self.limiting} costs most in it. Allow it a longer word with --keep or --words, or raise --max-drop."
+            )
+        elif not self.holds:
+            parts.append(
+                f"On the held-out images the plan loses more than {self.max_drop:g} points, although it didn't on "
+                "those it was chosen on: take more images, or a smaller --max-drop."
+            )
+        if self.looks:
+            parts.append(
+                f"These held-out images were looked at by {counted(self.looks, 'search', 'searches')} of this folder "
+                "before: whoever chooses among the claims needs others."
+            )
+        enough = enough_images(self.max_drop)
+        if self.parts["selection"] < enough:
+            parts.append(
+                f"{self.parts['selection']:,} images to choose on are few: even a plan that loses none of them may "
+                f"lose more than {self.max_drop:g} points; {enough:,} are the least that tell (95 %)."
+            )
+        parts.append(self.sentence[0].upper() + self.sentence[1:])
+        return tuple(parts)
+
+    def records(self) -> list[dict[str, Any]]:
+        """A row a site."""
+        return [{"site": name, "word_length": bits} for name, bits in self.words.items()]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "bittrue": 1,
+            "network": self.trained,
+            "plan": self.plan.hash,
+            "reached": self.reached,
+            "holds": self.holds,
+            "limiting": self.limiting,
+            "max_drop": self.max_drop,
+            "seed": self.seed,
+            "cost": dict(self.costs),
+            "bits": dict(self.cost.mean_bits),
+            "sites": dict(self.words),
+            "parts": dict(self.parts),
+            "path": [asdict(tried) for tried in self.path],
+            "repairs": [] if self.repaired is None else self.repaired.records(),
+            "image_passes": self.image_passes,
+            "claim": self.claim.to_json(),
+            "looks_before": self.looks,
+        }
+
+    def save_into(self, folder: str | Path) -> None:
+        """Write search.json, the plan, and the repaired weights where there are some.
+
+        Raises: BittrueError where the folder can't be written.
+        """
+        with replacing_together(folder, (PLAN, WEIGHTS, SEARCH)) as temporary:
+            save_plan(self.plan, self.repaired, temporary)
+            self.save(temporary / SEARCH)
+
+
+def enough_images(max_drop: float) -> int:
+    """Of how many images none may be lost so that a loss of more than `max_drop` points is refused at 5 %."""
+    return ceil(log(0.05) / log1p(-max_drop / 100))
+
+
+def save_plan(plan: Plan, repaired: Repaired | None, folder: Path) -> None:
+    """The plan, and the weights that go with it."""
+    plan.save(folder / PLAN)
+    if repaired is not None:
+        repaired.save(folder / WEIGHTS)
+
+
+def _bytes(bits: int) -> str:
+    size = bits / 8
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000 or unit == "MB":
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError("the last unit takes every size")

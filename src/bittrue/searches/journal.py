@@ -1,0 +1,73 @@
+"""The journal of a search: a line of JSON for each thing that was found out, so that a killed search goes on.
+
+A line is on the disk before anything follows from it. Searches with other options, or on other data, have other keys
+and may share the file; what was claimed on which images is read across all of them.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bittrue.errors import StoreError
+from bittrue.files import check_ordinary
+
+FILE = "search.jsonl"
+
+
+class Journal:
+    """What is known of a search; without a file only while this process lives."""
+
+    def __init__(self, path: Path | None, study: Mapping[str, Any]) -> None:
+        """study: all that results depend on, as JSON.
+
+        Raises: StoreError for a file that is no journal.
+        """
+        self._path = path
+        self.key = hashlib.sha256(json.dumps(study, sort_keys=True).encode()).hexdigest()
+        self._lines = [] if path is None else _read(path)
+
+    def find(self, what: str, name: str) -> dict[str, Any] | None:
+        """What this search found out, if it did."""
+        return next((line["found"] for line in self._own() if (line["what"], line["name"]) == (what, name)), None)
+
+    def add(self, what: str, name: str, found: Mapping[str, Any]) -> None:
+        """Keep it; on the disk when this returns."""
+        line = {"search": self.key, "what": what, "name": name, "found": dict(found)}
+        self._lines.append(line)
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line, sort_keys=True) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+
+    def image_passes(self) -> int:
+        """Of everything that this search found out."""
+        return sum(line["found"].get("image_passes", 0) for line in self._own())
+
+    def others(self, what: str, name: str) -> int:
+        """How many other searches of this folder found out the same."""
+        return sum((line["what"], line["name"]) == (what, name) and line["search"] != self.key for line in self._lines)
+
+    def _own(self) -> Iterator[dict[str, Any]]:
+        return (line for line in self._lines if line["search"] == self.key)
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """The whole lines; a last one that a kill cut off is cut off from the file, too."""
+    check_ordinary(path)
+    if not path.exists():
+        return []
+    text = path.read_bytes()
+    whole = text[: text.rfind(b"\n") + 1]
+    try:
+        lines = [json.loads(line) for line in whole.splitlines()]
+        if not all(isinstance(line, dict) and {"search", "what", "name", "found"} <= line.keys() for line in lines):
+            raise ValueError("other lines")
+    except ValueError as error:
+        raise StoreError(f"{path} is no journal of a search ({error}): choose another folder, or remove it.") from None
+    if len(whole) < len(text):
+        os.truncate(path, len(whole))
+    return lines

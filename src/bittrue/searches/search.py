@@ -1,0 +1,273 @@
+"""search: the shortest words that hold the accuracy of a trained network, and a claim that stands."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bittrue.analysis.cost.cost import cost as cost_of_plan
+from bittrue.analysis.cost.named import cost_named
+from bittrue.analysis.progress import Progress, showing
+from bittrue.analysis.ranges import measure_ranges
+from bittrue.analysis.sensitivity import SiteLoss, measured_alone
+from bittrue.analysis.site_words import SiteWords, Words, parse_words, site_words
+from bittrue.analysis.standard import Standard
+from bittrue.bits import Bits
+from bittrue.data import DataLike
+from bittrue.environment import exact_environment
+from bittrue.files import make_folder, replacing_together
+from bittrue.network import Network
+from bittrue.plan import Plan, Point
+from bittrue.repairs.repair import repair, tries
+from bittrue.repairs.repaired import Repaired
+from bittrue.searches.allocation import Allocation, allocations, monotone, thinned
+from bittrue.searches.allowed import allowed_words
+from bittrue.searches.claim import Claim, claimed
+from bittrue.searches.descent import exchanged, last_that_holds
+from bittrue.searches.found import PLAN, SEARCH, WEIGHTS, Search, Tried, save_plan
+from bittrue.searches.journal import FILE, Journal
+from bittrue.searches.parts import SearchParts, search_parts
+from bittrue.searches.prices import Allowed, CostLike, Prices, check_limits, parse_limits, prices_by_name
+from bittrue.searches.selection import Decided, Selection
+
+MAX_DROP = 0.5
+"""Percentage points of accuracy that may be lost where nothing else is said."""
+WORDS = "2:8"
+SENSITIVITY_IMAGES = 256
+"""Of the calibration images, so many are taken for the sensitivities."""
+BUDGETS = 64
+"""Allocations, evenly spaced by price, among which exact simulation finds the cheapest that holds."""
+STEPS = 16
+"""Simulations that the exchange of single bits may take."""
+ERROR = 0.05
+"""The probability that the answer for any plan differs from that of all selection images."""
+VERSION = 1
+"""Of how searches go; a journal of another version is of another search."""
+
+
+@exact_environment()
+def search(
+    network: Network,
+    dataset: DataLike,
+    *,
+    max_drop: float = MAX_DROP,
+    cost: CostLike | Sequence[CostLike] = "weight-bits",
+    words: Bits = WORDS,
+    keep: Sequence[str] = (),
+    limit: Sequence[str] = (),
+    repairs: str | Sequence[str] = "none",
+    point: Point = "least-squares",
+    per_channel: bool = True,
+    calibration: DataLike | None = None,
+    calibrate: int | None = None,
+    held_out: int | None = None,
+    images: int | None = None,
+    steps: int = STEPS,
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Search:
+    """Find for each weight and each output of `network` a word of `words`, so that the plan is cheap by `cost` and
+    loses no more than `max_drop` percentage points of accuracy on images of `dataset`.
+
+    cost: a cost's name, a function of a `Cost`, or several, of which the mean share is made small. keep: `NAME=BITS`.
+    limit: `COST=NUMBER`, which the plan may not exceed. repairs: see `bittrue.repair`; every plan that is simulated is
+    repaired first. calibration, calibrate, held_out, images, seed: see `search_parts`. steps: simulations that
+    exchanging single bits may take. out: a folder for plan.json, weights.npz, search.json, and the journal from which
+    the same search goes on where it was killed.
+
+    Raises: DataError for parts that are too small or not apart; PlanError for words, sites and limits that contradict
+    each other; BittrueError for costs that are none, and where the accuracy has no meaning.
+    """
+    standard = Standard(max_drop)
+    functions, limits = prices_by_name(cost), parse_limits(limit)
+    lengths = parse_words(words)
+    tries(repairs)
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        make_folder(folder)
+    parts = search_parts(
+        network,
+        dataset,
+        calibration=calibration,
+        calibrate=calibrate,
+        held_out=held_out,
+        images=images,
+        seed=seed,
+    )
+    ranges = measure_ranges(network, parts.calibration, progress=progress)
+    sites = site_words(network, ranges, point=point, per_channel=per_channel)
+    allowed = allowed_words(sites, lengths, keep)
+    check_limits(sites, allowed, limits)
+    study = {
+        "version": VERSION,
+        "network": network.hash,
+        "base": sites.base.hash,
+        "parts": [part.sha256 for part in (parts.calibration, parts.selection, parts.held_out)],
+        "max_drop": max_drop,
+        "cost": list(functions),
+        "allowed": {name: list(of) for name, of in allowed.items()},
+        "limits": limits,
+        "repairs": repairs if isinstance(repairs, str) else list(repairs),
+        "steps": steps,
+        "seed": seed,
+    }
+    journal = Journal(None if folder is None else folder / FILE, study)
+    prices = Prices(sites, functions, allowed)
+    run = _Run(sites, parts, allowed, prices, limits, repairs, standard, journal, folder, progress, seed)
+    try:
+        return run.search(steps)
+    except KeyboardInterrupt:
+        if folder is None or not (folder / PLAN).exists():
+            raise
+        raise KeyboardInterrupt(f"{folder / PLAN} is the best plan so far; the same command goes on") from None
+
+
+@dataclass(eq=False)
+class _Run:
+    """A search under way."""
+
+    sites: SiteWords
+    parts: SearchParts
+    allowed: Allowed
+    prices: Prices
+    limits: Mapping[str, float]
+    repairs: str | Sequence[str]
+    standard: Standard
+    journal: Journal
+    folder: Path | None
+    progress: Progress | None
+    seed: int
+
+    def __post_init__(self) -> None:
+        network, selection = self.sites.network, self.parts.selection
+        self.path: list[Tried] = []
+        self.best: float | None = None
+        self._last: tuple[str, Repaired] | None = None
+        candidates = BUDGETS.bit_length() + 2 + STEPS
+        self.selection = Selection(network, selection, self.standard, ERROR / candidates)
+        self.journal_once("ranges and float", selection.images + self.parts.calibration.images)
+
+    def journal_once(self, what: str, image_passes: int) -> None:
+        """Count what every run of the search does again as what one run takes."""
+        if self.journal.find(what, "") is None:
+            self.journal.add(what, "", {"image_passes": image_passes})
+
+    def search(self, steps: int) -> Search:
+        losses, table = self.losses(), self.prices.alone()
+        front = thinned(self.within_limits(allocations(table, losses)), BUDGETS)
+        chosen = last_that_holds(front, self.holds)
+        if chosen is None:
+            words = front[0].words
+            limiting = max(words, key=lambda name: losses[name][words[name]])
+            return self.found(words, reached=False, limiting=limiting)
+        words = exchanged(chosen.words, self.allowed, table, losses, self.holds, self.prices.of, steps)
+        return self.found(words, reached=True, limiting=None)
+
+    def losses(self) -> dict[str, dict[int, float]]:
+        """What each site costs alone, by word length; never less for a shorter word."""
+        kept = self.journal.find("sensitivity", "")
+        if kept is None:
+            images = self.parts.calibration
+            images = images.take(min(SENSITIVITY_IMAGES, images.images))
+            cases = [(name, bits) for name, lengths in self.allowed.items() for bits in lengths]
+            found = measured_alone(self.sites, images, cases, progress=self.progress)
+            kept = {"losses": found.records(), "image_passes": found.image_passes}
+            self.journal.add("sensitivity", "", kept)
+        by_site: dict[str, dict[int, float]] = {}
+        for row in (SiteLoss(**row) for row in kept["losses"]):
+            by_site.setdefault(row.site, {})[row.word_length] = row.loss
+        return {name: monotone(of) for name, of in by_site.items()}
+
+    def within_limits(self, front: list[Allocation]) -> list[Allocation]:
+        """Those whose plans exceed no limit; the one with the shortest words is one of them, or was refused."""
+        return [allocation for allocation in front if self.keeps_limits(allocation.words)] if self.limits else front
+
+    def keeps_limits(self, words: Words) -> bool:
+        found = cost_of_plan(self.sites.network, self.sites.plan(words))
+        return all(cost_named(name).of(found) <= most for name, most in self.limits.items())
+
+    def holds(self, words: Words) -> bool:
+        """Whether the plan with these words, repaired, holds the accuracy and the limits; as the journal has it, or by
+        simulation."""
+        if self.limits and not self.keeps_limits(words):
+            return False
+        plan, price = self.sites.plan(words), self.prices.of(words)
+        known = self.journal.find("plan", plan.hash)
+        if known is None:
+            called = f"plan {len(self.path) + 1}, price {price:.3f}" + (
+                "" if self.best is None else f" (best {self.best:.3f})"
+            )
+            network, formats, _, passes = self.repaired(plan)
+            with showing(self.progress, called, self.parts.selection.images) as advance:
+                decided = self.selection.decide(network, formats, advance)
+            self.journal.add("plan", plan.hash, {**decided.to_json(), "image_passes": decided.images + passes})
+        else:
+            decided = Decided(**{key: known[key] for key in ("within", "images", "lost", "gained")})
+        self.path.append(Tried(plan.hash, price, **decided.to_json()))
+        if decided.within and (self.best is None or price < self.best):
+            self.best = price
+            if known is None:
+                self.keep(plan)
+        return decided.within
+
+    def keep(self, plan: Plan) -> None:
+        """Leave the best plan so far in the folder, should the search be broken off."""
+        if self.folder is None:
+            return
+        _, formats, repaired, _ = self.repaired(plan)
+        with replacing_together(self.folder, (PLAN, WEIGHTS, SEARCH)) as temporary:
+            save_plan(formats, repaired, temporary)
+
+    def repaired(self, plan: Plan) -> tuple[Network, Plan, Repaired | None, int]:
+        """The network and the plan to simulate, the repair where there is one, and the image passes that it took: its
+        images once for each list of repairs that was tried, and once more."""
+        if self.repairs == "none":
+            return self.sites.network, plan, None, 0
+        if self._last is None or self._last[0] != plan.hash:
+            images = self.parts.calibration
+            found = repair(
+                self.sites.network,
+                plan,
+                images,
+                self.repairs,
+                images=images.images,
+                seed=self.seed,
+                progress=self.progress,
+            )
+            self._last = plan.hash, found
+        found = self._last[1]
+        return found.network, found.plan, found, self.parts.calibration.images * (len(found.steps) + 1)
+
+    def found(self, words: Words, *, reached: bool, limiting: str | None) -> Search:
+        plan = self.sites.plan(words)
+        network, formats, repaired, _ = self.repaired(plan)
+        held_out = self.parts.held_out
+        kept = self.journal.find("claim", held_out.sha256)
+        if kept is None:
+            with showing(self.progress, "claim", held_out.images) as advance:
+                claim = claimed(self.sites.network, network, formats, held_out)
+                advance(held_out.images)
+            kept = {"claim": claim.to_json(), "image_passes": 2 * held_out.images}
+            self.journal.add("claim", held_out.sha256, kept)
+        cost = cost_of_plan(network, formats)
+        found = Search(
+            reached=reached,
+            limiting=limiting,
+            trained=self.sites.network.hash,
+            network=network,
+            plan=formats,
+            repaired=repaired,
+            words=words,
+            max_drop=self.standard.max_drop,
+            cost=cost,
+            costs=self.prices.called(cost),
+            path=tuple(self.path),
+            parts={name: getattr(self.parts, name).images for name in ("calibration", "selection", "held_out")},
+            image_passes=self.journal.image_passes(),
+            claim=Claim.from_json(kept["claim"]),
+            looks=self.journal.others("claim", held_out.sha256),
+            seed=self.seed,
+        )
+        if self.folder is not None:
+            found.save_into(self.folder)
+        return found

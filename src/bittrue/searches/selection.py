@@ -1,0 +1,95 @@
+"""Whether a plan holds the accuracy on the images that plans are chosen on; one that doesn't is refused from as few of
+them as show it."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from math import ceil, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bittrue.analysis.early_rows import LOOK, check_decidable
+from bittrue.analysis.evaluating.evaluation import Evaluation, metric_by_shape
+from bittrue.analysis.evaluating.metrics.metric import Metric
+from bittrue.analysis.standard import Standard
+from bittrue.analysis.statistics.betting import shows_more
+from bittrue.data import Batch, Dataset
+from bittrue.errors import BittrueError, DataError
+from bittrue.network import Network
+from bittrue.plan import Plan
+
+STANDARD_ERRORS = 1
+"""The margin that a plan has to keep: the standard error of its loss, √(lost + gained) images. Whoever takes the
+cheapest plan that is just within on some images has been lucky with these images, and loses more on others."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """within: whether the plan loses no more than it may on all selection images, with the margin; images: how many
+    decided it, of which so many were lost and gained against float."""
+
+    within: bool
+    images: int
+    lost: int
+    gained: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def metric_of(network: Network, images: Dataset) -> Metric:
+    """What judges an image right or wrong. Raises: BittrueError where there is nothing that does."""
+    metric = metric_by_shape(network, images)
+    if metric is None:
+        raise BittrueError(
+            f"A search chooses by images that are right or wrong: it needs a network that ends in classes, and labels, "
+            f"which {images.name} or {network.name} lacks."
+        )
+    check_decidable(metric)
+    return metric
+
+
+def correct(network: Network, plan: Plan | None, images: Dataset, metric: Metric) -> NDArray[np.bool_]:
+    """Which images are right, all of them."""
+    compute = Evaluation(network, metric).prepare(plan)
+    return np.concatenate([compute(batch).arrays["correct"] for batch in images.batches(LOOK)])
+
+
+class Selection:
+    """The selection images, and the float network on them.
+
+    error: the probability that a plan is refused which loses no more than it may on all these images.
+    """
+
+    def __init__(self, network: Network, images: Dataset, standard: Standard, error: float) -> None:
+        self.images = images
+        self.metric = metric_of(network, images)
+        self.most = standard.most_lost(images.images)
+        if self.most < 1:
+            raise DataError(
+                f"{images.images:,} images to choose on are too few to tell a loss of {standard.max_drop:g} points: "
+                f"one image is more; take at least {ceil(100 / standard.max_drop):,}, or raise --max-drop."
+            )
+        self.error = error
+        self._float = correct(network, None, images, self.metric)
+
+    def decide(self, network: Network, plan: Plan, advance: Callable[[float], None]) -> Decided:
+        """Simulate `network` under `plan` on batch after batch, until it is refused or all images are through."""
+        compute = Evaluation(network, self.metric).prepare(plan)
+        total = self.images.images
+        losses = np.zeros(0, np.int8)
+        for batch in self.images.batches(LOOK):
+            losses = np.concatenate([losses, self._losses(batch, compute(batch).arrays["correct"])])
+            advance(len(batch.x))
+            if shows_more(losses, total, self.most, self.error):
+                break
+        lost, gained = int((losses > 0).sum()), int((losses < 0).sum())
+        is_within = lost - gained + STANDARD_ERRORS * sqrt(lost + gained) <= self.most
+        return Decided(len(losses) == total and is_within, len(losses), lost, gained)
+
+    def _losses(self, batch: Batch, right: NDArray[np.bool_]) -> NDArray[np.int8]:
+        found: NDArray[np.int8] = self._float[batch.start : batch.start + len(right)].astype(np.int8) - right.astype(
+            np.int8
+        )
+        return found

@@ -1,0 +1,182 @@
+"""A search holds what it says: on a small network in seconds, killed and resumed to the same files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bittrue
+from analysis.networks import chain, parameter
+from bittrue.analysis.cost.cost import Cost
+from bittrue.data import Dataset, as_dataset
+from bittrue.errors import BittrueError, DataError, PlanError, StoreError
+from bittrue.network import Network
+from bittrue.operators import Dense, Input, ReLU, Softmax
+from bittrue.plan import Plan, formats_of
+from bittrue.searches.journal import FILE, Journal
+from bittrue.searches.selection import correct, metric_of
+from bittrue.simulation.float_model import FloatModel
+
+FILES = ("plan.json", "search.json")
+
+
+def small() -> Network:
+    generator = np.random.default_rng(3)
+    return chain(
+        "small",
+        [
+            ("image", Input((6,))),
+            ("first", Dense(parameter(generator, "first.weight", 6, 8), parameter(generator, "first.bias", 8))),
+            ("relu", ReLU()),
+            ("last", Dense(parameter(generator, "last.weight", 8, 3), parameter(generator, "last.bias", 3))),
+            ("softmax", Softmax()),
+        ],
+    )
+
+
+NETWORK = small()
+
+
+def examples(count: int, seed: int) -> Dataset:
+    """Labelled by the float network, so that float is always right."""
+    generator = np.random.default_rng(seed)
+    x = generator.standard_normal((count, 6)).astype(np.float32)
+    return as_dataset((x, FloatModel(NETWORK).run(x).argmax(1).astype(np.int64)))
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return examples(700, seed=1)
+
+
+def run(data: Dataset, **options: Any) -> "bittrue.Search":
+    return bittrue.search(NETWORK, data, **{"max_drop": 5, "words": "2,4,6,8", "calibrate": 100, "steps": 4, **options})
+
+
+def test_the_plan_holds_what_is_said_of_it(data: Dataset, tmp_path: Path) -> None:
+    found = run(data, out=tmp_path)
+    assert found.reached
+    plan = Plan.load(tmp_path / "plan.json")
+    assert plan.hash == found.plan.hash == json.loads((tmp_path / "search.json").read_text())["plan"]
+    for site, bits in found.words.items():
+        assert {format.word_length for format in formats_of(plan.sites[site])} == {bits}
+    # The claim is that of a plain simulation on the held-out part, which the seed gives again.
+    held_out = bittrue.split_dataset(data, calibration=100, held_out=300, seed=0).held_out
+    assert found.parts["held_out"] == held_out.images == 300
+    assert found.claim.accuracy == bittrue.simulate(NETWORK, plan, held_out).accuracy
+    low, high = found.claim.difference_interval
+    assert low < found.claim.difference < high
+    assert found.cost.named["weight-bits"] == found.costs["weight-bits"]
+    # It is cheaper than all words at 8 bits, and the canary: the shortest words don't hold.
+    longest = bittrue.search(NETWORK, data, max_drop=5, words=8, calibrate=100)
+    assert found.costs["weight-bits"] < longest.costs["weight-bits"]
+    shortest = run(data, words=1)
+    assert not shortest.reached
+    assert shortest.limiting in shortest.words
+    assert not shortest.holds
+
+
+@pytest.mark.parametrize("lines", [0, 1, 2, 4, 7])
+def test_a_killed_search_ends_with_the_same_files(data: Dataset, tmp_path: Path, lines: int) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    run(data, out=whole)
+    journal = (whole / FILE).read_text().splitlines(keepends=True)
+    assert len(journal) > 7
+    broken.mkdir()
+    # Killed in the middle of the next line.
+    (broken / FILE).write_text("".join(journal[:lines]) + journal[lines][:20])
+    run(data, out=broken)
+    for name in (*FILES, FILE):
+        assert (broken / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_what_is_known_is_not_simulated_again(data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run(data, out=tmp_path)
+    monkeypatch.setattr("bittrue.searches.selection.Selection.decide", None)
+    monkeypatch.setattr("bittrue.searches.search.claimed", None)
+    assert run(data, out=tmp_path).to_json() == first.to_json()
+    with pytest.raises(TypeError):  # the canary: another search is simulated
+        run(data, out=tmp_path, seed=1)
+
+
+def test_a_second_look_is_said(data: Dataset, tmp_path: Path) -> None:
+    assert run(data, out=tmp_path, steps=0).looks == 0
+    assert run(data, out=tmp_path, steps=0, words="3,6").looks == 1
+    assert "before" in str(run(data, out=tmp_path, steps=0, words="3,7"))
+
+
+def test_repaired_weights_go_with_the_plan(data: Dataset, tmp_path: Path) -> None:
+    found = run(data, repairs=["steps"], out=tmp_path, steps=1)
+    plan = Plan.load(tmp_path / "plan.json")
+    network = bittrue.load_repaired(NETWORK, plan, tmp_path / "weights.npz")
+    assert found.repaired is not None
+    held_out = bittrue.split_dataset(data, calibration=100, held_out=300, seed=0).held_out
+    assert found.claim.accuracy == correct(network, plan, held_out, metric_of(NETWORK, held_out)).mean()
+    run(data, out=tmp_path, steps=0)
+    assert not (tmp_path / "weights.npz").exists()  # they would go with another plan
+
+
+def test_words_that_are_kept_and_limits(data: Dataset) -> None:
+    found = run(data, keep=["first.*=7"], cost=["weight-bits", "mac-bit-operations"], steps=0)
+    assert found.words["first.weight"] == 7
+    assert set(found.costs) == {"weight-bits", "mac-bit-operations"}
+    free = run(data, max_drop=1, steps=0)
+    limited = run(data, max_drop=1, steps=0, limit=[f"weight-bits={free.costs['weight-bits'] - 1}"])
+    assert limited.cost.named["weight-bits"] < free.costs["weight-bits"]
+    assert not limited.reached
+
+
+def products(cost: Cost) -> float:
+    return cost.named["mac-bit-operations"]
+
+
+def test_a_cost_of_the_users(data: Dataset) -> None:
+    named, own = (run(data, cost=cost, steps=0) for cost in ("mac-bit-operations", products))
+    assert own.words == named.words
+
+
+def falling(cost: Cost) -> float:
+    return 1e9 - cost.named["weight-bits"]
+
+
+def failing(cost: Cost) -> float:
+    raise KeyError("nothing")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"max_drop": 0.1}, "too few to tell a loss of 0.1 points"),
+        ({"max_drop": 0}, "--max-drop"),
+        ({"cost": "nonsense"}, "no cost 'nonsense'"),
+        ({"cost": []}, "needs a cost"),
+        ({"cost": falling}, "falling is .* a longer word may never make it less"),
+        ({"cost": failing}, "The cost failing fails"),
+        ({"keep": ["nothing=8"]}, "no site nothing"),
+        ({"keep": ["first.*=8", "first.weight=7"]}, "gives first.weight both 8 and 7"),
+        ({"keep": ["first"]}, "write NAME=BITS"),
+        ({"limit": ["weight-bits=5"]}, "can't be kept"),
+        ({"limit": ["weight-bits=5", "weight-bits=6"]}, "given twice"),
+        ({"limit": ["many"]}, "no cost 'many'|NAME=NUMBER"),
+        ({"words": "0:3"}, "--words"),
+        ({"repairs": "magic"}, "no repair 'magic'"),
+        ({"held_out": 600}, "can't be"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(data: Dataset, options: dict[str, Any], says: str) -> None:
+    with pytest.raises((BittrueError, DataError, PlanError), match=says):
+        run(data, **options)
+
+
+def test_images_that_overlap_are_refused(data: Dataset) -> None:
+    with pytest.raises(DataError, match="of the 100 images to calibrate on are among the held-out ones"):
+        run(data, calibration=data)
+    assert run(data, calibration=examples(100, seed=2), steps=0).parts["selection"] == 350
+
+
+def test_a_file_that_is_no_journal(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("{}\n")
+    with pytest.raises(StoreError, match="no journal"):
+        Journal(tmp_path / FILE, {})

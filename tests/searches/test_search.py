@@ -78,12 +78,12 @@ def test_the_plan_holds_what_is_said_of_it(data: Dataset, tmp_path: Path) -> Non
     assert not shortest.holds
 
 
-@pytest.mark.parametrize("lines", [0, 1, 2, 4, 7])
+@pytest.mark.parametrize("lines", [1, 3, 6])
 def test_a_killed_search_ends_with_the_same_files(data: Dataset, tmp_path: Path, lines: int) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     run(data, out=whole)
     journal = (whole / FILE).read_text().splitlines(keepends=True)
-    assert len(journal) > 7
+    assert len(journal) > 6
     broken.mkdir()
     # Killed in the middle of the next line.
     (broken / FILE).write_text("".join(journal[:lines]) + journal[lines][:20])

@@ -32,8 +32,9 @@ from bittrue.searches.selection import Decided, Selection
 MAX_DROP = 0.5
 """Percentage points of accuracy that may be lost where nothing else is said."""
 WORDS = "2:8"
-SENSITIVITY_IMAGES = 256
-"""Of the calibration images, so many are taken for the sensitivities."""
+SENSITIVITY_IMAGES = 96
+"""Of the calibration images, so many are taken for the sensitivities: the divergence settles soon, as it is of
+probabilities, not of single images that are right or wrong."""
 BUDGETS = 64
 """Allocations, evenly spaced by price, among which exact simulation finds the cheapest that holds."""
 STEPS = 16
@@ -224,19 +225,17 @@ class _Run:
         if self.repairs == "none":
             return self.sites.network, plan, None, 0
         if self._last is None or self._last[0] != plan.hash:
-            images = self.parts.calibration
             found = repair(
                 self.sites.network,
                 plan,
-                images,
+                self.parts.calibration,
                 self.repairs,
-                images=images.images,
                 seed=self.seed,
                 progress=self.progress,
             )
             self._last = plan.hash, found
         found = self._last[1]
-        return found.network, found.plan, found, self.parts.calibration.images * (len(found.steps) + 1)
+        return found.network, found.plan, found, found.data["images"] * (len(found.steps) + 1)
 
     def found(self, words: Words, *, reached: bool, limiting: str | None) -> Search:
         plan = self.sites.plan(words)

@@ -26,6 +26,9 @@ POWER = 0.8
 
 MOST_NEEDED = 1_000_000
 
+MARGIN_STEPS = 20
+"""Halvings that an end of an interval takes: to a millionth."""
+
 
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """The two-sided score interval of a proportion, lowest and highest value, both in [0, 1].
@@ -114,7 +117,8 @@ def difference_interval(lost: int, gained: int, images: int, confidence: float =
     """The two-sided exact interval of the second network's accuracy less the first's, in the population: all that
     neither one-sided test, each of the probability (1 − confidence)/2, refuses (see `drop_p_value`).
 
-    `lost` of the images are right in the first network only, `gained` in the second only. Found by halving.
+    `lost` of the images are right in the first network only, `gained` in the second only. Found by halving; each
+    end is the outer one of the last step.
     """
     return -_largest_drop(lost, gained, images, confidence), _largest_drop(gained, lost, images, confidence)
 
@@ -124,7 +128,7 @@ def _largest_drop(lost: int, gained: int, images: int, confidence: float) -> flo
     tail = (1 - confidence) / 2
     observed = (lost - gained) / images
     is_open = partial(_is_open, lost, gained, images, tail)
-    return halved(is_open, observed, 1.0)[1] if is_open(observed) else observed
+    return halved(is_open, observed, 1.0, MARGIN_STEPS)[1] if is_open(observed) else observed
 
 
 def _is_open(lost: int, gained: int, images: int, tail: float, margin: float) -> bool:

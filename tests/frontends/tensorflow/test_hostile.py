@@ -42,8 +42,8 @@ REFUSED = {
     "without_restoring": "nothing says where the variable Variable is stored",
     "without_signature": "it has no signature",
     "without_graph": "holds 0 graphs for serving",
-    "two_inputs": r"its signature has 2 inputs \(x, x_1\) and 1 outputs",
-    "two_outputs": r"1 inputs \(x\) and 2 outputs \(output_0, output_1\)",
+    "two_inputs": r"its signature has 2 inputs \(x, x_1\), and bittrue takes one",
+    "two_outputs": r"it has 2 outputs \(output_0, output_1\), and bittrue takes one: choose it",
     "several": r"it has 2 signatures \(first, second\), none of them serving_default",
 }
 

@@ -180,3 +180,9 @@ def test_a_file_that_is_no_journal(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("{}\n")
     with pytest.raises(StoreError, match="no journal"):
         Journal(tmp_path / FILE, {})
+
+
+def test_data_without_labels_are_refused(data: Dataset) -> None:
+    x = np.concatenate([batch.x for batch in data.batches(700)])
+    with pytest.raises(BittrueError, match="has no labels; without labels `bittrue sensitivity`"):
+        run(as_dataset(x))

@@ -82,7 +82,7 @@ class Search(Result):
         lengths = sorted(set(self.words.values()))
         columns = [Column("site"), *(Column(str(bits), number=True) for bits in lengths)]
         rows = [(name, *("■" if bits == own else "" for bits in lengths)) for name, own in self.words.items()]
-        costs = ", ".join(f"{name} {value:,g}" for name, value in self.costs.items())
+        costs = ", ".join(f"{name} {value:,}" for name, value in self.costs.items())
         parts: list[Table | str] = [Table(columns, rows, f"Bits of each site ({costs})")]
         if self.repaired is not None:
             parts.extend(self.repaired.view())

@@ -116,7 +116,7 @@ def _called(name: str, function: Price, found: Cost) -> float:
         raise BittrueError(f"The cost {name} fails ({type(error).__name__}: {error}): correct the function.") from error
     if not math.isfinite(value) or value < 0:
         raise BittrueError(f"The cost {name} is {value}: it has to be a number of 0 or more; correct the function.")
-    return value
+    return int(value) if value.is_integer() else value
 
 
 def parse_limits(texts: Sequence[str]) -> dict[str, float]:

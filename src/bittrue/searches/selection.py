@@ -43,11 +43,17 @@ def metric_of(network: Network, images: Dataset) -> Metric:
     metric = metric_by_shape(network, images)
     if metric is None:
         raise BittrueError(
-            f"A search chooses by images that are right or wrong: it needs a network that ends in classes, and labels, "
-            f"which {images.name} or {network.name} lacks."
+            f"A search chooses by images that are right or wrong, and {_lacking(network, images)}; without labels "
+            "`bittrue sensitivity` says what each word length costs."
         )
     check_decidable(metric)
     return metric
+
+
+def _lacking(network: Network, images: Dataset) -> str:
+    if images.labels is None:
+        return f"{images.name} has no labels"
+    return f"{network.name} ends in no classes"
 
 
 def correct(network: Network, plan: Plan | None, images: Dataset, metric: Metric) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from bittrue.analysis.statistics.fixed_sample import (
     MOST_NEEDED,
     NUISANCE,
     clopper_pearson,
+    difference_interval,
     drop_p_value,
     drop_score,
     images_needed,
@@ -200,3 +201,15 @@ def test_how_many_images_would_do() -> None:
     assert images_needed(5, 0, 500, 0.01, 0.05) is None
     assert images_needed(5, 0, 501, 0.01, 0.05) is None
     assert MOST_NEEDED == 1_000_000
+
+
+@pytest.mark.parametrize(("lost", "gained", "images"), [(0, 0, 60), (7, 2, 90), (2, 7, 90), (30, 30, 60), (60, 0, 60)])
+def test_the_interval_of_the_difference_is_what_the_tests_do_not_refuse(lost: int, gained: int, images: int) -> None:
+    low, high = difference_interval(lost, gained, images)
+    assert low <= (gained - lost) / images <= high
+    assert difference_interval(gained, lost, images) == (-high, -low)
+    if low > -1:
+        assert drop_p_value(lost, gained, images, -low) <= 0.025
+        assert drop_p_value(lost, gained, images, -low - 1e-4) > 0.025  # the canary: a little inside it isn't refused
+    narrow = difference_interval(lost, gained, images, 0.5)
+    assert low <= narrow[0] <= narrow[1] <= high

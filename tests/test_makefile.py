@@ -28,6 +28,7 @@ SUITE = "-m pytest --numprocesses auto --dist loadfile"
 QUICK = "-m pytest --numprocesses 2 --dist loadfile @tests/quick.txt"
 PIP = "-m pip --disable-pip-version-check install --constraint constraints.txt"
 TORCH = f"{PIP} torch==2.13.0"
+KERNELS = f"{PIP} --force-reinstall --no-deps ./kernels"
 
 
 @pytest.fixture
@@ -36,6 +37,7 @@ def clone(tmp_path: Path) -> Path:
         pytest.skip("make is not installed")
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copyfile(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "kernels", tmp_path / "kernels")
     executable(tmp_path / "python", PYTHON)
     return tmp_path
 
@@ -61,7 +63,7 @@ def asked(clone: Path) -> list[str]:
 def test_a_fresh_clone_installs_torch_first_and_everything_pinned(clone: Path) -> None:
     result = make(clone, "test")
     assert result.returncode == 0, result.stderr
-    assert asked(clone) == [TORCH, f"{PIP} --editable .", f"{PIP} --editable .[dev,witness]", SUITE]
+    assert asked(clone) == [TORCH, f"{PIP} --editable .", f"{PIP} --editable .[dev,witness]", KERNELS, SUITE]
     assert (clone / ALL).exists()
 
 
@@ -71,7 +73,7 @@ def test_the_demo_installs_bittrue_alone_and_quick_tests_no_witness(clone: Path)
     assert asked(clone) == [TORCH, f"{PIP} --editable ."]
     shutil.copy(clone / "bittrue", clone / ".venv" / "bin")
     assert make(clone, "demo").returncode == 0
-    assert asked(clone) == []
+    assert asked(clone) == [KERNELS]
     assert make(clone, "quick").returncode == 0
     assert asked(clone) == [f"{PIP} --editable .[dev]", QUICK]
     assert not (clone / ALL).exists()
@@ -85,7 +87,17 @@ def test_a_second_time_costs_nothing_until_the_requirements_change(clone: Path) 
     later = (clone / ALL).stat().st_mtime + 10
     os.utime(clone / "constraints.txt", (later, later))
     make(clone, "quick")
-    assert len(asked(clone)) == 4
+    assert asked(clone) == [TORCH, f"{PIP} --editable .", f"{PIP} --editable .[dev]", KERNELS, QUICK]
+
+
+def test_without_a_c_compiler_all_goes_on_and_one_line_says_so(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    result = make(clone, "quick")
+    assert result.returncode == 0
+    assert [line for line in result.stdout.splitlines() if "compiler" in line] == [
+        "No C compiler was found: bittrue goes on without its compiled kernels, slower and with the same bits."
+    ]
+    assert asked(clone) == [TORCH, f"{PIP} --editable .", f"{PIP} --editable .[dev]", QUICK]
 
 
 def test_an_installation_that_broke_off_is_taken_up_again(clone: Path) -> None:
@@ -95,7 +107,7 @@ def test_an_installation_that_broke_off_is_taken_up_again(clone: Path) -> None:
     assert not (clone / BASE).exists()
     (clone / "fail").unlink()
     assert make(clone, "test").returncode == 0
-    assert len(asked(clone)) == 4
+    assert len(asked(clone)) == 5
 
 
 def test_an_old_python_and_a_python_without_venv_are_told(clone: Path) -> None:

@@ -10,20 +10,27 @@ import pytest
 from analysis.networks import chain, convolutional, parameter, random_images
 from bittrue.analysis.accumulators import accumulator_widths
 from bittrue.analysis.asked import sweep_rows
+from bittrue.analysis.cost.cost import cost
 from bittrue.analysis.measure import measure
+from bittrue.analysis.plan_difference import diff
 from bittrue.analysis.ranges import measure_ranges
+from bittrue.analysis.sensitivity import sensitivity
 from bittrue.analysis.simulate import simulate
 from bittrue.analysis.sweep import sweep
 from bittrue.analysis.tracing.trace import trace
 from bittrue.analysis.verify import FirstMismatch, Verification, verify
+from bittrue.cli.inspect import Inspection, PlanInspection
 from bittrue.errors import BittrueError
+from bittrue.exports.certificate import Agreement, Certificate
 from bittrue.exports.device.compare import DeviceComparison, SiteComparison, WrongCode
 from bittrue.exports.export import export
+from bittrue.exports.mutation.mutate import MutationReport
 from bittrue.integrations.compare import Comparison, LayerDifference
 from bittrue.integrations.keras_weights import WeightChange, WeightReport
 from bittrue.network import Network
 from bittrue.operators import Dense, Input
-from bittrue.plan import Override, Plan, Ranges, study_plan, uniform_plan
+from bittrue.plan import Override, Plan, PlanOptions, Ranges, check_plan, sites_of, study_plan, uniform_plan
+from bittrue.repairs.repair import repair
 from bittrue.reports.study import study
 from bittrue.result import Result, SavedResult
 
@@ -33,6 +40,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
     network, dataset = convolutional(), random_images(tmp_path_factory.mktemp("data"))
     ranges = measure_ranges(network, dataset)
     plan = study_plan(network, 4, overrides=[Override("pool.output", "EXACT")])
+    words = uniform_plan(network, 8, 4)
     mismatch = FirstMismatch("conv.output", "code", 1, 3, 5, 6)
     exported = tmp_path_factory.mktemp("exports") / "export"
     wrong = WrongCode("conv.output", 0, 3, (0, 1, 1), 5, 7, 0.625, 0.875, 8)
@@ -59,6 +67,18 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
             *("the bias of conv left out", ("pool.output",)),
         ),
         "Trace": trace(network, study_plan(network, 1, word_length=3), dataset),
+        "Cost": cost(network, words),
+        "PlanDifference": diff(words, uniform_plan(network, 7, 4)),
+        "Inspection": Inspection(network, tuple(sites_of(network, PlanOptions()).values())),
+        "PlanInspection": PlanInspection(network, tuple(check_plan(words, network).values()), words, "no cost"),
+        "Repaired": repair(network, words, dataset, "bias"),
+        "Sensitivity": sensitivity(network, dataset, words="4", images=None),
+        "Certificate": Certificate(
+            *("sha256:0", "n", "sha256:1", {"images": 1}, "dense", ()),
+            (Agreement("c", True, 1, 2, 9, 0, None, None),),
+            *({"qdq": "no"}, {"c/n.c": "sha256:2"}, {"bittrue": "0"}, None),
+        ),
+        "MutationReport": MutationReport("sha256:0", "n", "sha256:1", {"images": 1}, "dense", 1, 0, (), None),
     }
 
 

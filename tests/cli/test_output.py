@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from bittrue.analysis import progress as progress_module
 from bittrue.bits import parse_bits, parse_number
 from bittrue.cli import command as command_module
-from bittrue.cli import tables
 from bittrue.cli.output import explain, output_folder, say_json, sentence
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import Column, print_table
@@ -67,7 +67,7 @@ def test_a_table_in_a_pipe_keeps_its_cells_whole(capsys: pytest.CaptureFixture[s
 def test_a_table_on_a_narrow_terminal_folds_text_and_cuts_nothing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("TERM", "xterm")
     words = "one two three four five six seven eight nine ten"
@@ -84,7 +84,7 @@ def test_a_table_too_wide_for_the_terminal_keeps_its_cells_whole(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Headings and cells of several words included, which need not fold."""
-    monkeypatch.setattr(tables.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "30")
     monkeypatch.setenv("TERM", "xterm")
     columns = [Column("site"), Column("format"), Column("in steps of", number=True)]
@@ -102,7 +102,7 @@ def test_prose_breaks_between_words_on_a_terminal_alone(
     monkeypatch.setenv("COLUMNS", "20")
     text = "not distinguishable from float (95 %)"
     explain(text)
-    monkeypatch.setattr(tables.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     explain(text)
     assert capsys.readouterr().out.splitlines() == [text, "not distinguishable", "from float (95 %)"]
 

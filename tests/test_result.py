@@ -10,7 +10,7 @@ import pytest
 from analysis.networks import chain, convolutional, parameter, random_images
 from bittrue.analysis.accumulators import accumulator_widths
 from bittrue.analysis.asked import sweep_rows
-from bittrue.analysis.cost.cost import cost
+from bittrue.analysis.cost.cost import Cost, cost
 from bittrue.analysis.measure import measure
 from bittrue.analysis.plan_difference import diff
 from bittrue.analysis.ranges import measure_ranges
@@ -24,6 +24,7 @@ from bittrue.errors import BittrueError
 from bittrue.exports.certificate import Agreement, Certificate
 from bittrue.exports.device.compare import DeviceComparison, SiteComparison, WrongCode
 from bittrue.exports.export import export
+from bittrue.exports.mutation.mutant import Mutant, Mutation
 from bittrue.exports.mutation.mutate import MutationReport
 from bittrue.integrations.compare import Comparison, LayerDifference
 from bittrue.integrations.keras_weights import WeightChange, WeightReport
@@ -41,6 +42,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
     ranges = measure_ranges(network, dataset)
     plan = study_plan(network, 4, overrides=[Override("pool.output", "EXACT")])
     words = uniform_plan(network, 8, 4)
+    mutant = Mutant(Mutation("shift", "c/n.c", "line 1", "3", "4"), "caught", "conv, index 0", None)
     mismatch = FirstMismatch("conv.output", "code", 1, 3, 5, 6)
     exported = tmp_path_factory.mktemp("exports") / "export"
     wrong = WrongCode("conv.output", 0, 3, (0, 1, 1), 5, 7, 0.625, 0.875, 8)
@@ -78,7 +80,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
             (Agreement("c", True, 1, 2, 9, 0, None, None),),
             *({"qdq": "no"}, {"c/n.c": "sha256:2"}, {"bittrue": "0"}, None),
         ),
-        "MutationReport": MutationReport("sha256:0", "n", "sha256:1", {"images": 1}, "dense", 1, 0, (), None),
+        "MutationReport": MutationReport("sha256:0", "n", "sha256:1", {"images": 1}, "dense", 1, 0, (mutant,), None),
     }
 
 
@@ -102,6 +104,8 @@ def test_each_shows_itself_as_text_and_as_html(results: dict[str, Result]) -> No
         assert "http" not in html
         for record in result.records():
             named = record.get("site", record.get("name"))
+            if isinstance(result, Cost) and named is not None:
+                named = named.partition(".")[0]  # the table is by node
             assert named is None or str(named) in str(result)
             assert named is None or str(named) in html
 
@@ -133,7 +137,7 @@ def test_the_frame_holds_numbers(results: dict[str, Result]) -> None:
 
 def test_saved_ones_come_back_as_they_were(results: dict[str, Result], tmp_path: Path) -> None:
     saved = [result for result in results.values() if isinstance(result, SavedResult)]
-    assert len(saved) == 9
+    assert len(saved) == 12
     for result in saved:
         path = tmp_path / "result.json"
         result.save(path)

@@ -34,6 +34,8 @@ from bittrue.plan import Override, Plan, PlanOptions, Ranges, check_plan, sites_
 from bittrue.repairs.repair import repair
 from bittrue.reports.study import study
 from bittrue.result import Result, SavedResult
+from bittrue.searches.claim import Claim
+from bittrue.searches.found import Search
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,18 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
             *("the bias of conv left out", ("pool.output",)),
         ),
         "Trace": trace(network, study_plan(network, 1, word_length=3), dataset),
+        "Search": Search(
+            *(True, None, "sha256:0", network, words, None, {"conv.weight": 8}, 0.5, cost(network, words)),
+            *(
+                {"weight-bits": 9.0},
+                (),
+                {"calibration": 1, "selection": 4, "held-out": 4},
+                8,
+                Claim(4, 0.5, 0.5, (-0.1, 0.1), 0, 0),
+                0,
+                0,
+            ),
+        ),
         "Cost": cost(network, words),
         "PlanDifference": diff(words, uniform_plan(network, 7, 4)),
         "Inspection": Inspection(network, tuple(sites_of(network, PlanOptions()).values())),

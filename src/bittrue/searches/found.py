@@ -65,8 +65,8 @@ class Search(Result):
 
     @property
     def holds(self) -> bool:
-        """Whether the accuracy was reached, and the claim doesn't speak against it: its interval isn't wholly below."""
-        return self.reached and self.claim.difference_interval[1] >= -self.max_drop / 100
+        """Whether the accuracy was reached, and the held-out images measure no larger loss than is allowed."""
+        return self.reached and self.claim.difference >= -self.max_drop / 100
 
     @cached_property
     def sentence(self) -> str:
@@ -99,7 +99,8 @@ class Search(Result):
         elif not self.holds:
             parts.append(
                 f"On the held-out images the plan loses more than {self.max_drop:g} points, although it didn't on "
-                "those it was chosen on: take more images, or a smaller --max-drop."
+                "those it was chosen on; the interval says how much of that is chance. Take more images, or a smaller "
+                "--max-drop."
             )
         if self.looks:
             parts.append(

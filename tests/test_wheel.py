@@ -37,7 +37,7 @@ def test_its_contents(wheel: Path) -> None:
         "bittrue/py.typed",
         "bittrue/cli/data/digits.keras",
         "bittrue/data/digits.npz",
-        "bittrue/report/templates/report.html",
+        "bittrue/reports/templates/report.html",
     } <= packaged
     metadata = {name.split("/", 1)[1] for name in names - packaged}
     assert {"METADATA", "entry_points.txt", "licenses/LICENSE"} <= metadata

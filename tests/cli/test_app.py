@@ -84,6 +84,7 @@ def test_every_command_of_the_design_and_no_other() -> None:
         "repair",
         "sweep",
         "sensitivity",
+        "search",
         "simulate",
         "verify",
         "trace",

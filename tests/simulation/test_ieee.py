@@ -12,6 +12,7 @@ from bittrue.lowering import lower_network
 from bittrue.plan import Override, PlanOptions, uniform_plan
 from bittrue.program import FixedNetwork
 from bittrue.simulation import ieee
+from bittrue.simulation.compiled import library
 from bittrue.simulation.ieee import check_kernels, exact_arithmetic
 from bittrue.simulation.simulator import Simulator, prove
 from cases import Case, Draft
@@ -33,6 +34,12 @@ def program_and_inputs() -> tuple[FixedNetwork, np.ndarray]:
     program = lower_network(CASE.network, plan)
     assert {layer.strategy for layer in prove(program, {})} == {"float32"}
     return program, np.random.default_rng(0).uniform(-4, 4, (8, *CASE.shape)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def _on_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the compiled kernels, on which no such setting acts."""
+    monkeypatch.setattr(library, "unit", lambda: None)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """The simulator: a FixedNetwork on torch, with the bits of the definition, batch by batch."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -324,7 +324,12 @@ def _(instruction: Quantize, step: Step, types: tuple[CodeType, ...], bounds: tu
 def prove(program: FixedNetwork, peaks: Mapping[str, int]) -> tuple[LayerProof, ...]:
     """The proof of every step as it is computed here: see `proof.prove`."""
     compiled = proofs(program)
-    return tuple(compiled.get(layer.node, layer) for layer in proof.prove(program, peaks))
+    return tuple(
+        replace(layer, strategy=compiled[layer.node].strategy, margin_bits=compiled[layer.node].margin_bits)
+        if layer.node in compiled
+        else layer
+        for layer in proof.prove(program, peaks)
+    )
 
 
 def is_exact(program: FixedNetwork) -> bool:

@@ -172,7 +172,7 @@ REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
     ),
     ("channels first", channels_first, ["layer pool", "channels_first", "model.export"]),
     ("two inputs", two_inputs, ["2 inputs", "left, right", "keras.Model"]),
-    ("two outputs", two_outputs, ["2 outputs", "up, down", "keras.Model"]),
+    ("two outputs", two_outputs, ["2 outputs", "up, down"]),
     ("open size", sequential(layers.ReLU(), shape=(None, None, 3)), ["input_layer", "(None, None, 3)", "keras.Input"]),
     ("subclassed", subclassed, ["Subclassed", "keras.Sequential", "copy the weights"]),
     ("no shape", lambda: keras.Sequential([layers.Dense(2)], name="loose"), ["loose", "keras.Input", "model.build"]),

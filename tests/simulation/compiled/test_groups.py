@@ -235,3 +235,14 @@ def test_canary_a_wrong_weight_is_refused_before_anything_is_computed(monkeypatc
     monkeypatch.setattr(group, "layout", spoiled)
     with computed_by(UNITS[0]), pytest.raises(KernelError, match="^n0: "):
         Simulator(chain).run(x)
+
+
+def test_a_value_added_twice_is_for_torch() -> None:
+    """x + conv(x) + x, and x + x: no group has them, whatever stands before and after."""
+    word = FixedFormat(True, 8, 0)
+    weight = np.random.default_rng(6).integers(-3, 4, (1, 1, 4, 4))
+    chain = program((5, 5, 4), word, (sums(weight), (5, 5, 4), 0, output(8, 2)), (Add(), (5, 5, 4), 0, output(8, 1)))
+    *before, last = chain.steps
+    for inputs in (("x", "n0", "x"), ("n0", "n0"), ("n0", "x", "n0")):
+        changed = replace(chain, steps=(*before, replace(last, inputs=inputs)))
+        assert check(changed, images((5, 5, 4), word)) is None

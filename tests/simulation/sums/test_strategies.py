@@ -159,7 +159,7 @@ def test_digits_whose_sums_do_not_fit_are_cut_shorter() -> None:
     expected = 255 * int(odd.weight[:, 0].sum())
     assert expected % 2 == 0 or expected >> 24
     assert int(sum_kernel[DigitProducts](digits, sums, 0)(x, None)[0, 0]) == 255 * 127 << 12
-    with pytest.raises(KernelError, match="layer: torch's kernel"):
+    with pytest.raises(KernelError, match="layer: the kernel"):
         check_kernel(wrong, sums, 0, (64, 1 << 12), (np.array([0]), np.array([255])))
 
 

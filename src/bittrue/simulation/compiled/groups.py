@@ -2,13 +2,13 @@
 
 from collections import Counter
 
-from bittrue.program import FixedNetwork, Lookup, Step
+from bittrue.program import Add, FixedNetwork, Lookup, Step
 from bittrue.program.functions import BatchNorm
 from bittrue.simulation.compiled import library
 from bittrue.simulation.compiled.group import Group
 from bittrue.simulation.compiled.library import Unit
 from bittrue.simulation.compiled.sources import source_of
-from bittrue.simulation.compiled.stages import is_unbounded, stages_of
+from bittrue.simulation.compiled.stages import is_sum_of_two, is_unbounded, stages_of
 from bittrue.simulation.proof import LayerProof
 
 
@@ -45,9 +45,12 @@ def _chains(program: FixedNetwork, *, alone: bool) -> list[list[Step]]:
 
 def _computable(program: FixedNetwork, step: Step) -> bool:
     """Whether a step and all that it reads have codes."""
+    types = tuple(program.by_name[name].type for name in step.inputs)
+    if isinstance(step.instruction, Add) and not is_sum_of_two(step, types):
+        return False
     if isinstance(step.instruction, Lookup) and not isinstance(step.instruction.function, BatchNorm):
         return False
-    return not (step.type.is_float or any(program.by_name[name].type.is_float for name in step.inputs))
+    return not (step.type.is_float or any(kind.is_float for kind in types))
 
 
 def proofs(program: FixedNetwork) -> dict[str, LayerProof]:

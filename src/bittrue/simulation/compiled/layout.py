@@ -57,7 +57,8 @@ def layout(
     Raises UnsuitedError where neither int32 nor float64 holds all its numbers.
     """
     all_stages = [*source.stages, *stages]
-    reach = max([source.reach, *(stage.reach for stage in all_stages)])
+    constants = (abs(number) for stage in all_stages for numbers in stage.constants for number in numbers)
+    reach = max([source.reach, *(stage.reach for stage in all_stages), *constants])
     wide = source.must_be_wide or reach >= 1 << NARROW_BITS or torch.float64 in (stored_in, *operands.values())
     shifts = [abs(stage.shift) for stage in all_stages]
     wide = wide or any(shift > NARROW_BITS for shift in shifts)

@@ -10,6 +10,7 @@ from enum import IntEnum
 from fractions import Fraction
 from math import ceil
 
+from bittrue.errors import CarrierError
 from bittrue.fixed import Overflow, Quantizer, Rounding
 from bittrue.program import (
     Add,
@@ -195,7 +196,10 @@ def _(instruction: Lookup, step: Step, types: tuple[CodeType, ...], span: Span, 
     quantizer, function = step.rounds_with, instruction.function
     if not isinstance(function, BatchNorm):
         raise UnsuitedError
-    found = certain_norm(function, quantizer, span.binary_point, (span.low, span.high), step.name)
+    try:
+        found = certain_norm(function, quantizer, span.binary_point, (span.low, span.high), step.name)
+    except CarrierError:
+        raise UnsuitedError from None
     if found is None:
         raise UnsuitedError
     after = Span(-found.limit, found.limit, quantizer.format.fraction_bits)
@@ -203,9 +207,14 @@ def _(instruction: Lookup, step: Step, types: tuple[CodeType, ...], span: Span, 
     return [Stage(Kind.REAL, reach, reals=reals, rounding=quantizer.rounding)], after
 
 
+def is_sum_of_two(step: Step, types: tuple[CodeType, ...]) -> bool:
+    """Whether an Add is of two different values of one shape."""
+    return len(step.inputs) == len(set(step.inputs)) == 2 and types[0].shape == types[1].shape
+
+
 @stages_of.rule(Add)
 def _(instruction: Add, step: Step, types: tuple[CodeType, ...], span: Span, operands: Mapping[str, Span]) -> Staged:
-    if len(set(step.inputs)) != 2 or len(operands) != 1 or types[0].shape != types[1].shape:
+    if not is_sum_of_two(step, types) or len(operands) != 1:
         raise UnsuitedError
     ((name, other),) = operands.items()
     shifts = dict(zip(step.inputs, alignment(step, types), strict=True))

@@ -26,25 +26,27 @@ static inline __m256i pair_at(const int16_t *codes) {
     return _mm256_set1_epi32(pair);
 }
 
+/* A loop that isn't unrolled would leave the sums in memory. */
+#define EACH_ROW _Pragma("GCC unroll 6") for (int r = 0; r < TILE_ROWS; r++)
+
 /* 16 channels of TILE_ROWS sums: twelve registers of sums, two of weights, two for what is between. */
 static inline void multiply_half(const int16_t *codes, const int16_t *weights, int64_t pairs, int32_t *sums, int64_t width,
                                  int add) {
     __m256i low[TILE_ROWS], high[TILE_ROWS];
-    for (int r = 0; r < TILE_ROWS; r++) {
+    EACH_ROW {
         low[r] = add ? _mm256_loadu_si256((__m256i *)(sums + r * width)) : _mm256_setzero_si256();
         high[r] = add ? _mm256_loadu_si256((__m256i *)(sums + r * width + 8)) : _mm256_setzero_si256();
     }
     for (int64_t k = 0; k < pairs; k++) {
         const __m256i first = _mm256_loadu_si256((const __m256i *)(weights + k * 64));
         const __m256i second = _mm256_loadu_si256((const __m256i *)(weights + k * 64 + 16));
-#pragma GCC unroll 6
-        for (int r = 0; r < TILE_ROWS; r++) {
+        EACH_ROW {
             const __m256i pair = pair_at(codes + r * GATHERED_ROW + 2 * k);
             low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(first, pair));
             high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(second, pair));
         }
     }
-    for (int r = 0; r < TILE_ROWS; r++) {
+    EACH_ROW {
         _mm256_storeu_si256((__m256i *)(sums + r * width), low[r]);
         _mm256_storeu_si256((__m256i *)(sums + r * width + 8), high[r]);
     }

@@ -37,38 +37,51 @@ static inline __m512i pair_at(const int16_t *codes) {
     return _mm512_set1_epi32(pair);
 }
 
+/* A loop that isn't unrolled would leave the sums in memory. */
+#define EACH_ROW _Pragma("GCC unroll 12") for (int r = 0; r < TILE_ROWS; r++)
+
+static inline void multiply_32(const int16_t *codes, const int16_t *weights, int64_t pairs, int32_t *sums, int64_t width,
+                               int add) {
+    __m512i low[TILE_ROWS], high[TILE_ROWS];
+    EACH_ROW {
+        low[r] = add ? _mm512_loadu_si512(sums + r * width) : _mm512_setzero_si512();
+        high[r] = add ? _mm512_loadu_si512(sums + r * width + 16) : _mm512_setzero_si512();
+    }
+    for (int64_t k = 0; k < pairs; k++) {
+        const __m512i first = _mm512_loadu_si512(weights + k * 64), second = _mm512_loadu_si512(weights + k * 64 + 32);
+        EACH_ROW {
+            const __m512i pair = pair_at(codes + r * GATHERED_ROW + 2 * k);
+            ADD_PRODUCTS(low[r], first, pair);
+            ADD_PRODUCTS(high[r], second, pair);
+        }
+    }
+    EACH_ROW {
+        _mm512_storeu_si512(sums + r * width, low[r]);
+        _mm512_storeu_si512(sums + r * width + 16, high[r]);
+    }
+}
+
+static inline void multiply_16(const int16_t *codes, const int16_t *weights, int64_t pairs, int32_t *sums, int64_t width,
+                               int add) {
+    __m512i low[TILE_ROWS];
+    EACH_ROW low[r] = add ? _mm512_loadu_si512(sums + r * width) : _mm512_setzero_si512();
+    for (int64_t k = 0; k < pairs; k++) {
+        const __m512i first = _mm512_loadu_si512(weights + k * 64);
+        EACH_ROW {
+            const __m512i pair = pair_at(codes + r * GATHERED_ROW + 2 * k);
+            ADD_PRODUCTS(low[r], first, pair);
+        }
+    }
+    EACH_ROW _mm512_storeu_si512(sums + r * width, low[r]);
+}
+
 /* TILE_ROWS sums of 16 or of 32 channels: codes by rows, weights [pair][32][2]. */
 static void multiply_tile(const int16_t *codes, const int16_t *weights, int64_t pairs, int32_t *sums, int64_t width,
                           int add, int both) {
-    __m512i low[TILE_ROWS], high[TILE_ROWS];
-    for (int r = 0; r < TILE_ROWS; r++) {
-        low[r] = add ? _mm512_loadu_si512(sums + r * width) : _mm512_setzero_si512();
-        high[r] = add && both ? _mm512_loadu_si512(sums + r * width + 16) : _mm512_setzero_si512();
-    }
-    if (both) {
-        for (int64_t k = 0; k < pairs; k++) {
-            const __m512i first = _mm512_loadu_si512(weights + k * 64), second = _mm512_loadu_si512(weights + k * 64 + 32);
-#pragma GCC unroll 12
-            for (int r = 0; r < TILE_ROWS; r++) {
-                const __m512i pair = pair_at(codes + r * GATHERED_ROW + 2 * k);
-                ADD_PRODUCTS(low[r], first, pair);
-                ADD_PRODUCTS(high[r], second, pair);
-            }
-        }
-    } else {
-        for (int64_t k = 0; k < pairs; k++) {
-            const __m512i first = _mm512_loadu_si512(weights + k * 64);
-#pragma GCC unroll 12
-            for (int r = 0; r < TILE_ROWS; r++) {
-                const __m512i pair = pair_at(codes + r * GATHERED_ROW + 2 * k);
-                ADD_PRODUCTS(low[r], first, pair);
-            }
-        }
-    }
-    for (int r = 0; r < TILE_ROWS; r++) {
-        _mm512_storeu_si512(sums + r * width, low[r]);
-        if (both) _mm512_storeu_si512(sums + r * width + 16, high[r]);
-    }
+    if (both)
+        multiply_32(codes, weights, pairs, sums, width, add);
+    else
+        multiply_16(codes, weights, pairs, sums, width, add);
 }
 
 /* 32 channels at a time, two taps in each product: interleaved by lanes of 128 bits, and put in order at the end. */

@@ -12,9 +12,16 @@ import numpy as np
 import torch
 
 from bittrue.simulation.compiled.library import GroupFields, Seen, Unit
+from bittrue.simulation.compiled.sources import SourceKind
 
 _BLOCK_ROWS = 48
 """As block.h has it: no thread gets less than two of them."""
+
+_LEAST_WORK = 1 << 24
+"""Products, or as much else, that are worth another thread: handing them over takes some 60 µs."""
+
+_OF_A_STAGE = 16
+"""What a stage costs a number, in products."""
 
 _ALIGNMENT = 64
 _NOTHING_SEEN = Seen(0, 2**63 - 1, -(2**63))
@@ -34,7 +41,9 @@ def run(
     x, operands, out: contiguous, in the storage that the group names. Returns for each stage how many codes lay
     outside, and the least and the largest (these two mean nothing for a stage that doesn't quantize).
     """
-    threads = max(min(torch.get_num_threads(), rows // (2 * _BLOCK_ROWS)), 1)
+    products = group.window[0] * group.window[1] * (group.channels if group.source == SourceKind.PRODUCTS else 1)
+    work = rows * group.out_channels * (products + _OF_A_STAGE * group.stages)
+    threads = max(min(torch.get_num_threads(), rows // (2 * _BLOCK_ROWS), work // _LEAST_WORK), 1)
     share = -(-rows // threads // _BLOCK_ROWS) * _BLOCK_ROWS
     ends = [*range(0, rows, share), rows]
     pointers = (ctypes.c_void_p * max(len(operands), 1))(*(operand.data_ptr() for operand in operands))
@@ -46,8 +55,9 @@ def run(
         unit.library.bittrue_run(unit.index, group_at, source, pointers, target, first, last, scratch, seen)
         return seen
 
-    parts = list(pairwise(ends))
-    met = [part(*parts[0])] if len(parts) == 1 else list(_pool(len(parts)).map(lambda ends: part(*ends), parts))
+    own, *others = pairwise(ends)
+    handed = [_pool(len(others)).submit(part, *ends) for ends in others] if others else []
+    met = [part(*own), *(one.result() for one in handed)]
     return [
         (sum(one[i].outside for one in met), min(one[i].least for one in met), max(one[i].most for one in met))
         for i in range(group.stages)

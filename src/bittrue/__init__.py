@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from bittrue.analysis.plan_difference import PlanDifference, diff
     from bittrue.analysis.ranges import calibration_images, measure_ranges
     from bittrue.analysis.recipe import HARDWARE, STUDY, UNIFORM, Recipe
-    from bittrue.analysis.sensitivity import Sensitivity, sensitivity
+    from bittrue.analysis.sensitivity import sensitivity
+    from bittrue.analysis.sensitivity_result import Sensitivity
     from bittrue.analysis.simulate import Simulation, simulate
     from bittrue.analysis.sweep_result import Sweep
     from bittrue.analysis.tracing.trace import trace
@@ -98,7 +99,7 @@ _HOMES = {
     "Row": "bittrue.analysis.verdict",
     "STUDY": "bittrue.analysis.recipe",
     "Search": "bittrue.searches.found",
-    "Sensitivity": "bittrue.analysis.sensitivity",
+    "Sensitivity": "bittrue.analysis.sensitivity_result",
     "Simulation": "bittrue.analysis.simulate",
     "StudyResult": "bittrue.reports.study",
     "Sweep": "bittrue.analysis.sweep_result",

@@ -1,145 +1,34 @@
 """Sensitivity: what each weight and each output costs alone at each word length, all else being long.
 
-All is exact: a case is the program with another format in one place, computed from the first step that differs, on the
-kept values of the rest (`Simulator.run_from`).
+All losses are exact: a case is the program with another format in one place, computed from the first step that differs,
+on the kept values of the rest (`Simulator.run_from`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from bittrue.analysis.alone import Measured, Nearby, with_sites
+from bittrue.analysis.estimates import estimated, judged
 from bittrue.analysis.evaluating.batches import chosen_images
 from bittrue.analysis.evaluating.ending import ending_of
-from bittrue.analysis.evaluating.evaluation import metric_by_shape
-from bittrue.analysis.evaluating.prefixes import Prefixes
-from bittrue.analysis.evaluating.yardstick import Yardstick, plan_before_softmax
+from bittrue.analysis.pairs import PLANS, checked
 from bittrue.analysis.progress import Progress, showing
 from bittrue.analysis.ranges import measure_ranges
-from bittrue.analysis.site_words import REST, SiteWords, parse_words, site_words
+from bittrue.analysis.sensitivity_result import Sensitivity, SiteLoss
+from bittrue.analysis.site_words import REST, SiteWords, Words, parse_words, site_words
 from bittrue.bits import Bits
 from bittrue.data import DataLike, Dataset
-from bittrue.display import Column, Table, View
 from bittrue.environment import exact_environment
-from bittrue.errors import BittrueError
 from bittrue.files import make_folder
-from bittrue.lowering import lower_variant
+from bittrue.fixed import Overflow, Quantizer
 from bittrue.network import Network
-from bittrue.plan import Point, Ranges
-from bittrue.result import SavedResult
-from bittrue.simulation.simulator import KeptBatch, Simulator
+from bittrue.plan import Override, Plan, Point, Ranges, Spec, Word
 
 IMAGES = 256
 """How many images are taken where nothing else is said: no labels are needed for the distance, and it settles soon."""
 
 WORDS = "2:8"
-
-SHADES = " ░▒▓█"
-"""From a distance below a thousandth to one above 1, a decade each."""
-
-
-@dataclass(frozen=True)
-class SiteLoss:
-    """One site alone at one word length. loss: the distance from the float network, the mean over the images.
-    accuracy: of the values before a last softmax; None without labels or classes."""
-
-    site: str
-    word_length: int
-    loss: float
-    accuracy: float | None
-
-
-@dataclass(frozen=True, repr=False)
-class Sensitivity(SavedResult):
-    """What each site costs alone at each word length.
-
-    measure: what the losses are: "kl", the Kullback–Leibler divergence of the class probabilities from the float
-    network's, in nats; or "squared error", as a share of the squared outputs. rest, rest_loss, rest_accuracy: bits of
-    all other words, and what these cost. image_passes: images that were computed, each case's as one although most of
-    it is shared.
-    """
-
-    network: str
-    data: Mapping[str, Any]
-    measure: str
-    rest: int
-    rest_loss: float
-    rest_accuracy: float | None
-    losses: tuple[SiteLoss, ...]
-    image_passes: int
-
-    file: ClassVar[str] = "sensitivity"
-
-    @property
-    def words(self) -> tuple[int, ...]:
-        return tuple(sorted({loss.word_length for loss in self.losses}))
-
-    def by_site(self) -> dict[str, dict[int, SiteLoss]]:
-        """The losses by site and word length, in the network's order."""
-        found: dict[str, dict[int, SiteLoss]] = {}
-        for loss in self.losses:
-            found.setdefault(loss.site, {})[loss.word_length] = loss
-        return found
-
-    def view(self) -> View:
-        sites = self.by_site()
-        headings = [Column("site"), *(Column(f"W={bits}", number=True) for bits in self.words)]
-        rows = [(name, *(_heat(of[bits].loss) for bits in self.words)) for name, of in sites.items()]
-        called = "KL divergence from float, nats" if self.measure == "kl" else "squared error, share of the outputs'"
-        tables: list[Table | str] = [Table(headings, rows, f"Each site alone, the rest at {self.rest} bits: {called}")]
-        if self.rest_accuracy is not None:
-            cells = [(name, *(_percent(of[bits].accuracy) for bits in self.words)) for name, of in sites.items()]
-            tables.append(Table(headings, cells, f"Accuracy, % (the rest alone: {_percent(self.rest_accuracy)})"))
-        worst = max(self.losses, key=lambda loss: loss.loss)
-        tables.append(
-            f"The rest alone: {self.rest_loss:.2g}. {worst.site} at {worst.word_length} bits costs most, "
-            f"{worst.loss:.2g}. Shades: a decade each, ░ from 0.001 to █ above 1. {self.image_passes:,} image passes."
-        )
-        return tuple(tables)
-
-    def records(self) -> list[dict[str, Any]]:
-        """A row a site and word length."""
-        return [vars(loss) for loss in self.losses]
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "bittrue": 1,
-            "network": self.network,
-            "data": dict(self.data),
-            "measure": self.measure,
-            "rest": {"word_length": self.rest, "loss": self.rest_loss, "accuracy": self.rest_accuracy},
-            "image_passes": self.image_passes,
-            "sites": self.records(),
-        }
-
-    @classmethod
-    def from_json(cls, content: Any, source: str) -> "Sensitivity":
-        try:
-            rest = content["rest"]
-            return cls(
-                str(content["network"]),
-                content["data"],
-                str(content["measure"]),
-                int(rest["word_length"]),
-                float(rest["loss"]),
-                rest["accuracy"],
-                tuple(SiteLoss(**row) for row in content["sites"]),
-                int(content["image_passes"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise BittrueError(f"{source}: no sensitivities ({error}); make them with `bittrue sensitivity`.") from None
-
-
-def _heat(loss: float) -> str:
-    shade = SHADES[sum(loss >= edge for edge in (1e-3, 1e-2, 1e-1, 1))]
-    return f"{loss:.2g} {shade}"
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f}"
 
 
 @exact_environment()
@@ -152,15 +41,18 @@ def sensitivity(
     ranges: Ranges | None = None,
     point: Point = "least-squares",
     per_channel: bool = True,
+    overrides: Sequence[Override] = (),
+    pairs: bool = True,
     batch_size: int | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Sensitivity:
     """What each weight and each rounded output of `network` costs alone at each of `words`, on the first `images`
-    examples (None: all).
+    examples (None: all), and how well cheap estimates would have predicted it.
 
-    ranges: of the sites; None: measured on the same images. point, per_channel: see `plan_from_ranges`. out: a folder
-    for `sensitivity.json`. Labels are needed for the accuracies alone.
+    ranges: of the sites; None: measured on the same images. point, per_channel: see `plan_from_ranges`. overrides: of
+    the rest, as for accumulators; what they name isn't varied. pairs: whether to look for pairs of sites whose single
+    losses mislead. out: a folder for `sensitivity.json`. Labels are needed for accuracies and cross-entropies alone.
 
     Raises: DataError where data and network don't fit; PlanError for words that are none, and where there is nothing to
     vary; BittrueError where `out` can't be written.
@@ -171,9 +63,18 @@ def sensitivity(
         make_folder(folder)
     chosen = chosen_images(network, dataset, images)
     measured = ranges or measure_ranges(network, chosen, batch_size=batch_size, progress=progress)
-    sites = site_words(network, measured, point=point, per_channel=per_channel)
+    sites = site_words(network, measured, point=point, per_channel=per_channel, overrides=overrides)
     cases = [(name, bits) for name in sites.sites for bits in lengths]
-    found = measured_alone(sites, chosen, cases, batch_size=batch_size, progress=progress)
+    nearby = Nearby(network, sites.base, chosen, batch_size)
+    found = _alone(sites, nearby, cases, split=True, progress=progress)
+    with showing(progress, "estimates", chosen.images) as advance:
+        estimates = estimated(sites, nearby.yardstick, cases)
+        advance(chosen.images)
+    losses, judgements = judged(found.losses, estimates, chosen.images)
+    passes = found.image_passes + sum(estimate.image_passes for estimate in judgements)
+    found = replace(found, losses=losses, estimates=judgements, image_passes=passes)
+    if pairs:
+        found = _with_pairs(found, sites, nearby, progress)
     if folder is not None:
         found.save(folder / "sensitivity.json")
     return found
@@ -188,47 +89,85 @@ def measured_alone(
     progress: Progress | None = None,
 ) -> Sensitivity:
     """The losses of these sites with these word lengths, each alone, on all `images`."""
-    network = sites.network
-    yardstick = Yardstick(network, images)
-    labels = images.labels if metric_by_shape(network, images) is not None else None
-    ended, base = plan_before_softmax(network, sites.base)
-    prefixes = Prefixes(ended, base, images, batch_size)
-    predictions = ending_of(ended).predictions
+    nearby = Nearby(sites.network, sites.base, images, batch_size)
+    return _alone(sites, nearby, cases, split=False, progress=progress)
 
-    def judged(outputs: Sequence[NDArray[Any]]) -> tuple[float, float | None]:
-        values = [batch.astype(np.float64) for batch in outputs]
-        loss = float(yardstick.each(values).mean())
-        right = None if labels is None else float((predictions(np.concatenate(values)) == labels).mean())
-        return loss, right
 
-    kept: list[NDArray[Any]] = []
+def _alone(
+    sites: SiteWords, nearby: Nearby, cases: Sequence[tuple[str, int]], *, split: bool, progress: Progress | None
+) -> Sensitivity:
+    """split: whether the parts of each loss are simulated, too."""
+    images = nearby.images
+    parted = _Parts(sites, nearby) if split else None
     found = []
     with showing(progress, f"{len(sites.sites)} sites alone", images.images * (len(cases) + 1)) as advance:
-
-        def take(batch: KeptBatch, first: int) -> None:
-            kept.append(batch.result.judged)
-            advance(len(batch.x))
-
-        prefixes.each(take)
-        rest_loss, rest_accuracy = judged(kept)
+        rest = nearby.of_base()
+        advance(images.images)
         for name, bits in cases:
-            _, plan = plan_before_softmax(network, sites.plan({name: bits}))
-            simulator = Simulator(lower_variant(prefixes.lowered, plan), prefixes.base)
-            outputs: list[NDArray[Any]] = []
-
-            def run(batch: KeptBatch, first: int, simulator: Simulator = simulator, into: Any = outputs) -> None:
-                into.append(simulator.run_from(batch))
-                advance(len(batch.x))
-
-            prefixes.each(run)
-            found.append(SiteLoss(name, bits, *judged(outputs)))
+            measured = nearby.of(sites.plan({name: bits}))
+            loss = SiteLoss(name, bits, **vars(measured))
+            found.append(loss if parted is None else parted.split(loss))
+            advance(images.images)
+    plans = len(cases) + 2 + (0 if parted is None else parted.plans)
     return Sensitivity(
-        network=network.hash,
+        network=sites.network.hash,
         data={"name": images.name, "sha256": images.sha256, "images": images.images},
-        measure="kl" if ending_of(network).is_classes else "squared error",
+        measure="kl" if ending_of(sites.network).is_classes else "squared error",
         rest=REST,
-        rest_loss=rest_loss,
-        rest_accuracy=rest_accuracy,
+        rest_loss=rest.loss,
+        rest_accuracy=rest.accuracy,
         losses=tuple(found),
-        image_passes=images.images * (len(cases) + 2),
+        image_passes=images.images * plans,
     )
+
+
+class _Parts:
+    """The parts of a loss: the same site with a word that reaches as far as it must is left with the rounding, and the
+    same plan with exact accumulators is without what these cost."""
+
+    def __init__(self, sites: SiteWords, nearby: Nearby) -> None:
+        self._sites, self._nearby = sites, nearby
+        rounded = {
+            name: Word.EXACT
+            for name, spec in sites.base.sites.items()
+            if name.endswith(".accumulator") and spec is not Word.EXACT
+        }
+        self._exact = rounded
+        self._with_exact = Nearby(nearby.network, with_sites(sites.base, rounded), nearby.images) if rounded else nearby
+        self.plans = 2 if rounded else 0
+
+    def split(self, loss: SiteLoss) -> SiteLoss:
+        plan = with_sites(self._sites.plan({loss.site: loss.word_length}), self._exact)
+        in_exact_sums = self._measured(plan).loss if self._exact else loss.loss
+        reaching = with_sites(plan, {loss.site: _reaching(plan.sites[loss.site])})
+        rounding = self._measured(reaching).loss
+        return replace(
+            loss,
+            rounding=rounding,
+            clipping=in_exact_sums - rounding,
+            accumulator=loss.loss - in_exact_sums,
+        )
+
+    def _measured(self, plan: Plan) -> Measured:
+        self.plans += 1
+        return self._with_exact.of(plan)
+
+
+def _reaching(spec: Spec) -> Spec:
+    """The same with nothing clipped."""
+    if isinstance(spec, tuple):
+        return tuple(replace(each, overflow=Overflow.UNBOUNDED) for each in spec)
+    assert isinstance(spec, Quantizer)  # a site that is free has one
+    return replace(spec, overflow=Overflow.UNBOUNDED)
+
+
+def _with_pairs(found: Sensitivity, sites: SiteWords, nearby: Nearby, progress: Progress | None) -> Sensitivity:
+    with showing(progress, "pairs", PLANS * nearby.images.images) as advance:
+
+        def loss_of(words: Words) -> float:
+            advance(nearby.images.images)
+            return nearby.of(sites.plan(words)).loss - found.rest_loss
+
+        check = checked(found.by_site(), found.rest_loss, loss_of)
+    passes = found.image_passes + check.plans * nearby.images.images
+    return replace(found, check=check, image_passes=passes)

@@ -1,6 +1,7 @@
 """Plans in which each weight and each output has a word length of its own: what sensitivities and searches vary."""
 
-from collections.abc import Mapping, Sequence
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bittrue.bits import Bits, parse_bits
@@ -8,11 +9,32 @@ from bittrue.errors import PlanError
 from bittrue.fixed import Overflow, Quantizer, Rounding
 from bittrue.network import Network
 from bittrue.operators import Softmax
-from bittrue.plan import Plan, Point, Ranges, Site, Spec, WordLengths, plan_from_ranges, sites_of
+from bittrue.plan import (
+    Override,
+    Plan,
+    PlanOptions,
+    Point,
+    Ranges,
+    Site,
+    Spec,
+    WordLengths,
+    plan_from_ranges,
+    sites_of,
+)
 from bittrue.plan.points import Points
+from bittrue.plan.words import BIASES as BIAS_ROLES
 
 SCALES, BIASES = 12, 16
-"""Bits of batch norms' scales, and of biases and offsets: there are few of them, and their words aren't varied."""
+"""Bits of batch norms' scales, and of biases and offsets: there are few of them, and their words aren't varied where
+nothing else is said."""
+
+ALSO: Mapping[str, Callable[[Site], bool]] = {
+    "biases": lambda site: site.role in BIAS_ROLES,
+    "scales": lambda site: site.values is not None and site.role not in ("weight", *BIAS_ROLES),
+    "tables": lambda site: site.values is None and site.role not in ("output", "accumulator"),
+}
+"""What may be varied beside weights and outputs: biases and offsets; batch norms' scales, slopes and the like; what a
+table form stores and looks up inside a node."""
 
 REST = 16
 """Bits of the words that aren't varied at the time; they cost next to nothing."""
@@ -64,29 +86,56 @@ class SiteWords:
 
 
 def site_words(
-    network: Network, ranges: Ranges, *, point: Point = "least-squares", per_channel: bool = True
+    network: Network,
+    ranges: Ranges,
+    *,
+    point: Point = "least-squares",
+    per_channel: bool = True,
+    scales: int = SCALES,
+    biases: int = BIASES,
+    also: Sequence[str] = (),
+    options: PlanOptions = PlanOptions(),  # noqa: B008 (frozen)
+    overrides: Sequence[Override] = (),
 ) -> SiteWords:
     """The plans of the hardware recipe (fused rounding points, saturation, nearest even) by word lengths.
 
-    The output of a last softmax is not free: nothing is computed from it, and argmax comes after it.
+    scales, biases: bits of batch norms' scales, and of biases and offsets. also: of `ALSO`, what is varied beside
+    weights and outputs. overrides: sites that have a format of their own, which isn't varied.
+
+    A last softmax is not free: nothing is computed from it, and argmax comes after it.
 
     Raises: PlanError for another network's ranges, and for a network that has nothing to vary.
     """
     points = Points(ranges, Rounding.NEAREST_EVEN, Overflow.SATURATE, point)
-    words = WordLengths(REST, REST, SCALES, BIASES)
-    base = plan_from_ranges(network, ranges, words, point=point, per_channel=per_channel)
+    words = WordLengths(REST, REST, scales, biases)
+    base = plan_from_ranges(
+        network, ranges, words, point=point, per_channel=per_channel, options=options, overrides=overrides
+    )
+    roles = [_always, *map(_also, also)]
     free = {
         name: site
         for name, site in sites_of(network, base.options).items()
-        if name in base.sites and _is_free(site, base.sites[name], network)
+        if name in base.sites
+        and isinstance(base.sites[name], Quantizer | tuple)
+        and any(is_in(site) for is_in in roles)
+        and not any(fnmatch.fnmatchcase(name, override.pattern) for override in overrides)
+        and not _is_last_softmax(site, network)
     }
     if not free:
         raise PlanError(f"{network.name} has no weight and no rounded output whose word could be shorter.")
     return SiteWords(network, base, free, points, per_channel)
 
 
-def _is_free(site: Site, spec: Spec, network: Network) -> bool:
-    if site.role not in ("weight", "output") or not isinstance(spec, Quantizer | tuple):
-        return False
-    is_last = site.role == "output" and site.node == network.output
-    return not (is_last and isinstance(network.by_name[site.node].operator, Softmax))
+def _always(site: Site) -> bool:
+    return site.role in ("weight", "output")
+
+
+def _also(name: str) -> Callable[[Site], bool]:
+    if name not in ALSO:
+        raise PlanError(f"--also {name}: choose of {', '.join(ALSO)}.")
+    return ALSO[name]
+
+
+def _is_last_softmax(site: Site, network: Network) -> bool:
+    is_data = site.values is None and site.node == network.output
+    return is_data and isinstance(network.by_name[site.node].operator, Softmax)

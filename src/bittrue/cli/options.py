@@ -89,6 +89,18 @@ Check = Annotated[
 DATA_HELP = "digits, cifar10:DIR, x.npz, x.npy,y.npy, x.parquet, or a folder of class folders or such files."
 
 
+Sites = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--site",
+        metavar="NAME=SPEC",
+        rich_help_panel=RECIPE,
+        help="A site's own format, such as 'conv1.weight=ap_fixed<8,1>', or a word length, 4 or 4,per-channel, or "
+        "EXACT, GUARD or FLOAT; * matches in NAME. Repeatable.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class ModelOptions:
     """Which network, and where its weights are if elsewhere."""
@@ -359,16 +371,7 @@ class RecipeOptions:
             help="Products into an accumulator with a format: as they are, or rounded to it first.",
         ),
     ] = None
-    site: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--site",
-            metavar="NAME=SPEC",
-            rich_help_panel=RECIPE,
-            help="A site's own format, such as 'conv1.weight=ap_fixed<8,1>', or a word length, 4 or 4,per-channel, or "
-            "EXACT, GUARD or FLOAT; * matches in NAME. Repeatable.",
-        ),
-    ] = None
+    site: Sites = None
     point: Annotated[
         str | None,
         typer.Option(

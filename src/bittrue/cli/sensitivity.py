@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import BatchSize, DataOptions, FewImages, ModelOptions
+from bittrue.cli.options import BatchSize, DataOptions, FewImages, ModelOptions, Sites
 from bittrue.cli.output import optional_folder, say
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import TableOptions, print_view, shown_as_data
@@ -22,6 +22,11 @@ def sensitivity(
     images: FewImages = 256,
     point: FreePoint = "least-squares",
     per_channel: PerChannel = True,
+    site: Sites = None,
+    pairs: Annotated[
+        bool,
+        typer.Option("--pairs/--no-pairs", help="Look for pairs of sites that cost together more than alone."),
+    ] = True,
     batch_size: BatchSize = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write sensitivity.json into this folder.")
@@ -29,7 +34,7 @@ def sensitivity(
 ) -> None:
     """Say what each weight and each output costs alone at each word length, all other words being long."""
     from bittrue.analysis.sensitivity import sensitivity as run
-    from bittrue.plan import parse_point
+    from bittrue.plan import Override, parse_point
 
     network = model.load()
     dataset = data.load(network)
@@ -41,6 +46,8 @@ def sensitivity(
             images=images,
             point=parse_point(point),
             per_channel=per_channel,
+            overrides=tuple(map(Override.parse, site or ())),
+            pairs=pairs,
             batch_size=batch_size,
             out=folder,
             progress=display,

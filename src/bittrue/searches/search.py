@@ -8,7 +8,8 @@ from bittrue.analysis.cost.cost import cost as cost_of_plan
 from bittrue.analysis.cost.named import cost_named
 from bittrue.analysis.progress import Progress, showing
 from bittrue.analysis.ranges import measure_ranges
-from bittrue.analysis.sensitivity import SiteLoss, measured_alone
+from bittrue.analysis.sensitivity import measured_alone
+from bittrue.analysis.sensitivity_result import SiteLoss
 from bittrue.analysis.site_words import SiteWords, Words, parse_words, site_words
 from bittrue.analysis.standard import Standard
 from bittrue.bits import Bits

@@ -3,6 +3,7 @@ and searches go by."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import log10
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,8 @@ class Yardstick:
         self._images = images
         self._size = default_batch_size(trained)
         self._classes = ending_of(trained).is_classes
-        self._logits = self._classes and (
+        # Whether the outputs are logits of the probabilities that are compared.
+        self.in_logits = self._classes and (
             ending_of(trained).ends_in == "logits" or isinstance(trained.by_name[trained.output].operator, Softmax)
         )
         model = FloatModel(before_softmax(trained))
@@ -52,13 +54,25 @@ class Yardstick:
         errors, signal = _squares(own - self._outputs), float(_squares(self._outputs).mean())
         return errors / signal if signal else errors
 
+    def cross_entropy(self, found: Sequence[NDArray[np.float64]], labels: NDArray[np.int64]) -> float:
+        """The mean of −log of the labels' probabilities, in nats; outputs come as in `each`. Of classes only."""
+        logs = self._log_probabilities(np.concatenate(found))
+        return float(-logs[np.arange(len(labels)), labels].mean())
+
+    def sqnr(self, found: Sequence[NDArray[np.float64]]) -> float | None:
+        """The float outputs' squares to those of the errors, in dB; outputs come as in `each`. None where there is no
+        error, or no signal."""
+        errors = float(_squares(np.concatenate(found) - self._outputs).sum())
+        signal = float(_squares(self._outputs).sum())
+        return 10 * log10(signal / errors) if errors and signal else None
+
     def _divergence(self, wanted: NDArray[np.float64], own: NDArray[np.float64]) -> NDArray[np.float64]:
         first, second = self._log_probabilities(wanted), self._log_probabilities(own)
         divergence: NDArray[np.float64] = (np.exp(first) * (first - second)).sum(1)
         return divergence
 
     def _log_probabilities(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self._logits:
+        if self.in_logits:
             shifted = outputs - outputs.max(1, keepdims=True)
             logs: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
             return logs

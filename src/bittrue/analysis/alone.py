@@ -1,0 +1,77 @@
+"""Exact simulations of plans near one another on the same images: each computed from the first step that differs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bittrue.analysis.evaluating.ending import ending_of
+from bittrue.analysis.evaluating.evaluation import metric_by_shape
+from bittrue.analysis.evaluating.prefixes import Prefixes
+from bittrue.analysis.evaluating.yardstick import Yardstick, plan_before_softmax
+from bittrue.data import Dataset
+from bittrue.lowering import lower_variant
+from bittrue.network import Network
+from bittrue.plan import Plan
+from bittrue.simulation.simulator import KeptBatch, Simulator
+
+
+@dataclass(frozen=True)
+class Measured:
+    """loss: the distance from the float network. accuracy, cross_entropy: of the values before a last softmax; None
+    without labels or classes. sqnr: of these values, in dB; None where nothing differs."""
+
+    loss: float
+    accuracy: float | None
+    cross_entropy: float | None
+    sqnr: float | None
+
+
+class Nearby:
+    """The images under plans that differ from `base` in a few sites.
+
+    What is kept of the base's values is one pass over the images; each plan takes another, of what differs.
+    """
+
+    def __init__(self, network: Network, base: Plan, images: Dataset, batch_size: int | None = None) -> None:
+        self.network, self.base, self.images = network, base, images
+        self.yardstick = Yardstick(network, images)
+        self._labels = images.labels if metric_by_shape(network, images) is not None else None
+        ended, plan = plan_before_softmax(network, base)
+        self._ending = ending_of(ended)
+        self._prefixes = Prefixes(ended, plan, images, batch_size)
+
+    def of_base(self) -> Measured:
+        """What the base itself costs."""
+        outputs: list[NDArray[Any]] = []
+        self._prefixes.each(lambda kept, first: outputs.append(kept.result.judged))
+        return self._judged(outputs)
+
+    def of(self, plan: Plan) -> Measured:
+        """What a plan of the same network and options costs."""
+        _, ended = plan_before_softmax(self.network, plan)
+        simulator = Simulator(lower_variant(self._prefixes.lowered, ended), self._prefixes.base)
+        outputs: list[NDArray[Any]] = []
+
+        def run(kept: KeptBatch, first: int) -> None:
+            outputs.append(simulator.run_from(kept))
+
+        self._prefixes.each(run)
+        return self._judged(outputs)
+
+    def _judged(self, outputs: Sequence[NDArray[Any]]) -> Measured:
+        values = [batch.astype(np.float64) for batch in outputs]
+        accuracy = cross_entropy = None
+        if self._labels is not None:
+            accuracy = float((self._ending.predictions(np.concatenate(values)) == self._labels).mean())
+            if self._ending.is_classes:
+                cross_entropy = self.yardstick.cross_entropy(values, self._labels)
+        loss = float(self.yardstick.each(values).mean())
+        return Measured(loss, accuracy, cross_entropy, self.yardstick.sqnr(values))
+
+
+def with_sites(plan: Plan, sites: Mapping[str, Any]) -> Plan:
+    """The plan with other formats at these sites."""
+    return Plan(plan.network, plan.options, {**plan.sites, **sites})

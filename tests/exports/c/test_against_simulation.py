@@ -8,7 +8,7 @@ from bittrue.errors import BittrueError, CarrierError
 from bittrue.exports.c.program import c_program
 from bittrue.exports.job import until
 from bittrue.lowering import lower_network
-from bittrue.plan import Override, uniform_plan
+from bittrue.plan import Override, PlanOptions, uniform_plan
 from cases import CASES, inputs_of
 from exports.building import SANITIZERS, compiled, ran, vectors, written
 from exports.c.sweep import compared
@@ -108,6 +108,26 @@ def test_unsigned_codes_are_moved_and_summed_without_a_warning(name: str, bits: 
     case = next(case for case in CASES if case.name == name)
     wide = [Override("image.output", f"ap_ufixed<{bits},{bits - 15},AP_RND_CONV,AP_SAT>")]
     made = written(lower_network(case.network, uniform_plan(case.network, 16, 8, overrides=wide)), tmp_path)
+    places = tmp_path / "vectors"
+    places.mkdir()
+    vectors(made, inputs_of(case), places)
+    for compiler in ("gcc", "clang"):
+        assert ran(compiled(tmp_path, compiler), places).returncode == 0
+
+
+def test_products_that_are_always_0_leave_the_sum_without_a_warning(tmp_path: Path) -> None:
+    """x < 4 and |w| <= 2^-4, so each product is 0 in whole numbers."""
+    case = next(case for case in CASES if case.name == "dense")
+    formats = {
+        "image.output": "ap_fixed<6,3,AP_RND_CONV,AP_SAT>",
+        "dense.weight": "ap_fixed<4,-3,AP_RND_CONV,AP_SAT>",
+        "dense.accumulator": "ap_fixed<8,8,AP_RND_CONV,AP_SAT>",
+    }
+    options = PlanOptions(product="quantized")
+    overrides = [Override(site, text) for site, text in formats.items()]
+    program = lower_network(case.network, uniform_plan(case.network, 8, 4, options=options, overrides=overrides))
+    made = written(program, tmp_path)
+    assert "sum = sum" not in (tmp_path / "net.c").read_text(encoding="utf-8")
     places = tmp_path / "vectors"
     places.mkdir()
     vectors(made, inputs_of(case), places)

@@ -12,11 +12,13 @@ import pytest
 from bittrue.data import as_dataset
 from bittrue.exports.device.compare import DeviceComparison, compare_codes
 from bittrue.exports.export import export
-from bittrue.exports.hls4ml.run import run_hls4ml
+from bittrue.exports.hls4ml.network import graph_of
+from bittrue.exports.hls4ml.run import io_type_of, run_hls4ml
 from bittrue.exports.job import Job
 from bittrue.lowering import lower_network
+from bittrue.operators import MaxPooling
 from bittrue.plan import Override, PlanOptions, uniform_plan
-from cases import CASES, inputs_of
+from cases import CASES, Draft, inputs_of
 from exports.hls4ml.networks import images, random_network, random_plan
 
 TINY = next(case for case in CASES if case.name == "norm-of-dense")
@@ -54,6 +56,20 @@ def test_every_layer_of_random_networks_has_the_bits_of_the_simulation(
     assert result.mismatches == 0, result.first
     # hls4ml prints no input, and no value that is another one in another shape.
     assert all(name.startswith(("image.", "flat")) for name in result.missing), result.missing
+
+
+@pytest.mark.parametrize(
+    ("rows", "strides", "chosen"), [(8, (2, 2), "io_parallel"), (40, (2, 2), "io_stream"), (40, (1, 1), "io_parallel")]
+)
+def test_windows_too_many_to_compile_become_streams_where_streams_have_the_network(
+    rows: int, strides: tuple[int, int], chosen: str
+) -> None:
+    draft = Draft("large", (rows, 40, 8))
+    draft.convolution("conv", (3, 3), 4)
+    draft.add("pool", MaxPooling((2, 2), strides, ((0, 0), (0, 0))))
+    network = draft.finish()
+    plan = uniform_plan(network, 8, 4)
+    assert io_type_of(graph_of(Job(network, plan, lower_network(network, plan), None))) == chosen
 
 
 def built(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":

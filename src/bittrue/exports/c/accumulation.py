@@ -56,7 +56,8 @@ class Accumulation:
             product = requantized(draft, product, quantizer)
         before = Number("sum", quantizer.format.fraction_bits, *self._ends(quantizer, first))
         after = requantized(draft, draft.plus(before, product), quantizer)
-        draft.line(f"sum = {after.text};")
+        if after.text != before.text:  # a product that its quantizer always makes 0 leaves the sum as it is
+            draft.line(f"sum = {after.text};")
 
     def end(self, alignment: Number, first: Number) -> Number:
         """The whole sum."""

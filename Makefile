@@ -9,16 +9,17 @@ KERNELS := $(VENV)/.installed-kernels
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: help venv demo quick test lint types layers check docs wheel clean
+.PHONY: help venv demo quick test units lint types layers check docs wheel clean
 
 help:
 	@echo "make demo    install bittrue, and run the demo into demo/ (report: demo/report.html)"
 	@echo "make quick   install what developing needs, and run the tests of half a minute"
 	@echo "make test    install all witnesses too (TensorFlow, JAX, hls4ml, …), and run all tests"
+	@echo "make units   run the simulation's tests again, without the compiled kernels and with those in plain C"
 	@echo "make lint    ruff: rules and format"
 	@echo "make types   mypy --strict"
 	@echo "make layers  which package may import which"
-	@echo "make check   test, lint, types and layers"
+	@echo "make check   test, units, lint, types and layers"
 	@echo "make docs    build the documentation's site into site/"
 	@echo "make wheel   build the wheel into dist/, and try it in an empty environment"
 	@echo "make venv    only install bittrue into .venv/ (PYTHON=python3.12 chooses the interpreter)"
@@ -65,6 +66,11 @@ quick: $(DEV) $(KERNELS)
 test: $(ALL) $(KERNELS)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
+# The fastest vector unit is what `make test` has, and every unit in the tests of tests/simulation/compiled.
+units: $(ALL) $(KERNELS)
+	BITTRUE_KERNELS=none $(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/simulation
+	BITTRUE_KERNELS=portable $(BIN)/python -m pytest --numprocesses auto --dist loadfile tests/simulation
+
 lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -75,7 +81,7 @@ types: $(DEV)
 layers: $(DEV)
 	$(BIN)/lint-imports
 
-check: test lint types layers
+check: test units lint types layers
 
 docs: $(ALL)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

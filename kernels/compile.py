@@ -1,9 +1,10 @@
 """Compile the library with the C compiler that is at hand.
 
-    python compile.py FILE
+    python compile.py FILE [MACHINE]
 
 One object for each vector unit of the processor's family, each with the options that its instructions need, so that
-one library serves all processors of the family: which unit is used is decided when it runs. CC chooses the compiler.
+one library serves all processors of the family: which unit is used is decided when it runs. CC chooses the compiler,
+and MACHINE (x86_64, aarch64) the family, where the compiler is one for another than this machine's.
 """
 
 import os
@@ -33,7 +34,8 @@ _X86 = {
     "avx2": ["-mavx2", "-mfma"],
     "portable": [],
 }
-UNITS = {"x86_64": _X86, "AMD64": _X86}
+_ARM: dict[str, list[str]] = {"neon": [], "portable": []}
+UNITS = {"x86_64": _X86, "AMD64": _X86, "aarch64": _ARM, "arm64": _ARM}
 """By processor, each unit's options; a processor that isn't listed has `portable` alone."""
 
 
@@ -43,37 +45,29 @@ def compiler() -> str | None:
     return next((path for path in map(shutil.which, names) if path), None)
 
 
-def build(target: Path, *, machine: str | None = None, extra: tuple[str, ...] = ()) -> None:
-    """Compile and link the library. extra: options for all files, such as a sanitizer's.
+def build(
+    target: Path, *, machine: str | None = None, extra: tuple[str, ...] = (), program: Path | None = None
+) -> None:
+    """Compile and link the library.
 
+    machine: the processor's family, this machine's by default. extra: options for all files, such as a sanitizer's.
+    program: a C file whose `main` is linked with the kernels, into a program instead of a library.
     Raises RuntimeError, with what the compiler said, where it fails or isn't there.
     """
     command = compiler()
     if command is None:
         raise RuntimeError("no C compiler was found (cc, gcc or clang; CC names another)")
     units = UNITS.get(machine or platform.machine(), {"portable": []})
+    sources = [("library", SOURCE / "library.c", [])]
+    sources += [(name, SOURCE / "unit.c", [*options, f'-DUNIT_HEADER="{name}.h"']) for name, options in units.items()]
+    if program is not None:
+        sources.append(("program", program, []))
     with tempfile.TemporaryDirectory() as folder:
-        objects = []
-        for name, options in units.items():
-            objects.append(Path(folder) / f"{name}.o")
-            header = f'-DUNIT_HEADER="{name}.h"'
-            _run(
-                [
-                    command,
-                    *OPTIONS,
-                    *WARNINGS,
-                    *options,
-                    *extra,
-                    header,
-                    "-c",
-                    str(SOURCE / "unit.c"),
-                    "-o",
-                    str(objects[-1]),
-                ]
-            )
-        objects.append(Path(folder) / "library.o")
-        _run([command, *OPTIONS, *WARNINGS, *extra, "-c", str(SOURCE / "library.c"), "-o", str(objects[-1])])
-        _run([command, "-shared", *extra, *map(str, objects), "-lm", "-o", str(target)])
+        objects = [str(Path(folder) / f"{name}.o") for name, _, _ in sources]
+        for (_, source, options), compiled in zip(sources, objects, strict=True):
+            _run([command, *OPTIONS, *WARNINGS, *options, *extra, "-c", str(source), "-o", compiled])
+        kind = ["-shared"] if program is None else []
+        _run([command, *kind, *extra, *objects, "-lm", "-o", str(target)])
 
 
 def _run(command: list[str]) -> None:
@@ -83,4 +77,4 @@ def _run(command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]))
+    build(Path(sys.argv[1]), machine=sys.argv[2] if len(sys.argv) > 2 else None)

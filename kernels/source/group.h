@@ -63,7 +63,19 @@ typedef struct {
                 void *scratch, seen *);
 } unit;
 
+/* Calls a function with its data on so many threads, and returns when all have: OpenMP's GOMP_parallel. */
+typedef void (*parallel)(void (*)(void *), void *data, unsigned threads, unsigned flags);
+
 /* Bytes of scratch memory that a call of a group needs, aligned to 64. */
 int64_t bittrue_scratch(const group *);
+
+/* Rows `first` to `last` of a group; what its stages see is added to `seen`, one for each stage. */
+void bittrue_run(int unit, const group *, const void *x, const void *const *operands, void *out, int64_t first, int64_t last,
+                 void *scratch, seen *);
+
+/* All rows, `part` at a time, on up to `threads` threads, each with scratch memory and with what its stages see of its
+ * own. Fewer may come. */
+void bittrue_run_shared(int unit, const group *, const void *x, const void *const *operands, void *out, int64_t rows,
+                        int64_t part, void *scratch, int64_t scratch_bytes, seen *, int threads, parallel);
 
 #endif

@@ -5,6 +5,8 @@
 
 #if defined(__x86_64__)
 extern const unit bittrue_unit_avx512, bittrue_unit_avx2;
+#elif defined(__aarch64__)
+extern const unit bittrue_unit_neon;
 #endif
 extern const unit bittrue_unit_portable;
 
@@ -12,6 +14,8 @@ static const unit *const units[] = {
 #if defined(__x86_64__)
     &bittrue_unit_avx512,
     &bittrue_unit_avx2,
+#elif defined(__aarch64__)
+    &bittrue_unit_neon,
 #endif
     &bittrue_unit_portable,
 };
@@ -34,6 +38,38 @@ EXPORTED int64_t bittrue_scratch(const group *g) {
 }
 
 EXPORTED void bittrue_run(int index, const group *g, const void *x, const void *const *operands, void *out, int64_t first,
-                 int64_t last, void *scratch, seen *seen_by_stage) {
+                          int64_t last, void *scratch, seen *seen_by_stage) {
     units[index]->run(g, x, operands, out, first, last, scratch, seen_by_stage);
+}
+
+/* A group's rows, taken part by part by whichever threads come. */
+typedef struct {
+    const unit *unit;
+    const group *group;
+    const void *x, *const *operands;
+    void *out;
+    char *scratch;
+    seen *seen_by_stage;
+    int64_t rows, part, next, scratch_bytes;
+    int threads, started;
+} shared;
+
+static void take_parts(void *data) {
+    shared *s = data;
+    const int own = __atomic_fetch_add(&s->started, 1, __ATOMIC_RELAXED);
+    if (own >= s->threads) return;
+    for (;;) {
+        const int64_t first = __atomic_fetch_add(&s->next, s->part, __ATOMIC_RELAXED);
+        if (first >= s->rows) return;
+        const int64_t last = first + s->part < s->rows ? first + s->part : s->rows;
+        s->unit->run(s->group, s->x, s->operands, s->out, first, last, s->scratch + own * s->scratch_bytes,
+                     s->seen_by_stage + own * s->group->stages);
+    }
+}
+
+EXPORTED void bittrue_run_shared(int index, const group *g, const void *x, const void *const *operands, void *out,
+                                 int64_t rows, int64_t part, void *scratch, int64_t scratch_bytes, seen *seen_by_stage,
+                                 int threads, parallel run_in_parallel) {
+    shared s = {units[index], g, x, operands, out, scratch, seen_by_stage, rows, part, 0, scratch_bytes, threads, 0};
+    run_in_parallel(take_parts, &s, (unsigned)threads, 0);
 }

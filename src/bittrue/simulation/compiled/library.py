@@ -132,6 +132,13 @@ _CALLS: dict[str, tuple[type | None, list[type]]] = {
         None,
         [ctypes.c_int, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p],
     ),
+    "bittrue_run_shared": (
+        None,
+        [
+            *(ctypes.c_int, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64),
+            *(ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p),
+        ],
+    ),
 }
 
 

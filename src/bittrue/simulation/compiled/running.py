@@ -1,12 +1,14 @@
-"""A group's call of the library, on as many threads as torch uses."""
+"""A group's call of the library, on as many threads as torch uses.
+
+They are torch's own threads: those of its OpenMP wait for the next piece of work for a while without sleeping, so that
+others beside them would share the processors with their waiting.
+"""
 
 import ctypes
 import os
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -17,14 +19,17 @@ from bittrue.simulation.compiled.sources import SourceKind
 _BLOCK_ROWS = 48
 """As block.h has it: no thread gets less than two of them."""
 
-_LEAST_WORK = 1 << 24
-"""Products, or as much else, that are worth another thread: handing them over takes some 60 µs."""
+_LEAST_WORK = 1 << 21
+"""Products, or as much else, that are worth another thread: handing them over takes some 5 µs."""
+
+_PARTS = 4
+"""Into so many parts a thread's share is cut, for the threads to end together."""
 
 _OF_A_STAGE = 16
 """What a stage costs a number, in products."""
 
 _ALIGNMENT = 64
-_NOTHING_SEEN = Seen(0, 2**63 - 1, -(2**63))
+_NOTHING_SEEN = (0, 2**63 - 1, -(2**63))
 
 
 def run(
@@ -41,27 +46,37 @@ def run(
     x, operands, out: contiguous, in the storage that the group names. Returns for each stage how many codes lay
     outside, and the least and the largest (these two mean nothing for a stage that doesn't quantize).
     """
+    stages, threads = group.stages, _threads(group, rows)
+    pointers = (ctypes.c_void_p * max(len(operands), 1))(*(operand.data_ptr() for operand in operands))
+    seen = (Seen * max(stages * threads, 1))(*[_NOTHING_SEEN] * (stages * threads))
+    size = -(-scratch_bytes // _ALIGNMENT) * _ALIGNMENT
+    what = unit.index, ctypes.byref(group), x.data_ptr(), pointers, out.data_ptr()
+    if threads == 1:
+        unit.library.bittrue_run(*what, 0, rows, _scratch(size), seen)
+        return [(one.outside, one.least, one.most) for one in seen[:stages]]
+    part = -(-rows // (threads * _PARTS) // _BLOCK_ROWS) * _BLOCK_ROWS
+    unit.library.bittrue_run_shared(*what, rows, part, _scratch(size * threads), size, seen, threads, _in_parallel())
+    return [
+        (sum(one.outside for one in met), min(one.least for one in met), max(one.most for one in met))
+        for met in (seen[stage : stages * threads : stages] for stage in range(stages))
+    ]
+
+
+def _threads(group: GroupFields, rows: int) -> int:
     products = group.window[0] * group.window[1] * (group.channels if group.source == SourceKind.PRODUCTS else 1)
     work = rows * group.out_channels * (products + _OF_A_STAGE * group.stages)
-    threads = max(min(torch.get_num_threads(), rows // (2 * _BLOCK_ROWS), work // _LEAST_WORK), 1)
-    share = -(-rows // threads // _BLOCK_ROWS) * _BLOCK_ROWS
-    ends = [*range(0, rows, share), rows]
-    pointers = (ctypes.c_void_p * max(len(operands), 1))(*(operand.data_ptr() for operand in operands))
-    stages, source, target, group_at = max(group.stages, 1), x.data_ptr(), out.data_ptr(), ctypes.byref(group)
+    threads = min(torch.get_num_threads(), rows // (2 * _BLOCK_ROWS), work // _LEAST_WORK)
+    return threads if threads > 1 and _in_parallel() else 1
 
-    def part(first: int, last: int) -> "ctypes.Array[Seen]":
-        seen: ctypes.Array[Seen] = (Seen * stages)(*[_NOTHING_SEEN] * stages)
-        scratch = _scratch(scratch_bytes)
-        unit.library.bittrue_run(unit.index, group_at, source, pointers, target, first, last, scratch, seen)
-        return seen
 
-    own, *others = pairwise(ends)
-    handed = [_pool(len(others)).submit(part, *ends) for ends in others] if others else []
-    met = [part(*own), *(one.result() for one in handed)]
-    return [
-        (sum(one[i].outside for one in met), min(one[i].least for one in met), max(one[i].most for one in met))
-        for i in range(group.stages)
-    ]
+@cache
+def _in_parallel() -> int:
+    """The address of the call by which torch's OpenMP runs a function on its threads; 0 where it has none."""
+    try:
+        call = ctypes.CDLL(None).GOMP_parallel
+    except AttributeError:
+        return 0
+    return ctypes.cast(call, ctypes.c_void_p).value or 0
 
 
 _memory = threading.local()
@@ -75,9 +90,9 @@ def _scratch(size: int) -> int:
     return int(-(-buffer.ctypes.data // _ALIGNMENT) * _ALIGNMENT)
 
 
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="bittrue-kernels")
+def _stay_alone() -> None:
+    global _in_parallel
+    _in_parallel = cache(lambda: 0)
 
 
-os.register_at_fork(after_in_child=_pool.cache_clear)  # its threads stay behind with the parent
+os.register_at_fork(after_in_child=_stay_alone)  # OpenMP's threads stay behind with the parent

@@ -10,11 +10,13 @@ import pytest
 import bittrue
 from analysis.networks import chain, parameter
 from bittrue.analysis.cost.cost import Cost
+from bittrue.analysis.site_words import SiteWords, site_words
 from bittrue.data import Dataset, as_dataset
 from bittrue.errors import BittrueError, DataError, PlanError, StoreError
 from bittrue.network import Network
 from bittrue.operators import Dense, Input, ReLU, Softmax
-from bittrue.plan import Plan, formats_of
+from bittrue.plan import Override, Plan, formats_of
+from bittrue.searches.front import FrontPoint, unbeaten
 from bittrue.searches.journal import FILE, Journal
 from bittrue.searches.selection import correct, metric_of
 from bittrue.simulation.float_model import FloatModel
@@ -141,6 +143,12 @@ def falling(cost: Cost) -> float:
     return 1e9 - cost.named["weight-bits"]
 
 
+def bent(cost: Cost) -> float:
+    """Less with longer words, but not between the ends."""
+    bits = cost.named["weight-bits"]
+    return bits if bits < 700 or bits > 800 else 600
+
+
 def failing(cost: Cost) -> float:
     raise KeyError("nothing")
 
@@ -153,10 +161,14 @@ def failing(cost: Cost) -> float:
         ({"cost": "nonsense"}, "no cost 'nonsense'"),
         ({"cost": []}, "needs a cost"),
         ({"cost": falling}, "falling is .* a longer word may never make it less"),
+        ({"cost": bent}, "bent falls when the word of .* grows"),
         ({"cost": failing}, "The cost failing fails"),
         ({"keep": ["nothing=8"]}, "no site nothing"),
         ({"keep": ["first.*=8", "first.weight=7"]}, "gives first.weight both 8 and 7"),
         ({"keep": ["first"]}, "write NAME=BITS"),
+        ({"keep": ["first.bias=8"]}, "first.bias isn't searched"),
+        ({"also": ["magic"]}, "--also magic: choose of"),
+        ({"softmax": "magic"}, "softmax is 'magic'"),
         ({"limit": ["weight-bits=5"]}, "can't be kept"),
         ({"limit": ["weight-bits=5", "weight-bits=6"]}, "given twice"),
         ({"limit": ["many"]}, "no cost 'many'|NAME=NUMBER"),
@@ -186,3 +198,50 @@ def test_data_without_labels_are_refused(data: Dataset) -> None:
     x = np.concatenate([batch.x for batch in data.batches(700)])
     with pytest.raises(BittrueError, match="has no labels; without labels `bittrue sensitivity`"):
         run(as_dataset(x))
+
+
+def test_the_front_is_simulated_whole(data: Dataset, tmp_path: Path) -> None:
+    found = run(data, pareto=True, out=tmp_path)
+    alone = run(data)
+    assert (found.words, found.path) == (alone.words, alone.path)
+    prices = [point.price for point in found.front]
+    assert prices == sorted(prices, reverse=True)
+    assert found.planned in {point.plan for point in found.front}
+    sites = sites_of_search(data)
+    selection = bittrue.split_dataset(data, calibration=100, held_out=300, seed=0).selection
+    for point in found.front:
+        plan = sites.plan(point.words)
+        right = correct(NETWORK, plan, selection, metric_of(NETWORK, selection))
+        assert point.plan == plan.hash
+        assert point.images == 300 == len(right)
+        assert point.lost == (~right).sum()  # float is always right
+        assert point.gained == 0
+    best = [point for point in found.front if point.plan in unbeaten(found.front)]
+    assert [point.drop for point in best] == sorted(point.drop for point in best)
+    written = json.loads((tmp_path / "search.json").read_text())
+    assert [FrontPoint.from_json(point) for point in written["front"]] == list(found.front)
+    assert "The front" in str(found)
+    assert "The front" not in str(alone)
+
+
+def sites_of_search(data: Dataset) -> SiteWords:
+    calibration = bittrue.split_dataset(data, calibration=100, held_out=300, seed=0).calibration
+    return site_words(NETWORK, bittrue.measure_ranges(NETWORK, calibration))
+
+
+def test_biases_and_formats_that_are_given(data: Dataset) -> None:
+    found = run(data, also=["biases"], words="4,8", steps=0)
+    assert {"first.bias", "last.bias"} <= set(found.words)
+    fixed = run(data, biases=9, overrides=[Override.parse("first.weight=5")], words="4,8", steps=0)
+    assert "first.weight" not in fixed.words
+    lengths = {name: {format.word_length for format in formats_of(spec)} for name, spec in fixed.plan.sites.items()}
+    assert lengths["first.bias"] == {9}
+    assert lengths["first.weight"] == {5}
+
+
+def test_what_would_help(data: Dataset) -> None:
+    said = str(run(data, words="1", limit=["weight-bits=600"], steps=0))
+    assert "costs most in it" in said
+    assert "--keep '" in said
+    assert "--repair auto" in said
+    assert "a higher --limit weight-bits (it is 600)" in said

@@ -111,7 +111,8 @@ def site_words(
     base = plan_from_ranges(
         network, ranges, words, point=point, per_channel=per_channel, options=options, overrides=overrides
     )
-    roles = [_always, *map(_also, also)]
+    check_also(also)
+    roles = [_always, *(ALSO[name] for name in also)]
     free = {
         name: site
         for name, site in sites_of(network, base.options).items()
@@ -130,10 +131,11 @@ def _always(site: Site) -> bool:
     return site.role in ("weight", "output")
 
 
-def _also(name: str) -> Callable[[Site], bool]:
-    if name not in ALSO:
-        raise PlanError(f"--also {name}: choose of {', '.join(ALSO)}.")
-    return ALSO[name]
+def check_also(also: Sequence[str]) -> None:
+    """Raises: PlanError for what can't be varied."""
+    for name in also:
+        if name not in ALSO:
+            raise PlanError(f"--also {name}: choose of {', '.join(ALSO)}.")
 
 
 def _is_last_softmax(site: Site, network: Network) -> bool:

@@ -99,6 +99,24 @@ Sites = Annotated[
         "EXACT, GUARD or FLOAT; * matches in NAME. Repeatable.",
     ),
 ]
+Softmax = Annotated[
+    str | None,
+    typer.Option(
+        "--softmax",
+        metavar="exact|table",
+        rich_help_panel=RECIPE,
+        help="Softmax correctly rounded, or by tables as in hardware.",
+    ),
+]
+LayerNorm = Annotated[
+    str | None,
+    typer.Option(
+        "--layer-norm",
+        metavar="exact|table",
+        rich_help_panel=RECIPE,
+        help="Layer normalization correctly rounded, or with a table of reciprocal roots as in hardware.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -344,24 +362,8 @@ class RecipeOptions:
             help="Round after every node, or once after a convolution with its batch norm and activation.",
         ),
     ] = None
-    softmax: Annotated[
-        str | None,
-        typer.Option(
-            "--softmax",
-            metavar="exact|table",
-            rich_help_panel=RECIPE,
-            help="Softmax correctly rounded, or by tables as in hardware.",
-        ),
-    ] = None
-    layer_norm: Annotated[
-        str | None,
-        typer.Option(
-            "--layer-norm",
-            metavar="exact|table",
-            rich_help_panel=RECIPE,
-            help="Layer normalization correctly rounded, or with a table of reciprocal roots as in hardware.",
-        ),
-    ] = None
+    softmax: Softmax = None
+    layer_norm: LayerNorm = None
     product: Annotated[
         str | None,
         typer.Option(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import ANSWER_IS_NO, command
-from bittrue.cli.options import DataOptions, Images, ModelOptions
+from bittrue.cli.options import DataOptions, Images, LayerNorm, ModelOptions, Sites, Softmax
 from bittrue.cli.output import output_folder, say
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import TableOptions, print_view, shown_as_data
@@ -113,10 +113,35 @@ def search(
             help="Simulations in which single bits are exchanged, when the budget is found.",
         ),
     ] = 16,
+    scales: Annotated[
+        int, typer.Option("--scales", metavar="S", min=1, rich_help_panel=SEARCH, help="Bits of batch norms' scales.")
+    ] = 12,
+    biases: Annotated[
+        int, typer.Option("--biases", metavar="B", min=1, rich_help_panel=SEARCH, help="Bits of biases and offsets.")
+    ] = 16,
+    also: Annotated[
+        str,
+        typer.Option(
+            "--also",
+            metavar="LIST",
+            rich_help_panel=SEARCH,
+            help="What is searched beside weights and outputs, joined by commas: biases, scales, tables (what a table "
+            "form stores inside a node).",
+        ),
+    ] = "",
+    softmax: Softmax = None,
+    layer_norm: LayerNorm = None,
+    site: Sites = None,
+    pareto: Annotated[
+        bool,
+        typer.Option(
+            "--pareto", rich_help_panel=SEARCH, help="Simulate plans at other prices, too: what each bit brings."
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Draws which images are in which part.")] = 0,
 ) -> None:
     """Find the shortest words that hold the accuracy, and claim it on images that nothing was chosen on."""
-    from bittrue.plan import parse_point
+    from bittrue.plan import Override, parse_point
     from bittrue.searches.search import search as run
 
     network = model.load()
@@ -139,6 +164,13 @@ def search(
             held_out=held_out,
             images=images,
             steps=steps,
+            scales=scales,
+            biases=biases,
+            also=[name.strip() for name in also.split(",")] if also else (),
+            softmax=softmax or "exact",
+            layer_norm=layer_norm or "exact",
+            overrides=tuple(map(Override.parse, site or ())),
+            pareto=pareto,
             seed=seed,
             out=folder,
             progress=display,

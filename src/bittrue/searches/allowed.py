@@ -23,6 +23,11 @@ def allowed_words(sites: SiteWords, words: tuple[int, ...], keep: Sequence[str])
         if found is None or not 1 <= int(found["bits"]) <= LONGEST:
             raise PlanError(f"--keep {text!r}: write NAME=BITS, for example 'conv1.*=8', with 1 to {LONGEST} bits.")
         matches = fnmatch.filter(sites.sites, found["pattern"])
+        if not matches and fnmatch.filter(sites.base.sites, found["pattern"]):
+            raise PlanError(
+                f"--keep {text}: {found['pattern']} isn't searched; give it its word with --site, --scales or "
+                "--biases, or have it searched with --also."
+            )
         if not matches:
             raise unknown_site(found["pattern"], sites.sites)
         for name in matches:

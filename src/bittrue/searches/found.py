@@ -1,13 +1,14 @@
 """What a search found: the plan, how it was reached, and the claim."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from math import ceil, log, log1p
 from pathlib import Path
 from typing import Any
 
 from bittrue.analysis.cost.cost import Cost
+from bittrue.analysis.sensitivity_result import SiteLoss
 from bittrue.display import Column, Table, View
 from bittrue.files import replacing_together
 from bittrue.network import Network
@@ -15,6 +16,7 @@ from bittrue.plan import Plan
 from bittrue.repairs.repaired import Repaired
 from bittrue.result import Result
 from bittrue.searches.claim import Claim
+from bittrue.searches.front import FrontPoint, front_table
 from bittrue.wording import counted
 
 PLAN, WEIGHTS, SEARCH = "plan.json", "weights.npz", "search.json"
@@ -34,6 +36,12 @@ class Tried:
     lost: int
     gained: int
 
+    @property
+    def loss(self) -> str:
+        """`12.50 points on 256 images`."""
+        points = 100 * (self.lost - self.gained) / self.images
+        return f"{points:.2f} points on {counted(self.images, 'image')}".replace("-", "−")
+
 
 @dataclass(frozen=True, repr=False)
 class Search(Result):
@@ -43,7 +51,8 @@ class Search(Result):
     `limiting` the site that costs most there. network: with which `plan` goes, a repaired one where `repaired` is
     something. words: of each free site. costs: those that were asked for. path: the plans that were simulated.
     image_passes: images through a network in all. looks: how often other searches of the folder had claimed something
-    on the same held-out images.
+    on the same held-out images. losses: what each site costs alone. front: where it was asked for, plans at other
+    prices, the dearest first. limits: what costs may be at most.
     """
 
     reached: bool
@@ -62,6 +71,14 @@ class Search(Result):
     claim: Claim
     looks: int
     seed: int
+    losses: tuple[SiteLoss, ...] = ()
+    front: tuple[FrontPoint, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def planned(self) -> str | None:
+        """The plan of the front with the words that were found, if one has them."""
+        return next((point.plan for point in self.front if point.words == self.words), None)
 
     @property
     def holds(self) -> bool:
@@ -86,16 +103,15 @@ class Search(Result):
         parts: list[Table | str] = [Table(columns, rows, f"Bits of each site ({costs})")]
         if self.repaired is not None:
             parts.extend(self.repaired.view())
+        if self.front:
+            parts.append(front_table(self.front, self.planned, self.max_drop))
         parts.append(
             f"{counted(len(self.path), 'plan')} simulated, {sum(tried.within for tried in self.path)} of them within "
             f"{self.max_drop:g} points on {self.parts['selection']:,} selection images; {self.image_passes:,} image "
             "passes in all."
         )
         if not self.reached:
-            parts.append(
-                f"No plan was found that loses no more than {self.max_drop:g} points: this one loses least, and "
-                f"{self.limiting} costs most in it. Allow it a longer word with --keep or --words, or raise --max-drop."
-            )
+            parts.append(self._unreached())
         elif not self.holds:
             parts.append(
                 f"On the held-out images the plan loses more than {self.max_drop:g} points, although it didn't on "
@@ -116,6 +132,21 @@ class Search(Result):
         parts.append(self.sentence[0].upper() + self.sentence[1:])
         return tuple(parts)
 
+    def _unreached(self) -> str:
+        """Why no plan holds, and what would help."""
+        measured = f" ({self.path[-1].loss})" if self.path else ""  # by halving, the last that is tried loses least
+        bits = self.words.get(self.limiting or "")
+        help_with = [f"a longer word for it (--keep '{self.limiting}={(bits or 0) + 2}', or longer --words)"]
+        if self.repaired is None:
+            help_with.append("repairs (--repair auto)")
+        help_with += [f"a higher --limit {name} (it is {most:g})" for name, most in self.limits.items()]
+        help_with.append("a higher --max-drop")
+        return (
+            f"No plan was found that loses no more than {self.max_drop:g} points: this one loses least{measured}, and "
+            f"{self.limiting} with {bits} bits costs most in it. What may help: {', '.join(help_with[:-1])}, or "
+            f"{help_with[-1]}."
+        )
+
     def records(self) -> list[dict[str, Any]]:
         """A row a site."""
         return [{"site": name, "word_length": bits} for name, bits in self.words.items()]
@@ -131,10 +162,16 @@ class Search(Result):
             "max_drop": self.max_drop,
             "seed": self.seed,
             "cost": dict(self.costs),
+            "limits": dict(self.limits),
             "bits": dict(self.cost.mean_bits),
             "sites": dict(self.words),
+            "stored": [site for site in self.cost.records() if site["kind"] in ("parameter", "activation", "table")],
+            "sensitivity": [
+                {"site": loss.site, "word_length": loss.word_length, "loss": loss.loss} for loss in self.losses
+            ],
             "parts": dict(self.parts),
             "path": [asdict(tried) for tried in self.path],
+            "front": [point.to_json() for point in self.front],
             "repairs": [] if self.repaired is None else self.repaired.records(),
             "image_passes": self.image_passes,
             "claim": self.claim.to_json(),

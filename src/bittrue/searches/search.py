@@ -10,14 +10,14 @@ from bittrue.analysis.progress import Progress, showing
 from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.sensitivity import measured_alone
 from bittrue.analysis.sensitivity_result import SiteLoss
-from bittrue.analysis.site_words import SiteWords, Words, parse_words, site_words
+from bittrue.analysis.site_words import BIASES, SCALES, SiteWords, Words, check_also, parse_words, site_words
 from bittrue.analysis.standard import Standard
 from bittrue.bits import Bits
 from bittrue.data import DataLike
 from bittrue.environment import exact_environment
 from bittrue.files import make_folder, replacing_together
 from bittrue.network import Network
-from bittrue.plan import Plan, Point
+from bittrue.plan import Override, Plan, PlanOptions, Point
 from bittrue.repairs.repair import repair, tries
 from bittrue.repairs.repaired import Repaired
 from bittrue.searches.allocation import Allocation, allocations, monotone, thinned
@@ -25,6 +25,7 @@ from bittrue.searches.allowed import allowed_words
 from bittrue.searches.claim import Claim, claimed
 from bittrue.searches.descent import exchanged, last_that_holds
 from bittrue.searches.found import PLAN, SEARCH, WEIGHTS, Search, Tried, save_plan
+from bittrue.searches.front import POINTS, FrontPoint
 from bittrue.searches.journal import FILE, Journal
 from bittrue.searches.parts import SearchParts, search_parts
 from bittrue.searches.prices import Allowed, CostLike, Prices, check_limits, parse_limits, prices_by_name
@@ -46,6 +47,10 @@ VERSION = 1
 """Of how searches go; a journal of another version is of another search."""
 
 
+Losses = Mapping[str, Mapping[int, float]]
+"""By site and word length."""
+
+
 @exact_environment()
 def search(
     network: Network,
@@ -64,6 +69,13 @@ def search(
     held_out: int | None = None,
     images: int | None = None,
     steps: int = STEPS,
+    scales: int = SCALES,
+    biases: int = BIASES,
+    also: Sequence[str] = (),
+    softmax: str = "exact",
+    layer_norm: str = "exact",
+    overrides: Sequence[Override] = (),
+    pareto: bool = False,
     seed: int = 0,
     out: str | Path | None = None,
     progress: Progress | None = None,
@@ -74,7 +86,9 @@ def search(
     cost: a cost's name, a function of a `Cost`, or several, of which the mean share is made small. keep: `NAME=BITS`.
     limit: `COST=NUMBER`, which the plan may not exceed. repairs: see `bittrue.repair`; every plan that is simulated is
     repaired first. calibration, calibrate, held_out, images, seed: see `search_parts`. steps: simulations that
-    exchanging single bits may take. out: a folder for plan.json, weights.npz, search.json, and the journal from which
+    exchanging single bits may take. scales, biases, also, overrides: see `site_words`; what isn't searched keeps its
+    words. softmax, layer_norm: their form, "exact" or "table". pareto: whether plans at other prices are simulated,
+    too. out: a folder for plan.json, weights.npz, search.json, and the journal from which
     the same search goes on where it was killed.
 
     Raises: DataError for parts that are too small or not apart; PlanError for words, sites and limits that contradict
@@ -84,6 +98,8 @@ def search(
     functions, limits = prices_by_name(cost), parse_limits(limit)
     lengths = parse_words(words)
     tries(repairs)
+    options = PlanOptions(softmax=softmax, layer_norm=layer_norm)
+    check_also(also)
     folder = None if out is None else Path(out)
     if folder is not None:
         make_folder(folder)
@@ -97,7 +113,17 @@ def search(
         seed=seed,
     )
     ranges = measure_ranges(network, parts.calibration, progress=progress)
-    sites = site_words(network, ranges, point=point, per_channel=per_channel)
+    sites = site_words(
+        network,
+        ranges,
+        point=point,
+        per_channel=per_channel,
+        scales=scales,
+        biases=biases,
+        also=also,
+        options=options,
+        overrides=overrides,
+    )
     allowed = allowed_words(sites, lengths, keep)
     check_limits(sites, allowed, limits)
     study = {
@@ -117,7 +143,7 @@ def search(
     prices = Prices(sites, functions, allowed)
     run = _Run(sites, parts, allowed, prices, limits, repairs, standard, journal, folder, progress, seed)
     try:
-        return run.search(steps)
+        return run.search(steps, pareto=pareto)
     except KeyboardInterrupt:
         if folder is None or not (folder / PLAN).exists():
             raise
@@ -154,16 +180,49 @@ class _Run:
         if self.journal.find(what, "") is None:
             self.journal.add(what, "", {"image_passes": image_passes})
 
-    def search(self, steps: int) -> Search:
-        losses, table = self.losses(), self.prices.alone()
+    def search(self, steps: int, *, pareto: bool) -> Search:
+        table, losses = (
+            self.prices.alone(),
+            self.losses(),
+        )  # a price that is none is refused before anything is simulated
         front = thinned(self.within_limits(allocations(table, losses)), BUDGETS)
         chosen = last_that_holds(front, self.holds)
         if chosen is None:
             words = front[0].words
             limiting = max(words, key=lambda name: losses[name][words[name]])
-            return self.found(words, reached=False, limiting=limiting)
-        words = exchanged(chosen.words, self.allowed, table, losses, self.holds, self.prices.of, steps)
-        return self.found(words, reached=True, limiting=None)
+        else:
+            words = exchanged(chosen.words, self.allowed, table, losses, self.holds, self.prices.of, steps)
+            limiting = None
+        points = self.front([*(one.words for one in thinned(front, POINTS)), words]) if pareto else ()
+        return self.found(words, limiting, losses, points)
+
+    def front(self, plans: Sequence[Words]) -> tuple[FrontPoint, ...]:
+        """The plans with these words, each once, simulated on all selection images; the dearest first."""
+        found = {}
+        for number, words in enumerate(plans, 1):
+            plan = self.sites.plan(words)
+            if plan.hash in found:
+                continue
+            known = self.journal.find("point", plan.hash)
+            if known is None:
+                network, formats, _, passes = self.repaired(plan)
+                with showing(self.progress, f"front {number} of {len(plans)}", self.parts.selection.images) as advance:
+                    decided = self.selection.decide(network, formats, advance, whole=True)
+                cost = cost_of_plan(network, formats)
+                point = FrontPoint(
+                    plan=plan.hash,
+                    price=self.prices.of(words),
+                    costs=self.prices.called(cost),
+                    bits=cost.mean_bits,
+                    words=words,
+                    images=decided.images,
+                    lost=decided.lost,
+                    gained=decided.gained,
+                )
+                known = {"point": point.to_json(), "image_passes": decided.images + passes}
+                self.journal.add("point", plan.hash, known)
+            found[plan.hash] = FrontPoint.from_json(known["point"])
+        return tuple(sorted(found.values(), key=lambda point: (-point.price, point.plan)))
 
     def losses(self) -> dict[str, dict[int, float]]:
         """What each site costs alone, by word length; never less for a shorter word."""
@@ -238,7 +297,8 @@ class _Run:
         found = self._last[1]
         return found.network, found.plan, found, found.data["images"] * (len(found.steps) + 1)
 
-    def found(self, words: Words, *, reached: bool, limiting: str | None) -> Search:
+    def found(self, words: Words, limiting: str | None, losses: Losses, points: tuple[FrontPoint, ...]) -> Search:
+        """limiting: where the accuracy was not reached."""
         plan = self.sites.plan(words)
         network, formats, repaired, _ = self.repaired(plan)
         held_out = self.parts.held_out
@@ -251,7 +311,7 @@ class _Run:
             self.journal.add("claim", held_out.sha256, kept)
         cost = cost_of_plan(network, formats)
         found = Search(
-            reached=reached,
+            reached=limiting is None,
             limiting=limiting,
             trained=self.sites.network.hash,
             network=network,
@@ -267,6 +327,9 @@ class _Run:
             claim=Claim.from_json(kept["claim"]),
             looks=self.journal.others("claim", held_out.sha256),
             seed=self.seed,
+            losses=tuple(SiteLoss(name, bits, loss, None) for name, of in losses.items() for bits, loss in of.items()),
+            front=points,
+            limits=self.limits,
         )
         if self.folder is not None:
             found.save_into(self.folder)

@@ -80,15 +80,16 @@ class Selection:
         self.error = error
         self._float = correct(network, None, images, self.metric)
 
-    def decide(self, network: Network, plan: Plan, advance: Callable[[float], None]) -> Decided:
-        """Simulate `network` under `plan` on batch after batch, until it is refused or all images are through."""
+    def decide(self, network: Network, plan: Plan, advance: Callable[[float], None], *, whole: bool = False) -> Decided:
+        """Simulate `network` under `plan` on batch after batch, until it is refused or all images are through. whole:
+        don't stop before."""
         compute = Evaluation(network, self.metric).prepare(plan)
         total = self.images.images
         losses = np.zeros(0, np.int8)
         for batch in self.images.batches(LOOK):
             losses = np.concatenate([losses, self._losses(batch, compute(batch).arrays["correct"])])
             advance(len(batch.x))
-            if shows_more(losses, total, self.most, self.error):
+            if not whole and shows_more(losses, total, self.most, self.error):
                 break
         lost, gained = int((losses > 0).sum()), int((losses < 0).sum())
         is_within = lost - gained + STANDARD_ERRORS * sqrt(lost + gained) <= self.most

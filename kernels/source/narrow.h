@@ -35,7 +35,6 @@ static void narrow_wrap(int32_t *v, int word_length, int is_signed, int64_t n) {
 
 #undef ROUND_EACH
 #define NUMBER int32_t
-#define WHOLE int32_t
 #define PREFIX narrow_
 #define POWER(shift) ((int32_t)1 << (shift))
 #include "stages.h"

@@ -20,7 +20,7 @@ static void STAGE(branches)(NUMBER *v, const stage *s, int64_t n) {
 }
 
 #define ROUND_REAL(function) \
-    for (int64_t i = 0; i < n; i++) v[i] = (NUMBER)(WHOLE)function(v[i] * scale[i] + offset[i])
+    for (int64_t i = 0; i < n; i++) v[i] = (NUMBER)function(v[i] * scale[i] + offset[i])
 
 /* No tie, and nothing near one, is among these numbers: the nearest is the same for all ways to round ties. */
 static void STAGE(real)(NUMBER *v, const stage *s, int64_t n) {
@@ -80,8 +80,9 @@ static void STAGE(quantize)(NUMBER *v, const stage *s, int64_t n, seen *found) {
     if (least < (NUMBER)s->low || most > (NUMBER)s->high) STAGE(limit)(v, s, n, found);
 }
 
+/* float32 too is for codes that int32 holds. */
 #define STORE_TO(type) \
-    for (int64_t i = 0; i < n; i++) ((type *)out)[at + i] = (type)(WHOLE)v[i]
+    for (int64_t i = 0; i < n; i++) ((type *)out)[at + i] = (type)(int32_t)v[i]
 
 static void STAGE(store)(const NUMBER *v, void *out, int storage, int64_t at, int64_t n) {
     switch (storage) {
@@ -145,6 +146,5 @@ static void STAGE(load)(NUMBER *block, const void *x, int storage, int64_t first
 #undef STORE_TO
 #undef LOAD_FROM
 #undef NUMBER
-#undef WHOLE
 #undef PREFIX
 #undef POWER

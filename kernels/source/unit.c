@@ -25,6 +25,12 @@ static void gather_part(int16_t *to, const int16_t *from, int64_t outside_before
     if (outside_after > 0) fill_zero(to + outside_before + inside, outside_after);
 }
 
+/* The same for a whole window that lies inside the image. */
+static inline void gather_inside(const group *g, const int16_t *from, int16_t *to) {
+    const int64_t channels = g->channels, run = g->window[1] * channels, below = g->dilation[0] * g->width * channels;
+    for (int64_t i = 0; i < g->window[0]; i++, from += below, to += run) copy_codes(to, from, run);
+}
+
 /* Products `start` to `stop` of the sum at (row, column) of an image, in the order rows, columns, channels. */
 static void gather(const group *g, const int16_t *image, int64_t row, int64_t column, int64_t start, int64_t stop, int16_t *to) {
     const int64_t channels = g->channels, step = g->dilation[1], run = step == 1 ? g->window[1] * channels : channels;
@@ -62,12 +68,19 @@ static void products(const group *g, const void *x, int64_t first, int64_t rows,
     const int64_t all = g->window[0] * g->window[1] * g->channels, even = (all + 1) / 2 * 2, width = b->width;
     const int64_t places = g->out_height * g->out_width, size = g->height * g->width * g->channels;
     const int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS, most = least_of(g->chunk, GATHERED);
+    const int64_t lowest = g->height - 1 - (g->window[0] - 1) * g->dilation[0], rightmost = g->width - g->window[1];
     for (int64_t start = 0; start < all; start += most) {
         const int64_t stop = least_of(start + most, all), taken = stop - start, pairs = (taken + 1) / 2;
+        const int whole = taken == all && g->dilation[1] == 1;
         int64_t image = first / places, row = first % places / g->out_width, column = first % g->out_width;
         for (int64_t i = 0; i < rows; i++) {
             int16_t *to = b->gathered + i * GATHERED_ROW;
-            gather(g, (const int16_t *)x + image * size, row, column, start, stop, to);
+            const int16_t *codes = (const int16_t *)x + image * size;
+            const int64_t top = row * g->strides[0] - g->padding[0], left = column * g->strides[1] - g->padding[1];
+            if (whole && top >= 0 && left >= 0 && top <= lowest && left <= rightmost)
+                gather_inside(g, codes + (top * g->width + left) * g->channels, to);
+            else
+                gather(g, codes, row, column, start, stop, to);
             if (taken & 1) to[taken] = 0;
             if (g->in == UINT16) flip_signs(to, taken);
             if (++column == g->out_width) {

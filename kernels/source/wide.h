@@ -27,7 +27,6 @@ static void wide_wrap(double *v, int word_length, int is_signed, int64_t n) {
 
 #undef ROUND_EACH
 #define NUMBER double
-#define WHOLE int64_t
 #define PREFIX wide_
 #define POWER(shift) ldexp(1.0, (int)(shift))
 #include "stages.h"

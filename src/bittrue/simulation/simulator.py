@@ -249,7 +249,8 @@ class Simulator:
         output = self.program.by_name[self.program.output]
         value = live[output.name]
         try:
-            reals = value.reals() + 0.0
+            reals = value.reals()
+            reals += 0.0
         except CarrierError as error:
             raise CarrierError(f"{_place(output)}: {error}") from None
         bits = value.fraction_bits

@@ -29,7 +29,7 @@ _OF_A_STAGE = 16
 """What a stage costs a number, in products."""
 
 _ALIGNMENT = 64
-_NOTHING_SEEN = (0, 2**63 - 1, -(2**63))
+_NOTHING_SEEN = bytes(Seen(0, 2**63 - 1, -(2**63)))
 
 
 def run(
@@ -48,12 +48,12 @@ def run(
     """
     stages, threads = group.stages, _threads(group, rows)
     pointers = (ctypes.c_void_p * max(len(operands), 1))(*(operand.data_ptr() for operand in operands))
-    seen = (Seen * max(stages * threads, 1))(*[_NOTHING_SEEN] * (stages * threads))
+    seen = (Seen * (stages * threads)).from_buffer_copy(_NOTHING_SEEN * stages * threads)
     size = -(-scratch_bytes // _ALIGNMENT) * _ALIGNMENT
     what = unit.index, ctypes.byref(group), x.data_ptr(), pointers, out.data_ptr()
     if threads == 1:
         unit.library.bittrue_run(*what, 0, rows, _scratch(size), seen)
-        return [(one.outside, one.least, one.most) for one in seen[:stages]]
+        return [(one.outside, one.least, one.most) for one in seen]
     part = -(-rows // (threads * _PARTS) // _BLOCK_ROWS) * _BLOCK_ROWS
     unit.library.bittrue_run_shared(*what, rows, part, _scratch(size * threads), size, seen, threads, _in_parallel())
     return [
@@ -84,10 +84,10 @@ _memory = threading.local()
 
 def _scratch(size: int) -> int:
     """The address of this thread's scratch memory, kept from call to call."""
-    buffer: np.ndarray | None = getattr(_memory, "buffer", None)
-    if buffer is None or buffer.nbytes < size + _ALIGNMENT:
-        buffer = _memory.buffer = np.empty(size + _ALIGNMENT, np.uint8)
-    return int(-(-buffer.ctypes.data // _ALIGNMENT) * _ALIGNMENT)
+    if getattr(_memory, "size", 0) < size:
+        _memory.buffer, _memory.size = np.empty(size + _ALIGNMENT, np.uint8), size
+        _memory.address = -(-_memory.buffer.ctypes.data // _ALIGNMENT) * _ALIGNMENT
+    return int(_memory.address)
 
 
 def _stay_alone() -> None:

@@ -9,7 +9,7 @@ KERNELS := $(VENV)/.installed-kernels
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: help venv demo quick test units lint types layers check docs wheel clean
+.PHONY: help venv demo quick test units lint types layers check docs wheel kernel-wheels clean
 
 help:
 	@echo "make demo    install bittrue, and run the demo into demo/ (report: demo/report.html)"
@@ -22,6 +22,7 @@ help:
 	@echo "make check   test, units, lint, types and layers"
 	@echo "make docs    build the documentation's site into site/"
 	@echo "make wheel   build the wheel into dist/, and try it in an empty environment"
+	@echo "make kernel-wheels  build the compiled kernels' wheels into dist/, for x86-64 and (with its compiler) aarch64"
 	@echo "make venv    only install bittrue into .venv/ (PYTHON=python3.12 chooses the interpreter)"
 	@echo "make clean   remove .venv/, demo/, site/, dist/ and all caches"
 
@@ -89,6 +90,9 @@ docs: $(ALL)
 wheel: $(BASE)
 	$(BIN)/python -m pip --disable-pip-version-check wheel . --no-deps --wheel-dir dist
 	$(BIN)/python tests/try_wheel.py dist
+
+kernel-wheels: $(BASE)
+	$(BIN)/python kernels/wheels.py dist
 
 clean:
 	rm -rf $(VENV) demo site build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

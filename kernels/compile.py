@@ -9,9 +9,11 @@ and MACHINE (x86_64, aarch64) the family, where the compiler is one for another 
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -70,6 +72,25 @@ def build(
             _run([command, *OPTIONS, *WARNINGS, *options, *extra, "-c", str(source), "-o", compiled])
         kind = ["-shared"] if program is None else []
         _run([command, *kind, *extra, *objects, "-lm", "-o", str(target)])
+
+
+GLIBC = (2, 17)
+"""The oldest GNU C library that a wheel asks for: manylinux2014."""
+
+
+def platform_tag(library: Path, machine: str) -> str:
+    """The platform of a wheel that holds the library, for its file name.
+
+    Raises RuntimeError where it asks for symbols of a newer C library than GLIBC.
+    """
+    if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
+        return sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    found = re.findall(rb"GLIBC_(\d+)\.(\d+)", library.read_bytes())
+    newest = max(((int(major), int(minor)) for major, minor in found), default=(0, 0))
+    if newest > GLIBC:
+        oldest = f"the oldest that the wheels are for, {GLIBC[0]}.{GLIBC[1]}, has none of them"
+        raise RuntimeError(f"{library.name} asks for symbols of glibc {newest[0]}.{newest[1]}; {oldest}")
+    return f"manylinux_{GLIBC[0]}_{GLIBC[1]}_{machine}.manylinux2014_{machine}"
 
 
 def _run(command: list[str]) -> None:

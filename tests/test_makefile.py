@@ -129,9 +129,11 @@ def test_an_old_python_and_a_python_without_venv_are_told(clone: Path) -> None:
         ("quick", f".venv/bin/python {QUICK}"),
         ("lint", ".venv/bin/ruff check ."),
         ("types", ".venv/bin/mypy"),
+        ("units", f"BITTRUE_KERNELS=none .venv/bin/python {SUITE} tests/simulation"),
         ("layers", ".venv/bin/lint-imports"),
         ("docs", "NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict"),
         ("wheel", ".venv/bin/python -m pip --disable-pip-version-check wheel . --no-deps --wheel-dir dist"),
+        ("kernel-wheels", ".venv/bin/python kernels/wheels.py dist"),
     ],
 )
 def test_targets(clone: Path, target: str, command: str) -> None:

@@ -1,9 +1,7 @@
 """The kernels alone, without Python: recorded calls, whose results the definition in Python integers gave, on every
 unit under the address and undefined-behaviour sanitizers, under Valgrind, and on NEON in an emulator."""
 
-import importlib.util
 import platform
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from bittrue.simulation.compiled import library
+from kernels.building import KERNELS, compilation, found
 from kernels.recording import Call, packed, record
 from simulation.compiled import cases
-
-KERNELS = Path(__file__).parents[2] / "kernels"
 
 # Without -fwrapv, sums that leave int32 are told too: what is proven of them is that they don't.
 SANITIZED = ("-O1", "-g", "-fno-wrapv", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -24,20 +21,9 @@ Build = Callable[..., Path]
 Done = subprocess.CompletedProcess[str]
 
 
-def found(tool: str) -> str:
-    path = shutil.which(tool)
-    assert path is not None, f"{tool} isn't installed: .ci/run names its package"
-    return path
-
-
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """kernels/check/replay.c built with the kernels: (compiler, machine, options) -> the program."""
-    specification = importlib.util.spec_from_file_location("kernels_compile", KERNELS / "compile.py")
-    assert specification is not None
-    assert specification.loader is not None
-    compilation = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(compilation)
     folder = tmp_path_factory.mktemp("programs")
 
     def built(compiler: str, machine: str, extra: tuple[str, ...] = ()) -> Path:
@@ -45,7 +31,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
         if not path.exists():
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("CC", found(compiler))
-                compilation.build(path, machine=machine, extra=extra, program=KERNELS / "check" / "replay.c")
+                compilation().build(path, machine=machine, extra=extra, program=KERNELS / "check" / "replay.c")
         return path
 
     return built

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -70,13 +71,20 @@ def parameter_site(node: Node, role: str, parameter: Parameter, channels: int | 
     return Site(parameter.name, node.name, role, values=parameter.value, channels=channels)
 
 
+_FOUND: WeakKeyDictionary[Network, dict[PlanOptions, dict[str, Site]]] = WeakKeyDictionary()
+"""What a search asks again for each of its plans."""
+
+
 def sites_of(network: Network, options: PlanOptions) -> dict[str, Site]:
     """All sites of a network under `options`, by name, in the order of the nodes; a shared parameter's once."""
-    found: dict[str, Site] = {}
-    for node in network.nodes:
-        for site in sites[type(node.operator)](node.operator, node, options):
-            found.setdefault(site.name, site)
-    return found
+    known = _FOUND.setdefault(network, {})
+    if options not in known:
+        found: dict[str, Site] = {}
+        for node in network.nodes:
+            for site in sites[type(node.operator)](node.operator, node, options):
+                found.setdefault(site.name, site)
+        known[options] = found
+    return dict(known[options])
 
 
 def group_inner_nodes(network: Network) -> frozenset[str]:

@@ -113,7 +113,9 @@ class Simulator:
         self._wide_kernels: dict[str, wide.WideKernel] = {}
         self._fusions = fusions(program)
         unit = library.unit()
-        self._groups, self._lone_groups = groups(program, unit, alone=False), groups(program, unit, alone=True)
+        known = ({}, {}) if like is None else (like._groups, like._lone_groups)
+        self._groups = groups(program, unit, alone=False, like=known[0])
+        self._lone_groups = groups(program, unit, alone=True, like=known[1])
         for step in program.steps:
             if isinstance(step.instruction, Quantize):
                 continue

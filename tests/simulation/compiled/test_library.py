@@ -45,6 +45,32 @@ def test_a_unit_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         library.unit()
 
 
+def test_a_unit_that_the_processor_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only plain C is there, as on a processor older than all others."""
+    fastest, *_, portable = library.units()
+    library.units.cache_clear()
+    load = library._load
+
+    class Older:
+        def __init__(self, path: Path) -> None:
+            self.library = load(path)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.library, name)
+
+        def bittrue_unit_available(self, index: int) -> bool:
+            return index == portable.index
+
+    monkeypatch.setattr(library, "_load", Older)
+    found = library.unit()
+    assert found is not None
+    assert found.name == "portable"
+    library.unit.cache_clear()
+    monkeypatch.setenv("BITTRUE_KERNELS", fastest.name)
+    with pytest.raises(KernelError, match=f"^BITTRUE_KERNELS={fastest.name}: this processor.*one of none, portable.$"):
+        library.unit()
+
+
 def test_without_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "_path", lambda: None)
     assert library.unit() is None

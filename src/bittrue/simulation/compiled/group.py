@@ -74,6 +74,15 @@ class Group:
         """The step whose value it computes."""
         return self.steps[-1]
 
+    def shared_with(self, other: "Group | None") -> "Group":
+        """The other group where it has these very steps, on inputs of the same types, and keeps its result alike."""
+        if other is None or len(other.steps) != len(self.steps) or other._unit != self._unit:
+            return self
+        if any(step is not known for step, known in zip(self.steps, other.steps, strict=True)):
+            return self
+        alike = other._types == self._types and other._feeds_groups == self._feeds_groups
+        return other if alike else self
+
     def run(self, x: Codes, operands: Sequence[Codes]) -> Ran | None:
         """The batch through all steps; None where these codes are not for the library."""
         codes = (x, *operands)
@@ -172,10 +181,10 @@ class Group:
 
     def _run(self, laid_out: Layout, scratch: int, x: Codes, operands: Sequence[Codes]) -> Ran:
         fields = laid_out.fields
-        source = x.tensor.contiguous().to(STORAGES[fields.stored_in])
+        source = _in_one_piece(x.tensor).to(STORAGES[fields.stored_in])
         out = torch.empty((len(source), *self.last.type.shape), dtype=laid_out.stored)
         rows = len(source) * fields.out_height * fields.out_width
-        others = [one.tensor.contiguous() for one in operands]
+        others = [_in_one_piece(one.tensor) for one in operands]
         seen = dict(zip(laid_out.quantizers, run(self._unit, fields, scratch, rows, source, others, out), strict=True))
         overflows, peaks = {}, {}
         low, high = x.low, x.high
@@ -207,6 +216,12 @@ class Group:
         if outside and step.quantizer is not None:
             least, most = limited(least, most, step.quantizer)
         return outside, least, most
+
+
+def _in_one_piece(tensor: torch.Tensor) -> torch.Tensor:
+    """Contiguous, and at an address that its numbers may lie at: a copy where it isn't so."""
+    tensor = tensor.contiguous()
+    return tensor.clone() if tensor.data_ptr() % tensor.element_size() else tensor
 
 
 def _span(codes: Codes, kind: CodeType) -> Span:

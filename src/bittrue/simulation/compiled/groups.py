@@ -1,6 +1,7 @@
 """Which steps of a program the compiled library computes together: chains whose inner values nobody else reads."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from bittrue.program import Add, FixedNetwork, Lookup, Step
 from bittrue.program.functions import BatchNorm
@@ -12,14 +13,17 @@ from bittrue.simulation.compiled.stages import is_sum_of_two, is_unbounded, stag
 from bittrue.simulation.proof import LayerProof
 
 
-def groups(program: FixedNetwork, unit: Unit | None, *, alone: bool) -> dict[str, Group]:
+def groups(
+    program: FixedNetwork, unit: Unit | None, *, alone: bool, like: Mapping[str, Group] | None = None
+) -> dict[str, Group]:
     """The groups of a program, by the name of the last step. alone: each step by itself, so that every value is
-    there."""
+    there. like: another program's, which are shared where they compute the same, laid out as they are."""
     if unit is None:
         return {}
     chains = _chains(program, alone=alone)
     reading = {name for chain in chains for step in chain for name in step.inputs}
-    return {chain[-1].name: Group(program, chain, unit, feeds_groups=chain[-1].name in reading) for chain in chains}
+    own = {chain[-1].name: Group(program, chain, unit, feeds_groups=chain[-1].name in reading) for chain in chains}
+    return {name: group.shared_with((like or {}).get(name)) for name, group in own.items()}
 
 
 def _chains(program: FixedNetwork, *, alone: bool) -> list[list[Step]]:

@@ -113,9 +113,10 @@ class Simulator:
         self._wide_kernels: dict[str, wide.WideKernel] = {}
         self._fusions = fusions(program)
         unit = library.unit()
-        known = ({}, {}) if like is None else (like._groups, like._lone_groups)
-        self._groups = groups(program, unit, alone=False, like=known[0])
-        self._lone_groups = groups(program, unit, alone=True, like=known[1])
+        self._groups: Mapping[str, Group] = groups(program, unit, False, None if like is None else like._groups)
+        self._lone_groups: Mapping[str, Group] = groups(
+            program, unit, True, None if like is None else like._lone_groups
+        )
         for step in program.steps:
             if isinstance(step.instruction, Quantize):
                 continue

@@ -14,7 +14,7 @@ from bittrue.simulation.proof import LayerProof
 
 
 def groups(
-    program: FixedNetwork, unit: Unit | None, *, alone: bool, like: Mapping[str, Group] | None = None
+    program: FixedNetwork, unit: Unit | None, alone: bool, like: Mapping[str, Group] | None = None
 ) -> dict[str, Group]:
     """The groups of a program, by the name of the last step. alone: each step by itself, so that every value is
     there. like: another program's, which are shared where they compute the same, laid out as they are."""
@@ -59,5 +59,5 @@ def _computable(program: FixedNetwork, step: Step) -> bool:
 
 def proofs(program: FixedNetwork) -> dict[str, LayerProof]:
     """The proofs of sums of products that the library computes, by step."""
-    found = (group.proof() for group in groups(program, library.unit(), alone=False).values())
+    found = (group.proof() for group in groups(program, library.unit(), False).values())
     return {proof.node: proof for proof in found if proof is not None}

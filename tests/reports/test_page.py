@@ -12,7 +12,7 @@ from jinja2 import Environment
 
 from bittrue.errors import BittrueError
 from bittrue.files import dump_json, write_text
-from bittrue.reports import build_report, page
+from bittrue.reports import build_report, rendering
 from reports.folders import NODES, RESULTS, make_folder, plan, sweep
 
 HOSTILE = "</script><script>alert(1)</script>"
@@ -145,8 +145,8 @@ def test_only_the_pages_own_scripts_may_run(built: str) -> None:
     reader = Reader(built)
     code = [text for kind, text in reader.scripts if kind is None]
     assert len(code) == 2
-    assert all(page.script_hash(text) in reader.policy for text in code)
-    assert page.script_hash(code[1] + " ") not in reader.policy
+    assert all(rendering.script_hash(text) in reader.policy for text in code)
+    assert rendering.script_hash(code[1] + " ") not in reader.policy
 
 
 def test_names_from_the_model_stay_names(hostile: str) -> None:
@@ -161,7 +161,7 @@ def test_names_from_the_model_stay_names(hostile: str) -> None:
 def test_the_check_of_names_notices_a_page_that_does_not_escape(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "Environment", lambda **options: Environment(**options | {"autoescape": False}))
+    monkeypatch.setattr(rendering, "Environment", lambda **options: Environment(**options | {"autoescape": False}))
     broken = build_report(make_folder(tmp_path, node=HOSTILE)).read_text("utf-8")
     assert "<script>alert" in broken
     with pytest.raises(AssertionError):
@@ -170,7 +170,7 @@ def test_the_check_of_names_notices_a_page_that_does_not_escape(
 
 def test_json_cannot_end_its_script_element() -> None:
     value = {"name": "</script><!--<script>"}
-    embedded = page.embedded_json(value)
+    embedded = rendering.embedded_json(value)
     assert "<" not in embedded
     assert json.loads(embedded) == value
 

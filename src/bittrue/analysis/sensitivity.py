@@ -80,6 +80,11 @@ def sensitivity(
     return found
 
 
+def measure_of(network: Network) -> str:
+    """What losses are, as `Sensitivity.measure`."""
+    return "kl" if ending_of(network).is_classes else "squared error"
+
+
 def measured_alone(
     sites: SiteWords,
     images: Dataset,
@@ -112,7 +117,7 @@ def _alone(
     return Sensitivity(
         network=sites.network.hash,
         data={"name": images.name, "sha256": images.sha256, "images": images.images},
-        measure="kl" if ending_of(sites.network).is_classes else "squared error",
+        measure=measure_of(sites.network),
         rest=REST,
         rest_loss=rest.loss,
         rest_accuracy=rest.accuracy,

@@ -17,6 +17,7 @@ SEARCH = "Search"
 
 @command
 def search(
+    context: typer.Context,
     model: ModelOptions,
     data: DataOptions,
     common: TableOptions,
@@ -25,7 +26,7 @@ def search(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="The folder for plan.json, weights.npz and search.json; a killed search goes on there.",
+            help="The folder for plan.json, weights.npz, search.json and report.html; a killed search goes on there.",
         ),
     ],
     max_drop: Annotated[
@@ -173,6 +174,7 @@ def search(
             pareto=pareto,
             seed=seed,
             out=folder,
+            command=context.obj,
             progress=display,
         )
     if not shown_as_data(found, common):

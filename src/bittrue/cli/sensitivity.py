@@ -29,12 +29,14 @@ def sensitivity(
     ] = True,
     batch_size: BatchSize = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Write sensitivity.json into this folder.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Write sensitivity.json and report.html there."),
     ] = None,
 ) -> None:
     """Say what each weight and each output costs alone at each word length, all other words being long."""
     from bittrue.analysis.sensitivity import sensitivity as run
     from bittrue.plan import Override, parse_point
+    from bittrue.reports.search_page import build_sensitivity_report
 
     network = model.load()
     dataset = data.load(network)
@@ -52,6 +54,8 @@ def sensitivity(
             out=folder,
             progress=display,
         )
+        if folder is not None:
+            build_sensitivity_report(folder)
     if shown_as_data(found, common):
         return
     print_view(found.view())

@@ -4,17 +4,9 @@ The page carries its styles, its scripts and its charts' data. Its content secur
 every script but its own, whose hashes it names. The charts stand in it as pictures too, for readers without scripts.
 """
 
-import base64
-import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from bittrue.analysis.charts import specifications as charts
 from bittrue.analysis.cost.named import COSTS
@@ -24,8 +16,14 @@ from bittrue.files import write_bytes, write_text
 from bittrue.plan import describe_spec
 from bittrue.reports import tables, trace_view
 from bittrue.reports.evidence import Evidence, read_evidence
+from bittrue.reports.rendering import rendered
+from bittrue.reports.search_page import build_search_report, build_sensitivity_report
 
-_TEMPLATES = "templates"
+OTHER_PAGES: Mapping[str, Callable[[Path], Path]] = {
+    "search.json": build_search_report,
+    "sensitivity.json": build_sensitivity_report,
+}
+"""What makes the page of a folder without a sweep, by what lies in it."""
 
 
 def build_report(folder: Path, max_drop: float | None = None) -> Path:
@@ -35,8 +33,14 @@ def build_report(folder: Path, max_drop: float | None = None) -> Path:
     simulate.json, verify.json, certificate.json and mutations.json. An accuracy.png of an earlier sweep goes where this
     one has none. The same files give the same bytes. max_drop: judge the sweep's rows by another largest drop first,
     and write sweep.json with it. Raises BittrueError where there is no sweep, a file is damaged or about another
-    network, or another row than that of plan.json would be chosen.
+    network, or another row than that of plan.json would be chosen. A folder without a sweep has the page of its search
+    or of its sensitivities.
     """
+    for name, build in OTHER_PAGES.items():
+        if (folder / name).exists() and not (folder / "sweep.json").exists():
+            if max_drop is not None:
+                raise BittrueError(f"--max-drop judges the rows of a sweep, and {folder} holds {name}: leave it out.")
+            return build(folder)
     if max_drop is not None:
         _judge_again(folder, max_drop)
     evidence = read_evidence(folder)
@@ -53,22 +57,10 @@ def build_report(folder: Path, max_drop: float | None = None) -> Path:
 
 def render(evidence: Evidence, specifications: Mapping[str, charts.Specification]) -> str:
     """The page as text; `specifications`: its charts by name."""
-    environment = Environment(
-        loader=PackageLoader("bittrue.reports", _TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= tables.FILTERS | {
-        "channels": trace_view.channels_text,
-        "effect": trace_view.effect_text,
-        "event": trace_view.event_text,
-        "heat_of": trace_view.heat_of,
-    }
     plan = evidence.plan
-    scripts = [Markup(charts.javascript_bundle()), Markup(_asset("page.js"))]
-    return environment.get_template("report.html").render(
+    return rendered(
+        "report.html",
+        specifications,
         sweep=evidence.sweep,
         evidence=evidence,
         reference=evidence.sweep.compared[0],
@@ -76,17 +68,12 @@ def render(evidence: Evidence, specifications: Mapping[str, charts.Specification
         shown=evidence.shown,
         caption=evidence.shown.caption(evidence.sweep.compared),
         most_lost=points(evidence.sweep.standard.max_drop),
-        specifications={name: embedded_json(chart) for name, chart in specifications.items()},
-        pictures={name: Markup(charts.to_svg(chart)) for name, chart in specifications.items()},
         costs=tuple(COSTS.values()),
         reaches=evidence.reaches,
         formats={} if plan is None else {name: describe_spec(spec) for name, spec in plan.sites.items()},
         overflows=tables.overflow_table(evidence.sweep.rows),
         proof=tables.proof_table(evidence),
         view=None if evidence.trace is None else trace_view.trace_view(evidence.trace, evidence.sweep.rows),
-        style=Markup(_asset("style.css")),
-        scripts=scripts,
-        script_hashes=[script_hash(script) for script in scripts],
     )
 
 
@@ -105,16 +92,6 @@ def _judge_again(folder: Path, max_drop: float) -> None:
     sweep.save(folder / "sweep.json")
 
 
-def embedded_json(value: Any) -> Markup:
-    """`value` as JSON that can stand in a script element, which ends at `</script` whatever the JSON around it."""
-    return Markup(json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"))
-
-
-def script_hash(script: str) -> str:
-    """A script's name in a content security policy. Source: W3C, Content Security Policy Level 3, hash-source."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
-
-
 def _specifications(evidence: Evidence) -> dict[str, charts.Specification]:
     shown = evidence.shown
     drawn: dict[str, charts.Specification] = {
@@ -123,7 +100,3 @@ def _specifications(evidence: Evidence) -> dict[str, charts.Specification]:
     if evidence.reaches:
         drawn["ranges"] = charts.ranges_chart(evidence.reaches)
     return drawn
-
-
-def _asset(name: str) -> str:
-    return (files("bittrue.reports") / _TEMPLATES / name).read_text("utf-8")

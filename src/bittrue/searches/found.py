@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from bittrue.analysis.cost.cost import Cost
+from bittrue.analysis.sensitivity import measure_of
 from bittrue.analysis.sensitivity_result import SiteLoss
 from bittrue.display import Column, Table, View
 from bittrue.files import replacing_together
 from bittrue.network import Network
 from bittrue.plan import Plan
 from bittrue.repairs.repaired import Repaired
+from bittrue.reports.search_page import build_search_report
 from bittrue.result import Result
 from bittrue.searches.claim import Claim
 from bittrue.searches.front import FrontPoint, front_table
@@ -52,7 +54,8 @@ class Search(Result):
     something. words: of each free site. costs: those that were asked for. path: the plans that were simulated.
     image_passes: images through a network in all. looks: how often other searches of the folder had claimed something
     on the same held-out images. losses: what each site costs alone. front: where it was asked for, plans at other
-    prices, the dearest first. limits: what costs may be at most.
+    prices, the dearest first. limits: what costs may be at most. data: name and sha256 of the
+    held-out images. command: with which all this was asked for.
     """
 
     reached: bool
@@ -74,6 +77,8 @@ class Search(Result):
     losses: tuple[SiteLoss, ...] = ()
     front: tuple[FrontPoint, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    command: str | None = None
 
     @property
     def planned(self) -> str | None:
@@ -110,27 +115,34 @@ class Search(Result):
             f"{self.max_drop:g} points on {self.parts['selection']:,} selection images; {self.image_passes:,} image "
             "passes in all."
         )
+        parts += self.notes
+        parts.append(self.sentence[0].upper() + self.sentence[1:])
+        return tuple(parts)
+
+    @property
+    def notes(self) -> list[str]:
+        """What has to be said beside the claim: what wasn't reached, images that were looked at before, too few."""
+        notes = []
         if not self.reached:
-            parts.append(self._unreached())
+            notes.append(self._unreached())
         elif not self.holds:
-            parts.append(
+            notes.append(
                 f"On the held-out images the plan loses more than {self.max_drop:g} points, although it didn't on "
                 "those it was chosen on; the interval says how much of that is chance. Take more images, or a smaller "
                 "--max-drop."
             )
         if self.looks:
-            parts.append(
+            notes.append(
                 f"These held-out images were looked at by {counted(self.looks, 'search', 'searches')} of this folder "
                 "before: whoever chooses among the claims needs others."
             )
         enough = enough_images(self.max_drop)
         if self.parts["selection"] < enough:
-            parts.append(
+            notes.append(
                 f"{self.parts['selection']:,} images to choose on are few: even a plan that loses none of them may "
                 f"lose more than {self.max_drop:g} points; {enough:,} are the least that tell (95 %)."
             )
-        parts.append(self.sentence[0].upper() + self.sentence[1:])
-        return tuple(parts)
+        return notes
 
     def _unreached(self) -> str:
         """Why no plan holds, and what would help."""
@@ -155,6 +167,11 @@ class Search(Result):
         return {
             "bittrue": 1,
             "network": self.trained,
+            "network_name": self.network.name,
+            "sentence": self.sentence,
+            "notes": self.notes,
+            "data": dict(self.data),
+            "command": self.command,
             "plan": self.plan.hash,
             "reached": self.reached,
             "holds": self.holds,
@@ -166,6 +183,7 @@ class Search(Result):
             "bits": dict(self.cost.mean_bits),
             "sites": dict(self.words),
             "stored": [site for site in self.cost.records() if site["kind"] in ("parameter", "activation", "table")],
+            "measure": measure_of(self.network),
             "sensitivity": [
                 {"site": loss.site, "word_length": loss.word_length, "loss": loss.loss} for loss in self.losses
             ],
@@ -179,13 +197,14 @@ class Search(Result):
         }
 
     def save_into(self, folder: str | Path) -> None:
-        """Write search.json, the plan, and the repaired weights where there are some.
+        """Write search.json, the plan, the repaired weights where there are some, and the report.
 
         Raises: BittrueError where the folder can't be written.
         """
         with replacing_together(folder, (PLAN, WEIGHTS, SEARCH)) as temporary:
             save_plan(self.plan, self.repaired, temporary)
             self.save(temporary / SEARCH)
+        build_search_report(Path(folder))
 
 
 def enough_images(max_drop: float) -> int:

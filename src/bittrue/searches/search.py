@@ -78,6 +78,7 @@ def search(
     pareto: bool = False,
     seed: int = 0,
     out: str | Path | None = None,
+    command: str | None = None,
     progress: Progress | None = None,
 ) -> Search:
     """Find for each weight and each output of `network` a word of `words`, so that the plan is cheap by `cost` and
@@ -89,7 +90,7 @@ def search(
     exchanging single bits may take. scales, biases, also, overrides: see `site_words`; what isn't searched keeps its
     words. softmax, layer_norm: their form, "exact" or "table". pareto: whether plans at other prices are simulated,
     too. out: a folder for plan.json, weights.npz, search.json, and the journal from which
-    the same search goes on where it was killed.
+    the same search goes on where it was killed. command: kept with the result.
 
     Raises: DataError for parts that are too small or not apart; PlanError for words, sites and limits that contradict
     each other; BittrueError for costs that are none, and where the accuracy has no meaning.
@@ -141,7 +142,7 @@ def search(
     }
     journal = Journal(None if folder is None else folder / FILE, study)
     prices = Prices(sites, functions, allowed)
-    run = _Run(sites, parts, allowed, prices, limits, repairs, standard, journal, folder, progress, seed)
+    run = _Run(sites, parts, allowed, prices, limits, repairs, standard, journal, folder, progress, seed, command)
     try:
         return run.search(steps, pareto=pareto)
     except KeyboardInterrupt:
@@ -165,6 +166,7 @@ class _Run:
     folder: Path | None
     progress: Progress | None
     seed: int
+    command: str | None
 
     def __post_init__(self) -> None:
         network, selection = self.sites.network, self.parts.selection
@@ -330,6 +332,8 @@ class _Run:
             losses=tuple(SiteLoss(name, bits, loss, None) for name, of in losses.items() for bits, loss in of.items()),
             front=points,
             limits=self.limits,
+            data={"name": held_out.name, "sha256": held_out.sha256},
+            command=self.command,
         )
         if self.folder is not None:
             found.save_into(self.folder)

@@ -34,9 +34,10 @@ class MemoryLayoutOptions:
         str,
         typer.Option(
             "--memory-order",
-            metavar="output-first|as-is",
+            metavar="output-first|as-is|AXIS,…",
             rich_help_panel=MEMORY,
-            help="The weights of one sum after each other, or the arrays' own order of axes.",
+            help="The weights of one sum after each other, the arrays' own order of axes, or axes by name from the "
+            "outermost on ('kernel row,input channel'; the others follow).",
         ),
     ] = "output-first"
     line_words: Annotated[
@@ -52,12 +53,18 @@ class MemoryLayoutOptions:
         int,
         typer.Option("--banks", metavar="N", min=1, rich_help_panel=MEMORY, help="Memories that lines are dealt to."),
     ] = 1
+    mirror_bits: Annotated[
+        bool,
+        typer.Option(
+            "--mirror-bits", rich_help_panel=MEMORY, help="The bits of each word in reverse: the lowest stands highest."
+        ),
+    ] = False
 
     def choose(self) -> "MemoryOptions":
         from bittrue.exports.job import MemoryOptions
 
         formats = tuple(name.strip() for name in self.memory_format.split(","))
-        return MemoryOptions(formats, self.memory_order, self.line_words, self.first_word, self.banks)
+        return MemoryOptions(formats, self.memory_order, self.line_words, self.first_word, self.banks, self.mirror_bits)
 
 
 @command

@@ -14,6 +14,8 @@ from bittrue.program import FixedNetwork, Step
 VECTOR_IMAGES = 10
 """Images that golden vectors are made of where nothing else is said."""
 
+OUTPUT_FIRST, AS_IS = "output-first", "as-is"
+"""Orders of memory images that have a name."""
 
 SEARCHED = 64
 """Images that are searched for overflows where no trace says which overflow: as many as `bittrue trace` takes."""
@@ -22,18 +24,24 @@ SEARCHED = 64
 @dataclass(frozen=True)
 class MemoryOptions:
     """How memory images are written: formats by name, the layout of `memory.layout.Layout`; order: `output-first`, so
-    that
-    the weights of one sum follow each other, or `as-is` for the arrays' own order of axes."""
+    that the weights of one sum follow each other, `as-is` for the arrays' own order of axes, or axes by name from the
+    outermost on, with commas; an array leaves out those that it hasn't, and its other axes follow as they are."""
 
     formats: tuple[str, ...] = ("readmemh",)
-    order: str = "output-first"
+    order: str = OUTPUT_FIRST
     words: int = 1
     first: str = "low"
     banks: int = 1
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
-        if self.order not in ("output-first", "as-is"):
-            raise BittrueError(f"There is no memory order {self.order!r}: choose output-first or as-is.")
+        if len(set(self.axes)) != len(self.axes):
+            raise BittrueError(f"The memory order {self.order[:60]!r} names an axis twice: name each once.")
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes that the order names."""
+        return () if self.order in (OUTPUT_FIRST, AS_IS) else tuple(axis.strip() for axis in self.order.split(","))
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,7 +49,7 @@ def hexadecimal(codes: Codes) -> str:
 
 WRITERS: dict[str, Callable[[Path, Codes], object]] = {
     ".hex": lambda path, codes: path.write_text("// layer 1\n" + hexadecimal(codes)),
-    ".mem": lambda path, codes: path.write_text(hexadecimal(codes).upper()),
+    ".mem": lambda path, codes: path.write_text("// as $writememh has it\n@00000000\n" + hexadecimal(codes).upper()),
     ".memb": lambda path, codes: path.write_text(" ".join(f"{code & 0x7F:07b}" for code in codes.reshape(-1).tolist())),
     ".txt": lambda path, codes: path.write_text(", ".join(map(str, codes.reshape(-1).tolist()))),
     ".npy": lambda path, codes: np.save(path, codes),
@@ -106,7 +106,12 @@ BAD = {
     "with unknown bits": (".hex", "xx\nzz\n", "unknown bits"),
     "in another radix": (".txt", "7f", "no number in decimal digits"),
     "too long": (".hex", "1ff", "more than the 7 bits"),
-    "with addresses": (".mem", "@10\n00", "an address"),
+    "with a gap": (
+        ".mem",
+        "@10\n00",
+        "address @10 leaves a gap or goes back, as the next word is number 0: dump every",
+    ),
+    "with a damaged address": (".mem", "@g\n00", "is no address in hexadecimal digits"),
     "of half a word": (".bin", "", "holds 0 codes"),
 }
 

@@ -1,5 +1,6 @@
 """Memory images: what is written is read back as the codes that it was made from, in every format and layout."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,14 @@ def test_every_width_comes_back(name: str, width: int) -> None:
     first=st.sampled_from(["low", "high"]),
     order=st.permutations([0, 1, 2]),
     signed=st.booleans(),
+    mirrored=st.booleans(),
     name=st.sampled_from([name for name in FORMATS if name != "c"]),
 )
 def test_every_layout_comes_back(
-    width: int, words: int, banks: int, first: str, order: list[int], signed: bool, name: str
+    width: int, words: int, banks: int, first: str, order: list[int], signed: bool, mirrored: bool, name: str
 ) -> None:
     codes = codes_for(width, signed=signed, shape=(2, 5, 3))
-    layout = Layout(tuple(order), words, first, banks)
+    layout = Layout(tuple(order), words, first, banks, mirrored)
     form = FORMATS[name]
     read = [form.read(form.write(image, "w"), image.width) for image in packed(codes, width, layout)]
     np.testing.assert_array_equal(unpacked(read, width, layout, codes.shape, signed=signed), codes)
@@ -68,6 +70,8 @@ def test_a_worked_example() -> None:
     assert image.lines.tolist() == [0x1E, 0x3C, 0x5A]
     (image,) = packed(codes, 4, Layout((1, 0), words=2))
     assert image.lines.tolist() == [0xC1, 0x5E, 0xA3]
+    (image,) = packed(codes, 4, Layout(words=2, mirrored=True))
+    assert image.lines.tolist() == [0x78, 0x3C, 0x5A]
     even, odd = packed(codes, 4, Layout(words=2, banks=2))
     assert (even.lines.tolist(), odd.lines.tolist()) == ([0xE1, 0xA5], [0xC3, 0])
 
@@ -107,7 +111,15 @@ def test_damage_is_one_sentence(name: str, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("options", [{}, {"words": 3, "first": "high", "banks": 2}, {"order": "as-is", "banks": 3}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"words": 3, "first": "high", "banks": 2},
+        {"order": "as-is", "banks": 3},
+        {"order": "input channel,kernel row", "words": 2, "mirrored": True},
+    ],
+)
 def test_an_exports_memories_are_read_back(name: str, options: dict[str, Any], tmp_path: Path) -> None:
     network = next(case for case in CASES if case.name == "whole").network
     plan = uniform_plan(network, 7, 4, options=PlanOptions(batch_norm="affine"))
@@ -118,6 +130,32 @@ def test_an_exports_memories_are_read_back(name: str, options: dict[str, Any], t
     assert len(parts) > 4
     for site, part in parts.items():
         np.testing.assert_array_equal(read_memory(tmp_path / "out" / "memory", site), part.codes)
+
+
+def test_axes_by_name_are_the_outermost_of_the_arrays_that_have_them(tmp_path: Path) -> None:
+    network = next(case for case in CASES if case.name == "whole").network
+    plan = uniform_plan(network, 7, 4)
+    memory = MemoryOptions(order="input channel, kernel row")
+    export(network, plan, "memory", tmp_path / "out", until_node="dense", memory=memory)
+    described = json.loads((tmp_path / "out" / "memory" / "memory.json").read_text(encoding="utf-8"))
+    assert described["conv.weight"]["order"] == ["input channel", "kernel row", "kernel column", "output channel"]
+    assert described["dense.weight"]["order"] == ["input channel", "output channel"]
+    assert described["dense.bias"]["order"] == described["dense.bias"]["axes"]
+
+
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        ("outputs", "No array here has an axis 'outputs': name axes of kernel row, kernel column, input channel"),
+        ("kernel row,kernel row", "names an axis twice: name each once"),
+    ],
+)
+def test_axes_that_are_not_there_are_refused(order: str, message: str, tmp_path: Path) -> None:
+    network = next(case for case in CASES if case.name == "whole").network
+    with pytest.raises(BittrueError, match=message):
+        memory = MemoryOptions(order=order)
+        export(network, uniform_plan(network, 7, 4), "memory", tmp_path / "out", until_node="dense", memory=memory)
+    assert not (tmp_path / "out").exists()
 
 
 def test_memories_that_cannot_be_read_back(tmp_path: Path) -> None:

@@ -67,13 +67,25 @@ def _text(base: int, what: str) -> Reader:
         for number, line in enumerate(lines, start=1):
             for text in _COMMENT.sub("", line).replace(",", " ").split():
                 if text.startswith("@"):
-                    raise DataError(
-                        f"{path}, line {number}: an address ({text[:20]}) can't be followed: dump every word in order."
-                    )
+                    _follow(text, len(codes), f"{path}, line {number}")
+                    continue
                 codes.append(_code(text, base, what, word, f"{path}, line {number}"))
         return np.array(codes, np.int64)
 
     return read
+
+
+def _follow(address: str, words: int, where: str) -> None:
+    """An address as $writememh writes one: where the next word stands, which must be behind the last."""
+    try:
+        place = int(address[1:].replace("_", ""), 16)
+    except ValueError:
+        raise DataError(f"{where}: {address[:20]!r} is no address in hexadecimal digits: dump every word.") from None
+    if place != words:
+        raise DataError(
+            f"{where}: address {address[:20]} leaves a gap or goes back, as the next word is number {words}: "
+            "dump every word, in order."
+        )
 
 
 def _code(text: str, base: int, what: str, word: Word, where: str) -> int:

@@ -15,10 +15,10 @@ _MACHINE = 64
 @dataclass(frozen=True)
 class Layout:
     """order: the axes of the array from the outermost to the innermost, by their places (None: as they are). words:
-    how many
-    codes share a line, those that follow each other in that order. first: whether the first of them stands in the low
-    bits of the line, as SystemVerilog's packed arrays and little-endian buses have it, or in the high ones. banks:
-    over how many memories the lines are dealt, line i into bank i modulo `banks`.
+    how many codes share a line, those that follow each other in that order. first: whether the first of them stands in
+    the low bits of the line, as SystemVerilog's packed arrays and little-endian buses have it, or in the high ones.
+    banks: over how many memories the lines are dealt, line i into bank i modulo `banks`. mirrored: whether the bits of
+    each word stand in reverse, the lowest in the highest place.
 
     A last line, or a bank, that isn't full is filled with zeros.
     """
@@ -27,6 +27,7 @@ class Layout:
     words: int = 1
     first: str = "low"
     banks: int = 1
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         for what, number in (("words a line", self.words), ("banks", self.banks)):
@@ -58,6 +59,8 @@ def packed(codes: np.ndarray, word_length: int, layout: Layout) -> tuple[Image, 
         words = np.array([code & mask for code in words.tolist()], kind)
     else:
         words = words.astype(np.int64).view(np.uint64) & np.uint64((1 << word_length) - 1)
+    if layout.mirrored:
+        words = _mirrored(words, word_length)
     missing = -len(words) % (layout.words * layout.banks)
     grouped = np.concatenate([words, np.zeros(missing, kind)]).reshape(-1, layout.words)
     if layout.first == "high":
@@ -80,6 +83,8 @@ def unpacked(
     mask, sign = (1 << word_length) - 1, 1 << (word_length - 1)
     places = range(layout.words) if layout.first == "low" else range(layout.words - 1, -1, -1)
     words = [line >> (place * word_length) & mask for line in lines for place in places]
+    if layout.mirrored:
+        words = _mirrored(np.array(words, object), word_length).tolist()
     count = prod(shape)
     if len(words) < count:
         raise BittrueError(f"The memory holds {len(words):,} words, and {count:,} are wanted: read all of its banks.")
@@ -88,6 +93,15 @@ def unpacked(
     kind = np.int64 if word_length < _MACHINE or (signed and word_length == _MACHINE) else object
     moved = np.array(codes, kind).reshape([shape[axis] for axis in order])
     return np.transpose(moved, np.argsort(order))
+
+
+def _mirrored(words: np.ndarray, word_length: int) -> np.ndarray:
+    """Each word with its bits in reverse."""
+    kind = words.dtype.type if words.dtype != object else int
+    result = words & kind(0)
+    for place in range(word_length):
+        result |= (words >> kind(place) & kind(1)) << kind(word_length - 1 - place)
+    return result
 
 
 def _ordered(codes: np.ndarray, layout: Layout) -> np.ndarray:

@@ -30,7 +30,7 @@ def read_memory(folder: str | Path, name: str) -> np.ndarray:
         entry = described[name]
         axes, width = entry["axes"], entry["word_length"] * entry["words_a_line"]
         order = tuple(axes.index(axis) for axis in entry["order"])
-        layout = Layout(order, entry["words_a_line"], entry["first_word"], entry["banks"])
+        layout = Layout(order, entry["words_a_line"], entry["first_word"], entry["banks"], entry["mirrored"])
         files = entry["files"][: entry["banks"]]
         form = next(form for form in FORMATS.values() if _is_of(files[0], form.suffix, name))
         banks = [form.read((Path(folder) / file).read_bytes(), width) for file in files]

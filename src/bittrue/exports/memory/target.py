@@ -8,7 +8,7 @@ import numpy as np
 
 from bittrue.errors import BittrueError
 from bittrue.exports.function_tables import table_of
-from bittrue.exports.job import Job, Target, stop_before
+from bittrue.exports.job import AS_IS, OUTPUT_FIRST, Job, Target, stop_before
 from bittrue.exports.memory.formats import FORMATS
 from bittrue.exports.memory.layout import Layout, packed
 from bittrue.exports.memory.reading import DESCRIPTION
@@ -64,6 +64,10 @@ def _check(job: Job) -> None:
         if name not in FORMATS:
             raise BittrueError(f"There is no memory format {name!r}: choose from {', '.join(FORMATS)}.")
     _layout(job, None)
+    known = dict.fromkeys(axis for stored in stored_arrays(job) for axis in stored.axes)
+    for axis in job.memory.axes:
+        if axis not in known:
+            raise BittrueError(f"No array here has an axis {axis[:40]!r}: name axes of {', '.join(known)}.")
     for step in job.program.steps:
         if isinstance(step.instruction, Bypass):
             raise BittrueError(
@@ -100,6 +104,7 @@ def _write(job: Job, folder: Path) -> Mapping[str, str]:
             "words_a_line": layout.words,
             "first_word": layout.first,
             "banks": layout.banks,
+            "mirrored": layout.mirrored,
             "lines": len(banks[0].lines),
             "files": paths,
         }
@@ -113,15 +118,18 @@ def layout_of(job: Job, stored: Stored) -> Layout:
 
 
 def _layout(job: Job, order: tuple[int, ...] | None) -> Layout:
-    return Layout(order, job.memory.words, job.memory.first, job.memory.banks)
+    return Layout(order, job.memory.words, job.memory.first, job.memory.banks, job.memory.mirrored)
 
 
 def _order(job: Job, stored: Stored) -> tuple[int, ...] | None:
-    """Output channel first where that is wanted, so that the weights of one sum follow each other."""
-    if job.memory.order == "as-is" or stored.codes.ndim < 2:
+    """The named axes that the array has, then its others as they are."""
+    if job.memory.order == AS_IS or stored.codes.ndim < 2:
         return None
-    last = stored.codes.ndim - 1
-    return (last, *range(last))
+    if job.memory.order == OUTPUT_FIRST:
+        last = stored.codes.ndim - 1
+        return (last, *range(last))
+    named = [stored.axes.index(axis) for axis in job.memory.axes if axis in stored.axes]
+    return (*named, *(axis for axis in range(stored.codes.ndim) if axis not in named))
 
 
 TARGET = Target("memory", "memory images of the constants and tables", needs_images=False, check=_check, write=_write)

@@ -64,15 +64,21 @@ def test_a_keras_file_is_read_without_the_other_doors(tmp_path: Path) -> None:
     assert result.stdout.splitlines()[-1] == "[]"
 
 
+def processor_time(*arguments: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
 def test_help_comes_at_once() -> None:
-    """In processor time, since the machine may be busy: 0.3 s is what one waits for on a quiet one."""
-    took = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "bittrue", "--help"], capture_output=True, check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        took.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    assert min(took) < 0.3
+    """Beside Typer alone, in processor time and by turns, since the machine may be busy: twice as much, and any framework
+    would make it five times."""
+    pairs = [
+        (processor_time("-m", "bittrue", "--help"), processor_time("-c", "import typer.main, typer.rich_utils"))
+        for _ in range(3)
+    ]
+    assert min(ours for ours, _ in pairs) < 3.5 * min(typers for _, typers in pairs)
 
 
 def test_every_command_of_the_design_and_no_other() -> None:

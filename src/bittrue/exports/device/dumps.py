@@ -59,7 +59,7 @@ def read_codes(path: Path, word: Word) -> NDArray[np.int64]:
 
 def _text(base: int, what: str) -> Reader:
     def read(path: Path, word: Word) -> NDArray[np.int64]:
-        codes = []
+        codes: list[int] = []
         try:
             lines = path.read_text(encoding="ascii").splitlines()
         except UnicodeDecodeError:

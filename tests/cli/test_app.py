@@ -72,8 +72,8 @@ def processor_time(*arguments: str) -> float:
 
 
 def test_help_comes_at_once() -> None:
-    """Beside Typer alone, in processor time and by turns, since the machine may be busy: any framework would make it five
-    times as much, and it is twice."""
+    """Beside Typer alone, in processor time and by turns, since the machine may be busy: any framework would make it
+    five times as much, and it is twice."""
     pairs = [
         (processor_time("-m", "bittrue", "--help"), processor_time("-c", "import typer.main, typer.rich_utils"))
         for _ in range(3)

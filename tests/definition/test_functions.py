@@ -29,6 +29,7 @@ from bittrue.program.functions import (
     Mish,
     Reciprocal,
     Sigmoid,
+    Sign,
     SiLU,
     Softplus,
     Softsign,
@@ -78,6 +79,7 @@ IRRATIONAL: list[tuple[Function, Callable[[Number], Number]]] = [
 RATIONAL: list[tuple[Function, Callable[[Fraction], Fraction]]] = [
     (Reciprocal(), lambda x: 1 / x),
     (Square(), lambda x: x * x),
+    (Sign(), lambda x: Fraction((x > 0) - (x < 0))),
     (Softsign(), lambda x: x / (1 + abs(x))),
     (HardSigmoid(ONE_SIXTH, Fraction(1, 2)), lambda x: max(min(x / 6 + Fraction(1, 2), Fraction(1)), Fraction(0))),
     (HardSwish(), lambda x: x * max(min(x + 3, Fraction(6)), Fraction(0)) / 6),

@@ -54,11 +54,19 @@ def twin(build: Callable[[bool], Callable[[Any], Any]], shape: tuple[int, ...] =
     return refused, mended
 
 
-WEIGHTS = random(4, 3)
+WEIGHTS, PLACES = random(4, 3), random(6, 8, 1)
 
 
 def with_weights(shape: tuple[int, ...], dtype: Any = None) -> Any:
     return ops.convert_to_tensor(WEIGHTS, dtype)
+
+
+def taking(*places: int) -> Any:
+    """A layer that takes these places of its input's last axis."""
+    matrix = np.eye(max(places) + 1, dtype=np.float32)[:, places]
+    return layers.Dense(
+        len(places), use_bias=False, kernel_initializer=lambda shape, dtype=None: ops.convert_to_tensor(matrix, dtype)
+    )
 
 
 TWINS: dict[str, tuple[str, Callable[[bool], Callable[[Any], Any]]]] = {
@@ -78,6 +86,81 @@ TWINS: dict[str, tuple[str, Callable[[bool], Callable[[Any], Any]]]] = {
     "initial": (
         "take keras.ops.maximum",
         lambda mended: lambda x: ops.maximum(ops.max(x, -1), 0.7) if mended else ops.max(x, -1, initial=0.7),
+    ),
+    "deviation": (
+        "take the mean of the squares of what is left without the mean, and for the deviation its root",
+        lambda mended: (
+            lambda x: (
+                ops.sqrt(ops.mean(ops.square(x - ops.mean(x, -1, keepdims=True)), -1)) if mended else ops.std(x, -1)
+            )
+        ),
+    ),
+    "comparison": (
+        "write a choice by comparison with relu, leaky_relu, clip, maximum or minimum",
+        lambda mended: (
+            lambda x: ops.leaky_relu(x, 0.1) if mended else ops.where(ops.greater(x, 0.0), x, ops.multiply(x, 0.1))
+        ),
+    ),
+    "log of a sum": (
+        "write it as the log of the sum of exp",
+        lambda mended: lambda x: ops.log(ops.sum(ops.exp(x), -1)) if mended else ops.logsumexp(x, -1),
+    ),
+    "product": (
+        "multiply slices",
+        lambda mended: lambda x: x[..., 0] * x[..., 1] * x[..., 2] * x[..., 3] if mended else ops.prod(x, -1),
+    ),
+    "stack": (
+        "use keras.ops.concatenate, with expand_dims",
+        lambda mended: lambda x: ops.concatenate([ops.expand_dims(x, 1)] * 2, 1) if mended else ops.stack([x, x], 1),
+    ),
+    "constant beside a number": (
+        "keep the axes before it, as with keepdims=True",
+        lambda mended: (
+            lambda x: (
+                ops.mean(layers.Flatten()(x), 1, keepdims=True) * 3.0
+                if mended
+                else ops.expand_dims(ops.mean(layers.Flatten()(x), 1) * 3.0, 1)
+            )
+        ),
+    ),
+    "maximum with several numbers": (
+        r"write maximum\(x, c\) as relu\(x - c\) \+ c",
+        lambda mended: (
+            lambda x: ops.relu(x - WEIGHTS[:, 0]) + WEIGHTS[:, 0] if mended else ops.maximum(x, WEIGHTS[:, 0])
+        ),
+    ),
+    "reflected edges": (
+        "concatenate slices of its edges",
+        lambda mended: (
+            lambda x: (
+                ops.concatenate([x[:, 1:2], x, x[:, -2:-1]], 1)
+                if mended
+                else ops.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0)), mode="reflect")
+            )
+        ),
+    ),
+    "mean by position": (
+        r"subtract the mean and divide by the deviation, as in \(x - mean\) / deviation",
+        lambda mended: (
+            lambda x: (
+                (x - PLACES) / ops.sqrt(ops.convert_to_tensor(abs(PLACES) + 1))
+                if mended
+                else layers.Normalization(axis=(1, 2), mean=PLACES[..., 0], variance=abs(PLACES[..., 0]) + 1)(x)
+            )
+        ),
+    ),
+    "resized by no whole factor": (
+        "multiply each axis by a matrix, with Permute and Dense",
+        lambda mended: (
+            keras.Sequential(
+                [
+                    *(layers.Permute((2, 3, 1)), taking(0, 2, 3, 5)),
+                    *(layers.Permute((3, 2, 1)), taking(0, 2, 3, 4, 6, 7), layers.Permute((1, 3, 2))),
+                ]
+            )
+            if mended
+            else layers.Resizing(4, 6, interpolation="nearest")
+        ),
     ),
     "inverted normalization": (
         "multiply by the deviation and add the mean, as in",
@@ -243,6 +326,15 @@ def test_functions_of_a_file_are_inlined() -> None:
 
     x = images(plain)
     assert_equal(by_bittrue(inline_local_functions(proto), x), expected(plain, x))
+
+
+def test_resizing_in_a_functional_model_is_read(tmp_path: Path) -> None:
+    """Keras writes down `training=True` there, too."""
+    whole = functional(lambda x: layers.Resizing(12, 8)(x))
+    whole.save(tmp_path / "model.keras")
+    x = random(2, *IMAGE)
+    for source in (whole, tmp_path / "model.keras"):
+        assert_equal(by_bittrue(source, x), whole.predict(x, verbose=0))
 
 
 @pytest.mark.parametrize("layer", [layers.RandomFlip(), layers.RandomRotation(0.2), layers.RandomCrop(6, 8)])

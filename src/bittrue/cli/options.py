@@ -76,7 +76,9 @@ Until = Annotated[
 
 Output = Annotated[
     str | None,
-    typer.Option("--output", metavar="NAME", help="Which output of a file that has several; the rest is left out."),
+    typer.Option(
+        "--output", metavar="NAME", help="Which output of a file, or value in an .onnx file; what follows is left out."
+    ),
 ]
 Check = Annotated[
     bool,

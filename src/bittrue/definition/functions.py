@@ -197,6 +197,11 @@ def _(function: functions.Softsign, x: Fraction) -> Fraction | Real:
     return x / (1 + abs(x))
 
 
+@_value_of(functions.Sign)
+def _(function: functions.Sign, x: Fraction) -> Fraction | Real:
+    return Fraction((x > 0) - (x < 0))
+
+
 @_value_of(functions.HardSigmoid)
 def _(function: functions.HardSigmoid, x: Fraction) -> Fraction | Real:
     return min(max(Fraction(function.slope) * x + Fraction(function.offset), Fraction(0)), Fraction(1))

@@ -94,6 +94,7 @@ TORCH: dict[type[Function], FloatFunction] = {
     functions.Reciprocal: torch.reciprocal,
     functions.SiLU: torch.nn.functional.silu,
     functions.Sigmoid: torch.sigmoid,
+    functions.Sign: torch.sign,
     functions.Softsign: torch.nn.functional.softsign,
     functions.Sqrt: torch.sqrt,
     functions.Square: torch.square,

@@ -74,7 +74,12 @@ class Softsign(Function):
     """x/(1 + |x|): rational."""
 
 
-@reach.rule(Tanh, Erf, Softsign)
+@dataclass(frozen=True, eq=False)
+class Sign(Function):
+    """−1 below 0, 0 at 0, 1 above: rational."""
+
+
+@reach.rule(Tanh, Erf, Softsign, Sign)
 def _(function: Function, low: Number, high: Number, unit: Fraction) -> Reach:
     return Fraction(-1), Fraction(1)
 

@@ -247,6 +247,11 @@ def _(function: functions.Softsign) -> RealFunction:
     return RealFunction(lambda x: x / (1 + x.abs()), lambda x: x / (1 + abs(x)))
 
 
+@real_function.rule(functions.Sign)
+def _(function: functions.Sign) -> RealFunction:
+    return RealFunction(torch.sign, lambda x: Fraction((x > 0) - (x < 0)))
+
+
 @real_function.rule(functions.HardSigmoid)
 def _(function: functions.HardSigmoid) -> RealFunction:
     slope, offset = float(function.slope), float(function.offset)

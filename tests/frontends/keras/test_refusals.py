@@ -96,7 +96,7 @@ REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
     (
         "resizing",
         sequential(layers.Resizing(6, 6, name="smaller")),
-        ["layer smaller", "from 9×8 to 6×6", "--resize", "AveragePooling2D"],
+        ["layer smaller", "from 9×8 to 6×6", "--resize", "Permute and Dense"],
     ),
     (
         "resizing to a ratio",
@@ -116,7 +116,7 @@ REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
     (
         "normalization by position",
         sequential(layers.Normalization(axis=(1, 2), name="scale")),
-        ["layer scale", "several axes", "over one of them, or the data"],
+        ["layer scale", "several axes", "subtract the mean and divide by the deviation"],
     ),
     (
         "recurrent",
@@ -163,7 +163,12 @@ REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
         ["conv2d", "activation"],
     ),
     ("always there", functional(layers.AutoContrast(name="auto")), ["layer auto", "AutoContrast", "SavedModel folder"]),
-    ("operation", functional(lambda x: keras.ops.sign(x)), ["layer sign", "Sign of keras.ops", "keras.layers"]),
+    ("operation", functional(lambda x: keras.ops.sin(x)), ["layer sin", "Sin of keras.ops", "keras.layers"]),
+    (
+        "classes",
+        functional(lambda x: keras.ops.argmax(x, 1), (6,)),
+        ["Argmax of keras.ops", "keras.Model(model.inputs, layer.output)"],
+    ),
     ("training", functional(lambda x: layers.BatchNormalization(name="bn")(x, training=True)), ["bn", "training=True"]),
     (
         "layer norm by 0",
@@ -278,6 +283,8 @@ CHANGES: list[tuple[Callable[[dict[str, Any]], None], list[str]]] = [
     (setting(1, filters="many"), ["layer conv", "filters is 'many'"]),
     (setting(1, strides=[0, 1]), ["layer conv", "strides is 0"]),
     (setting(1, strides=[1]), ["layer conv", "strides is [1]", "list of 2"]),
+    (setting(1, data_format="foo"), ["layer conv", "data_format is 'foo'", "expected channels_last"]),
+    (setting(2, data_format=7), ["layer pool", "data_format is 7"]),
     (setting(1, padding="causal"), ["layer conv", "padding is 'causal'", "valid or same"]),
     (setting(1, groups=3), ["layer conv", "3 groups"]),
     (setting(1, kernel_size=[10**12, 3]), ["layer conv", "kernel_size is 1000000000000", "2147483647"]),

@@ -1,4 +1,5 @@
-"""What is not read is refused in forty words at most; the advice for it is tried, and gives equal numbers."""
+"""What is not read is refused in forty words at most; the advice for it is tried here and in `test_remedies.py`, and
+gives equal numbers."""
 
 import numpy as np
 import pytest
@@ -61,7 +62,12 @@ def test_a_refusal_is_short(operator: str) -> None:
 RECURRENT = {
     name: (random(1, gates * 3, 6), random(1, gates * 3, 3)) for name, gates in {"GRU": 3, "LSTM": 4, "RNN": 1}.items()
 }
-MORE_INPUTS = {**RECURRENT, "TopK": (integers(2),)}
+MORE_INPUTS = {
+    **RECURRENT,
+    **dict.fromkeys(("Greater", "GreaterOrEqual", "Less", "LessOrEqual"), ("x",)),
+    "CumSum": (np.array(1, np.int64),),
+    "TopK": (integers(2),),
+}
 OUTPUTS = {"TopK": 2}
 ATTRIBUTES = {name: {"hidden_size": 3} for name in RECURRENT}
 
@@ -84,14 +90,6 @@ def test_classes_are_taken_from_what_an_argmax_reads() -> None:
     np.testing.assert_array_equal(computed(without, X)[0].argmax(1), classes(X).numpy())
 
 
-def test_the_sign_is_that_of_what_it_reads() -> None:
-    """As the advice for Sign says."""
-    torch.manual_seed(2)
-    signs, without = Head(torch.sign).eval(), Head(None).eval()
-    without.load_state_dict(signs.state_dict())
-    np.testing.assert_array_equal(np.sign(computed(without, X)[0]), signs(X).detach().numpy())
-
-
 def with_parameters(normalization: nn.Module) -> nn.Module:
     torch.manual_seed(3)
     for parameter in normalization.parameters():
@@ -109,6 +107,8 @@ READ: dict[str, tuple[nn.Module, torch.Tensor]] = {
     "normalize by absolute values": (Head(lambda x: functional.normalize(x, p=1, dim=1)), X),
     "softplus with beta": (Head(lambda x: functional.softplus(20 * x, beta=2)), X),
     "softplus": (Head(functional.softplus), X),
+    "sign": (Head(torch.sign), X),
+    "deviation of all values": (Head(lambda x: x.std(1, keepdim=True)), X),
     "celu with alpha": (Head(lambda x: functional.celu(x, 1.5)), X),
 }
 

@@ -24,7 +24,7 @@ from bittrue.frontends.keras.config import (
 )
 from bittrue.frontends.keras.foreign import foreign_kind, remedy
 from bittrue.frontends.keras.layers import LAYERS, activation
-from bittrue.frontends.keras.operations import OPERATIONS
+from bittrue.frontends.keras.operations import OPERATION_ADVICE, OPERATIONS, OTHER_OPERATIONS
 from bittrue.frontends.keras.time_distributed import inner_layer, works_on_all_steps
 from bittrue.frontends.keras.use import UNREAD, Chain, Graph, LayerKind, LayerUse, Outputs, Unsupported
 from bittrue.frontends.keras.weights import Weights
@@ -269,15 +269,21 @@ def _check_call(layer: KerasLayer, call: int) -> None:
 def _operation_kind(layer: KerasLayer, sources: int) -> LayerKind:
     """The row of an operation of `keras.ops`, whose constants are in its arguments. Raises: ModelError for another."""
     if layer.class_name not in OPERATIONS:
-        raise ModelError(
-            f"the operation {layer.class_name} of keras.ops is not supported: compute it with keras.layers or with "
-            "other operations"
-        )
+        advice = OPERATION_ADVICE.get(layer.class_name, OTHER_OPERATIONS)
+        raise ModelError(f"the operation {layer.class_name} of keras.ops is not supported: {advice}")
     if sources == 0:
         raise ModelError("it reads no tensor: save the model in Keras again")
-    if layer.settings.values.get("data_format") not in (None, "channels_last"):
-        raise ModelError(f"its data_format is not supported: {IN_ONNX}")
+    _check_data_format(layer)
     return LayerKind(OPERATIONS[layer.class_name], reads_several=True, holds_constants=True)
+
+
+def _check_data_format(layer: KerasLayer) -> None:
+    """Raises: ModelError for anything but channels last, which is meant where nothing is said."""
+    found = layer.settings.values.get("data_format")
+    if found == "channels_first":
+        raise ModelError(f"data_format='channels_first' is not supported in Keras's files: {IN_ONNX}")
+    if found not in (None, "channels_last"):
+        raise ModelError(f"data_format is {shown(found)}, expected channels_last: save the model in Keras again")
 
 
 def _layer_kind(layer: KerasLayer, sources: int) -> LayerKind:
@@ -295,8 +301,7 @@ def _layer_kind(layer: KerasLayer, sources: int) -> LayerKind:
         raise ModelError(
             f"the class {excerpt(layer.class_name)} is not supported: {remedy(layer.origin, layer.class_name)}"
         )
-    if layer.settings.values.get("data_format") == "channels_first":
-        raise ModelError(f"data_format='channels_first' is not supported in Keras's files: {IN_ONNX}")
+    _check_data_format(layer)
     policy = layer.settings.values.get("dtype", "float32")
     if isinstance(policy, dict) and policy.get("class_name") in ("DTypePolicy", "FloatDTypePolicy"):
         policy = Settings(policy).mapping("config").get("name")

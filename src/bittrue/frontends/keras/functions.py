@@ -79,6 +79,9 @@ FUNCTIONS: dict[str, Function] = {
 """By the names that TensorFlow gives them, without `tf.`."""
 
 
+AS_A_FOLDER = "give the folder that model.save('folder') writes in TensorFlow"
+
+
 def function_of(class_name: str, config: Mapping[str, Any]) -> Function:
     """The function that the layer calls. Raises: ModelError for one that no operation is."""
     name = config.get("function")
@@ -86,7 +89,7 @@ def function_of(class_name: str, config: Mapping[str, Any]) -> Function:
         return FUNCTIONS[name]
     raise ModelError(
         f"layer {shown(config.get('name'))} ({class_name}): {shown(name or 'a TensorFlow operation')} between layers "
-        "is read from SavedModels: give the folder that model.save('folder') writes in TensorFlow"
+        f"is read from SavedModels: {AS_A_FOLDER}"
     )
 
 
@@ -132,7 +135,8 @@ def operation_call(function: Function, node: object, tensor: Callable[[list[Any]
         elif name in function.settings:
             settings[function.settings[name]] = value
         elif name != "name" and value not in (None, False):
-            raise ModelError(f"a TensorFlow function is called with {name}={shown(value)}, which is not supported")
+            called = f"{name}={shown(value)}"
+            raise ModelError(f"a TensorFlow function is called with {called}, which is not supported: {AS_A_FOLDER}")
     return {"args": operands, "kwargs": settings}
 
 

@@ -178,7 +178,7 @@ LAYERS: dict[str, LayerKind | Unsupported] = {
     "RepeatVector": LayerKind(repeat_vector),
     "Rescaling": LayerKind(rescaling, holds_constants=True),
     "Reshape": LayerKind(reshape),
-    "Resizing": LayerKind(resizing),
+    "Resizing": LayerKind(resizing, call_flags=("training",)),
     "SeparableConv1D": LayerKind(separable(1), has_activation=True),
     "SeparableConv2D": LayerKind(separable(2), has_activation=True),
     "SimpleRNN": Unsupported(_STEPS),

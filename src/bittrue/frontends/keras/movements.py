@@ -108,7 +108,10 @@ def split(use: LayerUse) -> Outputs:
 def pad(use: LayerUse) -> Operator:
     rank = len(use.shape) + 1
     if use.settings.values.get("mode") != "constant":
-        raise ModelError(f"mode is {shown(use.settings.values.get('mode'))}: only constants are supported")
+        raise ModelError(
+            f"mode is {shown(use.settings.values.get('mode'))}: only constants are supported, so "
+            "concatenate slices of its edges"
+        )
     value = 0.0 if use.settings.values.get("constant_values") is None else use.settings.number("constant_values")
     width = use.settings.values.get("pad_width")
     if isinstance(width, int):

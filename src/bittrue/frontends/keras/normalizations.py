@@ -57,7 +57,10 @@ def layer_normalization(use: LayerUse) -> Operator | Chain:
     if not axes or len(set(axes)) != len(axes):
         raise ModelError(f"axis is {shown(settings.values.get('axis'))}, expected different axes")
     if settings.values.get("rms_scaling"):
-        raise ModelError("rms_scaling divides by the variance and is not supported: train the layer without it")
+        raise ModelError(
+            "rms_scaling divides by the variance and is not supported: write it with keras.ops, as "
+            "in gamma * x / ops.sqrt(variance + epsilon)"
+        )
     shape, role = tuple(use.shape[axis] for axis in axes), _role(use, axes)
     parameters = use.parameters(
         {role("gamma"): use.parameter_shape("scale", *shape), role("beta"): use.parameter_shape("center", *shape)}
@@ -178,7 +181,10 @@ def normalization(use: LayerUse) -> Operator | Chain:
     by_channel = settings.values.get("axis") not in (None, [])
     axes = settings.axes("axis", rank) if by_channel else (rank - 1,)
     if len(axes) > 1:
-        raise ModelError("normalization over several axes is not supported: normalize over one of them, or the data")
+        raise ModelError(
+            "normalization over several axes is not supported: subtract the mean and divide by the deviation, "
+            "as in (x - mean) / deviation"
+        )
     channels, role = use.shape[axes[0]], _role(use, axes)
     if settings.values.get("mean") is None:
         shape = (channels,) if by_channel else ()

@@ -50,7 +50,7 @@ from bittrue.operators import (
     Softmax,
     Subtract,
 )
-from bittrue.program.functions import ELU, GELU, Erf, Exp, Log, Reciprocal, Sqrt, Square
+from bittrue.program.functions import ELU, GELU, Erf, Exp, Log, Reciprocal, Sign, Sqrt, Square
 
 Made = Operator | Chain
 OfConstant = Callable[[LayerUse, np.ndarray], Made]
@@ -105,12 +105,21 @@ def _constant(use: LayerUse, value: object) -> np.ndarray:
     while array.ndim > 1 and array.shape[0] == 1:
         array = array[0]
     if array.ndim > len(use.shape):
-        raise ModelError(f"a constant of {format_shape(array.shape)} doesn't fit an input of {format_shape(use.shape)}")
+        raise _too_many_axes(use, array)
     return np.ascontiguousarray(np.atleast_1d(array))
+
+
+def _too_many_axes(use: LayerUse, constant: np.ndarray) -> ModelError:
+    found, given = format_shape(constant.shape), format_shape(use.shape)
+    return ModelError(
+        f"a constant of {found} doesn't fit an input of {given}: keep the axes before it, as with keepdims=True"
+    )
 
 
 def _scale_offset(use: LayerUse, scale: np.ndarray | None, offset: np.ndarray | None) -> Operator:
     def parameter(role: str, value: np.ndarray | None) -> Parameter | None:
+        if value is not None and not use.shape:
+            raise _too_many_axes(use, value)
         return None if value is None else Parameter(use.parameter_name(role), value)
 
     return ScaleOffset(parameter("scale", scale), parameter("offset", offset))
@@ -142,6 +151,8 @@ def _divided_by(use: LayerUse, constant: np.ndarray) -> Operator:
     mantissas, _ = np.frexp(constant)
     if (np.abs(mantissas) == 0.5).all():
         return _times(use, 1 / constant)
+    if not use.shape:
+        raise _too_many_axes(use, constant)
     return DivideConstant(Parameter(use.parameter_name("divisor"), constant))
 
 
@@ -154,7 +165,10 @@ def _divided_into(use: LayerUse, constant: np.ndarray) -> Made:
 def _limited(limit: Callable[[float], Operator]) -> OfConstant:
     def made(use: LayerUse, constant: np.ndarray) -> Operator:
         if constant.size != 1:
-            raise ModelError("maxima and minima with constants that are not one number are not supported")
+            raise ModelError(
+                "maxima and minima with constants that are not one number are not supported: write maximum(x, c) as "
+                "relu(x - c) + c"
+            )
         return limit(float(constant[0]))
 
     return made
@@ -250,6 +264,24 @@ def _gelu(use: LayerUse) -> Operator:
     return Pointwise(GELU(use.settings.flag("approximate")))
 
 
+OTHER_OPERATIONS = "compute it with keras.layers or with other operations"
+
+OPERATION_ADVICE = {
+    "Argmax": "end the model at the values that it reads, as in keras.Model(model.inputs, layer.output)",
+    **dict.fromkeys(
+        ("Std", "Var"), "take the mean of the squares of what is left without the mean, and for the deviation its root"
+    ),
+    **dict.fromkeys(
+        ("Greater", "GreaterEqual", "Less", "LessEqual", "Where"),
+        "write a choice by comparison with relu, leaky_relu, clip, maximum or minimum",
+    ),
+    "Logsumexp": "write it as the log of the sum of exp",
+    "Prod": "multiply slices",
+    **dict.fromkeys(("Stack", "Tile", "Repeat"), "use keras.ops.concatenate, with expand_dims"),
+}
+"""What to do about operations that aren't read, by class, behind `… is not supported: `; tried in
+tests/frontends/test_remedies.py."""
+
 OPERATIONS: dict[str, Rule] = {
     "Abs": _of_each(Absolute()),
     "Absolute": _of_each(Absolute()),
@@ -300,6 +332,7 @@ OPERATIONS: dict[str, Rule] = {
     "Reshape": reshape,
     "Selu": _of_each(ACTIVATIONS["selu"]),
     "Sigmoid": _of_each(ACTIVATIONS["sigmoid"]),
+    "Sign": _of_each(Pointwise(Sign())),
     "Silu": _of_each(ACTIVATIONS["silu"]),
     "Softmax": _over_an_axis(Softmax()),
     "Softplus": _of_each(ACTIVATIONS["softplus"]),

@@ -94,7 +94,7 @@ def resizing(use: LayerUse) -> Operator:
     if not is_whole or not at_centres or settings.values.get("antialias"):
         raise ModelError(
             f"from {format_shape(spatial)} to {format_shape(size)} it is no whole factor that is supported: resize the "
-            "images before, as `--resize` does, or use AveragePooling2D"
+            "images before, as `--resize` does, or multiply each axis by a matrix, with Permute and Dense"
         )
     return Slice(tuple(step // 2 for step in steps), spatial, steps, (0, 1))
 

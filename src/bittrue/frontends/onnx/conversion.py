@@ -374,7 +374,7 @@ def on_grid(value: np.ndarray, quantizers: tuple[Quantizer, ...]) -> tuple[np.nd
     Raises: ModelError where the last axis isn't the one with the quantizers.
     """
     if value.shape[-1] != len(quantizers) or value.size > 1 << 20:
-        raise ModelError(f"its {len(quantizers)} scales are not those of its outputs, which is not supported")
+        raise ModelError(f"its {len(quantizers)} scales are not those of its outputs, which is not supported: use one")
     rounded = [
         Fraction(quantize(Fraction(float(number)), quantizer)) / Fraction(2) ** quantizer.format.fraction_bits
         for row in value.reshape(-1, len(quantizers))

@@ -80,7 +80,7 @@ def read_file(path: Path, wanted: str | None = None) -> OnnxGraph:
 
 def read_proto(model: "ModelProto", folder: Path | None, wanted: str | None = None) -> OnnxGraph:
     """The graph of a model in memory; `folder` is where the files of its external tensors may lie, `wanted` the name of
-    its output, where it has several."""
+    its output, where it has several, or of a value on the way to one, at which the network then ends."""
     opset = _opset(model)
     graph = model.graph
     if model.functions:
@@ -96,14 +96,17 @@ def read_proto(model: "ModelProto", folder: Path | None, wanted: str | None = No
     inputs = [value for value in graph.input if value.name not in tensors]
     if len(inputs) != 1:
         raise ModelError(f"it has {counted(len(inputs), 'input')} ({_names(inputs)}), and bittrue takes one: {PACKED}")
+    nodes = [_node(node) for node in graph.node]
     outputs = [_text(value.name) for value in graph.output]
-    output = outputs[chosen_output(outputs, wanted)]
-    nodes = _needed([_node(node) for node in graph.node], {inputs[0].name, *tensors}, output)
+    if wanted and any(wanted in node.outputs for node in nodes):
+        output = wanted
+    else:
+        output = outputs[chosen_output(outputs, wanted)]
     return OnnxGraph(
         _text(graph.name) or "model",
         _text(model.producer_name),
         opset,
-        nodes,
+        _needed(nodes, {inputs[0].name, *tensors}, output),
         _input(inputs[0]),
         output,
         tensors,

@@ -59,7 +59,7 @@ def from_onnx(
 
     check: where onnxruntime is installed it computes the model beside the Network, on random images and in a process of
     its own, and another result is refused. A model whose quantizers are left out isn't compared.
-    output: the name of the one that the Network computes, where the model has several.
+    output: the name of the one that the Network computes, where the model has several, or of a value on the way.
 
     Raises: ModelError, in one sentence that names the file, and the node.
     """

@@ -90,7 +90,9 @@ class OnnxOperator:
         Raises ModelError for what is computed from constants alone.
         """
         if self.rule is None:
-            raise ModelError("it is computed from constants alone, and this one isn't, which is not supported")
+            raise ModelError(
+                "it is computed from constants alone, and this one isn't, which is not supported: leave it to the host"
+            )
         return self.rule
 
 

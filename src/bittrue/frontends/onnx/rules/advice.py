@@ -1,4 +1,5 @@
-"""What to do about operators that aren't read: the way that works, tried in tests/frontends/onnx/test_advice.py."""
+"""What to do about operators that aren't read: the way that works, tried in tests/frontends/onnx (`test_advice.py`,
+`test_remedies.py`)."""
 
 STATE = "it keeps a state from step to step, which no node of a Network does: use Conv1D over the steps, or attention"
 
@@ -6,9 +7,16 @@ ADVICE = {
     **dict.fromkeys(("GRU", "LSTM", "RNN"), STATE),
     **dict.fromkeys(
         ("ArgMax", "ArgMin", "Hardmax", "TopK"),
-        "end the network at the values that it reads: classes are taken from these, the first of equal ones winning",
+        "end the network at the values that it reads, for which a file takes --output NAME: classes are taken "
+        "from these, the first of equal ones winning",
     ),
-    "Sign": "end the network at the value whose sign it is, or train with Clip (Hardtanh) in its place",
+    **dict.fromkeys(
+        ("Greater", "GreaterOrEqual", "Less", "LessOrEqual"),
+        "write a choice by comparison with Relu, LeakyRelu, Clip, Max or Min, or leave it to the host",
+    ),
+    "CumSum": "multiply by a constant triangular matrix (MatMul)",
+    "ReduceLogSumExp": "write it as the Log of the ReduceSum of the Exp",
+    "ReduceProd": "multiply slices",
 }
 """By operator, behind `… is not supported: `."""
 

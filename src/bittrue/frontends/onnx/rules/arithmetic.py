@@ -12,7 +12,7 @@ from bittrue.frontends.forms import clipped
 from bittrue.frontends.onnx.axes import Axes
 from bittrue.frontends.onnx.conversion import Constant, NodeUse, Rule, Tensor, Value
 from bittrue.frontends.onnx.rows import ELEMENTWISE, OnnxOperator, Table, function
-from bittrue.frontends.onnx.rules.broadcasting import combined, spread, spread_constant
+from bittrue.frontends.onnx.rules.broadcasting import combined, spread, spread_constant, with_an_axis
 from bittrue.frontends.onnx.rules.masks import add_mask
 from bittrue.frontends.onnx.rules.products import dense_bias
 from bittrue.network import Operator
@@ -69,7 +69,7 @@ def _add(use: NodeUse) -> Value:
 
 def plus(use: NodeUse, x: Tensor, constant: Constant, sign: int) -> Tensor:
     """x plus (or minus) a constant, which becomes the bias or the offset of what made x, if that has none."""
-    x = spread(use, x, constant.value.shape)
+    x = with_an_axis(use, spread(use, x, constant.value.shape))
     operator = use.operator_of(x)
     value = spread_constant(use, x, constant)
     if sign != 1 and constant.quantizers is not None:
@@ -117,7 +117,7 @@ def _multiply(use: NodeUse) -> Value:
 def times(use: NodeUse, x: Tensor, constant: Constant) -> Tensor:
     if constant.value.size == 1 and (constant.value == 1).all() and constant.quantizers is None:
         return x
-    x = spread(use, x, constant.value.shape)
+    x = with_an_axis(use, spread(use, x, constant.value.shape))
     scale = use.parameter("scale", constant, spread_constant(use, x, constant), use.name)
     return use.apply(ScaleOffset(scale, None), x)
 
@@ -135,6 +135,7 @@ def _divide(use: NodeUse) -> Value:
 
 def over(use: NodeUse, x: Tensor, constant: Constant) -> Tensor:
     """x by a constant, which has no 0."""
+    x = with_an_axis(use, x)
     value = spread_constant(use, x, constant)
     mantissas, _ = np.frexp(value)
     if (np.abs(mantissas) == 0.5).all():  # powers of two, whose reciprocals are as exact
@@ -163,7 +164,10 @@ def _extremum(use: NodeUse, operator: Operator, clip: Callable[[float], Operator
     if not constants:
         return tensors[0] if len(tensors) == 1 else combined(use, operator, tensors)
     if len(tensors) > 1 or len(constants) > 1 or constants[0].value.size != 1:
-        raise ModelError("maxima and minima with constants that are not one number are not supported")
+        raise ModelError(
+            "maxima and minima with constants that are not one number are not supported: write Max(x, c) as "
+            "Relu(x - c) + c"
+        )
     place = next(place for place in (0, 1) if isinstance(use.value(place), Constant))
     return use.apply(clip(use.bound(place)), tensors[0])
 
@@ -177,7 +181,7 @@ def _power(use: NodeUse) -> Value:
         square = use.apply(Pointwise(Square()), use.tensor(0))
         return Tensor(use.add(Multiply(), square, use.tensor(0)), square.layout)
     if exponent not in operators:
-        raise ModelError(f"the power {exponent:g} is not supported: use 2, 3, 0.5 or -1")
+        raise ModelError(f"the power {exponent:g} is not supported: use 2, 3, 0.5 or -1, or multiply")
     return use.apply(operators[exponent], use.tensor(0))
 
 

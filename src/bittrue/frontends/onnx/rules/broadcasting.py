@@ -58,6 +58,11 @@ def combined(use: NodeUse, operator: Operator, tensors: Sequence[Tensor]) -> Ten
     return Tensor(use.add(operator, *inputs), layout)
 
 
+def with_an_axis(use: NodeUse, x: Tensor) -> Tensor:
+    """x, which as a single number gets an axis for a constant to lie along."""
+    return x if x.layout.axes else use.arrange(x, ((),))
+
+
 def spread_constant(use: NodeUse, x: Tensor, constant: Constant) -> np.ndarray:
     """A constant in the axes that x has in the network: (1,) for one number, without leading axes of size 1."""
     shape, value = x.shape, constant.value

@@ -28,6 +28,7 @@ from bittrue.program.functions import (
     Mish,
     Reciprocal,
     Sigmoid,
+    Sign,
     SiLU,
     Softplus,
     Softsign,
@@ -108,14 +109,17 @@ def _hard_sigmoid(use: NodeUse) -> Value:
 
 def _swish(use: NodeUse) -> Value:
     if use.node.number("alpha", 1.0) != 1:
-        raise ModelError("an alpha other than 1 is not supported")
+        raise ModelError("an alpha other than 1 is not supported: write x * Sigmoid(alpha * x)")
     return use.apply(Pointwise(SiLU()), use.tensor(0))
 
 
 FLOATING = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}
 """The types that models are trained in, by ONNX's numbers."""
 
-TO_OTHER_NUMBERS = "it makes whole numbers or bytes of what depends on the image, which is not supported"
+TO_OTHER_NUMBERS = (
+    "it makes whole numbers or bytes of what depends on the image, which is not supported: end the network before it, "
+    "for which a file takes --output NAME"
+)
 
 
 def _identity(use: NodeUse) -> Value:
@@ -179,6 +183,7 @@ OPERATORS: Table = {
     "Relu": _of_each(ReLU()),
     "Selu": function(_selu),
     "Sigmoid": _pointwise(Sigmoid()),
+    "Sign": _pointwise(Sign()),
     "Softplus": _pointwise(Softplus()),
     "Softsign": _pointwise(Softsign()),
     "Sqrt": _pointwise(Sqrt()),

@@ -171,7 +171,8 @@ def _tile(use: NodeUse) -> Value:
     x, counts = use.tensor(0), use.numbers(1)
     if len(counts) != len(x.shape) or any(count != 1 != size for count, size in zip(counts, x.shape, strict=True)):
         raise ModelError(
-            f"it repeats {format_shape(x.shape)} {counts} times, where only axes of size 1 can be repeated"
+            f"it repeats {format_shape(x.shape)} {counts} times, where only axes of size 1 can be repeated: "
+            "concatenate it with itself"
         )
     return _repeated(use, x, counts)
 

@@ -23,7 +23,8 @@ def _conv(use: NodeUse) -> Value:
     groups = use.node.integer("group", 1)
     if weight.value.ndim not in (3, 4) or groups < 1:
         raise ModelError(
-            f"a weight of {format_shape(weight.value.shape)} is not supported: use one or two spatial axes"
+            f"a weight of {format_shape(weight.value.shape)} is not supported: use one or two spatial "
+            "axes, with a third among the channels"
         )
     geometry = window(use, kernel)
     added = added_axis(use.tensor(0), geometry)
@@ -47,7 +48,10 @@ def _conv_transpose(use: NodeUse) -> Value:
     kernel, axes = weight.value.shape[2:], weight.value.ndim - 2
     groups = use.node.integer("group", 1)
     if axes not in (1, 2) or groups < 1 or weight.value.shape[0] % groups:
-        raise ModelError(f"a weight of {format_shape(weight.value.shape)} in {groups} groups is not supported")
+        raise ModelError(
+            f"a weight of {format_shape(weight.value.shape)} in {groups} groups is not supported: "
+            "use one or two spatial axes, with a third among the channels, and groups that divide these"
+        )
     geometry = window(use, kernel)
     extra = use.node.integers("output_padding", ()) or (0,) * axes
     full = [

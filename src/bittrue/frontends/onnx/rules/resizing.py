@@ -13,6 +13,8 @@ from bittrue.network import format_shape
 from bittrue.operators import UpsamplingBilinear, UpsamplingNearest
 from bittrue.shapes import Shape
 
+BY_MATRICES = "multiply height and width by constant matrices in its place (matmul), or resize outside of the network"
+
 
 def _resize(use: NodeUse) -> Value:
     """Upsampling by whole factors; the places that a factor's copies come from decide whether it is `nearest`."""
@@ -22,7 +24,7 @@ def _resize(use: NodeUse) -> Value:
     if max(factors[:2]) != 1 or any(factor < 1 or factor.denominator != 1 for factor in factors):
         raise ModelError(
             f"it resizes {format_shape(x.shape)} by {by}, and only an image's height and width can be upsampled, by "
-            "whole factors: export the model with those, or resize outside of it"
+            f"whole factors: {BY_MATRICES}"
         )
     whole = tuple(int(factor) for factor in factors[2:])
     mode = use.node.text("mode", "nearest")
@@ -39,8 +41,8 @@ def _resize(use: NodeUse) -> Value:
     else:
         how = f"{where} and {rounding}" if mode == "nearest" else where
         raise ModelError(
-            f"it resizes {format_shape(x.shape)} by {by} in the mode {mode} with {how}, which is not supported: use "
-            "nearest (asymmetric with floor, or half_pixel), or bilinear of an image (half_pixel or align_corners)"
+            f"it resizes {format_shape(x.shape)} by {by} in the mode {mode} with {how}, which is not supported: "
+            f"{BY_MATRICES}"
         )
     return Tensor(number, image_layout(use.shape_of(number)))
 

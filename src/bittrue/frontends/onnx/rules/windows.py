@@ -93,7 +93,10 @@ def channels_last(use: NodeUse, x: Tensor) -> Tensor:
     """An image (1, channels, *spatial) as the network has it. Raises: ModelError where it is no single image."""
     rank = len(x.shape)
     if rank not in (3, 4) or x.shape[0] != 1:
-        raise ModelError(f"an input of {format_shape(x.shape)} is no image of one or two spatial axes")
+        raise ModelError(
+            f"an input of {format_shape(x.shape)} is no image of one or two spatial axes: reshape it to "
+            "one; over a third axis pool afterwards"
+        )
     return use.in_file_order(x, (*range(2, rank), 1))
 
 
@@ -143,7 +146,7 @@ def _kernel(use: NodeUse) -> tuple[int, ...]:
 
 def _max_pool(use: NodeUse) -> Value:
     if len(use.node.outputs) > 1 and use.node.outputs[1]:
-        raise ModelError("its second output, the places of the maxima, is not supported")
+        raise ModelError("its second output, the places of the maxima, is not supported: leave out what reads it")
     geometry = window(use, _kernel(use))
     edges = use.conversion.edges.get(use.node.inputs[0])
     if edges is not None:
@@ -162,7 +165,10 @@ def _with_edges(use: NodeUse, geometry: Window, edges: Padding) -> Padding:
     plain = use.node.text("auto_pad", "NOTSET") in ("NOTSET", "VALID") and not any(map(any, geometry.padding))
     inside = all(max(pads) < size for pads, size in zip(edges, geometry.size, strict=True))
     if not plain or not inside or set(geometry.dilation) != {1}:
-        raise ModelError("its input's edges are repeated, which is not supported with pads or dilation of its own")
+        raise ModelError(
+            "its input's edges are repeated, which is not supported with pads or dilation of its own: "
+            "concatenate slices of its edges"
+        )
     return edges
 
 

@@ -1,9 +1,13 @@
 """A small convolutional classifier, and data that it can be asked about."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from bittrue.analysis.evaluating.executor import Executor
+from bittrue.analysis.progress import Progress
 from bittrue.data import Dataset, load_dataset
 from bittrue.network import Network, NetworkBuilder, Operator, Parameter
 from bittrue.operators import (
@@ -115,6 +119,17 @@ def random_images(
     return load_dataset(str(images_file(folder, images, classes=classes, shape=shape)))
 
 
+@dataclass(frozen=True)
+class Through:
+    """An engine whose executors are made by a function of the images and the batch size."""
+
+    made_by: Callable[[Dataset, int], Executor]
+    is_apart: bool = True
+
+    def executor(self, images: Dataset, batch_size: int, progress: Progress | None) -> Executor:
+        return self.made_by(images, batch_size)
+
+
 class RecordedProgress:
     """What a progress display was told."""
 
@@ -129,3 +144,9 @@ class RecordedProgress:
 
     def finish(self) -> None:
         self.events.append("finished")
+
+    def beside(self, state: str) -> None:
+        """Not recorded: it says how fast it goes."""
+
+    def tell(self, event: str) -> None:
+        self.events.append(event)

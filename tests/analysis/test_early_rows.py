@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.networks import convolutional
+from analysis.networks import Through, convolutional
 from bittrue.analysis import early_rows
-from bittrue.analysis import sweep as sweeping
 from bittrue.analysis.asked import SweepRow, sweep_rows
 from bittrue.analysis.early_rows import LOOK
 from bittrue.analysis.evaluating.executor import InProcess, Unit
@@ -97,7 +96,7 @@ def test_the_sentence_names_what_it_speaks_of(early: Sweep) -> None:
 
 
 def test_neither_batches_nor_the_executor_change_them(
-    network: Network, dataset: Dataset, rows: tuple[SweepRow, ...], early: Sweep, monkeypatch: pytest.MonkeyPatch
+    network: Network, dataset: Dataset, rows: tuple[SweepRow, ...], early: Sweep
 ) -> None:
     assert sweep(network, dataset, rows, decide=2.0, batch_size=9).to_json()["rows"][1:] == early.to_json()["rows"][1:]
 
@@ -107,8 +106,7 @@ def test_neither_batches_nor_the_executor_change_them(
         def run(self, work: Any, units: Iterable[Unit[Any]], take: Any) -> None:
             super().run(work, list(units)[::-1], take)
 
-    monkeypatch.setattr(sweeping, "InProcess", AllAtOnce)
-    found = sweep(network, dataset, rows, decide=2.0)
+    found = sweep(network, dataset, rows, decide=2.0, engine=Through(AllAtOnce))
     assert [row.images for row in found.rows[1:]] == [row.images for row in early.rows[1:]]
     assert found.to_json()["rows"][1:] == early.to_json()["rows"][1:]
 
@@ -144,12 +142,11 @@ def test_it_goes_on_where_it_was(
     rows: tuple[SweepRow, ...],
     early: Sweep,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def run(limit: int, decide: float = 2.0) -> Sweep:
         Counting.done = 0
-        monkeypatch.setattr(sweeping, "InProcess", lambda images, size: Counting(images, size, limit))
-        return sweep(network, dataset, rows, decide=decide, batch_size=50, store=tmp_path / "store")
+        engine = Through(lambda images, size: Counting(images, size, limit))
+        return sweep(network, dataset, rows, decide=decide, batch_size=50, store=tmp_path / "store", engine=engine)
 
     batches = 0
     for limit in (1, 3, 8, 5):

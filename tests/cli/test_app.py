@@ -97,6 +97,7 @@ def test_every_command_of_the_design_and_no_other() -> None:
         "export",
         "diff",
         "report",
+        "doctor",
     ]
     assert [function.__name__ for function in COMMANDS] == names
     assert list(GROUP.commands) == names

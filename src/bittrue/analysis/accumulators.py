@@ -15,18 +15,19 @@ from math import prod
 from typing import Any, ClassVar
 
 from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size
-from bittrue.analysis.evaluating.executor import InProcess, Unit, run_through
-from bittrue.analysis.layer_sums import RANGES, LayerAccumulator, ProductSums, StepSums, SumRange, WindowSums
+from bittrue.analysis.evaluating.engine import EngineLike, opened
+from bittrue.analysis.evaluating.executor import Unit, run_through
+from bittrue.analysis.layer_sums import RANGES, LayerAccumulator, ProductSums, SeenSums, StepSums, SumRange, WindowSums
 from bittrue.analysis.progress import Progress
 from bittrue.data import Batch, DataLike
 from bittrue.display import Column, Table, View
 from bittrue.environment import exact_environment
 from bittrue.errors import PlanError
 from bittrue.fixed.notation import ap_fixed_name
-from bittrue.lowering import lower_by_formats, lower_keeping
+from bittrue.lowering import Lowered, lower_by_formats, lower_keeping
 from bittrue.network import Network
 from bittrue.plan import Guard, Plan, Word
-from bittrue.program import FixedNetwork, MultiplyAccumulate, Step, WindowSum
+from bittrue.program import MultiplyAccumulate, Step, WindowSum
 from bittrue.result import SavedResult
 from bittrue.simulation.simulator import Simulator
 from bittrue.simulation.values import Value
@@ -121,32 +122,32 @@ def accumulator_widths(
     *,
     images: int | None = None,
     batch_size: int | None = None,
+    engine: EngineLike = None,
     progress: Progress | None = None,
 ) -> AccumulatorWidths:
     """The accumulators that the sums of products of a network need under a plan, on the first `images` examples.
 
     Accumulators of the plan act on what the layers after them see; the widths are those of the exact sums. The partial
-    sums in order are taken over the first images alone where all would take too long.
+    sums in order are taken over the first images alone where all would take too long. engine: see `measure_ranges`.
 
     Raises: DataError where the data doesn't fit; PlanError for another network's plan; CarrierError where no exact
     result can be promised.
     """
     chosen = chosen_images(network, dataset, images)
     lowered = lower_keeping(network, plan)
-    program, by_formats = lowered.program, lower_by_formats(lowered)
-    layers: list[StepSums] = []
-    for step in program.steps:
-        if isinstance(step.instruction, MultiplyAccumulate):
-            layers.append(
-                ProductSums(step, step.instruction, program, by_formats, weight_format(network, plan, step.node))
-            )
-        elif isinstance(step.instruction, WindowSum) and prod(step.instruction.window) > 1:
-            layers.append(WindowSums(step, step.instruction, program, by_formats))
+    layers = _layers(network, lowered)
     products = sum(prod(layer.step.type.shape) * layer.products for layer in layers if isinstance(layer, ProductSums))
     ordered_images = min(max(ORDERED_PRODUCTS // max(products, 1), 1), chosen.images)
-    work = _Widening(program, layers, ordered_images)
-    executor = InProcess(chosen, default_batch_size(network) if batch_size is None else batch_size)
-    run_through(executor, work, Unit(plan, range(chosen.images)), lambda _: None, progress, "accumulators")
+    work = _Widening(network, ordered_images, (lowered, layers))
+
+    def take(found: Sequence[SeenSums]) -> None:
+        for layer, seen in zip(layers, found, strict=True):
+            layer.join(seen)
+
+    size = default_batch_size(network) if batch_size is None else batch_size
+    with opened(engine) as carrying_out:
+        executor = carrying_out.executor(chosen, size, progress)
+        run_through(executor, work, Unit(plan, range(chosen.images)), take, progress, "accumulators")
     return AccumulatorWidths(
         network=network.hash,
         plan=plan.hash,
@@ -173,25 +174,50 @@ def weight_format(network: Network, plan: Plan, node: str) -> str:
     )
 
 
+def _layers(network: Network, lowered: Lowered) -> list[StepSums]:
+    program, by_formats = lowered.program, lower_by_formats(lowered)
+    layers: list[StepSums] = []
+    for step in program.steps:
+        if isinstance(step.instruction, MultiplyAccumulate):
+            weight = weight_format(network, lowered.plan, step.node)
+            layers.append(ProductSums(step, step.instruction, program, by_formats, weight))
+        elif isinstance(step.instruction, WindowSum) and prod(step.instruction.window) > 1:
+            layers.append(WindowSums(step, step.instruction, program, by_formats))
+    return layers
+
+
 @dataclass(frozen=True, eq=False)
 class _Widening:
-    """The work that widens the layers' ranges, in this process; of the first `ordered_images` by the partial sums."""
+    """The work that finds what the layers' sums reach in a batch, of the first `ordered_images` the partial ones, too.
 
-    program: FixedNetwork
-    layers: "Sequence[StepSums]"
+    made: of the plan, where it is lowered already; it doesn't travel, as it is larger than the network.
+    """
+
+    network: Network
     ordered_images: int
+    made: tuple[Lowered, Sequence[StepSums]] | None = None
 
-    def prepare(self, plan: Plan) -> Callable[[Batch], None]:
-        simulator = Simulator(self.program)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Widening, (self.network, self.ordered_images)
 
-        def compute(batch: Batch) -> None:
+    def prepare(self, plan: Plan) -> Callable[[Batch], list[SeenSums]]:
+        if self.made is None:
+            lowered = lower_keeping(self.network, plan)
+            layers: Sequence[StepSums] = _layers(self.network, lowered)
+        else:
+            lowered, layers = self.made
+        simulator = Simulator(lowered.program)
+
+        def compute(batch: Batch) -> list[SeenSums]:
             ordered_images = max(self.ordered_images - batch.start, 0)
+            found: dict[str, SeenSums] = {}
 
             def observe(step: Step, codes: Value) -> None:
-                for layer in self.layers:
+                for layer in layers:
                     if layer.step.inputs[0] == step.name:
-                        layer.add(codes, ordered_images)
+                        found[layer.step.name] = layer.seen(codes, ordered_images)
 
             simulator.run(batch.x, observe)
+            return [found[layer.step.name] for layer in layers]
 
         return compute

@@ -1,6 +1,6 @@
 """Exact simulations of plans near one another on the same images: each computed from the first step that differs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bittrue.analysis.evaluating.ending import ending_of
+from bittrue.analysis.evaluating.engine import HERE, Engine
 from bittrue.analysis.evaluating.evaluation import metric_by_shape
 from bittrue.analysis.evaluating.prefixes import Prefixes
+from bittrue.analysis.evaluating.variants import Variants, outputs_of, run_variants
 from bittrue.analysis.evaluating.yardstick import Yardstick, plan_before_softmax
+from bittrue.analysis.progress import Progress
 from bittrue.data import Dataset
 from bittrue.lowering import lower_variant
 from bittrue.network import Network
@@ -60,6 +63,27 @@ class Nearby:
 
         self._prefixes.each(run)
         return self._judged(outputs)
+
+    def of_all(
+        self,
+        plans: Iterable[Plan],
+        engine: Engine = HERE,
+        progress: Progress | None = None,
+        advance: Callable[[int], None] = lambda images: None,
+    ) -> Iterator[Measured]:
+        """What each of these plans costs, in their order, carried out by an engine."""
+        if not engine.is_apart:
+            for plan in plans:
+                yield self.of(plan)
+                advance(self.images.images)
+            return
+        near = [plan_before_softmax(self.network, plan)[1] for plan in plans]
+        ended, base = plan_before_softmax(self.network, self.base)
+        executor = engine.executor(self.images, self._prefixes.batch_size, progress)
+        asked = [(plan, batch) for batch in self._prefixes.batches for plan in near]
+        found = run_variants(executor, Variants(ended, base), asked, advance)
+        for plan in near:
+            yield self._judged(outputs_of(found[plan.hash]))
 
     def _judged(self, outputs: Sequence[NDArray[Any]]) -> Measured:
         values = [batch.astype(np.float64) for batch in outputs]

@@ -87,6 +87,7 @@ class Beside:
     plan: Plan | None
     drawn: _Drawn = field(default_factory=_Drawn)
     compute: Callable[[Batch], Record] | None = None
+    laid_out: "_LaidOut | None" = None
 
     @property
     def name(self) -> str:
@@ -97,7 +98,9 @@ class Beside:
         return FLOAT if self.plan is None else self.plan.hash
 
     def work(self, evaluation: Evaluation) -> "_LaidOut":
-        return _LaidOut(self, evaluation)
+        if self.laid_out is None:
+            self.laid_out = _LaidOut(self, evaluation)
+        return self.laid_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,10 +108,18 @@ class _LaidOut:
     beside: Beside
     evaluation: Evaluation
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Elsewhere it is the evaluation, whose kernels stay where they were laid out."""
+        return _itself, (self.evaluation,)
+
     def prepare(self, plan: Plan | None) -> Callable[[Batch], Record]:
         if self.beside.compute is None:
             self.beside.compute = self.evaluation.prepare(plan)
         return self.beside.compute
+
+
+def _itself(evaluation: Evaluation) -> Evaluation:
+    return evaluation
 
 
 @dataclass(frozen=True, eq=False)

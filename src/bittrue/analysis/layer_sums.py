@@ -84,6 +84,16 @@ class LayerAccumulator:
 RANGES = ("any_input", "any_order", "in_order", "final")
 
 
+@dataclass(frozen=True)
+class SeenSums:
+    """What the sums of some images reached. is_measurable: False where the sums need more than torch's integers
+    hold."""
+
+    in_order: SumRange | None = None
+    final: SumRange | None = None
+    is_measurable: bool = True
+
+
 class StepSums(ABC):
     """The sums of one step so far.
 
@@ -99,9 +109,7 @@ class StepSums(ABC):
         self._weight = weight
         self._input: CodeType = program.by_name[step.inputs[0]].type
         self._allowed: CodeType = by_formats.by_name[step.inputs[0]].type
-        self._in_order: SumRange | None = None
-        self._final: SumRange | None = None
-        self._measurable = measurable
+        self._seen = SeenSums(is_measurable=measurable)
 
     @property
     @abstractmethod
@@ -123,26 +131,34 @@ class StepSums(ABC):
     def running(self, codes: Codes) -> Iterable[torch.Tensor]:
         """The partial sums of a batch in the stated order."""
 
-    def add(self, codes: Value, ordered_images: int) -> None:
-        """Widen the ranges by the sums of a batch of inputs, of the first `ordered_images` by the partial ones, too."""
-        self._measurable &= isinstance(codes, Codes)
-        if not self._measurable or not isinstance(codes, Codes):
-            return
+    def seen(self, codes: Value, ordered_images: int) -> SeenSums:
+        """What the sums of a batch of inputs reach, of the first `ordered_images` the partial ones, too."""
+        if not self._seen.is_measurable or not isinstance(codes, Codes):
+            return SeenSums(is_measurable=False)
         try:
-            self._final = self._widened(self._final, self.final(codes))
+            final, in_order = self._widened(None, self.final(codes)), None
             if ordered_images:
                 for sums in self.running(replace(codes, tensor=codes.tensor[:ordered_images])):
-                    self._in_order = self._widened(self._in_order, sums)
+                    in_order = self._widened(in_order, sums)
         except CarrierError:
-            self._measurable = False
+            return SeenSums(is_measurable=False)
+        return SeenSums(in_order, final)
+
+    def join(self, other: SeenSums) -> None:
+        """Widen the ranges by what was seen."""
+        self._seen = SeenSums(
+            _joined(self._seen.in_order, other.in_order),
+            _joined(self._seen.final, other.final),
+            self._seen.is_measurable and other.is_measurable,
+        )
 
     def found(self) -> LayerAccumulator:
         low, high, bits = self._input.low, self._input.high, self.input_fraction_bits
         factor = f"UNBOUNDED with {bits} fraction bits"
         if low is not None and high is not None:
             factor = str(SumRange(bits, low, high))
-        in_order, final = self._in_order, self._final
-        if not self._measurable or in_order is None or final is None:
+        in_order, final = self._seen.in_order, self._seen.final
+        if not self._seen.is_measurable or in_order is None or final is None:
             in_order = final = None
         else:
             # Final sums are partial sums too, those of the images whose others were left out among them.
@@ -167,6 +183,10 @@ class StepSums(ABC):
     def _widened(self, known: SumRange | None, sums: torch.Tensor) -> SumRange:
         low, high = (int(end) for end in torch.aminmax(sums))
         return SumRange(self.fraction_bits, low, high) if known is None else known.widened(low, high)
+
+
+def _joined(first: SumRange | None, second: SumRange | None) -> SumRange | None:
+    return second if first is None else first if second is None else first.widened(second.low, second.high)
 
 
 class ProductSums(StepSums):

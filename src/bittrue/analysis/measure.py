@@ -7,6 +7,7 @@ from typing import Any
 
 from bittrue.analysis.accumulators import AccumulatorWidths, accumulator_widths
 from bittrue.analysis.evaluating.batches import chosen_images
+from bittrue.analysis.evaluating.engine import EngineLike, opened
 from bittrue.analysis.progress import Progress
 from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.recipe import HARDWARE
@@ -54,24 +55,25 @@ def measure(
     images: int | None = None,
     batch_size: int | None = None,
     out: str | Path | None = None,
+    engine: EngineLike = None,
     progress: Progress | None = None,
 ) -> Measurement:
     """What values each site takes on the first `images` examples (None: all), and how wide accumulators must be.
 
     plan: the formats that the accumulators are for, `called` so in the result; None: words of `word_length` bits of the
     hardware recipe, from these ranges. out: a file for `to_json`; whether it can be written is looked at first, so that
-    nothing is computed in vain, and it appears when all is measured.
+    nothing is computed in vain, and it appears when all is measured. engine: see `measure_ranges`.
 
     Raises: what `measure_ranges` and `accumulator_widths` raise; BittrueError where `out` can't be written.
     """
     chosen = chosen_images(network, dataset, images)
-    with contextlib.nullcontext() if out is None else replacing_json(out) as write:
-        ranges = measure_ranges(network, chosen, batch_size=batch_size, progress=progress)
+    with contextlib.nullcontext() if out is None else replacing_json(out) as write, opened(engine) as shared:
+        ranges = measure_ranges(network, chosen, batch_size=batch_size, engine=shared, progress=progress)
         plan = None if plan is None else as_plan(plan)
         if plan is None:
             plan = HARDWARE.plan_for(network, ranges, word_length=word_length)
             called = f"{word_length}-bit words of the hardware recipe"
-        widths = accumulator_widths(network, plan, chosen, batch_size=batch_size, progress=progress)
+        widths = accumulator_widths(network, plan, chosen, batch_size=batch_size, engine=shared, progress=progress)
         found = Measurement(ranges, widths, called)
         if write is not None:
             write(found.to_json())

@@ -35,6 +35,29 @@ class Progress(Protocol):
     def finish(self) -> None:
         """What was started is over, be it done or broken off by an error."""
 
+    def beside(self, state: str) -> None:
+        """What else there is to say of what is being done, until something else is: "2 workers, 14 units"."""
+
+    def tell(self, event: str) -> None:
+        """Something that happened on the way and is not to be missed, such as a worker that died."""
+
+
+class _Silent:
+    """A display that shows nothing, where what is done was shown before."""
+
+    def start(self, what: str, total: int) -> None: ...
+
+    def advance(self, images: float) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def beside(self, state: str) -> None: ...
+
+    def tell(self, event: str) -> None: ...
+
+
+SILENT: Progress = _Silent()
+
 
 @contextlib.contextmanager
 def showing(progress: Progress | None, what: str, total: int) -> Iterator[Callable[[float], None]]:
@@ -91,7 +114,7 @@ def bars() -> Iterator[Progress]:
         BarColumn(),
         TaskProgressColumn(),
         MofNCompleteColumn(),
-        TextColumn("images"),
+        TextColumn("images{task.fields[beside]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
@@ -105,32 +128,44 @@ class BarProgress:
 
     def __init__(self, display: "RichProgress") -> None:
         self._display = display
-        self._task: TaskID
+        self._task: TaskID | None = None
         self._done = 0.0
 
     def start(self, what: str, total: int) -> None:
-        self._task = self._display.add_task(printable(what), total=total)
+        self._task = self._display.add_task(printable(what), total=total, beside="")
         self._done = 0.0
 
     def advance(self, images: float) -> None:
         self._done += images
-        self._display.update(self._task, completed=_told(self._done))
+        if self._task is not None:
+            self._display.update(self._task, completed=_told(self._done))
 
     def finish(self) -> None:
-        self._display.stop_task(self._task)
+        if self._task is not None:
+            self._display.stop_task(self._task)
+
+    def beside(self, state: str) -> None:
+        if self._task is not None:
+            self._display.update(self._task, beside=f", {state}")
+
+    def tell(self, event: str) -> None:
+        self._display.console.print(printable(event), markup=False, highlight=False)
 
 
 class _Account:
     """What is being done, how much of it is done, and since when."""
 
     def __init__(self) -> None:
-        self._what = ""
+        self._what = self._beside = ""
         self._total, self._done = 0, 0.0
         self._began = self._spoke = 0.0
 
     def start(self, what: str, total: int) -> None:
-        self._what, self._total, self._done = printable(what), total, 0.0
+        self._what, self._total, self._done, self._beside = printable(what), total, 0.0, ""
         self._began = self._spoke = time.monotonic()
+
+    def beside(self, state: str) -> None:
+        self._beside = f", {state}"
 
     def _advanced(self, images: float, seconds: float) -> bool:
         """Count the images; whether it is time to say so, at most once in so many seconds."""
@@ -144,10 +179,18 @@ class _Account:
     def _so_far(self) -> str:
         done = _told(self._done)
         within_one = "" if done == int(done) else f" ({100 * done / self._total:.0f} %)"
-        return f"{self._what}: {int(done):,} of {self._total:,} images{within_one}"
+        return f"{self._what}: {int(done):,} of {self._total:,} images{within_one}{self._beside}{self._left()}"
+
+    def _left(self) -> str:
+        """How long it will take, where there is more to say than the images."""
+        if not self._beside or not self._done:
+            return ""
+        seconds = (time.monotonic() - self._began) * (self._total / self._done - 1)
+        return f", {max(seconds, 0):,.0f} s left"
 
     def _in_the_end(self) -> str:
-        return f"{self._what}: {counted(int(_told(self._done)), 'image')} in {time.monotonic() - self._began:.1f} s"
+        seconds = time.monotonic() - self._began
+        return f"{self._what}: {counted(int(_told(self._done)), 'image')} in {seconds:.1f} s{self._beside}"
 
 
 def _told(images: float) -> float:
@@ -164,6 +207,9 @@ class PlainProgress(_Account):
 
     def finish(self) -> None:
         self._say(self._in_the_end())
+
+    def tell(self, event: str) -> None:
+        self._say(printable(event))
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -188,6 +234,9 @@ class NotebookProgress(_Account):
     def finish(self) -> None:
         self._finished.append(self._in_the_end())
         self._show(None)
+
+    def tell(self, event: str) -> None:
+        self._finished.append(printable(event))
 
     def _show(self, current: str | None) -> None:
         from IPython.display import display

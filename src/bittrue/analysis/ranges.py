@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size
-from bittrue.analysis.evaluating.executor import InProcess, Unit, run_through
+from bittrue.analysis.evaluating.engine import EngineLike, opened
+from bittrue.analysis.evaluating.executor import Unit, run_through
 from bittrue.analysis.progress import Progress
 from bittrue.data import Batch, DataLike, Dataset, as_dataset
 from bittrue.environment import exact_environment
@@ -136,12 +137,14 @@ def measure_ranges(
     *,
     images: int | None = None,
     batch_size: int | None = None,
+    engine: EngineLike = None,
     progress: Progress | None = None,
 ) -> Ranges:
     """The ranges of every node's output, the input's among them, and of the parts of a table form that are measured,
-    over the first `images` examples (None: all).
+    over the first `images` examples (None: all). engine: what carries it out, see `evaluating.engine`.
 
-    Raises: DataError where the data doesn't fit the network; BittrueError for a node whose output is not finite.
+    Raises: DataError where the data doesn't fit the network; BittrueError for a node whose output is not finite, and
+    for an engine that can't be opened.
     """
     chosen = chosen_images(network, dataset, images)
     histograms: dict[str, StreamingHistogram] = {}
@@ -153,8 +156,10 @@ def measure_ranges(
             else:
                 histograms[site] = histogram
 
-    executor = InProcess(chosen, default_batch_size(network) if batch_size is None else batch_size)
-    run_through(executor, _Measuring(network), Unit(None, range(chosen.images)), take, progress, "ranges")
+    size = default_batch_size(network) if batch_size is None else batch_size
+    with opened(engine) as carrying_out:
+        executor = carrying_out.executor(chosen, size, progress)
+        run_through(executor, _Measuring(network), Unit(None, range(chosen.images)), take, progress, "ranges")
     return Ranges(
         network=network.hash,
         data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images, "split": chosen.split},

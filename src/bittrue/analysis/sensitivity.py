@@ -12,6 +12,7 @@ from bittrue.analysis.alone import Measured, Nearby, with_sites
 from bittrue.analysis.estimates import estimated, judged
 from bittrue.analysis.evaluating.batches import chosen_images
 from bittrue.analysis.evaluating.ending import ending_of
+from bittrue.analysis.evaluating.engine import HERE, Engine
 from bittrue.analysis.pairs import PLANS, checked
 from bittrue.analysis.progress import Progress, showing
 from bittrue.analysis.ranges import measure_ranges
@@ -66,7 +67,7 @@ def sensitivity(
     sites = site_words(network, measured, point=point, per_channel=per_channel, overrides=overrides)
     cases = [(name, bits) for name in sites.sites for bits in lengths]
     nearby = Nearby(network, sites.base, chosen, batch_size)
-    found = _alone(sites, nearby, cases, split=True, progress=progress)
+    found = _alone(sites, nearby, cases, split=True, engine=HERE, progress=progress)
     with showing(progress, "estimates", chosen.images) as advance:
         estimates = estimated(sites, nearby.yardstick, cases)
         advance(chosen.images)
@@ -91,15 +92,22 @@ def measured_alone(
     cases: Sequence[tuple[str, int]],
     *,
     batch_size: int | None = None,
+    engine: Engine = HERE,
     progress: Progress | None = None,
 ) -> Sensitivity:
     """The losses of these sites with these word lengths, each alone, on all `images`."""
     nearby = Nearby(sites.network, sites.base, images, batch_size)
-    return _alone(sites, nearby, cases, split=False, progress=progress)
+    return _alone(sites, nearby, cases, split=False, engine=engine, progress=progress)
 
 
 def _alone(
-    sites: SiteWords, nearby: Nearby, cases: Sequence[tuple[str, int]], *, split: bool, progress: Progress | None
+    sites: SiteWords,
+    nearby: Nearby,
+    cases: Sequence[tuple[str, int]],
+    *,
+    split: bool,
+    engine: Engine,
+    progress: Progress | None,
 ) -> Sensitivity:
     """split: whether the parts of each loss are simulated, too."""
     images = nearby.images
@@ -108,11 +116,10 @@ def _alone(
     with showing(progress, f"{len(sites.sites)} sites alone", images.images * (len(cases) + 1)) as advance:
         rest = nearby.of_base()
         advance(images.images)
-        for name, bits in cases:
-            measured = nearby.of(sites.plan({name: bits}))
-            loss = SiteLoss(name, bits, **vars(measured))
+        plans_of_cases = (sites.plan({name: bits}) for name, bits in cases)
+        for case, measured in zip(cases, nearby.of_all(plans_of_cases, engine, progress, advance), strict=True):
+            loss = SiteLoss(*case, **vars(measured))
             found.append(loss if parted is None else parted.split(loss))
-            advance(images.images)
     plans = len(cases) + 2 + (0 if parted is None else parted.plans)
     return Sensitivity(
         network=sites.network.hash,

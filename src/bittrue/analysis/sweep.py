@@ -3,7 +3,7 @@
 import contextlib
 import operator
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ from bittrue.analysis.asked import SweepRow
 from bittrue.analysis.cost.cost import Cost, cost_or_reason
 from bittrue.analysis.early_rows import LOOK, Beside, EarlyRows, check_decidable
 from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size
+from bittrue.analysis.evaluating.engine import EngineLike, opened
 from bittrue.analysis.evaluating.evaluation import Evaluation, check_metric
-from bittrue.analysis.evaluating.executor import Executor, InProcess, Unit
+from bittrue.analysis.evaluating.executor import Executor, Unit
 from bittrue.analysis.evaluating.metrics import metric_named
 from bittrue.analysis.evaluating.metrics.metric import ByFloat, ByLabels, Figures, Metric
 from bittrue.analysis.evaluating.record import Arrays, Record, gaps, joined, totals
 from bittrue.analysis.evaluating.store import Facts, Store, Study
-from bittrue.analysis.progress import Progress, found_here, showing
+from bittrue.analysis.evaluating.variants import PLAN_IS_WRONG
+from bittrue.analysis.progress import SILENT, Progress, found_here, showing
 from bittrue.analysis.row_names import FILE, FLOAT
 from bittrue.analysis.standard import MAX_DROP, Standard, check_decide
 from bittrue.analysis.sweep_result import Sweep
@@ -28,12 +30,13 @@ from bittrue.analysis.verdict import SIGNIFICANCE, Row
 from bittrue.data import DataLike, Dataset
 from bittrue.data.shuffled import shuffled
 from bittrue.environment import exact_environment
-from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
+from bittrue.errors import PlanError
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan, check_plan
 from bittrue.simulation.proof import LayerProof
 from bittrue.simulation.simulator import is_exact, prove
+from bittrue.wording import counted
 
 
 @exact_environment()
@@ -52,6 +55,7 @@ def sweep(
     seed: int = 0,
     calibration: Mapping[str, Any] | None = None,
     command: str | None = None,
+    engine: EngineLike = None,
     progress: Progress | None = None,
 ) -> Sweep:
     """Evaluate the float network and each row's plan on the first `images` examples (None: all).
@@ -66,6 +70,9 @@ def sweep(
     or that it loses more; see `early_rows`. Images are drawn in the order that `seed` gives (see `data.shuffled`), and
     the probability that any row's answer is wrong is SIGNIFICANCE at most, over that order. What is kept in the store
     is of that order, too: another largest drop goes on from it, a sweep of all images doesn't.
+
+    engine: what carries it out, see `evaluating.engine`; a store that one has begun another goes on with. Elsewhere
+    the rows are carried out side by side.
 
     Raises: PlanError for plans that don't fit, before anything is evaluated; CarrierError that names the row where no
     exact result can be promised (the rows before it are in the store); DataError where data and network don't fit;
@@ -90,17 +97,24 @@ def sweep(
     study = Study(network.hash, chosen.sha256, options)
     if store is None or not Path(store).exists():
         _check_lowering(rows, network)
-    with Store.open(":memory:" if store is None else store, study) as opened, found_here(progress) as display:
+    with (
+        Store.open(":memory:" if store is None else store, study) as kept,
+        found_here(progress) as display,
+        opened(engine) as carrying_out,
+    ):
         evaluation = Evaluation(network, asked, file_plan)
         if decide is None:
-            run = _Run(network, chosen, asked, evaluation, InProcess(chosen, size), opened, display, own)
+            executor = carrying_out.executor(chosen, size, display)
+            run = _Run(network, chosen, asked, evaluation, executor, kept, display, own)
+            if carrying_out.is_apart:
+                run.side_by_side(rows)
+                run = replace(run, progress=SILENT)
             first = [] if own is None else [run.plan_row(own)]
             made = [run.float_row(), *first, *(run.plan_row(row) for row in rows)]
         else:
-            executor, error = InProcess(shuffled(chosen, seed), size), SIGNIFICANCE / len(rows)
-            early = EarlyRows(
-                chosen.images, asked, evaluation, executor, opened, display, standard, error, Beside(file_plan)
-            )
+            executor = carrying_out.executor(shuffled(chosen, seed), size, display)
+            error, beside = SIGNIFICANCE / len(rows), Beside(file_plan)
+            early = EarlyRows(chosen.images, asked, evaluation, executor, kept, display, standard, error, beside)
             made = _early(early, rows)
     return Sweep(
         network=network.hash,
@@ -153,12 +167,16 @@ def _check_lowering(rows: Sequence[SweepRow], network: Network) -> None:
             lower_network(network, row.plan)
 
 
+def _key(plan: Plan | None) -> str:
+    return FLOAT if plan is None else plan.hash
+
+
 @contextlib.contextmanager
 def _naming(row: str) -> Iterator[None]:
     """Put the row's name in front of what is wrong with its plan."""
     try:
         yield
-    except (CarrierError, FormatError, ModelError, PlanError) as error:
+    except PLAN_IS_WRONG as error:
         raise type(error)(f"row {row}: {error}") from error
 
 
@@ -175,6 +193,31 @@ class _Run:
     progress: Progress | None
     own: SweepRow | None
     """The file's own plan, if it has one: what all rows are compared with, else the float row."""
+
+    def side_by_side(self, rows: Sequence[SweepRow]) -> None:
+        """Evaluate what the store lacks of all rows, in any order.
+
+        Of a plan that is wrong the row says so when its turn comes, after those before it.
+        """
+        named: list[tuple[str, Plan | None]] = [(FLOAT, None)]
+        if self.own is None and isinstance(self.metric.judged, ByFloat):
+            named = []  # it is the yardstick itself
+        named += [(row.name, row.plan) for row in (*([] if self.own is None else [self.own]), *rows)]
+        plans = {_key(plan): (name, plan) for name, plan in named}
+        missing: list[Unit[Plan | None]] = []
+        for key, (name, plan) in plans.items():
+            if self.store.finished(key) is None:
+                self.store.describe(key, name)
+            missing += [Unit(plan, gap) for gap in gaps(self.store.records(key), self.images.images)]
+        total = self.images.images * len(plans)
+        with showing(self.progress, counted(len(plans), "row"), total) as advance, contextlib.suppress(*PLAN_IS_WRONG):
+            advance(total - sum(len(unit.images) for unit in missing))
+
+            def take(part: Unit[Plan | None], record: Record) -> None:
+                self.store.add(_key(part.plan), record)
+                advance(len(part.images))
+
+            self.executor.run(self.evaluation, missing, take)
 
     def float_row(self) -> Row:
         if self.own is None and isinstance(self.metric.judged, ByFloat):

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bittrue.analysis.evaluating.batches import chosen_images
-from bittrue.analysis.evaluating.executor import InProcess, Unit
+from bittrue.analysis.evaluating.engine import EngineLike, opened
+from bittrue.analysis.evaluating.executor import Unit
 from bittrue.analysis.progress import Progress, showing
 from bittrue.data import Batch, DataLike
 from bittrue.definition import Codes as DefinedCodes
@@ -108,12 +109,14 @@ def verify(
     *,
     against: str = "reference",
     images: int | None = 2,
+    engine: EngineLike = None,
     progress: Progress | None = None,
 ) -> Verification:
     """Compare the simulation of the first `images` examples (None: all) with the definition in Python integers.
 
     Every step's codes and their binary point, every overflow count, and the network's output values. The definition
-    goes its own way through the network: it takes nothing from the simulation but the images.
+    goes its own way through the network: it takes nothing from the simulation but the images. engine: see
+    `measure_ranges`.
 
     Raises: DataError where the data doesn't fit; PlanError for another network's plan, or one with nothing to compare;
     CarrierError where no exact result can be promised; BittrueError for another witness.
@@ -128,11 +131,17 @@ def verify(
         raise PlanError(
             f"site {network.input.name}.output: it is FLOAT, so that no node has integers to compare; give it a format."
         )
-    with showing(progress, "verify", chosen.images) as advance:
-        work = _Comparing(network, program, without_definition, advance)
-        found: list[_Compared] = []
-        unit = Unit(plan, range(chosen.images))
-        InProcess(chosen, BATCH_SIZE).run(work, [unit], lambda part, compared: found.append(compared))
+    by_start: dict[int, _Compared] = {}
+    with opened(engine) as carrying_out, showing(progress, "verify", chosen.images) as advance:
+
+        def take(part: Unit[Plan], compared: _Compared) -> None:
+            by_start[part.images.start] = compared
+            if carrying_out.is_apart:
+                advance(len(part.images))
+
+        executor = carrying_out.executor(chosen, BATCH_SIZE, progress)
+        executor.run(_Comparing(network, program, advance), [Unit(plan, range(chosen.images))], take)
+    found = [by_start[start] for start in sorted(by_start)]
     return Verification(
         network=network.hash,
         plan=plan.hash,
@@ -157,18 +166,26 @@ class _Compared:
 
 @dataclass(frozen=True, eq=False)
 class _Comparing:
-    """The work of comparing each batch with the definition; advance: called with each part of an image that is done."""
+    """The work of comparing each batch with the definition.
+
+    program: of the plan, where it is lowered already; it doesn't travel. advance: called with each part of an image
+    that is done, in this process.
+    """
 
     network: Network
-    program: FixedNetwork
-    without_definition: frozenset[str]
-    advance: Callable[[float], None]
+    program: FixedNetwork | None = None
+    advance: Callable[[float], None] = lambda images: None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Comparing, (self.network,)
 
     def prepare(self, plan: Plan) -> Callable[[Batch], _Compared]:
+        program = lower_network(self.network, plan) if self.program is None else self.program
         simulator = Simulator(lower_network(self.network, plan))
+        without_definition = _reached_by_float(program)
 
         def compute(batch: Batch) -> _Compared:
-            comparison = _Comparison(self.program, self.without_definition, simulator)
+            comparison = _Comparison(program, without_definition, simulator)
             comparison.add(batch.x, batch.start, self.advance)
             return _Compared(comparison.values, comparison.mismatches, comparison.first)
 

@@ -12,6 +12,8 @@ from bittrue._version import __version__
 from bittrue.cli.command import USER_ERROR
 from bittrue.cli.demo import demo
 from bittrue.cli.diff import diff
+from bittrue.cli.doctor import doctor
+from bittrue.cli.engine import without_engine
 from bittrue.cli.export import export
 from bittrue.cli.inspect import inspect
 from bittrue.cli.output import complain, say
@@ -43,6 +45,7 @@ COMMANDS = (
     export,
     diff,
     report,
+    doctor,
 )
 
 
@@ -60,7 +63,7 @@ class Commands(TyperGroup):
     ) -> Any:
         """Run a command and exit; `obj` of its context is the command line, for what says how it was made."""
         given = list(sys.argv[1:] if args is None else args)
-        made_by = shlex.join(["bittrue", *given])
+        made_by = shlex.join(["bittrue", *without_engine(given)])
         try:
             code = super().main(given, prog_name, complete_var, False, windows_expand_args, obj=made_by, **extra)
         except typer.TyperException as error:

@@ -7,6 +7,7 @@ import typer
 
 from bittrue.bits import parse_number
 from bittrue.cli.command import command
+from bittrue.cli.engine import EngineName, check_engine, opened_engine
 from bittrue.cli.options import BatchSize, DataOptions, Images, ModelOptions
 from bittrue.cli.output import say
 from bittrue.cli.progress import progress
@@ -31,6 +32,7 @@ def ranges(
     plan: Annotated[
         Path | None, typer.Option("--plan", metavar="plan.json", help="Accumulators for the formats of this plan.")
     ] = None,
+    engine: EngineName = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="ranges.json", help="Write the ranges, for `bittrue plan --ranges`.")
     ] = None,
@@ -42,9 +44,10 @@ def ranges(
     if plan is not None and word_length is not None:
         raise BittrueError("--plan has its own word lengths: leave --word-length out.")
     words = WORD_LENGTH if word_length is None else parse_number(word_length, "--word-length")
+    check_engine(engine)
     network, formats = (model.load(), None) if plan is None else model.load_for(plan)
     dataset = data.load(network)
-    with progress() as display:
+    with progress() as display, opened_engine(engine, common) as shared:
         found = measure(
             network,
             dataset,
@@ -54,6 +57,7 @@ def ranges(
             images=images,
             batch_size=batch_size,
             out=out,
+            engine=shared,
             progress=display,
         )
     if shown_as_data(found, common):

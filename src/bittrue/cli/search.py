@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import ANSWER_IS_NO, command
+from bittrue.cli.engine import EngineName, check_engine, opened_engine
 from bittrue.cli.options import DataOptions, Images, LayerNorm, ModelOptions, Sites, Softmax
 from bittrue.cli.output import output_folder, say
 from bittrue.cli.progress import progress
@@ -140,15 +141,17 @@ def search(
         ),
     ] = False,
     seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Draws which images are in which part.")] = 0,
+    engine: EngineName = None,
 ) -> None:
     """Find the shortest words that hold the accuracy, and claim it on images that nothing was chosen on."""
     from bittrue.plan import Override, parse_point
     from bittrue.searches.search import search as run
 
+    check_engine(engine)
     network = model.load()
     dataset = data.load(network)
     other = data.load_beside(network, dataset) if calibration is None else data.load_for_training(network, calibration)
-    with output_folder(out) as folder, progress() as display:
+    with output_folder(out) as folder, progress() as display, opened_engine(engine, common) as shared:
         found = run(
             network,
             dataset,
@@ -175,6 +178,7 @@ def search(
             seed=seed,
             out=folder,
             command=context.obj,
+            engine=shared,
             progress=display,
         )
     if not shown_as_data(found, common):

@@ -9,6 +9,7 @@ from bittrue.analysis.evaluating.metrics import NAMES as METRICS
 from bittrue.analysis.standard import MAX_DROP
 from bittrue.cli.calls import command_line
 from bittrue.cli.command import command
+from bittrue.cli.engine import EngineName, check_engine, opened_engine
 from bittrue.cli.options import BatchSize, DataOptions, FractionBits, Images, ModelOptions, RecipeOptions
 from bittrue.cli.output import optional_folder, say
 from bittrue.cli.progress import progress
@@ -95,6 +96,7 @@ def sweep(
             help="Of the random order in which --decide draws the images (default: 0).",
         ),
     ] = None,
+    engine: EngineName = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -120,6 +122,7 @@ def sweep(
         raise BittrueError(f"{useless[0]} has no use beside --ranges, which are measured already: leave one out.")
     if seed is not None and decide is None:
         raise BittrueError(f"--seed {seed} has no use without --decide: leave it out, or give --decide POINTS.")
+    check_engine(engine)
     network, file_plan = model.source.load_with_any_plan()
     measured = as_ranges(ranges)
     measured_on = None
@@ -127,7 +130,7 @@ def sweep(
         measured_on, dataset = data.load_with_calibration(network, calibrate, calibration)
     else:
         dataset = data.load(network)
-    with optional_folder(out) as folder, progress() as display:
+    with optional_folder(out) as folder, progress() as display, opened_engine(engine, common) as shared:
         found = study(
             network,
             dataset,
@@ -142,6 +145,7 @@ def sweep(
             decide=decide,
             seed=seed or 0,
             command=context.obj,
+            engine=shared,
             progress=display,
             **options,
         )

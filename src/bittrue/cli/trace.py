@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import command
+from bittrue.cli.engine import EngineName, check_engine, opened_engine
 from bittrue.cli.options import BatchSize, DataOptions, FewImages, ModelOptions, PlanFile, RepairedFile
 from bittrue.cli.output import optional_folder, say
 from bittrue.cli.progress import progress
@@ -21,6 +22,7 @@ def trace(
     repaired: RepairedFile = None,
     images: FewImages = 64,
     batch_size: BatchSize = None,
+    engine: EngineName = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -31,9 +33,10 @@ def trace(
     """Say which sites overflow or round to 0, and what freeing each of them, or the fewest together, brings back."""
     from bittrue.analysis.tracing.trace import trace as run
 
+    check_engine(engine)
     trained, network, formats = model.load_beside_trained(plan, repaired)
     dataset = data.load(network)
-    with optional_folder(out) as folder, progress() as display:
+    with optional_folder(out) as folder, progress() as display, opened_engine(engine, common) as shared:
         result = run(
             network,
             formats,
@@ -42,6 +45,7 @@ def trace(
             images=images,
             batch_size=batch_size,
             out=folder,
+            engine=shared,
             progress=display,
         )
     if shown_as_data(result, common):

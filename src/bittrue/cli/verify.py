@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bittrue.cli.command import ANSWER_IS_NO, command
+from bittrue.cli.engine import EngineName, check_engine, opened_engine
 from bittrue.cli.options import DataOptions, FewImages, ModelOptions, PlanFile, RepairedFile, Until
 from bittrue.cli.output import optional_folder, say
 from bittrue.cli.progress import progress
@@ -54,6 +55,7 @@ def verify(
     repaired: RepairedFile = None,
     images: FewImages = 2,
     until: Until = None,
+    engine: EngineName = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -81,10 +83,16 @@ def verify(
         if out is not None:
             raise BittrueError("--certificate names the file that it leaves: leave --out out.")
         check_json_name(certificate)
+    if engine is not None and (certificate is not None or mutations is not None or against not in (None, REFERENCE)):
+        raise BittrueError(
+            f"--engine has no use here: what is built and run is run on this machine; leave it out, or compare with "
+            f"the {REFERENCE}."
+        )
+    check_engine(engine)
     network, formats = model.load_for(plan, repaired)
     dataset = data.load(network)
     result: Certificate | MutationReport | Verification | DeviceComparison
-    with optional_folder(out) as folder, progress() as display:
+    with optional_folder(out) as folder, progress() as display, opened_engine(engine, common) as shared:
         if certificate is not None:
             result = certify(
                 network, formats, dataset, images=images, until_node=until, command=context.obj, progress=display
@@ -113,6 +121,7 @@ def verify(
                 images=images,
                 until_node=until,
                 out=folder,
+                engine=shared,
                 progress=display,
             )
     if not shown_as_data(result, common):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bittrue.analysis.evaluating.batches import chosen_images
+from bittrue.analysis.evaluating.engine import EngineLike
 from bittrue.analysis.progress import Progress
 from bittrue.analysis.verify import Verification
 from bittrue.analysis.verify import verify as against_the_definition
@@ -49,6 +50,7 @@ def verify(
     images: int | None = None,
     until_node: str | None = None,
     out: str | Path | None = None,
+    engine: EngineLike = None,
     progress: Progress | None = None,
 ) -> Verification | DeviceComparison:
     """Compare the simulation's codes on the first `images` examples (None: 2) with those of a witness, bit for bit.
@@ -57,13 +59,14 @@ def verify(
     `FLOATING`, which is built and run here, at every node whose codes it stores; a folder of what a device computed
     (see `device.compare.compare_with_folder`); or an export's, whose files must be those of its manifest, and whose
     vectors are compared, whatever `dataset` is. until_node: for exports, the last node on the device. out: a folder for
-    verify.json, which appears when all is compared; `bittrue report` shows it beside a sweep.
+    verify.json, which appears when all is compared; `bittrue report` shows it beside a sweep. engine: of the
+    definition, see `measure_ranges`.
 
     Raises: BittrueError for a witness that doesn't exist, what the witness needs and lacks, and where `out` can't be
     written.
     """
     with contextlib.nullcontext() if out is None else replacing_together(out, [FILE]) as folder:
-        found = _compared(network, as_plan(plan), dataset, against, images, until_node, progress)
+        found = _compared(network, as_plan(plan), dataset, against, images, until_node, engine, progress)
         if folder is not None:
             found.save(folder / FILE)
     return found
@@ -76,10 +79,13 @@ def _compared(
     against: str,
     images: int | None,
     until_node: str | None,
+    engine: EngineLike,
     progress: Progress | None,
 ) -> Verification | DeviceComparison:
     if against == REFERENCE:
-        return against_the_definition(network, plan, dataset, against=against, images=images or 2, progress=progress)
+        return against_the_definition(
+            network, plan, dataset, against=against, images=images or 2, engine=engine, progress=progress
+        )
     chosen = chosen_images(network, dataset, images or 2)
     builds = BUILDS | FLOATING
     if against not in builds:

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 from bittrue._version import __version__
 from bittrue.analysis.asked import Options, as_ranges, asked_for
+from bittrue.analysis.evaluating.engine import Engine, EngineLike, opened
 from bittrue.analysis.evaluating.store import Store, Study, holds_batches
 from bittrue.analysis.progress import Progress, found_here, showing
 from bittrue.analysis.ranges import calibration_and_test, measure_ranges, unmeasured_images
@@ -79,6 +80,7 @@ def study(
     seed: int = 0,
     verified_images: int = 0,
     command: str | None = None,
+    engine: EngineLike = None,
     progress: Progress | None = None,
     **options: Unpack[Options],
 ) -> StudyResult:
@@ -91,7 +93,8 @@ def study(
     plan, if there is one, is compared with the definition.
 
     out: the folder for sweep.json, plan.json, ranges.json, verify.json, network.txt, the report, and the store, from
-    which a study that was killed goes on where it was. images, batch_size, metric, decide, seed: see `sweep`.
+    which a study that was killed goes on where it was. images, batch_size, metric, decide, seed,
+    engine: see `sweep`.
 
     Raises: what `asked_for`, `calibration_and_test`, `measure_ranges`, `sweep` and `verify` raise; BittrueError where
     `out` can't be written.
@@ -111,9 +114,9 @@ def study(
     if folder is not None:
         make_folder(folder)
         _check_free(folder, network, asked.to_json())
-    with _without_a_trace(folder), found_here(progress) as display:
+    with _without_a_trace(folder), found_here(progress) as display, opened(engine) as shared:
         if measured is None and (asked.needs_ranges or folder is not None):
-            measured = _ranges(network, calibration, folder, batch_size=batch_size, progress=display)
+            measured = _ranges(network, calibration, folder, batch_size=batch_size, engine=shared, progress=display)
         rows = asked.rows(network, measured)
         if was_given and asked.needs_ranges and measured is not None:
             dataset = unmeasured_images(dataset, measured)
@@ -132,6 +135,7 @@ def study(
                 seed=seed,
                 calibration=measured.data if measured is not None and asked.needs_ranges else None,
                 command=command,
+                engine=shared,
                 progress=display,
             )
             result = replace(result, recipe=asked.to_json())
@@ -142,7 +146,7 @@ def study(
         plan = result.plan
         verification = None
         if plan is not None and verified_images:
-            verification = verify(network, plan, dataset, images=verified_images, progress=display)
+            verification = verify(network, plan, dataset, images=verified_images, engine=shared, progress=display)
     found = StudyResult(result, plan, measured, verification, folder)
     if folder is not None:
         _leave(found, network, folder)
@@ -191,11 +195,17 @@ def _names(recipe: Any) -> str:
 
 
 def _ranges(
-    network: Network, images: Dataset, folder: Path | None, *, batch_size: int | None, progress: Progress | None
+    network: Network,
+    images: Dataset,
+    folder: Path | None,
+    *,
+    batch_size: int | None,
+    engine: Engine,
+    progress: Progress | None,
 ) -> Ranges:
     """The ranges of these images; kept in the folder's store, so that a study that goes on doesn't measure again."""
     if folder is None:
-        return measure_ranges(network, images, batch_size=batch_size, progress=progress)
+        return measure_ranges(network, images, batch_size=batch_size, engine=engine, progress=progress)
     path = folder / STORE
     with Store.open(path, Study(network.hash, images.sha256, {"ranges": __version__})) as store:
         kept = store.kept("ranges")
@@ -203,7 +213,7 @@ def _ranges(
             with showing(progress, "ranges (kept)", images.images) as advance:
                 advance(images.images)
             return Ranges.from_json(json.loads(kept), str(path))
-        ranges = measure_ranges(network, images, batch_size=batch_size, progress=progress)
+        ranges = measure_ranges(network, images, batch_size=batch_size, engine=engine, progress=progress)
         store.keep("ranges", dump_json(ranges.to_json()))
     return ranges
 

@@ -3,6 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bittrue.analysis.early_rows import LOOK
+from bittrue.analysis.evaluating.engine import HERE, Engine
+from bittrue.analysis.progress import Progress
 from bittrue.analysis.statistics.fixed_sample import difference_interval
 from bittrue.data import Dataset
 from bittrue.network import Network
@@ -50,10 +53,19 @@ def _points(share: float) -> str:
     return f"{100 * share:+.2f}".replace("-", "−")
 
 
-def claimed(trained: Network, network: Network, plan: Plan, held_out: Dataset) -> Claim:
+def claimed(
+    trained: Network,
+    network: Network,
+    plan: Plan,
+    held_out: Dataset,
+    engine: Engine = HERE,
+    progress: Progress | None = None,
+) -> Claim:
     """The claim of `network`, which may be a repaired one, under `plan`, beside the trained one in float."""
     metric = metric_of(trained, held_out)
-    in_float, own = correct(trained, None, held_out, metric), correct(network, plan, held_out, metric)
+    executor = engine.executor(held_out, LOOK, progress)
+    in_float = correct(trained, None, held_out, metric, executor)
+    own = correct(network, plan, held_out, metric, executor)
     lost, gained = int((in_float & ~own).sum()), int((own & ~in_float).sum())
     return Claim(
         images=held_out.images,

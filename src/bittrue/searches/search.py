@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bittrue.analysis.cost.cost import cost as cost_of_plan
 from bittrue.analysis.cost.named import cost_named
+from bittrue.analysis.evaluating.engine import Engine, EngineLike, opened
 from bittrue.analysis.progress import Progress, showing
 from bittrue.analysis.ranges import measure_ranges
 from bittrue.analysis.sensitivity import measured_alone
@@ -79,6 +80,7 @@ def search(
     seed: int = 0,
     out: str | Path | None = None,
     command: str | None = None,
+    engine: EngineLike = None,
     progress: Progress | None = None,
 ) -> Search:
     """Find for each weight and each output of `network` a word of `words`, so that the plan is cheap by `cost` and
@@ -90,7 +92,8 @@ def search(
     exchanging single bits may take. scales, biases, also, overrides: see `site_words`; what isn't searched keeps its
     words. softmax, layer_norm: their form, "exact" or "table". pareto: whether plans at other prices are simulated,
     too. out: a folder for plan.json, weights.npz, search.json, and the journal from which
-    the same search goes on where it was killed. command: kept with the result.
+    the same search goes on where it was killed. command: kept with the result. engine: see
+    `measure_ranges`; repairs are made in this process.
 
     Raises: DataError for parts that are too small or not apart; PlanError for words, sites and limits that contradict
     each other; BittrueError for costs that are none, and where the accuracy has no meaning.
@@ -113,42 +116,45 @@ def search(
         images=images,
         seed=seed,
     )
-    ranges = measure_ranges(network, parts.calibration, progress=progress)
-    sites = site_words(
-        network,
-        ranges,
-        point=point,
-        per_channel=per_channel,
-        scales=scales,
-        biases=biases,
-        also=also,
-        options=options,
-        overrides=overrides,
-    )
-    allowed = allowed_words(sites, lengths, keep)
-    check_limits(sites, allowed, limits)
-    study = {
-        "version": VERSION,
-        "network": network.hash,
-        "base": sites.base.hash,
-        "parts": [part.sha256 for part in (parts.calibration, parts.selection, parts.held_out)],
-        "max_drop": max_drop,
-        "cost": list(functions),
-        "allowed": {name: list(of) for name, of in allowed.items()},
-        "limits": limits,
-        "repairs": repairs if isinstance(repairs, str) else list(repairs),
-        "steps": steps,
-        "seed": seed,
-    }
-    journal = Journal(None if folder is None else folder / FILE, study)
-    prices = Prices(sites, functions, allowed)
-    run = _Run(sites, parts, allowed, prices, limits, repairs, standard, journal, folder, progress, seed, command)
-    try:
-        return run.search(steps, pareto=pareto)
-    except KeyboardInterrupt:
-        if folder is None or not (folder / PLAN).exists():
-            raise
-        raise KeyboardInterrupt(f"{folder / PLAN} is the best plan so far; the same command goes on") from None
+    with opened(engine) as shared:
+        ranges = measure_ranges(network, parts.calibration, engine=shared, progress=progress)
+        sites = site_words(
+            network,
+            ranges,
+            point=point,
+            per_channel=per_channel,
+            scales=scales,
+            biases=biases,
+            also=also,
+            options=options,
+            overrides=overrides,
+        )
+        allowed = allowed_words(sites, lengths, keep)
+        check_limits(sites, allowed, limits)
+        study = {
+            "version": VERSION,
+            "network": network.hash,
+            "base": sites.base.hash,
+            "parts": [part.sha256 for part in (parts.calibration, parts.selection, parts.held_out)],
+            "max_drop": max_drop,
+            "cost": list(functions),
+            "allowed": {name: list(of) for name, of in allowed.items()},
+            "limits": limits,
+            "repairs": repairs if isinstance(repairs, str) else list(repairs),
+            "steps": steps,
+            "seed": seed,
+        }
+        journal = Journal(None if folder is None else folder / FILE, study)
+        prices = Prices(sites, functions, allowed)
+        run = _Run(
+            sites, parts, allowed, prices, limits, repairs, standard, journal, folder, shared, progress, seed, command
+        )
+        try:
+            return run.search(steps, pareto=pareto)
+        except KeyboardInterrupt:
+            if folder is None or not (folder / PLAN).exists():
+                raise
+            raise KeyboardInterrupt(f"{folder / PLAN} is the best plan so far; the same command goes on") from None
 
 
 @dataclass(eq=False)
@@ -164,6 +170,7 @@ class _Run:
     standard: Standard
     journal: Journal
     folder: Path | None
+    engine: Engine
     progress: Progress | None
     seed: int
     command: str | None
@@ -174,7 +181,7 @@ class _Run:
         self.best: float | None = None
         self._last: tuple[str, Repaired] | None = None
         candidates = BUDGETS.bit_length() + 2 + STEPS
-        self.selection = Selection(network, selection, self.standard, ERROR / candidates)
+        self.selection = Selection(network, selection, self.standard, ERROR / candidates, self.engine, self.progress)
         self.journal_once("ranges and float", selection.images + self.parts.calibration.images)
 
     def journal_once(self, what: str, image_passes: int) -> None:
@@ -233,7 +240,7 @@ class _Run:
             images = self.parts.calibration
             images = images.take(min(SENSITIVITY_IMAGES, images.images))
             cases = [(name, bits) for name, lengths in self.allowed.items() for bits in lengths]
-            found = measured_alone(self.sites, images, cases, progress=self.progress)
+            found = measured_alone(self.sites, images, cases, engine=self.engine, progress=self.progress)
             kept = {"losses": found.records(), "image_passes": found.image_passes}
             self.journal.add("sensitivity", "", kept)
         by_site: dict[str, dict[int, float]] = {}
@@ -307,7 +314,7 @@ class _Run:
         kept = self.journal.find("claim", held_out.sha256)
         if kept is None:
             with showing(self.progress, "claim", held_out.images) as advance:
-                claim = claimed(self.sites.network, network, formats, held_out)
+                claim = claimed(self.sites.network, network, formats, held_out, self.engine, self.progress)
                 advance(held_out.images)
             kept = {"claim": claim.to_json(), "image_passes": 2 * held_out.images}
             self.journal.add("claim", held_out.sha256, kept)

@@ -1,7 +1,7 @@
 """Whether a plan holds the accuracy on the images that plans are chosen on; one that doesn't is refused from as few of
 them as show it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from math import ceil, sqrt
 from typing import Any
@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bittrue.analysis.early_rows import LOOK, check_decidable
+from bittrue.analysis.evaluating.engine import HERE, Engine
 from bittrue.analysis.evaluating.evaluation import Evaluation, metric_by_shape
+from bittrue.analysis.evaluating.executor import Executor, Unit
 from bittrue.analysis.evaluating.metrics.metric import Metric
+from bittrue.analysis.evaluating.record import Record
+from bittrue.analysis.progress import Progress
 from bittrue.analysis.standard import Standard
 from bittrue.analysis.statistics.betting import shows_more
-from bittrue.data import Batch, Dataset
+from bittrue.data import Dataset
 from bittrue.errors import BittrueError, DataError
 from bittrue.network import Network
 from bittrue.plan import Plan
@@ -56,19 +60,35 @@ def _lacking(network: Network, images: Dataset) -> str:
     return f"{network.name} ends in no classes"
 
 
-def correct(network: Network, plan: Plan | None, images: Dataset, metric: Metric) -> NDArray[np.bool_]:
-    """Which images are right, all of them."""
-    compute = Evaluation(network, metric).prepare(plan)
-    return np.concatenate([compute(batch).arrays["correct"] for batch in images.batches(LOOK)])
+def correct(
+    network: Network, plan: Plan | None, images: Dataset, metric: Metric, executor: Executor
+) -> NDArray[np.bool_]:
+    """Which of the executor's images are right, all of them."""
+    found = np.zeros(images.images, np.bool_)
+
+    def take(part: Unit[Plan | None], record: Record) -> None:
+        found[part.images.start : part.images.stop] = record.arrays["correct"]
+
+    executor.run(Evaluation(network, metric), [Unit(plan, range(images.images))], take)
+    return found
 
 
 class Selection:
     """The selection images, and the float network on them.
 
-    error: the probability that a plan is refused which loses no more than it may on all these images.
+    error: the probability that a plan is refused which loses no more than it may on all these images. engine: carries
+    it out.
     """
 
-    def __init__(self, network: Network, images: Dataset, standard: Standard, error: float) -> None:
+    def __init__(
+        self,
+        network: Network,
+        images: Dataset,
+        standard: Standard,
+        error: float,
+        engine: Engine = HERE,
+        progress: Progress | None = None,
+    ) -> None:
         self.images = images
         self.metric = metric_of(network, images)
         self.most = standard.most_lost(images.images)
@@ -78,25 +98,39 @@ class Selection:
                 f"one image is more; take at least {ceil(100 / standard.max_drop):,}, or raise --max-drop."
             )
         self.error = error
-        self._float = correct(network, None, images, self.metric)
+        self._executor = engine.executor(images, LOOK, progress)
+        self._float = correct(network, None, images, self.metric, self._executor)
 
     def decide(self, network: Network, plan: Plan, advance: Callable[[float], None], *, whole: bool = False) -> Decided:
         """Simulate `network` under `plan` on batch after batch, until it is refused or all images are through. whole:
-        don't stop before."""
-        compute = Evaluation(network, self.metric).prepare(plan)
+        don't stop before.
+
+        Where an executor goes ahead, what decides are the first batches that refuse it all the same.
+        """
         total = self.images.images
         losses = np.zeros(0, np.int8)
-        for batch in self.images.batches(LOOK):
-            losses = np.concatenate([losses, self._losses(batch, compute(batch).arrays["correct"])])
-            advance(len(batch.x))
-            if not whole and shows_more(losses, total, self.most, self.error):
-                break
+        waiting: dict[int, NDArray[np.int8]] = {}
+        refused = False
+
+        def take(part: Unit[Plan], record: Record) -> None:
+            nonlocal losses, refused
+            advance(len(part.images))
+            waiting[part.images.start] = self._losses(part.images, record.arrays["correct"])
+            while not refused and len(losses) in waiting:
+                losses = np.concatenate([losses, waiting.pop(len(losses))])
+                refused = not whole and bool(shows_more(losses, total, self.most, self.error))
+
+        def looks() -> Iterator[Unit[Plan]]:
+            for start in range(0, total, LOOK):
+                if refused:
+                    return
+                yield Unit(plan, range(start, min(start + LOOK, total)))
+
+        self._executor.run(Evaluation(network, self.metric), looks(), take)
         lost, gained = int((losses > 0).sum()), int((losses < 0).sum())
         is_within = lost - gained + STANDARD_ERRORS * sqrt(lost + gained) <= self.most
         return Decided(len(losses) == total and is_within, len(losses), lost, gained)
 
-    def _losses(self, batch: Batch, right: NDArray[np.bool_]) -> NDArray[np.int8]:
-        found: NDArray[np.int8] = self._float[batch.start : batch.start + len(right)].astype(np.int8) - right.astype(
-            np.int8
-        )
+    def _losses(self, images: range, right: NDArray[np.bool_]) -> NDArray[np.int8]:
+        found: NDArray[np.int8] = self._float[images.start : images.stop].astype(np.int8) - right.astype(np.int8)
         return found

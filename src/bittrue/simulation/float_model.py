@@ -1,6 +1,7 @@
 """The float yardstick: the network as trained, in float32 on torch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -13,6 +14,32 @@ Observer = Callable[[str, torch.Tensor], None]
 """Called with a node's name and its output (batch, *shape), channels last; it may not keep or change the tensor."""
 
 
+_threads: int | None = None
+
+
+def run_floats_on(threads: int | None) -> None:
+    """From now on have float networks run on as many threads as elsewhere (None: on those of this process).
+
+    The last bits of float32 sums depend on how they are shared out, so a worker that has one processor computes float
+    rows as the process does that began the study. What is exact doesn't depend on it.
+    """
+    global _threads
+    _threads = threads
+
+
+@contextmanager
+def _their_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    if _threads is None or _threads == before:
+        yield
+        return
+    torch.set_num_threads(_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class FloatModel:
     """A Network ready to run in float32; parameters are laid out once, here."""
 
@@ -23,6 +50,7 @@ class FloatModel:
 
     @torch.inference_mode()
     @exact_environment()
+    @_their_threads()
     def run(self, x: np.ndarray, observe: Observer | None = None) -> np.ndarray:
         """The network's output for a batch x of float32, shape (batch, *input shape), channels last; float32
         likewise."""

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.networks import RecordedProgress, convolutional, random_images
-from bittrue.analysis import ranges as ranges_module
-from bittrue.analysis import sweep as sweep_module
+from analysis.networks import RecordedProgress, Through, convolutional, random_images
 from bittrue.analysis.asked import sweep_rows
 from bittrue.analysis.evaluating.executor import Found, InProcess, Under, Unit, Work, run_through
 from bittrue.analysis.ranges import measure_ranges
@@ -73,22 +71,20 @@ class Backwards:
                 take(part, found.result())
 
 
-def test_a_sweep_is_the_same_whoever_carries_it_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_is_the_same_whoever_carries_it_out(tmp_path: Path) -> None:
     network, dataset = convolutional(), random_images(tmp_path)
     rows = sweep_rows(network, fraction_bits=[1, 4])
     here = dump_json(sweep(network, dataset, rows, batch_size=1).to_json())
-    monkeypatch.setattr(sweep_module, "InProcess", Backwards)
-    assert dump_json(sweep(network, dataset, rows, store=tmp_path / "results.sqlite").to_json()) == here
-    monkeypatch.undo()
+    kept, engine = tmp_path / "results.sqlite", Through(Backwards)
+    assert dump_json(sweep(network, dataset, rows, store=kept, engine=engine).to_json()) == here
     # What one executor has begun, the other goes on with.
-    assert dump_json(sweep(network, dataset, rows, store=tmp_path / "results.sqlite").to_json()) == here
+    assert dump_json(sweep(network, dataset, rows, store=kept).to_json()) == here
 
 
-def test_ranges_are_the_same_whoever_carries_it_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ranges_are_the_same_whoever_carries_it_out(tmp_path: Path) -> None:
     network, dataset = convolutional(), random_images(tmp_path)
     here = measure_ranges(network, dataset, batch_size=1)
-    monkeypatch.setattr(ranges_module, "InProcess", Backwards)
-    assert measure_ranges(network, dataset) == here
+    assert measure_ranges(network, dataset, engine=Through(Backwards)) == here
 
 
 class Failing:

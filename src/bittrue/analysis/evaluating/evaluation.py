@@ -34,6 +34,10 @@ class Evaluation:
         self._ending = ending_of(network)
         self._lowered: tuple[Plan, FixedNetwork] | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What was lowered stays here."""
+        return Evaluation, (self.network, self.metric, self.beside)
+
     def program(self, plan: Plan) -> FixedNetwork:
         """The plan's program; the last one is kept, so that whoever asks first and the work here lower it once."""
         if self._lowered is None or self._lowered[0] is not plan:

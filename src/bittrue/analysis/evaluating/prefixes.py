@@ -28,11 +28,18 @@ class Prefixes:
         values = sum(prod(step.type.shape) for step in self.lowered.program.steps)
         fitting = max(KEPT_BYTES // (8 * values), 1)
         largest = min(1 << (fitting.bit_length() - 1), LARGEST_BATCH)
-        self._executor: Executor = InProcess(images, largest if batch_size is None else min(batch_size, largest))
+        self.batch_size = largest if batch_size is None else min(batch_size, largest)
+        self._executor: Executor = InProcess(images, self.batch_size)
         self._unit = Unit(plan, range(images.images))
         self._fit = images.images <= fitting
         self._kept: list[tuple[KeptBatch, int]] = []
         self._is_whole = False
+
+    @property
+    def batches(self) -> list[range]:
+        """The images of each batch."""
+        images = self._unit.images
+        return [images[first : first + self.batch_size] for first in range(0, len(images), self.batch_size)]
 
     def each(self, take: Callable[[KeptBatch, int], None]) -> None:
         """Call `take` with every batch and the number of its first image; what could be kept isn't computed again."""

@@ -10,7 +10,10 @@ from math import prod
 from pathlib import Path
 
 from bittrue.analysis.evaluating.batches import chosen_images
+from bittrue.analysis.evaluating.engine import EngineLike, opened
+from bittrue.analysis.evaluating.executor import Executor
 from bittrue.analysis.evaluating.prefixes import Prefixes
+from bittrue.analysis.evaluating.variants import PLAN_IS_WRONG, Outputs, Variants, run_variants
 from bittrue.analysis.progress import Progress, showing
 from bittrue.analysis.tracing.diagnosis import diagnose_plan, diagnose_site
 from bittrue.analysis.tracing.freeing import free, freed_spec, sites_freed
@@ -21,7 +24,7 @@ from bittrue.analysis.tracing.stops import Stops
 from bittrue.analysis.tracing.trace_result import Effect, SiteTrace, Trace
 from bittrue.data import DataLike, Dataset
 from bittrue.environment import exact_environment
-from bittrue.errors import CarrierError, FormatError, ModelError, PlanError
+from bittrue.errors import CarrierError
 from bittrue.files import make_folder
 from bittrue.lowering import lower_seen, lower_variant
 from bittrue.network import Network
@@ -51,13 +54,14 @@ def trace(
     images: int | None = IMAGES,
     batch_size: int | None = None,
     out: str | Path | None = None,
+    engine: EngineLike = None,
     progress: Progress | None = None,
 ) -> Trace:
     """Trace the first `images` examples (None: all) through the network under a plan.
 
     trained: the network of which `network` is a repaired one, and whose float outputs are compared; None: itself. The
     images bound the work: each site that is freed costs up to one more simulation of them all. out: a folder for
-    `trace.json`, which the report of that folder shows.
+    `trace.json`, which the report of that folder shows. engine: of the plans with sites freed, see `measure_ranges`.
 
     Raises: DataError where data and network don't fit; PlanError for another network's plan; CarrierError where no
     exact result can be promised; BittrueError where `out` can't be written.
@@ -68,9 +72,13 @@ def trace(
         make_folder(folder)
     chosen = chosen_images(network, dataset, images)
     run = _Run(network, plan, chosen, batch_size, network if trained is None else trained)
-    with showing(progress, f"each of {len(run.specs)} sites freed", chosen.images * len(run.specs)) as advance:
-        run.prefixes.each(lambda kept, first: run.add(kept, first, advance))
-    found = run.result(progress)
+    with opened(engine) as carrying_out:
+        if carrying_out.is_apart:
+            run.executor = carrying_out.executor(chosen, run.prefixes.batch_size, progress)
+        with showing(progress, f"each of {len(run.specs)} sites freed", chosen.images * len(run.specs)) as advance:
+            run.prefixes.each(lambda kept, first: run.add(kept, first, advance))
+            run.finish(advance)
+        found = run.result(progress)
     if folder is not None:
         found.save(folder / "trace.json")
     return found
@@ -94,6 +102,9 @@ class _Run:
             spec = freed_spec(site, plan.sites[name], self.lowered.program)
             if spec is not None:
                 self.specs[name] = spec
+        self.executor: Executor | None = None
+        self.variants = Variants(network, plan)
+        self._elsewhere: list[tuple[str, range]] = []
         self._programs: dict[str, FixedNetwork] = {}
         self._seen: dict[str, tuple[int, int]] = {}
 
@@ -108,19 +119,49 @@ class _Run:
                 self._seen[name] = min(low, value.low), max(high, value.high)
         altered = self.counts.add(kept, first)
         for name in self.specs:
+            waits = False
             if name not in self.stuck:
-                self._add_freed(name, kept, first, is_same=altered.get(name) == 0 or self._is_whole_parameter(name))
-            advance(len(kept.x))
+                is_same = altered.get(name) == 0 or self._is_whole_parameter(name)
+                waits = self._add_freed(name, kept, first, is_same=is_same)
+            if not waits:
+                advance(len(kept.x))
 
-    def _add_freed(self, name: str, kept: KeptBatch, first: int, *, is_same: bool) -> None:
-        """Run a batch with one site freed; `is_same`: its numbers pass its quantizer unchanged, and so nothing does."""
+    def _add_freed(self, name: str, kept: KeptBatch, first: int, *, is_same: bool) -> bool:
+        """Run a batch with one site freed; whether that waits for an executor. `is_same`: its numbers pass its
+        quantizer unchanged, and so nothing does."""
         if is_same:
             self.judge.add(name, kept.result.judged, first)
-            return
+            return False
         try:
-            self.judge.add(name, Simulator(self._program(name), self.base).run_from(kept), first)
-        except (CarrierError, FormatError, ModelError, PlanError) as error:
+            program = self._program(name)
+            if self.executor is not None:
+                self._elsewhere.append((name, range(first, first + len(kept.x))))
+                return True
+            self.judge.add(name, Simulator(program, self.base).run_from(kept), first)
+        except PLAN_IS_WRONG as error:
             self.stuck[name] = str(error)
+        return False
+
+    def finish(self, advance: Callable[[int], None]) -> None:
+        """Have the executor, if there is one, run what waits for it."""
+        if self.executor is None:
+            return
+        waiting = [(name, images) for name, images in self._elsewhere if name not in self.stuck]
+        advance(sum(len(images) for _, images in self._elsewhere) - sum(len(images) for _, images in waiting))
+        plans = {name: free(self.plan, {name: self.specs[name]}) for name, _ in waiting}
+        asked = [(plans[name], images) for name, images in waiting]
+        found = run_variants(self.executor, self.variants, asked, advance)
+        for name, plan in plans.items():
+            self._judge(name, found[plan.hash])
+
+    def _judge(self, case: str, found: Mapping[int, Outputs | str]) -> bool:
+        """Add what was found of a case elsewhere; whether it is whole. What doesn't come, of a site, says why."""
+        for first, outputs in sorted(found.items()):
+            if isinstance(outputs, str):
+                self.stuck[case] = outputs
+                return False
+            self.judge.add(case, outputs, first)
+        return True
 
     def _is_whole_parameter(self, name: str) -> bool:
         return self.sites[name].values is not None and self.counts.altered(name) == 0
@@ -223,13 +264,19 @@ class _Run:
         """The network with all of these freed; None where that can't be computed, or not in time."""
         case = " ".join(names)
         try:
-            simulator = Simulator(self._freed(names), self.base)
+            program = self._freed(names)
+            if self.executor is not None:
+                plan = free(self.plan, {name: self.specs[name] for name in names})
+                asked = [(plan, images) for images in self.prefixes.batches]
+                found = run_variants(self.executor, self.variants, asked, advance)
+                return self._effect(case, names) if self._judge(case, found[plan.hash]) else None
+            simulator = Simulator(program, self.base)
 
             def add(kept: KeptBatch, first: int) -> None:
                 self.judge.add(case, simulator.run_from(kept), first)
                 advance(len(kept.x))
 
             self.prefixes.each(add)
-        except (CarrierError, FormatError, ModelError, PlanError):
+        except PLAN_IS_WRONG:
             return None
         return self._effect(case, names)

@@ -1,0 +1,81 @@
+"""Whether an address is one of a cluster that this Ray can join, found out before anything large is imported."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from bittrue.errors import BittrueError
+
+SECONDS_TO_ANSWER = 3.0
+SECONDS_TO_TELL = 6.0
+"""What an address has to take a connection, and then to say which cluster it is: less than 10 s together, which Ray
+itself would take four times."""
+
+PORT = "6379"
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
+PROBE = """
+import sys
+from ray._raylet import GcsClient
+print(GcsClient(address=sys.argv[1]).internal_kv_get(b"CLUSTER_METADATA", b"cluster", timeout=4).decode())
+"""
+
+
+def ray_module() -> Any:
+    """Ray, told to be quiet. Raises: BittrueError where it isn't installed."""
+    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    try:
+        return import_module("ray")
+    except ImportError:
+        raise BittrueError(
+            "The engine ray needs Ray, which isn't installed: pip install 'bittrue[cluster]', or leave --engine out."
+        ) from None
+
+
+@cache
+def checked_address(address: str) -> str:
+    """The address, once it is known that a cluster of the same Ray and Python answers there.
+
+    Raises: BittrueError where that is not so, within 10 s.
+    """
+    ray = ray_module()
+    if address == "auto":
+        return address
+    host, separator, port = address.rpartition(":")
+    if not separator:
+        host, port = address, PORT
+    if not port.isdecimal():
+        raise BittrueError(f"ray://{address} is no address: write ray://HOST:PORT, as `ray start --head` prints it.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise BittrueError(
+            f"Nothing answers at {host}:{port} ({error}): start a cluster with `ray start --head --port={port}`, or "
+            "write the address that it printed."
+        ) from None
+    said = _told(f"{host}:{port}")
+    ours = {"ray_version": ray.__version__, "python_version": ".".join(map(str, sys.version_info[:3]))}
+    for name, version in ours.items():
+        called = {"ray_version": "Ray", "python_version": "Python"}[name]
+        if str(said.get(name)) != version:
+            raise BittrueError(
+                f"The cluster at {host}:{port} runs {called} {said.get(name)}, and here it is {version}: Ray wants the "
+                "same on both sides."
+            )
+    return f"{host}:{port}"
+
+
+def _told(address: str) -> dict[str, Any]:
+    """What a cluster's head says of itself; asked in a process of its own, since Ray can't be told to hurry."""
+    remedy = "give the address that `ray start --head` printed (a client's port, 10001, is another)"
+    try:
+        asked = [sys.executable, "-c", PROBE, address]
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=SECONDS_TO_TELL, check=True).stdout
+        found: dict[str, Any] = json.loads(said)
+    except (subprocess.SubprocessError, ValueError):
+        raise BittrueError(f"What answers at {address} is no head of a Ray cluster: {remedy}.") from None
+    return found

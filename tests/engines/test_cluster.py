@@ -87,7 +87,7 @@ def test_the_driver_is_interrupted_and_killed(
     folder = tmp_path / "there"
     folder.mkdir()
     (folder / model.name).write_bytes(model.read_bytes())
-    words = ["sweep", model.name, "--data", "digits", "--fraction-bits", "2:5", "--batch-size", "2", "--out", "results"]
+    words = ["sweep", model.name, "--data", "digits", "--fraction-bits", "2:4", "--batch-size", "10", "--out", "results"]
     log = folder / "results" / "results.sqlite-wal"
 
     def size() -> int:
@@ -99,7 +99,7 @@ def test_the_driver_is_interrupted_and_killed(
 
     for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
         driver, already = started(), size()
-        until(lambda already=already: size() > already + 200_000)  # type: ignore[misc]
+        until(lambda already=already: size() > already + 150_000)  # type: ignore[misc]
         driver.send_signal(number)
         _, said = driver.communicate(timeout=60)
         assert driver.returncode == code, said
@@ -111,8 +111,8 @@ def test_the_driver_is_interrupted_and_killed(
         bittrue.study(
             network,
             bittrue.load_dataset("digits", shape=network.input.shape),
-            fraction_bits="2:5",
-            batch_size=2,
+            fraction_bits="2:4",
+            batch_size=10,
             command=shlex.join(["bittrue", *words]),
             out=out,
             engine=engine,
@@ -190,7 +190,7 @@ def test_a_row_that_is_no_use_is_named_as_in_one_process(
     images: Dataset, engine: Cluster, network: Network, tmp_path: Path
 ) -> None:
     """Though the rows are carried out side by side, those before it are finished."""
-    rows = [SweepRow(f"F={bits}", bittrue.study_plan(network, bits)) for bits in (3, 4096, 4097)]
+    rows = [SweepRow(f"F={bits}", bittrue.study_plan(network, bits)) for bits in (3, 4096, 4095)]
     sentences = []
     for chosen in (None, engine):
         store = tmp_path / str(chosen is None)

@@ -213,7 +213,7 @@ def test_the_front_is_simulated_whole(data: Dataset, tmp_path: Path) -> None:
     selection = bittrue.split_dataset(data, calibration=100, held_out=300, seed=0).selection
     for point in found.front:
         plan = sites.plan(point.words)
-        right = correct(NETWORK, plan, selection, metric_of(NETWORK, selection))
+        right = correct(NETWORK, plan, selection, metric_of(NETWORK, selection), InProcess(selection, 50))
         assert point.plan == plan.hash
         assert point.images == 300 == len(right)
         assert point.lost == (~right).sum()  # float is always right

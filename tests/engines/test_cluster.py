@@ -87,7 +87,18 @@ def test_the_driver_is_interrupted_and_killed(
     folder = tmp_path / "there"
     folder.mkdir()
     (folder / model.name).write_bytes(model.read_bytes())
-    words = ["sweep", model.name, "--data", "digits", "--fraction-bits", "2:4", "--batch-size", "10", "--out", "results"]
+    words = [
+        "sweep",
+        model.name,
+        "--data",
+        "digits",
+        "--fraction-bits",
+        "2:4",
+        "--batch-size",
+        "10",
+        "--out",
+        "results",
+    ]
     log = folder / "results" / "results.sqlite-wal"
 
     def size() -> int:

@@ -10,33 +10,17 @@ import numpy as np
 from bittrue.operators.windows import window_shape
 from bittrue.program import (
     Add,
-    Bypass,
     Clip,
     CodeType,
-    Concatenate,
-    Divide,
-    Extremum,
     Instruction,
-    LogSoftmax,
     Lookup,
-    Move,
     MultiplyAccumulate,
-    MultiplyTensors,
-    Normalize,
-    NormalizeTable,
-    Pad,
-    Quantize,
-    Reshape,
     ScaleOffset,
-    Select,
-    Softmax,
-    SoftmaxTable,
     Step,
     WindowExtremum,
-    WindowSum,
 )
 from bittrue.rules import RuleTable
-from bittrue.simulation.compiled.stages import Kind, Span, Stage, UnsuitedError
+from bittrue.simulation.compiled.stages import ON_TORCH, Kind, Span, Stage, UnsuitedError
 from bittrue.simulation.sums.accumulators import never_acts
 from bittrue.simulation.sums.bounds import SumBounds
 
@@ -195,67 +179,101 @@ def _two(numbers: tuple[int, ...], filling: int) -> tuple[int, int]:
 
 @source_of.rule(MultiplyAccumulate)
 def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span, kept: Kept) -> Source:
-    weight = instruction.weight
-    if weight.dtype == object:
-        raise UnsuitedError
-    if span.binary_point not in kept:
-        kept[span.binary_point] = KeptLayer(SumBounds(instruction, span.binary_point, step.name))
-    known = kept[span.binary_point]
-    sums = known.sums
-    accumulator, shift = instruction.accumulator, 0
-    if accumulator is not None:
-        if not never_acts(sums, accumulator, span.low, span.high):
-            raise UnsuitedError
-        shift = accumulator.format.fraction_bits - sums.fraction_bits
-    low, high = sums.weight_ends
-    if low < -ZERO_POINT or high >= ZERO_POINT:
-        raise UnsuitedError
-    geometry = _products(instruction, kind)
-    unsigned = _is_unsigned(span)
+    layer = _kept_layer(instruction, step, span, kept)
+    sums, shift, unsigned = layer.sums, _accumulator_shift(instruction, layer.sums, span), _is_unsigned(span)
     depthwise = instruction.groups > 1
     if depthwise and not _is_depthwise(instruction, unsigned):
         raise UnsuitedError
-    largest = max(span.high - ZERO_POINT, ZERO_POINT - span.low, ZERO_POINT) if unsigned else span.reach
-    largest_weight = max(-low, high)
-    # What int32 must hold: sums as they are multiplied, before they are aligned and the bias is added.
-    unaligned = max(
-        (
-            magnitude >> shift
-            for magnitude, shift in zip(sums.magnitudes, _each(sums.shifts, sums.magnitudes), strict=True)
-        ),
-        default=0,
-    )
-    products = prod(weight.shape[:-1])
-    whole = largest * unaligned < 1 << SUM_BITS
-    in_two, chunk = False, products
-    if not whole:
-        chunk = _longest(largest, largest_weight)
-        if depthwise:
-            raise UnsuitedError
-        in_two = chunk < _SHORTEST_CHUNK
-        if in_two:
-            largest_weight = 1 << _DIGIT_BITS - 1
-            chunk = _longest(largest, largest_weight)
+    adding = _adding(sums, _largest(span, unsigned))
+    if depthwise and not adding.whole:
+        raise UnsuitedError
+    stages, reach = _alignment(sums, span, unsigned, shift)
     least, most = (end << shift for end in sums.partial_sums(span.low, span.high))
-    bias, scale = _biases(sums, unsigned, shift), [1 << bits + shift for bits in sums.shifts]
-    reach = max(-least, most, largest * unaligned)
-    if unsigned:
-        reach = max(reach, *(sums.magnitudes[i] * largest + abs(code) << shift for i, code in enumerate(bias)))
-    constants = ([], bias) if scale == [1] else (scale, bias)
-    stages = (Stage(Kind.AFFINE, max(reach, *map(abs, bias)), constants),) if any(bias) or scale != [1] else ()
     return Source(
         SourceKind.DEPTHWISE if depthwise else SourceKind.PRODUCTS,
-        geometry,
+        _products(instruction, kind),
         Span(least, most, sums.fraction_bits + shift),
-        reach,
+        max(reach, adding.reach),
         unsigned,
-        known,
-        in_two,
-        chunk,
+        layer,
+        adding.in_two,
+        adding.chunk,
         stages,
-        not whole,
-        largest * unaligned if whole else largest * largest_weight * chunk,
+        not adding.whole,
+        adding.largest_sum,
     )
+
+
+def _kept_layer(instruction: MultiplyAccumulate, step: Step, span: Span, kept: Kept) -> KeptLayer:
+    """The layer's bounds and weights; refuses weights that aren't words of 16 bits."""
+    if instruction.weight.dtype == object:
+        raise UnsuitedError
+    if span.binary_point not in kept:
+        kept[span.binary_point] = KeptLayer(SumBounds(instruction, span.binary_point, step.name))
+    low, high = kept[span.binary_point].sums.weight_ends
+    if low < -ZERO_POINT or high >= ZERO_POINT:
+        raise UnsuitedError
+    return kept[span.binary_point]
+
+
+def _accumulator_shift(instruction: MultiplyAccumulate, sums: SumBounds, span: Span) -> int:
+    """How many bits finer than G an accumulator is that never acts; refuses one that may."""
+    accumulator = instruction.accumulator
+    if accumulator is None:
+        return 0
+    if not never_acts(sums, accumulator, span.low, span.high):
+        raise UnsuitedError
+    return accumulator.format.fraction_bits - sums.fraction_bits
+
+
+def _largest(span: Span, unsigned: bool) -> int:
+    """The largest absolute value that is multiplied: unsigned words are, without their zero point."""
+    return max(span.high - ZERO_POINT, ZERO_POINT - span.low, ZERO_POINT) if unsigned else span.reach
+
+
+@dataclass(frozen=True)
+class Adding:
+    """How products are added in int32.
+
+    whole: all of them, `chunk` then being their number; else `chunk` at a time, of weights that are cut in two where
+    `in_two`. reach: of the whole sums. largest_sum: what no sum in int32 can exceed.
+    """
+
+    whole: bool
+    in_two: bool
+    chunk: int
+    reach: int
+    largest_sum: int
+
+
+def _adding(sums: SumBounds, largest: int) -> Adding:
+    """What int32 must hold are the sums as they are multiplied, before they are aligned and the bias is added."""
+    shifts = _each(sums.shifts, sums.magnitudes)
+    unaligned = max((bound >> bits for bound, bits in zip(sums.magnitudes, shifts, strict=True)), default=0)
+    reach = largest * unaligned
+    if reach < 1 << SUM_BITS:
+        return Adding(True, False, prod(sums.instruction.weight.shape[:-1]), reach, reach)
+    low, high = sums.weight_ends
+    weight = max(-low, high)
+    in_two = _longest(largest, weight) < _SHORTEST_CHUNK
+    if in_two:
+        weight = 1 << _DIGIT_BITS - 1
+    chunk = _longest(largest, weight)
+    return Adding(False, in_two, chunk, reach, largest * weight * chunk)
+
+
+def _alignment(sums: SumBounds, span: Span, unsigned: bool, shift: int) -> tuple[tuple[Stage, ...], int]:
+    """The stage that aligns the sums and adds the bias, where there is anything to do, and what the numbers reach."""
+    bias, scale = _biases(sums, unsigned, shift), [1 << bits + shift for bits in sums.shifts]
+    least, most = (end << shift for end in sums.partial_sums(span.low, span.high))
+    reach = max(-least, most)
+    if unsigned:
+        largest = _largest(span, unsigned)
+        reach = max(reach, *(sums.magnitudes[i] * largest + abs(code) << shift for i, code in enumerate(bias)))
+    if not any(bias) and scale == [1]:
+        return (), reach
+    constants = ([], bias) if scale == [1] else (scale, bias)
+    return (Stage(Kind.AFFINE, max(reach, *map(abs, bias)), constants),), reach
 
 
 def _biases(sums: SumBounds, unsigned: bool, shift: int) -> list[int]:
@@ -319,22 +337,5 @@ def _packed(rows: np.ndarray) -> np.ndarray:
     return packed
 
 
-for _instruction in (
-    Quantize,
-    MultiplyTensors,
-    Divide,
-    Extremum,
-    WindowSum,
-    Softmax,
-    LogSoftmax,
-    Normalize,
-    SoftmaxTable,
-    NormalizeTable,
-    Reshape,
-    Pad,
-    Move,
-    Select,
-    Concatenate,
-    Bypass,
-):
+for _instruction in ON_TORCH:
     source_of.unsupported(_instruction, reason="torch computes it")

@@ -20,6 +20,7 @@ from bittrue.program import (
     Concatenate,
     Divide,
     Extremum,
+    Instruction,
     LogSoftmax,
     Lookup,
     Move,
@@ -226,13 +227,11 @@ def _(instruction: Add, step: Step, types: tuple[CodeType, ...], span: Span, ope
     return [stage], Span(low, high, step.exact.binary_point)
 
 
-for _instruction in (
+ON_TORCH: tuple[type[Instruction], ...] = (
     Quantize,
-    MultiplyAccumulate,
     MultiplyTensors,
     Divide,
     Extremum,
-    WindowExtremum,
     WindowSum,
     Softmax,
     LogSoftmax,
@@ -245,5 +244,10 @@ for _instruction in (
     Select,
     Concatenate,
     Bypass,
-):
-    stages_of.unsupported(_instruction, reason="it isn't computed code by code, or torch computes it")
+)
+"""Instructions that no group has."""
+
+for _instruction in ON_TORCH:
+    stages_of.unsupported(_instruction, reason="torch computes it")
+for _instruction in (MultiplyAccumulate, WindowExtremum):
+    stages_of.unsupported(_instruction, reason="it isn't computed code by code")

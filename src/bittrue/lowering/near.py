@@ -29,20 +29,26 @@ def lower_keeping(network: Network, plan: Plan) -> Lowered:
     return Lowered(network, plan, context.program(), context.parameters)
 
 
-def lower_variant(near: Lowered, plan: Plan) -> FixedNetwork:
-    """The program under a plan of the same network and options that differs from `near`'s in a few sites.
+def lower_variant(near: Lowered, plan: Plan, network: Network | None = None) -> FixedNetwork:
+    """The program under a plan of the same options that differs from `near`'s in a few sites.
 
-    Steps whose sites and inputs' types are the same are `near`'s very own objects. Raises what `lower_network` does.
+    network: `near`'s own (None), or one with other operators at some of its nodes. Steps whose operators, sites and
+    inputs' types are the same are `near`'s very own objects. Raises what `lower_network` does.
     """
-    found = check_plan(plan, near.network)
-    known = same_sites(near.plan, plan, found)
+    network = near.network if network is None else network
+    found = check_plan(plan, network)
+    changed = {node.name for node in network.nodes if node.operator is not near.network.by_name[node.name].operator}
+    others = {site for name in changed for site in _sites_of_node(network.by_name[name], found)}
+    known = same_sites(near.plan, plan, found) - others
     parameters = {name: codes for name, codes in near.parameters.items() if name in known}
-    context = LoweringContext(near.network, plan, parameters)
+    context = LoweringContext(network, plan, parameters)
     overflows = near.program.parameter_overflows
     context.parameter_overflows.update((name, count) for name, count in overflows.items() if name in known)
     lower_nodes(
         context,
-        lambda node: known.issuperset(_sites_of_node(node, found)) and context.takes_over(near.program),
+        lambda node: node.name not in changed
+        and known.issuperset(_sites_of_node(node, found))
+        and context.takes_over(near.program),
     )
     return context.program()
 

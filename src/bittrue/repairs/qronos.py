@@ -19,6 +19,9 @@ def least_squares(found: Moments, trained: torch.Tensor, damping: torch.Tensor) 
     return torch.cholesky_solve(cross, torch.linalg.cholesky(found.covariance))
 
 
+FITTED = Recipe(least_squares, compensates=True)
+
+
 def repair(layer: Layer) -> Change | None:
     """The repair of one layer."""
-    return repair_weights(layer, Recipe(least_squares, compensates=True))
+    return repair_weights(layer, FITTED)

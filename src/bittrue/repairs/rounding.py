@@ -7,6 +7,7 @@ ICLR 2023 (there with H's inverse Cholesky factor, as here); the passes over sin
 descent (Nair and Suggala, "CDQuant", 2024).
 """
 
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -45,7 +46,13 @@ class Rounder:
         diagonal = torch.diagonal(quadratic.hessian, dim1=1, dim2=2)
         # The inputs that matter most first: what they lose can still be made up for by many others.
         self._order = torch.sort(diagonal, dim=1, descending=True, stable=True).indices
-        self._upper: torch.Tensor | None = None
+        self._upper: list[torch.Tensor] = []
+
+    def within(self, low: int, high: int) -> "Rounder":
+        """The same with other limits of the codes; what is computed once is shared."""
+        other = copy(self)
+        other._low, other._high = low, high
+        return other
 
     def nearest(self, steps: torch.Tensor) -> torch.Tensor:
         """Each weight by itself; steps: (groups, outputs)."""
@@ -102,10 +109,10 @@ class Rounder:
 
     def _factor(self) -> torch.Tensor:
         """The upper Cholesky factor of the inverse of H, its inputs in order."""
-        if self._upper is None:
+        if not self._upper:
             hessian = self.quadratic.hessian
             rows = torch.gather(hessian, 1, self._order[:, :, None].expand(hessian.shape))
             ordered = torch.gather(rows, 2, self._order[:, None, :].expand(hessian.shape))
             inverse = torch.cholesky_inverse(torch.linalg.cholesky(ordered))
-            self._upper = torch.linalg.cholesky(inverse, upper=True)
-        return self._upper
+            self._upper.append(torch.linalg.cholesky(inverse, upper=True))
+        return self._upper[0]

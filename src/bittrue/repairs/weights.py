@@ -1,14 +1,15 @@
 """A layer's weights on their grid: steps chosen by what the outputs lose, codes by `rounding`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from bittrue.fixed import FixedFormat, Quantizer
 from bittrue.lowering.parameters import round_parameter
-from bittrue.network import Node, Parameter
+from bittrue.network import Node, Operator, Parameter
 from bittrue.operators import BatchNormalization
 from bittrue.plan import Spec
 from bittrue.repairs.draft import coded, covering
@@ -47,23 +48,34 @@ class Recipe:
 
 def repair_weights(layer: Layer, recipe: Recipe) -> Change | None:
     """New weights and bias of a convolution or dense layer, each on its grid."""
-    if type(layer.operator) not in INPUTS or _is_shared(layer):
+    if type(layer.operator) not in INPUTS:
         return None
+    return next(repaired_under(layer, recipe, [layer.spec(layer.operator.weight.name)]), None)
+
+
+def repaired_under(layer: Layer, recipe: Recipe, specs: Sequence[Spec | None]) -> Iterator[Change]:
+    """The same under each of several formats of the weights; what hangs on the inputs alone is computed once.
+
+    None for a layer that isn't repaired, nor under EXACT and FLOAT, with which nothing is rounded.
+    """
+    if type(layer.operator) not in INPUTS or _is_shared(layer):
+        return
     operator = layer.operator
-    spec = layer.spec(operator.weight.name)
-    quantizers = (spec,) if isinstance(spec, Quantizer) else spec
-    if not isinstance(quantizers, tuple):
-        return None  # EXACT or FLOAT: nothing is rounded
+    formats = [(spec,) if isinstance(spec, Quantizer) else spec for spec in specs]
+    rounded = [quantizers for quantizers in formats if isinstance(quantizers, tuple)]
+    if not rounded:
+        return
     norm = layer.absorber
     has_bias = operator.bias is not None and isinstance(layer.spec(operator.bias.name), Quantizer)
     found = layer.moments() if has_bias or _is_next(layer, norm) else layer.moments().about_zero()
     groups = found.covariance.shape[0]
     trained = as_matrix(layer.wanted.weight.value, groups)
     kind = torch.float64 if found.covariance.shape[1] <= _LARGEST_IN_FLOAT64 else torch.float32
-    quadratic = _quadratic(found, trained, recipe.wanted, kind)
-    rounder = Rounder(quadratic, quantizers[0].min_code, quantizers[0].max_code)
-    chosen = _chosen(rounder, quantizers, norm is not None, recipe.compensates)
-    return _change(layer, norm, quantizers, found, *chosen)
+    rounder = Rounder(_quadratic(found, trained, recipe.wanted, kind), 0, 0)
+    for quantizers in rounded:
+        limited = rounder.within(quantizers[0].min_code, quantizers[0].max_code)
+        chosen = _chosen(limited, quantizers, norm is not None, recipe.compensates)
+        yield _change(layer, norm, quantizers, found, *chosen)
 
 
 def on_the_grid(layer: Layer) -> np.ndarray | None:
@@ -200,9 +212,20 @@ def _change(
         repaired = replace(repaired, bias=Parameter(operator.bias.name, values))
     operators = {layer.node.name: repaired}
     if norm is not None:
-        current = layer.draft.network.by_name[norm.name].operator
-        operators[norm.name] = TAKES_UP[type(current)](current, factors, np.ones(len(factors)))
+        scaled_norm = TAKES_UP[type(norm.operator)](norm.operator, factors, np.ones(len(factors)))
+        if _is_next(layer, norm) and not isinstance(bias_quantizer, Quantizer):
+            scaled_norm = _recentred(scaled_norm, found, weights, factors)
+        operators[norm.name] = scaled_norm
     return Change(operators, sites)
+
+
+def _recentred(operator: Any, found: Moments, weights: torch.Tensor, factors: np.ndarray) -> Operator:
+    """A batch norm right after sums without a bias, with the mean that they have now."""
+    sums = (found.input_mean[:, None, :] @ weights).reshape(-1).numpy()
+    moved = operator.mean.value.astype(np.float64) + sums - found.target_mean.reshape(-1).numpy() * factors
+    mean = Parameter(operator.mean.name, moved.astype(np.float32))
+    recentred: Operator = replace(operator, mean=mean)
+    return recentred
 
 
 def _fraction_bits(layer: Layer, norm: Node, steps: np.ndarray, formats: int) -> np.ndarray:

@@ -76,18 +76,27 @@ def test_thinned_keeps_both_ends() -> None:
     assert thinned(few, 10) == few
 
 
-@pytest.mark.parametrize("last", range(-1, 7))
-def test_the_last_that_holds_is_found_by_halving(last: int) -> None:
-    front = [Allocation({"a": place}, 7.0 - place, float(place)) for place in range(7)]
-    asked = []
+@pytest.mark.parametrize("first", [0, 3, 39])
+@pytest.mark.parametrize("last", range(-1, 40))
+def test_the_last_that_holds_is_found_from_any_first_one(last: int, first: int) -> None:
+    front = [Allocation({"a": place}, 40.0 - place, float(place)) for place in range(40)]
+    asked: list[int] = []
 
     def holds(words: Words) -> bool:
-        asked.append(words)
+        asked.append(words["a"])
         return words["a"] <= last
 
-    found = last_that_holds(front, holds)
+    found = last_that_holds(front, holds, first)
     assert found == (front[last] if last >= 0 else None)
-    assert len(asked) <= 3
+    assert asked[0] == first
+    assert len(asked) == len(set(asked))  # none twice
+    assert len(asked) <= 9
+    if abs(last - first) <= 4:  # the nearer, the sooner
+        assert len(asked) <= 6
+
+
+def test_of_no_allocations_none_holds() -> None:
+    assert last_that_holds([], lambda words: True) is None
 
 
 def test_bits_are_exchanged_while_that_is_cheaper_and_holds() -> None:

@@ -38,9 +38,17 @@ class Nearby:
     What is kept of the base's values is one pass over the images; each plan takes another, of what differs.
     """
 
-    def __init__(self, network: Network, base: Plan, images: Dataset, batch_size: int | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        base: Plan,
+        images: Dataset,
+        batch_size: int | None = None,
+        trained: Network | None = None,
+    ) -> None:
+        """trained: the network whose float outputs are wanted; None for `network` itself."""
         self.network, self.base, self.images = network, base, images
-        self.yardstick = Yardstick(network, images)
+        self.yardstick = Yardstick(network if trained is None else trained, images)
         self._labels = images.labels if metric_by_shape(network, images) is not None else None
         ended, plan = plan_before_softmax(network, base)
         self._ending = ending_of(ended)
@@ -52,10 +60,10 @@ class Nearby:
         self._prefixes.each(lambda kept, first: outputs.append(kept.result.judged))
         return self._judged(outputs)
 
-    def of(self, plan: Plan) -> Measured:
-        """What a plan of the same network and options costs."""
-        _, ended = plan_before_softmax(self.network, plan)
-        simulator = Simulator(lower_variant(self._prefixes.lowered, ended), self._prefixes.base)
+    def of(self, plan: Plan, network: Network | None = None) -> Measured:
+        """What a plan of the same options costs, of this network, or of one with other operators at some nodes."""
+        ended = plan_before_softmax(self.network if network is None else network, plan)
+        simulator = Simulator(lower_variant(self._prefixes.lowered, *reversed(ended)), self._prefixes.base)
         outputs: list[NDArray[Any]] = []
 
         def run(kept: KeptBatch, first: int) -> None:

@@ -46,9 +46,11 @@ def lower_variant(near: Lowered, plan: Plan, network: Network | None = None) -> 
     context.parameter_overflows.update((name, count) for name, count in overflows.items() if name in known)
     lower_nodes(
         context,
-        lambda node: node.name not in changed
-        and known.issuperset(_sites_of_node(node, found))
-        and context.takes_over(near.program),
+        lambda node: (
+            node.name not in changed
+            and known.issuperset(_sites_of_node(node, found))
+            and context.takes_over(near.program)
+        ),
     )
     return context.program()
 

@@ -12,8 +12,9 @@ from bittrue.repairs.qronos import FITTED
 from bittrue.repairs.walk import walk
 from bittrue.repairs.weights import repaired_under
 
-Take = Callable[[str, int, Change], None]
-"""Called with the weights' site, their word length, and what the repair makes of their layer."""
+Take = Callable[[str, int, Change], bool]
+"""Called with the weights' site, their word length, and what the repair makes of their layer; says whether the next
+word length is wanted, too."""
 
 
 def repair_alone(
@@ -38,7 +39,8 @@ def repair_alone(
         site = layer.operator.weight.name
         own = formats.get(site, {})
         for word_length, change in zip(own, repaired_under(layer, FITTED, list(own.values())), strict=False):
-            take(site, word_length, change)
+            if not take(site, word_length, change):
+                break
         return None
 
     walk(draft, [look], images, seed=seed, progress=progress, what="layers repaired alone")

@@ -113,6 +113,8 @@ class Rounder:
             hessian = self.quadratic.hessian
             rows = torch.gather(hessian, 1, self._order[:, :, None].expand(hessian.shape))
             ordered = torch.gather(rows, 2, self._order[:, None, :].expand(hessian.shape))
-            inverse = torch.cholesky_inverse(torch.linalg.cholesky(ordered))
-            self._upper.append(torch.linalg.cholesky(inverse, upper=True))
+            # H = R·Rᵀ with R upper, from the Cholesky factor of H with its inputs the other way round; then R⁻¹ is it.
+            reversed_factor = torch.linalg.cholesky(ordered.flip(1, 2)).flip(1, 2)
+            unit = torch.eye(reversed_factor.shape[1], dtype=hessian.dtype).expand_as(reversed_factor)
+            self._upper.append(torch.linalg.solve_triangular(reversed_factor, unit, upper=True))
         return self._upper[0]

@@ -12,20 +12,28 @@ Holds = Callable[[Words], bool]
 
 PriceOf = Callable[[Words], float]
 
+FIRST_STEP = 4
+"""How far from the first allocation of a front the next one lies."""
+
 Table = Mapping[str, Mapping[int, float]]
 
 
-def last_that_holds(front: Sequence[Allocation], holds: Holds) -> Allocation | None:
-    """By halving, of allocations from the least loss to the least price, the cheapest that holds; None where the first
-    one doesn't.
+def last_that_holds(front: Sequence[Allocation], holds: Holds, first: int = 0) -> Allocation | None:
+    """Of allocations from the least loss to the least price, the cheapest that holds; None where none was found.
 
-    As if no cheaper one could hold where a dearer one doesn't: where that is wrong, one that holds is found all the
-    same, but not the cheapest.
+    From the place `first` on in steps that double, up or down, until the answer changes; then by halving. As if no
+    cheaper one could hold where a dearer one doesn't: where that is wrong, one that holds is found all the same, but
+    not the cheapest.
     """
-    low, high = -1, len(front)
+    low, high, place, step = -1, len(front), first, FIRST_STEP
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if holds(front[middle].words) else (low, middle)
+        does = holds(front[place].words)
+        low, high = (place, high) if does else (low, place)
+        if low >= 0 and high < len(front):
+            place = (low + high) // 2
+        else:
+            place = min(low + step, len(front) - 1) if does else max(high - step, 0)
+            step *= 2
     return None if low < 0 else front[low]
 
 

@@ -1,63 +1,51 @@
-"""What each site's word costs near a plan, from shared prefixes: the weights repaired for that word, if any are.
+"""What each site's word costs near a plan, from shared prefixes, with weights that are repaired for that word.
 
 Three bits look hopeless where weights are only rounded, and cost next to nothing where they are repaired; so what an
 allocation adds up are the losses after the repair.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from bittrue.analysis.evaluating.prefixes import Prefixes
-from bittrue.analysis.evaluating.yardstick import Yardstick, plan_before_softmax
-from bittrue.analysis.progress import Progress
-from bittrue.analysis.site_words import SiteWords
+from bittrue.analysis.alone import Nearby, with_sites
+from bittrue.analysis.progress import Progress, showing
+from bittrue.analysis.site_words import SiteWords, Words
 from bittrue.data import Dataset
-from bittrue.lowering import lower_variant
 from bittrue.network import Network
-from bittrue.plan import Plan, Spec
+from bittrue.plan import Plan
 from bittrue.repairs.alone import repair_alone
 from bittrue.repairs.draft import Draft, with_operators
 from bittrue.repairs.layer import Change
-from bittrue.simulation.simulator import KeptBatch, Simulator
+from bittrue.searches.prices import Allowed
 
 JUDGED_OF = 3
 """The losses are measured on the last of so many parts of the images, and repairs made from the others."""
+NEGLIGIBLE = 1e-4
+"""Where a word costs no more than this, in the distance's unit, longer ones aren't measured."""
+JUDGED = 512
+"""Images that the losses are measured on at most."""
 
 
-class Near:
-    """A plan with its values on some images, beside which others that differ in a place or two are judged."""
+@dataclass(frozen=True)
+class RepairedLosses:
+    """losses: by site and word length, the distance from the float network with this word at this site. rest: that
+    with all words as they are. image_passes: a case counts as one, although most of it is shared."""
 
-    def __init__(self, trained: Network, network: Network, plan: Plan, images: Dataset) -> None:
-        self._yardstick = Yardstick(trained, images)
-        self._network = network
-        self._plan = plan
-        self._prefixes = Prefixes(*plan_before_softmax(network, plan), images, None)
-        self.loss = self._judged(self._prefixes.base, is_base=True)
+    rest: float
+    losses: Mapping[str, Mapping[int, float]]
+    image_passes: int
 
-    def with_specs(self, specs: Mapping[str, Spec]) -> float:
-        """The loss with other formats at some sites."""
-        return self.with_change(Change({}, specs))
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "losses": {name: list(of.items()) for name, of in self.losses.items()}}
 
-    def with_change(self, change: Change) -> float:
-        """The loss with other parameters, too."""
-        network = with_operators(self._network, change.operators) if change.operators else self._network
-        plan = Plan(network.hash, self._plan.options, {**self._plan.sites, **change.sites})
-        ended, formats = plan_before_softmax(network, plan)
-        own = ended if change.operators else self._prefixes.lowered.network
-        program = lower_variant(self._prefixes.lowered, formats, own)
-        return self._judged(Simulator(program, self._prefixes.base))
-
-    def _judged(self, simulator: Simulator, *, is_base: bool = False) -> float:
-        outputs = []
-
-        def take(batch: KeptBatch, first: int) -> None:
-            judged = batch.result.judged if is_base else simulator.run_from(batch)
-            outputs.append(judged.astype(float))
-
-        self._prefixes.each(take)
-        return float(self._yardstick.each(outputs).mean())
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> "RepairedLosses":
+        losses = {name: {int(bits): float(loss) for bits, loss in of} for name, of in found["losses"].items()}
+        return cls(found["rest"], losses, found["image_passes"])
 
 
-def losses_near(
+def repaired_losses(
     sites: SiteWords,
     network: Network,
     plan: Plan,
@@ -66,31 +54,46 @@ def losses_near(
     *,
     seed: int = 0,
     progress: Progress | None = None,
-) -> tuple[float, dict[str, dict[int, float]], int]:
-    """The loss of `network` under `plan`, that with each site of `cases` at each of its word lengths, and the image
-    passes taken; weights are repaired for their words.
+) -> RepairedLosses:
+    """The losses with each site of `cases` at each of its word lengths, the shortest first, all others as in `plan`.
 
-    network, plan: a repaired one of `sites.network`, or this itself. The image passes count a case as one, although
-    most of it is shared.
+    network, plan: a repaired one of `sites.network`, or this itself.
     """
-    judged = max(images.images // JUDGED_OF, 1)
+    judged = min(max(images.images // JUDGED_OF, 1), JUDGED)
     made_from, judging = images.take(images.images - judged), images.skip(images.images - judged)
-    near = Near(sites.network, network, plan, judging)
-    found: dict[str, dict[int, float]] = {}
+    near = Nearby(network, plan, judging, trained=sites.network)
+    rest = near.of_base().loss
+    found: dict[str, dict[int, float]] = {name: {} for name in cases}
     weights = {name: lengths for name, lengths in cases.items() if sites.sites[name].role == "weight"}
-    for name, lengths in cases.items():
-        if name not in weights:
-            found[name] = {bits: near.with_specs({name: sites.spec(name, bits)}) for bits in lengths}
     formats = {name: {bits: sites.spec(name, bits) for bits in lengths} for name, lengths in weights.items()}
+    count = sum(map(len, cases.values()))
+    with showing(progress, f"{len(cases)} sites alone, repaired", count) as advance:
 
-    def take(site: str, word_length: int, change: Change) -> None:
-        found.setdefault(site, {})[word_length] = near.with_change(change)
+        def keep(site: str, word_length: int, loss: float) -> bool:
+            found[site][word_length] = loss
+            advance(1)
+            return loss - rest > NEGLIGIBLE
 
-    draft = Draft(sites.network, network, plan.options, plan.sites)
-    repair_alone(draft, formats, made_from, take, seed=seed, progress=progress)
-    for name, lengths in weights.items():
-        for bits in lengths:
-            if bits not in found.setdefault(name, {}):
-                found[name][bits] = near.with_specs({name: formats[name][bits]})
-    measured = sum(len(lengths) for lengths in cases.values())
-    return near.loss, found, made_from.images + judged * (measured + 2)
+        def take(site: str, word_length: int, change: Change) -> bool:
+            changed = with_operators(network, change.operators)
+            own = Plan(changed.hash, plan.options, {**plan.sites, **change.sites})
+            return keep(site, word_length, near.of(own, changed).loss)
+
+        repair_alone(Draft(sites.network, network, plan.options, plan.sites), formats, made_from, take, seed=seed)
+        for name, lengths in cases.items():
+            for bits in () if found[name] else lengths:
+                if not keep(name, bits, near.of(with_sites(plan, {name: sites.spec(name, bits)})).loss):
+                    break
+    measured = sum(map(len, found.values()))
+    for name, lengths in cases.items():
+        found[name].update((bits, rest) for bits in lengths if bits not in found[name])
+    return RepairedLosses(rest, found, made_from.images + judged * (measured + 2))
+
+
+def beside(words: Words, allowed: Allowed) -> dict[str, tuple[int, ...]]:
+    """The word lengths of each site that are one step away at most."""
+    near = {}
+    for name, lengths in allowed.items():
+        place = lengths.index(words[name])
+        near[name] = lengths[max(place - 1, 0) : place + 2]
+    return near

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bittrue.analysis.cost.cost import cost as cost_of_plan
 from bittrue.analysis.cost.named import cost_named
@@ -19,7 +20,7 @@ from bittrue.environment import exact_environment
 from bittrue.files import make_folder, replacing_together
 from bittrue.network import Network
 from bittrue.plan import Override, Plan, PlanOptions, Point
-from bittrue.repairs.repair import repair, tries
+from bittrue.repairs.repair import HELD_BYTES, held_bytes, repair, tries
 from bittrue.repairs.repaired import Repaired
 from bittrue.searches.allocation import Allocation, allocations, monotone, thinned
 from bittrue.searches.allowed import allowed_words
@@ -28,6 +29,7 @@ from bittrue.searches.descent import exchanged, last_that_holds
 from bittrue.searches.found import PLAN, SEARCH, WEIGHTS, Search, Tried, save_plan
 from bittrue.searches.front import POINTS, FrontPoint
 from bittrue.searches.journal import FILE, Journal
+from bittrue.searches.losses import RepairedLosses, beside, repaired_losses
 from bittrue.searches.parts import SearchParts, search_parts
 from bittrue.searches.prices import Allowed, CostLike, Prices, check_limits, parse_limits, prices_by_name
 from bittrue.searches.selection import Decided, Selection
@@ -40,11 +42,17 @@ SENSITIVITY_IMAGES = 96
 probabilities, not of single images that are right or wrong."""
 BUDGETS = 64
 """Allocations, evenly spaced by price, among which exact simulation finds the cheapest that holds."""
+BUDGETS_NEAR = 16
+"""The same of the allocations near a plan that holds."""
+LOSS_A_POINT = 0.1
+"""Divergence for a point of accuracy that may be lost, in nats: a first guess, from which exact simulation goes on."""
+ROUNDS = 2
+"""How often the losses are measured again near the plan that was found."""
 STEPS = 16
 """Simulations that the exchange of single bits may take."""
 ERROR = 0.05
 """The probability that the answer for any plan differs from that of all selection images."""
-VERSION = 1
+VERSION = 2
 """Of how searches go; a journal of another version is of another search."""
 
 
@@ -180,7 +188,9 @@ class _Run:
         self.path: list[Tried] = []
         self.best: float | None = None
         self._last: tuple[str, Repaired] | None = None
-        candidates = BUDGETS.bit_length() + 2 + STEPS
+        candidates = BUDGETS.bit_length() + 2 + ROUNDS * BUDGETS_NEAR.bit_length() + STEPS
+        # All images to calibrate on, if what a repair holds of them fits.
+        self.repaired_on = min(self.parts.calibration.images, max(HELD_BYTES // held_bytes(network), 2))
         self.selection = Selection(network, selection, self.standard, ERROR / candidates, self.engine, self.progress)
         self.journal_once("ranges and float", selection.images + self.parts.calibration.images)
 
@@ -195,15 +205,63 @@ class _Run:
             self.losses(),
         )  # a price that is none is refused before anything is simulated
         front = thinned(self.within_limits(allocations(table, losses)), BUDGETS)
-        chosen = last_that_holds(front, self.holds)
+        chosen = last_that_holds(front, self.holds, self.first(front))
         if chosen is None:
             words = front[0].words
             limiting = max(words, key=lambda name: losses[name][words[name]])
         else:
-            words = exchanged(chosen.words, self.allowed, table, losses, self.holds, self.prices.of, steps)
+            words, near = self.nearer(chosen.words, table, losses)
+            words = exchanged(words, beside(words, self.allowed), table, near, self.holds, self.prices.of, steps)
             limiting = None
         points = self.front([*(one.words for one in thinned(front, POINTS)), words]) if pareto else ()
         return self.found(words, limiting, losses, points)
+
+    def first(self, front: Sequence[Allocation]) -> int:
+        """Where the search for the cheapest plan begins."""
+        most = LOSS_A_POINT * self.standard.max_drop
+        return max(sum(one.loss <= most for one in front) - 1, 0)
+
+    def nearer(self, words: Words, table: Losses, losses: Losses) -> tuple[Words, Losses]:
+        """A cheaper plan, found by the losses near this one, and the losses that found it; again until there is none.
+
+        Far from a plan losses don't add up: what is repaired there makes up for what isn't here.
+        """
+        if self.repairs == "none":
+            return words, losses
+        for _ in range(ROUNDS):
+            near = self.losses_near(words)
+            prices = {name: {bits: table[name][bits] for bits in of} for name, of in near.items()}
+            price = sum(table[name][bits] for name, bits in words.items())
+            cheaper = [one for one in self.within_limits(allocations(prices, near)) if one.price < price]
+            chosen = last_that_holds(thinned(cheaper, BUDGETS_NEAR), self.holds)
+            if chosen is None:
+                return words, {**losses, **near}
+            words = chosen.words
+        return words, {**losses, **self.losses_near(words)}
+
+    def losses_near(self, words: Words) -> Losses:
+        """What each site's neighbouring words cost where the others have these."""
+        plan = self.sites.plan(words)
+        kept = self.journal.find("sensitivity", plan.hash)
+        if kept is None:
+            network, formats, _, _ = self.repaired(plan)
+            kept = self.measured_repaired(network, formats, beside(words, self.allowed), plan.hash)
+        return {name: monotone(of) for name, of in RepairedLosses.from_json(kept).losses.items()}
+
+    def measured_repaired(self, network: Network, plan: Plan, cases: Allowed, name: str) -> dict[str, Any]:
+        """The losses of these cases, as the journal then has them."""
+        found = repaired_losses(
+            self.sites,
+            network,
+            plan,
+            cases,
+            self.parts.calibration.take(self.repaired_on),
+            seed=self.seed,
+            progress=self.progress,
+        )
+        kept = found.to_json()
+        self.journal.add("sensitivity", name, kept)
+        return kept
 
     def front(self, plans: Sequence[Words]) -> tuple[FrontPoint, ...]:
         """The plans with these words, each once, simulated on all selection images; the dearest first."""
@@ -236,6 +294,10 @@ class _Run:
     def losses(self) -> dict[str, dict[int, float]]:
         """What each site costs alone, by word length; never less for a shorter word."""
         kept = self.journal.find("sensitivity", "")
+        if self.repairs != "none":
+            if kept is None:
+                kept = self.measured_repaired(self.sites.network, self.sites.base, self.allowed, "")
+            return {name: monotone(of) for name, of in RepairedLosses.from_json(kept).losses.items()}
         if kept is None:
             images = self.parts.calibration
             images = images.take(min(SENSITIVITY_IMAGES, images.images))
@@ -299,6 +361,7 @@ class _Run:
                 plan,
                 self.parts.calibration,
                 self.repairs,
+                images=self.repaired_on,
                 seed=self.seed,
                 progress=self.progress,
             )

@@ -62,8 +62,8 @@ class Nearby:
 
     def of(self, plan: Plan, network: Network | None = None) -> Measured:
         """What a plan of the same options costs, of this network, or of one with other operators at some nodes."""
-        ended = plan_before_softmax(self.network if network is None else network, plan)
-        simulator = Simulator(lower_variant(self._prefixes.lowered, *reversed(ended)), self._prefixes.base)
+        ended, formats = plan_before_softmax(self.network if network is None else network, plan)
+        simulator = Simulator(lower_variant(self._prefixes.lowered, formats, ended), self._prefixes.base)
         outputs: list[NDArray[Any]] = []
 
         def run(kept: KeptBatch, first: int) -> None:

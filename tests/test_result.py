@@ -10,7 +10,8 @@ import pytest
 from analysis.networks import chain, convolutional, parameter, random_images
 from bittrue.analysis.accumulators import accumulator_widths
 from bittrue.analysis.asked import sweep_rows
-from bittrue.analysis.cost.cost import Cost, cost
+from bittrue.analysis.cost.cost import cost
+from bittrue.analysis.cost.result import Cost
 from bittrue.analysis.measure import measure
 from bittrue.analysis.plan_difference import diff
 from bittrue.analysis.ranges import measure_ranges

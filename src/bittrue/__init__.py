@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from bittrue.analysis.accumulators import AccumulatorWidths, accumulator_widths
     from bittrue.analysis.asked import SweepRow, make_plan, sweep_rows
     from bittrue.analysis.charts.chart import Chart, histogram, ranges_chart
-    from bittrue.analysis.cost.cost import Cost, cost
+    from bittrue.analysis.cost.cost import cost
+    from bittrue.analysis.cost.result import Cost
     from bittrue.analysis.measure import Measurement, measure
     from bittrue.analysis.measured_sweep import sweep
     from bittrue.analysis.plan_difference import PlanDifference, diff
@@ -75,7 +76,7 @@ _HOMES = {
     "BittrueError": "bittrue.errors",
     "Certificate": "bittrue.exports.certificate",
     "Chart": "bittrue.analysis.charts.chart",
-    "Cost": "bittrue.analysis.cost.cost",
+    "Cost": "bittrue.analysis.cost.result",
     "Comparison": "bittrue.integrations.compare",
     "Dataset": "bittrue.data",
     "DeviceComparison": "bittrue.exports.device.compare",

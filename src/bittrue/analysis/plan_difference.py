@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bittrue.analysis.cost.cost import Cost, cost
+from bittrue.analysis.cost.cost import cost
+from bittrue.analysis.cost.result import Cost
 from bittrue.display import Column, Table, View
 from bittrue.errors import PlanError
 from bittrue.fixed import Quantizer

@@ -11,7 +11,8 @@ import numpy as np
 
 from bittrue._version import __version__
 from bittrue.analysis.asked import SweepRow
-from bittrue.analysis.cost.cost import Cost, cost_or_reason
+from bittrue.analysis.cost.cost import cost_or_reason
+from bittrue.analysis.cost.result import Cost
 from bittrue.analysis.early_rows import LOOK, Beside, EarlyRows, check_decidable
 from bittrue.analysis.evaluating.batches import chosen_images, default_batch_size
 from bittrue.analysis.evaluating.engine import EngineLike, opened

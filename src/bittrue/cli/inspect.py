@@ -14,7 +14,7 @@ from bittrue.display import Column, Table, View
 from bittrue.result import Result
 
 if TYPE_CHECKING:
-    from bittrue.analysis.cost.cost import Cost
+    from bittrue.analysis.cost.result import Cost
     from bittrue.network import Network
     from bittrue.plan import Plan, Site
 

@@ -7,7 +7,7 @@ from math import ceil, log, log1p
 from pathlib import Path
 from typing import Any
 
-from bittrue.analysis.cost.cost import Cost
+from bittrue.analysis.cost.result import Cost
 from bittrue.analysis.sensitivity import measure_of
 from bittrue.analysis.sensitivity_result import SiteLoss
 from bittrue.display import Column, Table, View

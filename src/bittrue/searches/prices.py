@@ -4,8 +4,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bittrue.analysis.cost.cost import Cost, cost
+from bittrue.analysis.cost.cost import cost
 from bittrue.analysis.cost.named import cost_named
+from bittrue.analysis.cost.result import Cost
 from bittrue.analysis.site_words import SiteWords, Words
 from bittrue.errors import BittrueError, PlanError
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from analysis.networks import chain, convolutional
-from bittrue.analysis.cost.cost import Cost, cost
+from bittrue.analysis.cost.cost import cost
 from bittrue.analysis.cost.named import COSTS, cost_named, mac_bit_operations, named_cost
+from bittrue.analysis.cost.result import Cost
 from bittrue.analysis.cost.work import Products, Work, work
 from bittrue.errors import BittrueError, PlanError
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, word_length_between

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bittrue.errors import BittrueError
 
 if TYPE_CHECKING:  # which shows its named costs
-    from bittrue.analysis.cost.cost import Cost
+    from bittrue.analysis.cost.result import Cost
 
 CostFunction = Callable[["Cost"], int]
 """One number of a plan: less is better, and a longer word at a site never makes it less."""

@@ -9,12 +9,8 @@ import pytest
 
 import bittrue
 from analysis.networks import chain, parameter
-<<<<<<< HEAD
-from bittrue.analysis.cost.cost import Cost
-from bittrue.analysis.evaluating.executor import InProcess
-=======
 from bittrue.analysis.cost.result import Cost
->>>>>>> b559b42 (What a cost holds and how it is found are two files)
+from bittrue.analysis.evaluating.executor import InProcess
 from bittrue.analysis.site_words import SiteWords, site_words
 from bittrue.data import Dataset, as_dataset
 from bittrue.errors import BittrueError, DataError, PlanError, StoreError

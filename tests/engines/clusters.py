@@ -14,6 +14,7 @@ OBJECT_STORE = 200 << 20
 @contextmanager
 def two_nodes() -> Iterator[Any]:
     """The cluster of `ray.cluster_utils`: every node's processes are its own."""
+    os.environ["RAY_AUTH_MODE"] = "disabled"  # else it depends on whether this user has a token of Ray's
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "object_store_memory": OBJECT_STORE, "include_dashboard": False}

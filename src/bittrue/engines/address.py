@@ -21,8 +21,15 @@ QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "
 PROBE = """
 import sys
 from ray._raylet import GcsClient
+try:  # as `ray.init` does, where a token is at hand
+    from ray._private.authentication import authentication_token_setup as tokens
+    tokens.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+except (ImportError, AttributeError):
+    pass
 print(GcsClient(address=sys.argv[1]).internal_kv_get(b"CLUSTER_METADATA", b"cluster", timeout=4).decode())
 """
+
+REFUSALS = ("Unauthenticated", "InvalidAuthToken")
 
 
 def ray_module() -> Any:
@@ -76,6 +83,11 @@ def _told(address: str) -> dict[str, Any]:
         asked = [sys.executable, "-c", PROBE, address]
         said = subprocess.run(asked, capture_output=True, text=True, timeout=SECONDS_TO_TELL, check=True).stdout
         found: dict[str, Any] = json.loads(said)
-    except (subprocess.SubprocessError, ValueError):
+    except (subprocess.SubprocessError, ValueError) as error:
+        if any(mark in str(getattr(error, "stderr", "")) for mark in REFUSALS):
+            raise BittrueError(
+                f"The cluster at {address} asks for a token that this machine doesn't have, or has another one: see "
+                "`ray get-auth-token`, and name the cluster's in RAY_AUTH_TOKEN_PATH."
+            ) from None
         raise BittrueError(f"What answers at {address} is no head of a Ray cluster: {remedy}.") from None
     return found

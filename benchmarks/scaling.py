@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
+
 import bittrue
 from bittrue.analysis.evaluating.batches import default_batch_size
 from bittrue.analysis.evaluating.executor import Executor, Unit
@@ -167,7 +169,7 @@ def main() -> None:
         f"{network.name}: {images.images:,} images, five rows, {given.rounds} rounds; a plan is prepared in "
         f"{prepared:.2f} s"
     )
-    print("| workers | s | least | most | efficiency | parts | driver, ms a part | bytes a part | model, s |")
+    print("| workers | s | least | most | efficiency | parts | driver, s | bytes a part | model, s |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     counts = [int(count) for count in given.workers.split(",")]
     rounds: dict[int, list[Round]] = {count: [] for count in counts}
@@ -178,9 +180,11 @@ def main() -> None:
     batch = default_batch_size(network)
     processors = os.cpu_count() or 1
     costs = [each for count in counts if count <= processors for each in rounds[count]]
-    image, driver = (
-        statistics.median(values) for values in ([c.image for c in costs], [c.driver / c.parts for c in costs])
-    )
+    image = statistics.median(each.image for each in costs)
+    # What the driver does once (plans, proofs, figures), and what it does for each part.
+    everything = [each for count in counts for each in rounds[count]]
+    driver, once = (float(v) for v in np.polyfit([r.parts for r in everything], [r.driver for r in everything], 1))
+    driver = max(driver, 0.0)
     for count in counts:
         each = rounds[count]
         seconds = sorted(one.seconds for one in each)
@@ -199,14 +203,15 @@ def main() -> None:
         print(
             f"| {count} | {median:.1f} | {seconds[0]:.1f} | {seconds[-1]:.1f} | {one / (median * count):.2f} | "
             f"{statistics.median(r.parts for r in each):.0f} | "
-            f"{1e3 * statistics.median(r.driver / r.parts for r in each):.1f} | "
-            f"{statistics.median(r.bytes / r.parts for r in each):,.0f} | {model:.1f} |"
+            f"{statistics.median(r.driver for r in each):.2f} | "
+            f"{statistics.median(r.bytes / r.parts for r in each):,.0f} | {model + once:.1f} |"
         )
-    weights = sum(p.values.nbytes for node in network.nodes for _, p in node.operator.parameters())
+    weights = sum(p.value.nbytes for node in network.nodes for _, p in node.operator.parameters())
     fetch = 8 * weights / 10e9
     print(
         f"\nModel: {given.model_rows} rows of {given.model_images:,} images, {1e3 * image:.2f} ms an image, "
-        f"{1e3 * driver:.2f} ms of the driver a part, {weights / 1e6:.1f} MB of weights at 10 Gbit/s"
+        f"{1e3 * driver:.2f} ms of the driver a part and {once:.2f} s once, "
+        f"{weights / 1e6:.1f} MB of weights at 10 Gbit/s"
     )
     print("| workers | s | efficiency | driver busy | Dispatch, ms a part |")
     print("|---:|---:|---:|---:|---:|")

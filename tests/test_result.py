@@ -21,6 +21,7 @@ from bittrue.analysis.sweep import sweep
 from bittrue.analysis.tracing.trace import trace
 from bittrue.analysis.verify import FirstMismatch, Verification, verify
 from bittrue.cli.inspect import Inspection, PlanInspection
+from bittrue.engines.doctor import Checkup, WorkerCheckup
 from bittrue.errors import BittrueError
 from bittrue.exports.certificate import Agreement, Certificate
 from bittrue.exports.device.compare import DeviceComparison, SiteComparison, WrongCode
@@ -62,6 +63,13 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
         "mismatch": Verification("sha256:0", "sha256:1", {"images": 2}, "reference", 2, 9, 1, mismatch, ("a",)),
         "Comparison": Comparison(
             "sha256:0", "sha256:1", {"images": 2}, 2, (LayerDifference("conv", 9, 1, 1.0, 1),), (1,), 2, 1
+        ),
+        "Checkup": Checkup(
+            {"bittrue": "0.1.0"},
+            {"keras": "3.15"},
+            "ray",
+            (WorkerCheckup("10.0.0.1 (7)", True, "bittrue 0.1.0", "avx512", "here", 30.5),),
+            *(1, ("On 1 processor no worker has begun: others may be using them.",)),
         ),
         "WeightReport": WeightReport("ap_fixed<8,3>", (WeightChange("conv.weight", 9, 8, 2, 1, 0.5),)),
         "AccumulatorWidths": accumulator_widths(network, plan, dataset),

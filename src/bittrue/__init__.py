@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from bittrue.data import Dataset, load_dataset
     from bittrue.data import as_dataset as dataset
     from bittrue.data.split import split_dataset
+    from bittrue.engines.doctor import Checkup, doctor
     from bittrue.errors import BittrueError
     from bittrue.exports.certificate import Certificate, certify
     from bittrue.exports.device.compare import DeviceComparison
@@ -77,6 +78,8 @@ _HOMES = {
     "Certificate": "bittrue.exports.certificate",
     "Chart": "bittrue.analysis.charts.chart",
     "Cost": "bittrue.analysis.cost.result",
+    "Cost": "bittrue.analysis.cost.cost",
+    "Checkup": "bittrue.engines.doctor",
     "Comparison": "bittrue.integrations.compare",
     "Dataset": "bittrue.data",
     "DeviceComparison": "bittrue.exports.device.compare",
@@ -117,6 +120,7 @@ _HOMES = {
     "complete_plan": "bittrue.plan",
     "cost": "bittrue.analysis.cost.cost",
     "diff": "bittrue.analysis.plan_difference",
+    "doctor": "bittrue.engines.doctor",
     "export": "bittrue.exports.export",
     "dataset": "bittrue.data:as_dataset",
     "from_onnx": "bittrue.frontends.onnx.model",
@@ -162,6 +166,7 @@ __all__ = [
     "BittrueError",
     "Certificate",
     "Chart",
+    "Checkup",
     "Comparison",
     "Cost",
     "Dataset",
@@ -201,6 +206,7 @@ __all__ = [
     "cost",
     "dataset",
     "diff",
+    "doctor",
     "export",
     "from_onnx",
     "from_torch",

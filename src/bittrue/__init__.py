@@ -78,7 +78,6 @@ _HOMES = {
     "Certificate": "bittrue.exports.certificate",
     "Chart": "bittrue.analysis.charts.chart",
     "Cost": "bittrue.analysis.cost.result",
-    "Cost": "bittrue.analysis.cost.cost",
     "Checkup": "bittrue.engines.doctor",
     "Comparison": "bittrue.integrations.compare",
     "Dataset": "bittrue.data",

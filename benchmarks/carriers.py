@@ -1,10 +1,10 @@
 """What each strategy of an exact sum costs beside one float32 sum: where the constants in
-simulation/sums/strategies.py come from.
+simulation/sums/strategies.py and simulation/compiled/costs.py come from.
 
     python benchmarks/carriers.py [--threads 1] [--rounds 7]
 
-Layers of the study's AlexNet, batch 16. The strategies take turns in one process; the figures are medians of the
-ratios.
+Layers of the study's AlexNet and of ResNet-8, batch 16. The strategies take turns in one process; the figures are
+medians of the ratios.
 """
 
 import argparse
@@ -12,12 +12,16 @@ import statistics
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
 from pairs import ratios
 
-from bittrue.program import MultiplyAccumulate
+from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
+from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Quantize, Step
+from bittrue.simulation.compiled import group, library
 from bittrue.simulation.sums.digits import Digits
 from bittrue.simulation.sums.integer_units import IntegerSums
+from bittrue.simulation.values import Codes
 
 GROUPS = (2, 4, 8, 12, 16)
 
@@ -37,6 +41,29 @@ def digits(x: torch.Tensor, weight: torch.Tensor, padding: int | None = None) ->
     return lambda: sums(cut.cut(x)[0], [1.0], None)
 
 
+def compiled(
+    x: torch.Tensor, weight: torch.Tensor, out: tuple[int, ...], padding: int | None = None, groups: int = 1
+) -> dict[str, Callable[[], object]]:
+    """Each unit of the compiled library, a quantizer after the sums; x, weight and padding as in `digits`, out the
+    shape of a result."""
+    rank = 0 if padding is None else 2
+    pairs = ((padding or 0,) * 2,) * rank
+    layer = MultiplyAccumulate(weight.numpy().astype(np.int64), (0,), None, 0, (1,) * rank, pairs, (1,) * rank, groups)
+    word = FixedFormat(True, 8, 0)
+    kind, result = (CodeType(shape, 0, word.min_code, word.max_code) for shape in (tuple(x.shape[1:]), out))
+    image = Step("x", "x.output", Quantize(), (), kind, Quantizer(word, Rounding.FLOOR, Overflow.SATURATE), kind)
+    shifted = Quantizer(FixedFormat(True, 8, -9), Rounding.NEAREST_EVEN, Overflow.SATURATE)
+    exact = CodeType(out, 0, -(1 << 40), 1 << 40)
+    sums = Step("sums", "sums.output", layer, ("x",), exact, shifted, CodeType(out, -9, result.low, result.high))
+    program = FixedNetwork("", "", (image, sums), "sums", {})
+    codes = Codes(x.to(torch.int16).contiguous(), 0, word.min_code, word.max_code)
+    group.pays = lambda *arguments: True  # what it costs is the question
+    return {
+        f"compiled, {unit.name}": partial(group.Group(program, [sums], unit, feeds_groups=True).run, codes, [])
+        for unit in library.units()
+    }
+
+
 def convolution_contenders(
     x: torch.Tensor, weight: torch.Tensor, options: dict[str, int]
 ) -> dict[str, Callable[[], object]]:
@@ -45,7 +72,7 @@ def convolution_contenders(
         "float64": lambda: torch.nn.functional.conv2d(wide_x, wide_weight, **options),
         "int8 digits, 1×1": digits(x.movedim(1, -1), weight.permute(2, 3, 1, 0), options["padding"]),
     }
-    for groups in GROUPS:
+    for groups in (count for count in GROUPS if count <= x.shape[1]):
         parts = [part.contiguous(memory_format=torch.channels_last) for part in weight.chunk(groups, 1)]
 
         def grouped(parts: list[torch.Tensor] = parts) -> torch.Tensor:
@@ -56,7 +83,8 @@ def convolution_contenders(
             return total
 
         found[f"float32 in {groups} channel groups"] = grouped
-    return found
+    out = (*x.shape[2:], len(weight))
+    return found | compiled(x.movedim(1, -1), weight.permute(2, 3, 1, 0), out, options["padding"])
 
 
 def main() -> None:
@@ -65,7 +93,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    layers = {"conv2 (96→256, 27×27, 5×5)": (96, 256, 27, 5), "conv3 (256→384, 13×13, 3×3)": (256, 384, 13, 3)}
+    layers = {
+        "conv2 (96→256, 27×27, 5×5)": (96, 256, 27, 5),
+        "conv3 (256→384, 13×13, 3×3)": (256, 384, 13, 3),
+        "shallow (16→16, 32×32, 3×3)": (16, 16, 32, 3),
+        "first (3→16, 32×32, 3×3)": (3, 16, 32, 3),
+    }
     for name, shape in layers.items():
         x, weight, options = convolution(*shape)
         contenders = convolution_contenders(x, weight, options)
@@ -75,6 +108,7 @@ def main() -> None:
         "float64": partial(torch.nn.functional.linear, x.double(), weight.double()),
         "float32, inputs in two parts": partial(torch.nn.functional.linear, torch.cat((x, x)), weight),
         "int8 digits, 1×1": digits(x, weight.T),
+        **compiled(x, weight.T, (4096,)),
     }
     compare("dense6 (9216→4096)", dense, partial(torch.nn.functional.linear, x, weight), arguments.rounds)
     x, weight, options = convolution(64, 64, 24, 3)
@@ -83,6 +117,8 @@ def main() -> None:
         "float64": partial(torch.nn.functional.conv2d, x.double(), weight.double(), **options),
         "float32, inputs in two parts": partial(torch.nn.functional.conv2d, torch.cat((x, x)), weight, **options),
     }
+    last = x.movedim(1, -1), weight.permute(2, 3, 1, 0), (24, 24, 64)
+    grouped |= compiled(*last, padding=options["padding"], groups=64)
     name = "depthwise (64, 24×24, 3×3)"
     compare(name, grouped, partial(torch.nn.functional.conv2d, x, weight, **options), arguments.rounds)
 

@@ -46,6 +46,13 @@ def test_depthwise(channels: int, taps: tuple[int, int]) -> None:
     assert check(*cases.depthwise(channels, taps)) is None
 
 
+def test_weights_that_lie_in_another_order() -> None:
+    for chain, x in (cases.depthwise(40, (3, 3)), cases.convolution(cases.GEOMETRIES[0], cases.CONVOLUTION_WORDS[0])):
+        image, layer = chain.steps
+        turned = replace(layer.instruction, weight=np.asfortranarray(layer.instruction.weight))
+        assert check(replace(chain, steps=(image, replace(layer, instruction=turned))), x) is None
+
+
 @pytest.mark.parametrize("rounding", Rounding)
 @pytest.mark.parametrize("overflow", Overflow)
 @pytest.mark.parametrize("scale_bits", cases.SCALE_BITS)

@@ -16,10 +16,10 @@ from bittrue.simulation.sums.bounds import SumBounds
 from bittrue.simulation.sums.choice import cheapest
 from bittrue.simulation.sums.strategies import cost, work_of
 
-PRODUCT: Mapping[str, float] = {"avx512": 0.55, "avx2": 0.9, "neon": 1.2, "portable": 4.0}
+PRODUCT: Mapping[str, float] = {"avx512": 0.55, "avx2": 1.2, "neon": 1.2, "portable": 10.0}
 """A product of two codes of up to 16 bits, by unit. NEON's is counted from its instructions, for want of a machine."""
 
-DEPTHWISE_PRODUCT: Mapping[str, float] = {"avx512": 1.5, "avx2": 2.0, "neon": 2.0, "portable": 8.0}
+DEPTHWISE_PRODUCT: Mapping[str, float] = {"avx512": 1.5, "avx2": 2.0, "neon": 2.0, "portable": 2.5}
 
 OUTPUT = 20.0
 """A number through one step that follows, in the block where it lies."""

@@ -110,7 +110,9 @@ class KeptLayer:
         if in_two not in self._weights:
             rows = weight.reshape(-1, weight.shape[-1])
             parts = _digits(rows) if in_two else (rows,)
-            self._weights[in_two] = tuple(part.astype(np.int16) if groups > 1 else _packed(part) for part in parts)
+            self._weights[in_two] = tuple(
+                np.ascontiguousarray(part, np.int16) if groups > 1 else _packed(part) for part in parts
+            )
         return self._weights[in_two]
 
 

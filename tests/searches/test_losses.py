@@ -13,7 +13,8 @@ from bittrue.repairs.alone import repair_alone
 from bittrue.repairs.draft import Draft, with_operators
 from bittrue.repairs.layer import Change
 from bittrue.repairs.repair import repair
-from bittrue.searches.losses import JUDGED_OF, NEGLIGIBLE, RepairedLosses, beside, repaired_losses
+from bittrue.searches.loss_tables import beside
+from bittrue.searches.losses import JUDGED_OF, NEGLIGIBLE, RepairedLosses, repaired_losses
 from repairs.networks import images, residual
 
 NETWORK = residual()

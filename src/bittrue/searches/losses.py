@@ -10,14 +10,13 @@ from typing import Any
 
 from bittrue.analysis.alone import Nearby, with_sites
 from bittrue.analysis.progress import Progress, showing
-from bittrue.analysis.site_words import SiteWords, Words
+from bittrue.analysis.site_words import SiteWords
 from bittrue.data import Dataset
 from bittrue.network import Network
 from bittrue.plan import Plan
 from bittrue.repairs.alone import repair_alone
 from bittrue.repairs.draft import Draft, with_operators
 from bittrue.repairs.layer import Change
-from bittrue.searches.prices import Allowed
 
 JUDGED_OF = 3
 """The losses are measured on the last of so many parts of the images, and repairs made from the others."""
@@ -88,12 +87,3 @@ def repaired_losses(
     for name, lengths in cases.items():
         found[name].update((bits, rest) for bits in lengths if bits not in found[name])
     return RepairedLosses(rest, found, made_from.images + judged * (measured + 2))
-
-
-def beside(words: Words, allowed: Allowed) -> dict[str, tuple[int, ...]]:
-    """The word lengths of each site that are one step away at most."""
-    near = {}
-    for name, lengths in allowed.items():
-        place = lengths.index(words[name])
-        near[name] = lengths[max(place - 1, 0) : place + 2]
-    return near

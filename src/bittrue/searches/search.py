@@ -3,14 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bittrue.analysis.cost.cost import cost as cost_of_plan
 from bittrue.analysis.cost.named import cost_named
 from bittrue.analysis.evaluating.engine import Engine, EngineLike, opened
 from bittrue.analysis.progress import Progress, showing
 from bittrue.analysis.ranges import measure_ranges
-from bittrue.analysis.sensitivity import measured_alone
 from bittrue.analysis.sensitivity_result import SiteLoss
 from bittrue.analysis.site_words import BIASES, SCALES, SiteWords, Words, check_also, parse_words, site_words
 from bittrue.analysis.standard import Standard
@@ -22,14 +20,14 @@ from bittrue.network import Network
 from bittrue.plan import Override, Plan, PlanOptions, Point
 from bittrue.repairs.repair import HELD_BYTES, held_bytes, repair, tries
 from bittrue.repairs.repaired import Repaired
-from bittrue.searches.allocation import Allocation, allocations, monotone, thinned
+from bittrue.searches.allocation import Allocation, allocations, thinned
 from bittrue.searches.allowed import allowed_words
 from bittrue.searches.claim import Claim, claimed
 from bittrue.searches.descent import exchanged, last_that_holds
 from bittrue.searches.found import PLAN, SEARCH, WEIGHTS, Search, Tried, save_plan
 from bittrue.searches.front import POINTS, FrontPoint
 from bittrue.searches.journal import FILE, Journal
-from bittrue.searches.losses import RepairedLosses, beside, repaired_losses
+from bittrue.searches.loss_tables import Losses, LossTables, beside
 from bittrue.searches.parts import SearchParts, search_parts
 from bittrue.searches.prices import Allowed, CostLike, Prices, check_limits, parse_limits, prices_by_name
 from bittrue.searches.selection import Decided, Selection
@@ -37,9 +35,6 @@ from bittrue.searches.selection import Decided, Selection
 MAX_DROP = 0.5
 """Percentage points of accuracy that may be lost where nothing else is said."""
 WORDS = "2:8"
-SENSITIVITY_IMAGES = 96
-"""Of the calibration images, so many are taken for the sensitivities: the divergence settles soon, as it is of
-probabilities, not of single images that are right or wrong."""
 BUDGETS = 64
 """Allocations, evenly spaced by price, among which exact simulation finds the cheapest that holds."""
 BUDGETS_NEAR = 16
@@ -54,10 +49,6 @@ ERROR = 0.05
 """The probability that the answer for any plan differs from that of all selection images."""
 VERSION = 2
 """Of how searches go; a journal of another version is of another search."""
-
-
-Losses = Mapping[str, Mapping[int, float]]
-"""By site and word length."""
 
 
 @exact_environment()
@@ -191,6 +182,8 @@ class _Run:
         candidates = BUDGETS.bit_length() + 2 + ROUNDS * BUDGETS_NEAR.bit_length() + STEPS
         # All images to calibrate on, if what a repair holds of them fits.
         self.repaired_on = min(self.parts.calibration.images, max(HELD_BYTES // held_bytes(network), 2))
+        images = self.parts.calibration.take(self.repaired_on) if self.repairs != "none" else self.parts.calibration
+        self.tables = LossTables(self.sites, images, self.journal, self.seed, self.engine, self.progress)
         self.selection = Selection(network, selection, self.standard, ERROR / candidates, self.engine, self.progress)
         self.journal_once("ranges and float", selection.images + self.parts.calibration.images)
 
@@ -202,7 +195,7 @@ class _Run:
     def search(self, steps: int, *, pareto: bool) -> Search:
         table, losses = (
             self.prices.alone(),
-            self.losses(),
+            self.tables.alone(self.allowed, repaired=self.repairs != "none"),
         )  # a price that is none is refused before anything is simulated
         front = thinned(self.within_limits(allocations(table, losses)), BUDGETS)
         chosen = last_that_holds(front, self.holds, self.first(front))
@@ -210,8 +203,11 @@ class _Run:
             words = front[0].words
             limiting = max(words, key=lambda name: losses[name][words[name]])
         else:
-            words, near = self.nearer(chosen.words, table, losses)
-            words = exchanged(words, beside(words, self.allowed), table, near, self.holds, self.prices.of, steps)
+            words, near, around = chosen.words, losses, self.allowed
+            if self.repairs != "none":
+                words = self.nearer(words, table)
+                near, around = (self.losses_near(words), beside(words, self.allowed)) if steps else (near, around)
+            words = exchanged(words, around, table, near, self.holds, self.prices.of, steps)
             limiting = None
         points = self.front([*(one.words for one in thinned(front, POINTS)), words]) if pareto else ()
         return self.found(words, limiting, losses, points)
@@ -221,13 +217,11 @@ class _Run:
         most = LOSS_A_POINT * self.standard.max_drop
         return max(sum(one.loss <= most for one in front) - 1, 0)
 
-    def nearer(self, words: Words, table: Losses, losses: Losses) -> tuple[Words, Losses]:
-        """A cheaper plan, found by the losses near this one, and the losses that found it; again until there is none.
+    def nearer(self, words: Words, table: Losses) -> Words:
+        """A cheaper plan that holds, found by the losses near this one; again until there is none.
 
         Far from a plan losses don't add up: what is repaired there makes up for what isn't here.
         """
-        if self.repairs == "none":
-            return words, losses
         for _ in range(ROUNDS):
             near = self.losses_near(words)
             prices = {name: {bits: table[name][bits] for bits in of} for name, of in near.items()}
@@ -235,33 +229,14 @@ class _Run:
             cheaper = [one for one in self.within_limits(allocations(prices, near)) if one.price < price]
             chosen = last_that_holds(thinned(cheaper, BUDGETS_NEAR), self.holds)
             if chosen is None:
-                return words, {**losses, **near}
+                break
             words = chosen.words
-        return words, {**losses, **self.losses_near(words)}
+        return words
 
     def losses_near(self, words: Words) -> Losses:
         """What each site's neighbouring words cost where the others have these."""
         plan = self.sites.plan(words)
-        kept = self.journal.find("sensitivity", plan.hash)
-        if kept is None:
-            network, formats, _, _ = self.repaired(plan)
-            kept = self.measured_repaired(network, formats, beside(words, self.allowed), plan.hash)
-        return {name: monotone(of) for name, of in RepairedLosses.from_json(kept).losses.items()}
-
-    def measured_repaired(self, network: Network, plan: Plan, cases: Allowed, name: str) -> dict[str, Any]:
-        """The losses of these cases, as the journal then has them."""
-        found = repaired_losses(
-            self.sites,
-            network,
-            plan,
-            cases,
-            self.parts.calibration.take(self.repaired_on),
-            seed=self.seed,
-            progress=self.progress,
-        )
-        kept = found.to_json()
-        self.journal.add("sensitivity", name, kept)
-        return kept
+        return self.tables.repaired(plan.hash, lambda: self.repaired(plan)[:2], beside(words, self.allowed))
 
     def front(self, plans: Sequence[Words]) -> tuple[FrontPoint, ...]:
         """The plans with these words, each once, simulated on all selection images; the dearest first."""
@@ -290,25 +265,6 @@ class _Run:
                 self.journal.add("point", plan.hash, known)
             found[plan.hash] = FrontPoint.from_json(known["point"])
         return tuple(sorted(found.values(), key=lambda point: (-point.price, point.plan)))
-
-    def losses(self) -> dict[str, dict[int, float]]:
-        """What each site costs alone, by word length; never less for a shorter word."""
-        kept = self.journal.find("sensitivity", "")
-        if self.repairs != "none":
-            if kept is None:
-                kept = self.measured_repaired(self.sites.network, self.sites.base, self.allowed, "")
-            return {name: monotone(of) for name, of in RepairedLosses.from_json(kept).losses.items()}
-        if kept is None:
-            images = self.parts.calibration
-            images = images.take(min(SENSITIVITY_IMAGES, images.images))
-            cases = [(name, bits) for name, lengths in self.allowed.items() for bits in lengths]
-            found = measured_alone(self.sites, images, cases, engine=self.engine, progress=self.progress)
-            kept = {"losses": found.records(), "image_passes": found.image_passes}
-            self.journal.add("sensitivity", "", kept)
-        by_site: dict[str, dict[int, float]] = {}
-        for row in (SiteLoss(**row) for row in kept["losses"]):
-            by_site.setdefault(row.site, {})[row.word_length] = row.loss
-        return {name: monotone(of) for name, of in by_site.items()}
 
     def within_limits(self, front: list[Allocation]) -> list[Allocation]:
         """Those whose plans exceed no limit; the one with the shortest words is one of them, or was refused."""

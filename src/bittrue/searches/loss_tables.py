@@ -1,0 +1,74 @@
+"""The tables of losses that a search allocates by, each measured once: what the journal has isn't measured again."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bittrue.analysis.evaluating.engine import Engine
+from bittrue.analysis.progress import Progress
+from bittrue.analysis.sensitivity import measured_alone
+from bittrue.analysis.sensitivity_result import SiteLoss
+from bittrue.analysis.site_words import SiteWords, Words
+from bittrue.data import Dataset
+from bittrue.network import Network
+from bittrue.plan import Plan
+from bittrue.searches.allocation import monotone
+from bittrue.searches.journal import Journal
+from bittrue.searches.losses import RepairedLosses, repaired_losses
+from bittrue.searches.prices import Allowed
+
+SENSITIVITY_IMAGES = 96
+"""Of the calibration images, so many are taken for losses without repairs: the divergence settles soon, as it is of
+probabilities, not of single images that are right or wrong."""
+
+Losses = Mapping[str, Mapping[int, float]]
+"""By site and word length; never less for a shorter word."""
+
+_WHAT = "sensitivity"
+
+
+@dataclass(frozen=True, eq=False)
+class LossTables:
+    """images: to measure and repair on."""
+
+    sites: SiteWords
+    images: Dataset
+    journal: Journal
+    seed: int
+    engine: Engine
+    progress: Progress | None
+
+    def alone(self, cases: Allowed, *, repaired: bool) -> Losses:
+        """What each site costs alone at each of its word lengths, all others being long."""
+        if repaired:
+            return self.repaired("", lambda: (self.sites.network, self.sites.base), cases)
+        kept = self.journal.find(_WHAT, "")
+        if kept is None:
+            images = self.images.take(min(SENSITIVITY_IMAGES, self.images.images))
+            pairs = [(name, bits) for name, lengths in cases.items() for bits in lengths]
+            found = measured_alone(self.sites, images, pairs, engine=self.engine, progress=self.progress)
+            kept = {"losses": found.records(), "image_passes": found.image_passes}
+            self.journal.add(_WHAT, "", kept)
+        by_site: dict[str, dict[int, float]] = {}
+        for row in (SiteLoss(**row) for row in kept["losses"]):
+            by_site.setdefault(row.site, {})[row.word_length] = row.loss
+        return {name: monotone(of) for name, of in by_site.items()}
+
+    def repaired(self, name: str, base: Callable[[], tuple[Network, Plan]], cases: Allowed) -> Losses:
+        """What each site costs, its weights repaired, where all others are as in the base; name: the base's for the
+        journal."""
+        kept: Mapping[str, Any] | None = self.journal.find(_WHAT, name)
+        if kept is None:
+            found = repaired_losses(self.sites, *base(), cases, self.images, seed=self.seed, progress=self.progress)
+            kept = found.to_json()
+            self.journal.add(_WHAT, name, kept)
+        return {site: monotone(of) for site, of in RepairedLosses.from_json(kept).losses.items()}
+
+
+def beside(words: Words, allowed: Allowed) -> dict[str, tuple[int, ...]]:
+    """The word lengths of each site that are one step away at most."""
+    near = {}
+    for name, lengths in allowed.items():
+        place = lengths.index(words[name])
+        near[name] = lengths[max(place - 1, 0) : place + 2]
+    return near

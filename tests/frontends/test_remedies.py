@@ -49,7 +49,7 @@ def twin(build: Callable[[bool], Callable[[Any], Any]], shape: tuple[int, ...] =
     """The model as it is refused and as it is mended, with the same weights in the same order."""
     keras.utils.set_random_seed(0)
     refused, mended = (functional(build(is_mended), shape) for is_mended in (False, True))
-    if refused.get_weights():
+    if refused.get_weights() and mended.get_weights():
         mended.set_weights(refused.get_weights())
     return refused, mended
 
@@ -162,6 +162,22 @@ TWINS: dict[str, tuple[str, Callable[[bool], Callable[[Any], Any]]]] = {
             else layers.Resizing(4, 6, interpolation="nearest")
         ),
     ),
+    "scaled by the variance": (
+        r"write it with keras\.ops, as in gamma \* x / ops\.sqrt\(variance \+ epsilon\)",
+        lambda mended: (
+            lambda x: (
+                x / ops.sqrt(ops.mean(ops.square(x - ops.mean(x, -1, keepdims=True)), -1, keepdims=True) + 1e-3)
+                if mended
+                else layers.LayerNormalization(rms_scaling=True)(x)
+            )
+        ),
+    ),
+    "cut to a ratio": (
+        "use Cropping2D or ZeroPadding2D",
+        lambda mended: (
+            layers.Cropping2D(((0, 0), (1, 1))) if mended else layers.Resizing(6, 6, crop_to_aspect_ratio=True)
+        ),
+    ),
     "inverted normalization": (
         "multiply by the deviation and add the mean, as in",
         lambda mended: (
@@ -186,6 +202,7 @@ TWINS: dict[str, tuple[str, Callable[[bool], Callable[[Any], Any]]]] = {
 
 
 @pytest.mark.parametrize("name", TWINS)
+@pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`")
 def test_a_remedy_for_a_keras_model(name: str) -> None:
     words, build = TWINS[name]
     refused, mended = twin(build)
@@ -212,6 +229,16 @@ def test_channels_first_comes_as_onnx(tmp_path: Path) -> None:
     wanted = as_keras(refused, x)
     refused.export(tmp_path / "model.onnx", format="onnx", verbose=False)
     assert_equal(by_bittrue(tmp_path / "model.onnx", channels_last(x)), wanted)
+
+
+def test_squares_of_rows_are_put_last() -> None:
+    """PyTorch's backend doesn't compute them along another axis, so NumPy does."""
+    turned = layers.Permute((3, 2, 1))
+    mended = functional(lambda x: turned(layers.RMSNormalization()(turned(x))))
+    with pytest.raises(ModelError, match="put them last with Permute"):
+        bittrue.load(functional(layers.RMSNormalization(axis=1)))
+    x = random(3, *IMAGE)
+    assert_equal(by_bittrue(mended, x), x / np.sqrt((x**2).mean(1, keepdims=True) + 1e-6))
 
 
 def test_embeddings_are_looked_up_outside() -> None:

@@ -221,6 +221,12 @@ TWINS = {
             step("Flatten", "last"),
         ],
     ),
+    "single places of an axis": Twin(
+        "use unbind or slices",
+        (1, 3, 4),
+        [step("SplitToSequence", "x", axis=2, keepdims=0), step("SequenceAt", "last", np.array(1, np.int64))],
+        [along(2, 1, 2, "x"), step("Squeeze", "last", integers(2))],
+    ),
     "several values and a constant": Twin(
         "concatenate the values first",
         (1, 2, 3),

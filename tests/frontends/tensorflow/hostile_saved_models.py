@@ -255,6 +255,10 @@ def outcomes(folder: Path) -> dict[str, Any]:
         name = function.python_function.__name__
         tf.saved_model.save(plain, folder / name, signatures=function)
         found[name] = outcome(folder / name)
+    for output in ("output_0", "output_1"):  # as --output has it
+        target = folder / f"two_outputs_{output}"
+        target.mkdir()
+        main(folder / "two_outputs", target, check=False, wanted=output)
     tf.saved_model.save(plain, several, signatures={"first": plain.__call__, "second": plain.two_inputs})
     found["several"] = outcome(several)
     found["damaged"] = damaged(folder / "plain", folder / "damaged")

@@ -14,12 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import bittrue
 from bittrue.errors import ModelError
 from bittrue.frontends.tensorflow import saved_model
 from bittrue.frontends.tensorflow.converted import reading_of_conversion
+from bittrue.simulation.float_model import FloatModel
 
 Report = tuple[Path, dict[str, Any]]
 
@@ -115,6 +117,14 @@ def test_damaged_weights(file: str, damage: Callable[[Path], None], words: str, 
     damage(folder / "variables" / file)
     with pytest.raises(ModelError, match=words):
         reading_of_conversion(folder, target)
+
+
+@pytest.mark.parametrize(("output", "offset"), [("output_0", 1), ("output_1", 2)])
+def test_an_output_is_chosen(by_tensorflow: Report, output: str, offset: int) -> None:
+    folder = by_tensorflow[0] / "hostile"
+    network = reading_of_conversion(folder / "two_outputs", folder / f"two_outputs_{output}").network
+    x = np.array([[0.5, -1, 2]], np.float32)
+    np.testing.assert_array_equal(FloatModel(network).run(x), x + offset)
 
 
 def test_weights_of_another_model(plain: tuple[Path, Path], by_tensorflow: Report) -> None:

@@ -56,7 +56,7 @@ def _classes(shape: tuple[int, ...]) -> int:
     """How many classes outputs of this shape tell apart."""
     if len(shape) != 1 or shape[0] < 2:
         raise BittrueError(
-            f"The network's outputs have the shape {shape} an image, and accuracy by the top value needs a row of "
+            f"The network's outputs have the shape {shape}, and accuracy by the top value needs a row of "
             "two or more: choose --metric binary, f1 or auc for a single value, mean-iou or pixel-accuracy for masks, "
             "else mse or sqnr."
         )

@@ -35,7 +35,6 @@ def free_port() -> int:
 
 
 def test_nothing_answers() -> None:
-    pytest.importorskip("ray")
     with pytest.raises(BittrueError, match=r"Nothing answers at 127.0.0.1:\d+ .*: start a cluster with `ray start"):
         checked_address(f"127.0.0.1:{free_port()}")
     with pytest.raises(BittrueError, match="is no address: write ray://HOST:PORT"):
@@ -43,7 +42,6 @@ def test_nothing_answers() -> None:
 
 
 def test_what_answers_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("ray")
     monkeypatch.setattr(address, "SECONDS_TO_TELL", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         began = time.monotonic()

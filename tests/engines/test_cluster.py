@@ -28,11 +28,6 @@ from searches.test_search import NETWORK, examples
 BATCH = 25
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _ray() -> None:
-    pytest.importorskip("ray")
-
-
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     with two_nodes() as nodes:

@@ -38,13 +38,13 @@ def ranges(
     ] = None,
 ) -> None:
     """Measure what values each site takes in float, the integer bits that follow, and how wide accumulators must be."""
+    check_engine(engine)
     from bittrue.analysis.measure import WORD_LENGTH, measure
     from bittrue.errors import BittrueError
 
     if plan is not None and word_length is not None:
         raise BittrueError("--plan has its own word lengths: leave --word-length out.")
     words = WORD_LENGTH if word_length is None else parse_number(word_length, "--word-length")
-    check_engine(engine)
     network, formats = (model.load(), None) if plan is None else model.load_for(plan)
     dataset = data.load(network)
     with progress() as display, opened_engine(engine, common) as shared:

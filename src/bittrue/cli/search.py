@@ -144,10 +144,10 @@ def search(
     engine: EngineName = None,
 ) -> None:
     """Find the shortest words that hold the accuracy, and claim it on images that nothing was chosen on."""
+    check_engine(engine)
     from bittrue.plan import Override, parse_point
     from bittrue.searches.search import search as run
 
-    check_engine(engine)
     network = model.load()
     dataset = data.load(network)
     other = data.load_beside(network, dataset) if calibration is None else data.load_for_training(network, calibration)

@@ -105,6 +105,7 @@ def sweep(
     ] = None,
 ) -> None:
     """Evaluate the network at several numbers of bits beside float, and say how few suffice."""
+    check_engine(engine)
     from bittrue.analysis.asked import as_ranges, asked_for
     from bittrue.errors import BittrueError
     from bittrue.reports.study import study
@@ -122,7 +123,6 @@ def sweep(
         raise BittrueError(f"{useless[0]} has no use beside --ranges, which are measured already: leave one out.")
     if seed is not None and decide is None:
         raise BittrueError(f"--seed {seed} has no use without --decide: leave it out, or give --decide POINTS.")
-    check_engine(engine)
     network, file_plan = model.source.load_with_any_plan()
     measured = as_ranges(ranges)
     measured_on = None

@@ -31,9 +31,9 @@ def trace(
     ] = None,
 ) -> None:
     """Say which sites overflow or round to 0, and what freeing each of them, or the fewest together, brings back."""
+    check_engine(engine)
     from bittrue.analysis.tracing.trace import trace as run
 
-    check_engine(engine)
     trained, network, formats = model.load_beside_trained(plan, repaired)
     dataset = data.load(network)
     with optional_folder(out) as folder, progress() as display, opened_engine(engine, common) as shared:

@@ -67,6 +67,7 @@ def verify(
     ] = None,
 ) -> None:
     """Compare every node's codes with those of another witness, bit for bit; exit code 1 where one differs."""
+    check_engine(engine)
     from bittrue.analysis.verify import Verification
     from bittrue.exports.certificate import Certificate, certify
     from bittrue.exports.device.compare import DeviceComparison
@@ -88,7 +89,6 @@ def verify(
             f"--engine has no use here: what is built and run is run on this machine; leave it out, or compare with "
             f"the {REFERENCE}."
         )
-    check_engine(engine)
     network, formats = model.load_for(plan, repaired)
     dataset = data.load(network)
     result: Certificate | MutationReport | Verification | DeviceComparison

@@ -9,12 +9,13 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from bittrue.engines.facts import installed
 from bittrue.errors import BittrueError
 
 SECONDS_TO_ANSWER = 3.0
-SECONDS_TO_TELL = 6.0
-"""What an address has to take a connection, and then to say which cluster it is: less than 10 s together, which Ray
-itself would take four times."""
+SECONDS_TO_TELL = 4.0
+"""What an address has to take a connection, and then to say which cluster it is, once Ray is imported: less than 10 s
+together, which Ray itself would take four times."""
 
 PORT = "6379"
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
@@ -26,6 +27,7 @@ try:  # as `ray.init` does, where a token is at hand
     tokens.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
 except (ImportError, AttributeError):
     pass
+print("asking", flush=True)
 print(GcsClient(address=sys.argv[1]).internal_kv_get(b"CLUSTER_METADATA", b"cluster", timeout=4).decode())
 """
 
@@ -49,7 +51,8 @@ def checked_address(address: str) -> str:
 
     Raises: BittrueError where that is not so, within 10 s.
     """
-    ray = ray_module()
+    if installed("ray") == "not installed":
+        ray_module()
     if address == "auto":
         return address
     host, separator, port = address.rpartition(":")
@@ -65,7 +68,7 @@ def checked_address(address: str) -> str:
             "write the address that it printed."
         ) from None
     said = _told(f"{host}:{port}")
-    ours = {"ray_version": ray.__version__, "python_version": ".".join(map(str, sys.version_info[:3]))}
+    ours = {"ray_version": installed("ray"), "python_version": ".".join(map(str, sys.version_info[:3]))}
     for name, version in ours.items():
         called = {"ray_version": "Ray", "python_version": "Python"}[name]
         if str(said.get(name)) != version:
@@ -79,12 +82,19 @@ def checked_address(address: str) -> str:
 def _told(address: str) -> dict[str, Any]:
     """What a cluster's head says of itself; asked in a process of its own, since Ray can't be told to hurry."""
     remedy = "give the address that `ray start --head` printed (a client's port, 10001, is another)"
+    asked = [sys.executable, "-c", PROBE, address]
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        if child.stdout is not None:
+            child.stdout.readline()  # imports take as long as the machine lets them
+        try:
+            said, complaints = child.communicate(timeout=SECONDS_TO_TELL)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            said, complaints = child.communicate()
     try:
-        asked = [sys.executable, "-c", PROBE, address]
-        said = subprocess.run(asked, capture_output=True, text=True, timeout=SECONDS_TO_TELL, check=True).stdout
         found: dict[str, Any] = json.loads(said)
-    except (subprocess.SubprocessError, ValueError) as error:
-        if any(mark in str(getattr(error, "stderr", "")) for mark in REFUSALS):
+    except ValueError:
+        if any(mark in complaints for mark in REFUSALS):
             raise BittrueError(
                 f"The cluster at {address} asks for a token that this machine doesn't have, or has another one: see "
                 "`ray get-auth-token`, and name the cluster's in RAY_AUTH_TOKEN_PATH."

@@ -33,15 +33,18 @@ class Journal:
         """What this search found out, if it did."""
         return next((line["found"] for line in self._own() if (line["what"], line["name"]) == (what, name)), None)
 
-    def add(self, what: str, name: str, found: Mapping[str, Any]) -> None:
-        """Keep it; on the disk when this returns."""
-        line = {"search": self.key, "what": what, "name": name, "found": dict(found)}
+    def add(self, what: str, name: str, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep it, on the disk when this returns; returns it as it will be read again, its keys in their order."""
+        text = json.dumps({"search": self.key, "what": what, "name": name, "found": dict(found)}, sort_keys=True)
+        line = json.loads(text)
         self._lines.append(line)
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line, sort_keys=True) + "\n")
+                file.write(text + "\n")
                 file.flush()
                 os.fsync(file.fileno())
+        known: dict[str, Any] = line["found"]
+        return known
 
     def image_passes(self) -> int:
         """Of everything that this search found out."""

@@ -261,8 +261,8 @@ class _Run:
                     lost=decided.lost,
                     gained=decided.gained,
                 )
-                known = {"point": point.to_json(), "image_passes": decided.images + passes}
-                self.journal.add("point", plan.hash, known)
+                kept = {"point": point.to_json(), "image_passes": decided.images + passes}
+                known = self.journal.add("point", plan.hash, kept)
             found[plan.hash] = FrontPoint.from_json(known["point"])
         return tuple(sorted(found.values(), key=lambda point: (-point.price, point.plan)))
 

@@ -1,8 +1,8 @@
-"""`python tests/kills.py --kills 20 -- MODEL --data DATA …`: a search killed at random points ends with the same files.
+"""`python tests/kills.py --kills 20`: a search killed at random points ends with the same files.
 
-What stands behind `--` is what `bittrue search` is given, without `--out`, with whole paths. The search runs whole
-once; then, for each kill, again in a folder of its own, is killed (SIGKILL) after a random share of that time, and goes
-on from what it left. docs/search.md has the figures of a run.
+It is the search of tests/searches/test_killed.py; what stands behind `--` is given to `bittrue search` instead, without
+`--out` and with whole paths. The search runs whole once; then, for each kill, again in a folder of its own, is killed
+(SIGKILL) after a random share of that time, and goes on from what it left. docs/search.md has the figures of a run.
 """
 
 import argparse
@@ -13,15 +13,16 @@ import time
 from pathlib import Path
 
 from searches.killing import different, finished, killed, started
+from searches.test_killed import SEARCH
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("search", nargs="+")
+    parser.add_argument("search", nargs="*")
     asked = parser.parse_args(arguments)
-    command = ["-m", "bittrue", "search", *asked.search, "--out", "found"]
+    command = ["-m", "bittrue", "search", *asked.search, "--out", "found"] if asked.search else ["-c", SEARCH]
     drawn = random.Random(asked.seed)
     wrong = 0
     with tempfile.TemporaryDirectory() as root:

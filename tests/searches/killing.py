@@ -24,9 +24,9 @@ def started(command: Sequence[str], out: Path) -> "subprocess.Popen[bytes]":
 
 
 def finished(process: "subprocess.Popen[bytes]") -> None:
-    """Wait for its end, which is to be an answer."""
+    """Wait for its end, which is to leave an answer."""
     _, said = process.communicate()
-    if process.returncode not in (0, 1):
+    if process.returncode not in (0, 1) or b"Traceback" in said:
         raise AssertionError(said.decode())
 
 

@@ -60,9 +60,9 @@ class LossTables:
         kept: Mapping[str, Any] | None = self.journal.find(_WHAT, name)
         if kept is None:
             found = repaired_losses(self.sites, *base(), cases, self.images, seed=self.seed, progress=self.progress)
-            kept = found.to_json()
-            self.journal.add(_WHAT, name, kept)
-        return {site: monotone(of) for site, of in RepairedLosses.from_json(kept).losses.items()}
+            kept = self.journal.add(_WHAT, name, found.to_json())
+        losses = RepairedLosses.from_json(kept).losses
+        return {site: monotone(losses[site]) for site in cases}
 
 
 def beside(words: Words, allowed: Allowed) -> dict[str, tuple[int, ...]]:

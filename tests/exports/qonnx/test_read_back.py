@@ -36,6 +36,10 @@ def read_back(case: Case, plan: Plan) -> tuple[FixedNetwork, Network, Plan]:
     return program, *load_with_plan(model)
 
 
+OFTEN = 31
+"""Of so many planned cases one is read back here; most cases have 37 plans, of which each must have its turn."""
+
+
 @pytest.mark.parametrize("name", THE_SAME)
 def test_network_and_plan_have_the_same_hashes(name: str) -> None:
     case = next(case for case in CASES if case.name == name)
@@ -46,7 +50,7 @@ def test_network_and_plan_have_the_same_hashes(name: str) -> None:
     assert read.hash == plan.hash
 
 
-@pytest.mark.parametrize("planned", PLANNED[::37], ids=lambda planned: planned.id)
+@pytest.mark.parametrize("planned", PLANNED[::OFTEN], ids=lambda planned: planned.id)
 def test_what_is_read_back_computes_the_same_codes(planned: Planned) -> None:
     try:
         program, network, plan = read_back(planned.case, planned.plan)
@@ -54,16 +58,18 @@ def test_what_is_read_back_computes_the_same_codes(planned: Planned) -> None:
         return  # how many, the next test says
     x = inputs_of(planned.case)
     there, back = outputs_of(program, x), outputs_of(lower_network(network, plan), x)
+    if not program.by_name[program.output].type.shape:  # the file is of one image: a number is read as a row of one
+        back = back.reshape(there.shape)
     np.testing.assert_array_equal(there, back)
 
 
 def test_enough_of_them_are_read_back() -> None:
     """Most plans of the cases have modes or words that QONNX lacks."""
     found = 0
-    for planned in PLANNED[::37]:
+    for planned in PLANNED[::OFTEN]:
         try:
             read_back(planned.case, planned.plan)
             found += 1
         except BittrueError:
             pass
-    assert found >= len(PLANNED[::37]) // 6
+    assert found >= len(PLANNED[::OFTEN]) // 6

@@ -65,6 +65,6 @@ OPERATORS: Table = {
     "Trilu": _computed(PARTS),
     **dict.fromkeys(("And", "Not", "Or"), _computed(ELEMENTWISE)),
     **dict.fromkeys(("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"), _computed(ELEMENTWISE)),
-    **dict.fromkeys(("Ceil", "Floor", "Mod", "Round", "Sign"), _computed(ELEMENTWISE)),
+    **dict.fromkeys(("Ceil", "Floor", "Mod", "Round"), _computed(ELEMENTWISE)),
     **dict.fromkeys(("ReduceProd",), _computed(PARTS)),
 }

@@ -17,7 +17,6 @@ from bittrue.rules import RuleTable
 from bittrue.simulation import carrier, requantization, simulator
 from bittrue.simulation.batch_normalization import _BatchNormKernel
 from bittrue.simulation.carrier import Carrier
-from bittrue.simulation.compiled import library
 from bittrue.simulation.kernel import Kernel, kernel
 from bittrue.simulation.simulator import Simulator, prove
 from bittrue.simulation.sums import choice, integer_units, products
@@ -25,6 +24,8 @@ from bittrue.simulation.values import Codes, Result
 from cases import CASES, Case, Draft, inputs_of
 from plans import AFFINE_EVERY_NODE
 from simulation.comparison import check, simulate
+
+pytestmark = pytest.mark.usefixtures("on_torch")
 
 BY_NAME = {case.name: case for case in CASES}
 
@@ -157,7 +158,6 @@ def test_the_limits_are_strict(largest: int, expected: Carrier) -> None:
 def channel_groups(monkeypatch: pytest.MonkeyPatch) -> tuple[FixedNetwork, np.ndarray]:
     """A convolution that is summed in channel groups on float32, as on a machine without integer units."""
     monkeypatch.setattr(integer_units, "available", lambda: False)
-    monkeypatch.setattr(library, "unit", lambda: None)
 
     def extend(draft: Draft) -> None:
         draft.convolution("conv", (3, 3), 2, padding=((1, 1), (1, 1)))

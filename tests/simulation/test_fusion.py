@@ -74,6 +74,7 @@ def test_numbers_beyond_float64_stay_apart() -> None:
     assert check(program, inputs_of(CASE)) is None
 
 
+@pytest.mark.usefixtures("on_torch")
 def test_canary_one_unit_off(monkeypatch: pytest.MonkeyPatch) -> None:
     original = fusion.mapped_rounded
 

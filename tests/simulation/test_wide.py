@@ -16,7 +16,7 @@ from simulation.comparison import check
 
 
 @pytest.fixture
-def without_torch(monkeypatch: pytest.MonkeyPatch) -> set[type]:
+def without_torch(monkeypatch: pytest.MonkeyPatch, on_torch: None) -> set[type]:
     """No torch kernel is ever proven; returns the classes of the instructions that were computed in Python."""
     computed: set[type] = set()
 

@@ -59,6 +59,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return taken
 
 
+@pytest.mark.usefixtures("on_torch")
 @pytest.mark.parametrize("name", SUMS)
 @pytest.mark.parametrize("options", [AFFINE_EVERY_NODE, QUANTIZED], ids=["exact", "quantized"])
 def test_a_silent_accumulator_is_the_exact_sum(
@@ -119,6 +120,7 @@ def found(monkeypatch: pytest.MonkeyPatch, name: str, replacement: object) -> st
     return check(program_of(case, SATURATING), inputs_of(case))
 
 
+@pytest.mark.usefixtures("on_torch")
 def test_canary_one_taken_to_be_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = "ap_fixed<9,1,AP_RND,AP_SAT>"
     case = BY_NAME["conv"]
@@ -126,6 +128,7 @@ def test_canary_one_taken_to_be_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert check(program_of(case, wide), inputs_of(case)) is not None
 
 
+@pytest.mark.usefixtures("on_torch")
 def test_canary_one_wrapped_once_that_saturates(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = "ap_fixed<9,1,AP_RND,AP_SAT>"
     case = BY_NAME["conv"]
@@ -133,6 +136,7 @@ def test_canary_one_wrapped_once_that_saturates(monkeypatch: pytest.MonkeyPatch)
     assert check(program_of(case, wide), inputs_of(case)) is not None
 
 
+@pytest.mark.usefixtures("on_torch")
 def test_canary_products_in_another_order(monkeypatch: pytest.MonkeyPatch) -> None:
     factors = accumulators._factors
 
@@ -143,6 +147,7 @@ def test_canary_products_in_another_order(monkeypatch: pytest.MonkeyPatch) -> No
     assert found(monkeypatch, "_factors", backwards) is not None
 
 
+@pytest.mark.usefixtures("on_torch")
 def test_canary_a_bias_that_is_not_rounded_first(monkeypatch: pytest.MonkeyPatch) -> None:
     first = accumulators._first_codes
     assert (
@@ -150,6 +155,7 @@ def test_canary_a_bias_that_is_not_rounded_first(monkeypatch: pytest.MonkeyPatch
     )
 
 
+@pytest.mark.usefixtures("on_torch")
 @pytest.mark.parametrize("off", [-1, 1])
 def test_canary_one_overflow_more_or_less(off: int, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = accumulators._limit_

@@ -200,3 +200,12 @@ def test_what_is_masked_is_exactly_zero_in_both_forms() -> None:
         unmasked = Simulator(lower_network(bare, uniform_plan(bare, 12, 8, options=options))).run(x).outputs
         assert (outputs[:, 3] == unmasked[:, 3]).all()
         assert (outputs[:, 1] != unmasked[:, 1]).any()
+
+
+def test_a_choice_with_another_output_in_an_operator_set_that_has_none_is_refused() -> None:
+    """Before operator set 9 there is no Where, so nothing else looks at how many outputs it has."""
+    old = model(("n", 6), [step("Where", np.zeros(1, np.bool_), "x", ABSENT, name="w", outputs=2), SOFTMAX])
+    old.opset_import[0].version = 8
+    old.graph.output[0].name = "w_2"
+    with pytest.raises(ModelError, match=r"node w \(Where\): "):
+        from_onnx(old)

@@ -69,14 +69,14 @@ def _choice_error() -> ModelError:
 
 def _feeds_softmax(use: NodeUse) -> bool:
     """Whether a softmax, and nothing else, reads what the node makes."""
-    (name,) = use.node.outputs
+    name = use.node.outputs[0]
     readers = use.conversion.readers[name]
     return [reader.op_type for reader in readers] == ["Softmax"] and name != use.conversion.graph.output
 
 
 def _keep(use: NodeUse, taken: np.ndarray) -> None:
     """Note that these positions take part, and no more than those of another mask of the same sum."""
-    (name,) = use.node.outputs
+    name = use.node.outputs[0]
     masks = use.conversion.masks
     try:
         masks[name] = taken & masks[name] if name in masks else taken

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -217,26 +218,18 @@ def main() -> None:
     print("|---:|---:|---:|---:|---:|")
     total = given.model_rows * given.model_images * image
     for count in MODELLED:
-        _, _, _, own = modelled(
+        model = partial(
+            modelled,
             count,
             rows=given.model_rows,
             images=given.model_images,
             batch=batch,
             image=image,
             prepared=prepared,
-            driver=driver,
             fetch=fetch,
         )
-        seconds, busy, _, own = modelled(
-            count,
-            rows=given.model_rows,
-            images=given.model_images,
-            batch=batch,
-            image=image,
-            prepared=prepared,
-            driver=driver + own,
-            fetch=fetch,
-        )
+        _, _, _, own = model(driver=driver)
+        seconds, busy, _, own = model(driver=driver + own)
         print(
             f"| {count:,} | {seconds:,.1f} | {total / (seconds * count):.2f} | {100 * busy:.0f} % | {1e3 * own:.2f} |"
         )

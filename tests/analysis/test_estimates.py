@@ -29,6 +29,7 @@ def words_of(network: Network, images: Dataset) -> SiteWords:
 
 @pytest.mark.parametrize("ends", ["softmax", "logits", "sigmoid"])
 def test_small_errors_cost_what_is_estimated(images: Dataset, ends: str) -> None:
+    """To 30 %: the estimate is of second order, and a mean over 40 draws of classes."""
     network = convolutional(ends=ends, classes=1 if ends == "sigmoid" else 4)
     sites, yardstick = words_of(network, images), Yardstick(network, images)
     cases = [(name, 8) for name in SITES if name in sites.sites]
@@ -63,7 +64,8 @@ def bittrue_detached(function, x):  # type: ignore[no-untyped-def]
 
 
 def test_a_shared_weight_errs_everywhere_at_once() -> None:
-    """Two layers with the same weight: its error is one, not two that are independent."""
+    """Two layers with the same weight: its error is one, not two that are independent. To 20 %:
+    a mean over 60 draws of classes."""
     generator = np.random.default_rng(0)
     weight = parameter(generator, "shared.weight", 5, 5, scale=0.5)
     network = chain(

@@ -218,7 +218,7 @@ def main() -> None:
     print("|---:|---:|---:|---:|---:|")
     total = given.model_rows * given.model_images * image
     for count in MODELLED:
-        model = partial(
+        carried_out = partial(
             modelled,
             count,
             rows=given.model_rows,
@@ -228,8 +228,8 @@ def main() -> None:
             prepared=prepared,
             fetch=fetch,
         )
-        _, _, _, own = model(driver=driver)
-        seconds, busy, _, own = model(driver=driver + own)
+        _, _, _, own = carried_out(driver=driver)
+        seconds, busy, _, own = carried_out(driver=driver + own)
         print(
             f"| {count:,} | {seconds:,.1f} | {total / (seconds * count):.2f} | {100 * busy:.0f} % | {1e3 * own:.2f} |"
         )

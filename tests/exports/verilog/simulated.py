@@ -1,0 +1,59 @@
+"""Combinational modules in Icarus: many sets of parameters in one bench, each given every input."""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import bittrue
+
+MODULES = Path(bittrue.__file__).parent / "exports" / "verilog" / "modules"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A module with its parameters (Verilog's literals), the ports that it reads and writes, and their widths."""
+
+    module: str
+    parameters: Mapping[str, str]
+    reads: str
+    in_width: int
+    writes: str
+    out_width: int
+
+
+def every_output(instances: Sequence[Instance], source: str, folder: Path) -> list[list[int]]:
+    """For each instance what it makes of each input, from 0 to the highest of its width, as numbers without a sign.
+
+    source: the modules' text. folder: an empty one for the files.
+    """
+    width = max(instance.in_width for instance in instances)
+    (folder / "bench.sv").write_text("\n".join([source, *_bench(instances, width)]) + "\n")
+    subprocess.run(["iverilog", "-g2012", "-Wall", "-Wno-timescale", "-o", "bench", "bench.sv"], cwd=folder, check=True)
+    done = subprocess.run(["vvp", "-n", "bench"], cwd=folder, capture_output=True, text=True, check=True)
+    rows = [int(line, 2) for line in done.stdout.split()]  # fails on x and z
+    assert len(rows) == 1 << width
+    found = []
+    place = 0
+    for instance in instances:
+        mask = (1 << instance.out_width) - 1
+        found.append([row >> place & mask for row in rows[: 1 << instance.in_width]])
+        place += instance.out_width
+    return found
+
+
+def _bench(instances: Sequence[Instance], width: int) -> list[str]:
+    lines = ["module bench;", f"    logic [{width - 1}:0] value;"]
+    for number, each in enumerate(instances):
+        given = ", ".join(f".{name}({value})" for name, value in each.parameters.items())
+        ports = f".{each.reads}(value[{each.in_width - 1}:0]), .{each.writes}(code{number})"
+        lines.append(f"    wire [{each.out_width - 1}:0] code{number};")
+        lines.append(f"    {each.module} #({given}) unit{number} ({ports});")
+    codes = ", ".join(f"code{number}" for number in reversed(range(len(instances))))
+    lines += ["    initial begin", f"        for (int place = 0; place < {1 << width}; place = place + 1) begin"]
+    lines += [
+        f"            value = place[{width - 1}:0];",
+        "            #1;",
+        f'            $display("%b", {{{codes}}});',
+    ]
+    return [*lines, "        end", "    end", "endmodule"]

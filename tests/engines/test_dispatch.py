@@ -105,6 +105,14 @@ def test_parts_grow_to_what_is_aimed_at_and_shrink_towards_the_end() -> None:
     assert sizes[-1] < 100
 
 
+@pytest.mark.parametrize("images", [2500, 3000, 5000])
+def test_workers_end_together(images: int) -> None:
+    model = Model(["s", "t"], seconds=0.0003)
+    carried_out(model, [Unit(name, range(images)) for name in "abc"], aim=1.0)
+    ends = sorted(model.free.values())
+    assert ends[1] - ends[0] < 0.05
+
+
 def test_a_plans_units_go_where_its_kernels_are() -> None:
     """Each worker that begins takes a plan that nobody has; a plan is laid out twice only when none is left."""
     model = Model(["s", "t", "u"])

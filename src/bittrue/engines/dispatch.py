@@ -105,7 +105,9 @@ class Dispatch:
     done: int = 0
 
     def run(self, units: Iterable[Unit[Any]], take: Callable[[Unit[Any], Any], None]) -> None:
-        """Have all units carried out. Units are asked for when workers have nothing else to do."""
+        """Have all units carried out. Units are asked for when workers have nothing else to do; where they are a
+        sequence, parts get smaller towards the end of all, else towards the end of those that are known."""
+        self._unasked = sum(len(unit.images) for unit in units) if isinstance(units, Sequence) else None
         self._units: Iterator[Unit[Any]] | None = iter(units)
         self._numbers = 0
         self._open: list[_Open] = []
@@ -202,6 +204,8 @@ class Dispatch:
         if unit is None:
             self._units = None
             return None
+        if self._unasked is not None:
+            self._unasked -= len(unit.images)
         found = _Open(unit, self._numbers, self.key_of(unit.plan), unit.images)
         self._numbers += 1
         if unit.images:
@@ -215,8 +219,9 @@ class Dispatch:
         if known is None:
             known = next(reversed(self.seconds_an_image.values()), None)
         images = self.batch_size if known is None else int(self.aim / max(known, 1e-9))
-        if self._units is None:
-            left = sum(len(other.left) for other in self._open)
+        unasked = 0 if self._units is None else self._unasked
+        if unasked is not None:
+            left = unasked + sum(len(other.left) for other in self._open)
             images = min(images, left // (AHEAD * max(len(self.crew.workers()), 1)))
         images = max(images // self.batch_size, 1) * self.batch_size
         part = Part(unit.unit, unit.left[:images], (unit.number, unit.left.start), unit.key)

@@ -1,25 +1,24 @@
-"""Two combinational modules that are the same function: proven by Yosys' SAT solver for every input."""
+"""Combinational modules beside their specification: proven by Yosys' SAT solver for every input."""
 
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+_MEANS = ("MULTIPLIER", "MULTIPLIER_WIDTH", "SHIFT")
 
-def different(
-    ours: str,
-    theirs: str,
-    sets: Sequence[Mapping[str, str]],
-    extra: Sequence[Mapping[str, str]],
-    source: str,
-    folder: Path,
+SPECIFICATION = Path(__file__).parent / "modules" / "specification.sv"
+
+
+def unlike_the_specification(
+    module: str, sets: Sequence[Mapping[str, str]], bits: Sequence[int], source: str, folder: Path
 ) -> list[int]:
-    """The places of the sets of parameters under which the modules `ours` and `theirs`, from `value` to `code`, differ
-    for an input.
+    """The places of the sets of parameters under which a module from `value` to `code` isn't what the specification
+    says, for some input.
 
-    extra: parameters that `theirs` alone has. source: both modules' text. folder: an empty one for the files.
+    bits: of the specification's integers. source: the module's text. folder: an empty one for the files.
     """
-    tops = [_miter(place, ours, theirs, *each) for place, each in enumerate(zip(sets, extra, strict=True))]
-    (folder / "proof.sv").write_text("\n".join([source, *tops]))
+    tops = [_miter(place, module, *each) for place, each in enumerate(zip(sets, bits, strict=True))]
+    (folder / "proof.sv").write_text("\n".join([source, SPECIFICATION.read_text(), *tops]))
     script = ["read_verilog -sv proof.sv"]
     for place in range(len(sets)):
         script += ["design -push-copy", f"hierarchy -top miter{place}", "proc", "flatten", "opt -full"]
@@ -37,13 +36,15 @@ def different(
     return failed
 
 
-def _miter(place: int, ours: str, theirs: str, parameters: Mapping[str, str], extra: Mapping[str, str]) -> str:
+def _miter(place: int, module: str, parameters: Mapping[str, str], bits: int) -> str:
     width, out_width = parameters["IN_WIDTH"], parameters["OUT_WIDTH"]
     given = ", ".join(f".{name}({value})" for name, value in parameters.items())
-    more = ", ".join(f".{name}({value})" for name, value in (parameters | extra).items())
+    # The specification knows no multiplier.
+    meant = {name: value for name, value in parameters.items() if name not in _MEANS} | {"BITS": str(bits)}
+    specified = ", ".join(f".{name}({value})" for name, value in meant.items())
     return f"""module miter{place} (input logic [{width}-1:0] value, output logic same);
     logic [{out_width}-1:0] got, expected;
-    {ours} #({given}) left (.value(value), .code(got));
-    {theirs} #({more}) right (.value(value), .code(expected));
+    {module} #({given}) left (.value(value), .code(got));
+    specification #({specified}) right (.value(value), .code(expected));
     assign same = got == expected;
 endmodule"""

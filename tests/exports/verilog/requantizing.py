@@ -37,7 +37,7 @@ class Requantizer:
     @property
     def instance(self) -> Instance:
         widths = self.source.word_length, self.quantizer.format.word_length
-        return Instance("bittrue_requantize", self.parameters, "value", widths[0], "code", widths[1])
+        return Instance("bittrue_requantize", self.parameters, *widths)
 
     def expected(self) -> list[int]:
         """The code of each word, as words of the quantizer's length."""

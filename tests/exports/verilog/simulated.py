@@ -12,13 +12,11 @@ MODULES = Path(bittrue.__file__).parent / "exports" / "verilog" / "modules"
 
 @dataclass(frozen=True)
 class Instance:
-    """A module with its parameters (Verilog's literals), the ports that it reads and writes, and their widths."""
+    """A module from `value` to `code` with its parameters, as Verilog writes them, and the widths of both."""
 
     module: str
     parameters: Mapping[str, str]
-    reads: str
     in_width: int
-    writes: str
     out_width: int
 
 
@@ -42,13 +40,32 @@ def every_output(instances: Sequence[Instance], source: str, folder: Path) -> li
     return found
 
 
-def _bench(instances: Sequence[Instance], width: int) -> list[str]:
-    lines = ["module bench;", f"    logic [{width - 1}:0] value;"]
+def warnings(instances: Sequence[Instance], source: str, folder: Path) -> str:
+    """What Verilator says of the modules with all warnings on; folder: an empty one for the files."""
+    width = max(instance.in_width for instance in instances)
+    lines = [f"module bench (input logic [{width - 1}:0] value, output logic [{len(instances) - 1}:0] found);"]
+    lines += _placed(instances)
+    lines += [f"    assign found[{place}] = ^code{place};" for place in range(len(instances))]
+    lines += ["endmodule"]
+    (folder / "bench.sv").write_text("\n".join([source, *lines]) + "\n")
+    command = ["verilator", "--lint-only", "-Wall", "-Wno-DECLFILENAME", "--top-module", "bench", "bench.sv"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def _placed(instances: Sequence[Instance]) -> list[str]:
+    """The instances, each from the low bits of `value` to a wire `code…` of its own."""
+    lines = []
     for number, each in enumerate(instances):
         given = ", ".join(f".{name}({value})" for name, value in each.parameters.items())
-        ports = f".{each.reads}(value[{each.in_width - 1}:0]), .{each.writes}(code{number})"
         lines.append(f"    wire [{each.out_width - 1}:0] code{number};")
+        ports = f".value(value[{each.in_width - 1}:0]), .code(code{number})"
         lines.append(f"    {each.module} #({given}) unit{number} ({ports});")
+    return lines
+
+
+def _bench(instances: Sequence[Instance], width: int) -> list[str]:
+    lines = ["module bench;", f"    logic [{width - 1}:0] value;", *_placed(instances)]
     codes = ", ".join(f"code{number}" for number in reversed(range(len(instances))))
     lines += ["    initial begin", f"        for (int place = 0; place < {1 << width}; place = place + 1) begin"]
     lines += [

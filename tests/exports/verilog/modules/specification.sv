@@ -1,7 +1,9 @@
-// What `bittrue_requantize` means, in divisions and comparisons of wide integers: the other side of the proof.
+// What `bittrue_requantize` means (DIVISOR 1), and `bittrue_divide`, in divisions and comparisons of wide integers: the
+// other side of the proof.
 //
-// BITS holds every number that occurs: IN_WIDTH + OUT_WIDTH + the distance between the binary points + 4 suffice.
-module requantize_specification #(
+// BITS holds every number that occurs: the widths, the distance between the binary points and the divisor's bits added
+// up, and 4 more, suffice.
+module specification #(
     parameter int IN_WIDTH = 8,
     parameter bit IN_SIGNED = 1,
     parameter int IN_FRACTION = 0,
@@ -10,6 +12,7 @@ module requantize_specification #(
     parameter int OUT_FRACTION = 0,
     parameter int ROUNDING = 0,
     parameter int OVERFLOW = 0,
+    parameter int DIVISOR = 1,
     parameter int BITS = 32
 ) (
     input  logic [IN_WIDTH-1:0]  value,
@@ -18,7 +21,8 @@ module requantize_specification #(
     localparam logic signed [BITS-1:0] ZERO = 0;
     localparam logic signed [BITS-1:0] ONE = 1;
     localparam logic signed [BITS-1:0] TWO = 2;
-    localparam logic signed [BITS-1:0] DIVISOR = IN_FRACTION > OUT_FRACTION ? ONE << (IN_FRACTION - OUT_FRACTION) : ONE;
+    localparam logic signed [BITS-1:0] UNIT = IN_FRACTION > OUT_FRACTION ? ONE << (IN_FRACTION - OUT_FRACTION) : ONE;
+    localparam logic signed [BITS-1:0] WHOLE = UNIT * DIVISOR;
     localparam logic signed [BITS-1:0] FACTOR = IN_FRACTION < OUT_FRACTION ? ONE << (OUT_FRACTION - IN_FRACTION) : ONE;
     localparam logic signed [BITS-1:0] WORDS = ONE << OUT_WIDTH;
     localparam logic signed [BITS-1:0] HIGHEST = OUT_SIGNED ? WORDS / TWO - ONE : WORDS - ONE;
@@ -31,15 +35,15 @@ module requantize_specification #(
         number = IN_SIGNED && value[IN_WIDTH-1] ? $signed({{(BITS - IN_WIDTH) {1'b1}}, value})
                                                 : $signed({{(BITS - IN_WIDTH) {1'b0}}, value});
         number = number * FACTOR;
-        towards_zero = number / DIVISOR;
-        remainder = number - towards_zero * DIVISOR;
+        towards_zero = number / WHOLE;
+        remainder = number - towards_zero * WHOLE;
         below = remainder < ZERO ? towards_zero - ONE : towards_zero;
-        rest = number - below * DIVISOR;
+        rest = number - below * WHOLE;
 
         if (ROUNDING == 5) rounded = below;
         else if (ROUNDING == 6) rounded = towards_zero;
-        else if (TWO * rest < DIVISOR) rounded = below;
-        else if (TWO * rest > DIVISOR) rounded = below + ONE;
+        else if (TWO * rest < WHOLE) rounded = below;
+        else if (TWO * rest > WHOLE) rounded = below + ONE;
         else if (ROUNDING == 0) rounded = below - (below / TWO) * TWO == ZERO ? below : below + ONE;
         else if (ROUNDING == 1) rounded = below + ONE;
         else if (ROUNDING == 2) rounded = below;

@@ -1,5 +1,6 @@
 """Sets of parameters of `bittrue_divide`, and what the definition makes of their inputs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
@@ -54,3 +55,12 @@ def drawn(count: int, seed: int, longest: int = 8, largest: int = 100) -> list[D
         divisor = random.choice((random.randint(1, 9), random.randint(1, largest)))
         found.append(Divider(source, divisor, Quantizer(to, rounding, overflow)))
     return found
+
+
+def every(longest: int = 8) -> Iterator[Divider]:
+    """Sums of up to `longest` bits by every divisor up to 64, every rounding, the binary point up to two places further
+    left and three further right; the limits are `bittrue_requantize`'s."""
+    for length, signed, divisor, rounding in product(range(1, longest + 1), (False, True), range(1, 65), Rounding):
+        for dropped in range(-2, 4):
+            quantizer = Quantizer(FixedFormat(signed, longest, 0), rounding, Overflow.SATURATE)
+            yield Divider(FixedFormat(signed, length, dropped), divisor, quantizer)

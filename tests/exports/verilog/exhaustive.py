@@ -1,24 +1,25 @@
-"""Every requantizer of up to some bits on every input in Icarus, beside the definition:
+"""Every requantizer and every divider of up to some bits, on every input, in Icarus beside the definition:
 `python tests/exports/verilog/exhaustive.py [LONGEST_WORD]` (8 by default). Ends with 1 at the first wrong code."""
 
 import sys
 import tempfile
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from exports.verilog.requantizing import every
+from exports.verilog import dividing, requantizing
+from exports.verilog.dividing import Divider
+from exports.verilog.requantizing import Requantizer
 from exports.verilog.simulated import MODULES, every_output
 
 _TOGETHER = 2000
 """Instances a bench."""
 
 
-def main() -> None:
-    longest = int(sys.argv[1]) if len(sys.argv) > 1 else 8
-    source = (MODULES / "requantize.sv").read_text()
-    remaining = every(longest)
+def compared(remaining: Iterator[Requantizer | Divider], source: str) -> tuple[int, int]:
+    """How many sets of parameters and how many codes were compared; exits at a code that is wrong."""
     sets = codes = 0
     while chunk := list(islice(remaining, _TOGETHER)):
         with tempfile.TemporaryDirectory() as folder:
@@ -30,6 +31,15 @@ def main() -> None:
                 sys.exit(f"{each}: of {place} expected {expected[place]}, got {got[place]}")
             codes += len(got)
         sets += len(chunk)
+    return sets, codes
+
+
+def main() -> None:
+    longest = int(sys.argv[1]) if len(sys.argv) > 1 else 8
+    requantize, divide = ((MODULES / name).read_text() for name in ("requantize.sv", "divide.sv"))
+    sets, codes = compared(iter(dividing.every(longest)), requantize + divide)
+    print(f"{sets:,} dividers of up to {longest} bits: {codes:,} codes compared, 0 mismatches", flush=True)
+    sets, codes = compared(iter(requantizing.every(longest)), requantize)
     print(f"{sets:,} requantizers of up to {longest} bits: {codes:,} codes compared, 0 mismatches")
 
 

@@ -4,7 +4,8 @@ _SYSTEMVERILOG = """\
 // Holds the device against golden vectors: drives every input code, compares every output code, and ends with $fatal at
 // the first difference, at an unknown bit, and where the device stops answering.
 //
-// Plusargs: +backpressure lets valid and ready pause at random; +seed=N chooses how; +timeout=CYCLES without a word.
+// Plusargs: +backpressure lets valid and ready pause at random; +seed=N chooses how; +timeout=CYCLES without a word;
+// +vectors=FOLDER is where the codes lie, ../hex if it isn't given.
 `timescale 1ns / 1ps
 
 module bench;
@@ -30,7 +31,10 @@ module bench;
     integer waited = 0;
     integer timeout = 10000000;
     integer seed = 1;
+    integer cycles = 0;
+    integer latency = 0;
     reg backpressure = 1'b0;
+    string vectors = "../hex";
 
     device dut (
         .clk(clk),
@@ -46,8 +50,10 @@ module bench;
     always #5 clk = ~clk;
 
     initial begin
-        $readmemh("../hex/@IN_SITE@.hex", inputs);
-        $readmemh("../hex/@OUT_SITE@.hex", expected);
+        if ($value$plusargs("vectors=%s", vectors)) begin
+        end
+        $readmemh({vectors, "/@IN_SITE@.hex"}, inputs);
+        $readmemh({vectors, "/@OUT_SITE@.hex"}, expected);
         if ($value$plusargs("seed=%d", seed)) begin
         end
         if ($value$plusargs("timeout=%d", timeout)) begin
@@ -55,7 +61,7 @@ module bench;
         backpressure = $test$plusargs("backpressure");
         // A file that is missing or short leaves unknown words behind.
         if ((^inputs[IN_WORDS-1]) === 1'bx || (^expected[OUT_WORDS-1]) === 1'bx) begin
-            $display("FAIL: ../hex doesn't hold all words of @IN_SITE@ and @OUT_SITE@");
+            $display("FAIL: %0s doesn't hold all words of @IN_SITE@ and @OUT_SITE@", vectors);
             $fatal(1);
         end
         repeat (4) @(negedge clk);
@@ -77,6 +83,7 @@ module bench;
         in_taken <= 1'b0;
         if (rst_n) begin
             waited <= waited + 1;
+            if (sent != 0 || (in_valid && in_ready === 1'b1)) cycles <= cycles + 1;
             if (in_valid && in_ready === 1'b1) begin
                 sent <= sent + 1;
                 in_taken <= 1'b1;
@@ -91,7 +98,9 @@ module bench;
                     $fatal(1);
                 end
                 compared <= compared + 1;
+                if (compared + 1 == OUT_WORDS / @IMAGES@) latency = cycles;
                 if (compared + 1 == OUT_WORDS) begin
+                    $display("CYCLES: %0d from the first word to the first image's last, %0d for all", latency, cycles);
                     $display("PASS: %0d words of @OUT_SITE@ compared on @IMAGES@ images, 0 mismatches", OUT_WORDS);
                     $finish;
                 end
@@ -114,6 +123,8 @@ _COCOTB = '''\
 """Holds the device against golden vectors in cocotb 2: every output code is compared, one wrong bit fails the test.
 
     python test_device.py DEVICE.sv …     builds with Icarus (SIM=verilator: with Verilator) and runs
+
+RUN=FOLDER runs it there, for a device that reads files by relative names.
 """
 
 import os
@@ -136,7 +147,8 @@ def main() -> None:
     runner = get_runner(os.environ.get("SIM", "icarus"))
     sources, build = [Path(name).resolve() for name in sys.argv[1:]], HERE / "build"
     runner.build(sources=sources, hdl_toplevel="device", build_dir=build, timescale=("1ns", "1ps"))
-    results = runner.test(hdl_toplevel="device", test_module="test_device", test_dir=HERE, build_dir=build)
+    run = Path(os.environ.get("RUN", HERE)).resolve()
+    results = runner.test(hdl_toplevel="device", test_module="test_device", test_dir=run, build_dir=build)
     failures = Path(results).read_text().count("<failure")
     sys.exit(1 if failures else 0)
 

@@ -32,7 +32,7 @@ from bittrue.data import DataLike, Dataset
 from bittrue.data.shuffled import shuffled
 from bittrue.environment import exact_environment
 from bittrue.errors import PlanError
-from bittrue.lowering import lower_network
+from bittrue.lowering import lower_any_weights, lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan, check_plan
 from bittrue.simulation.proof import LayerProof
@@ -162,10 +162,14 @@ def _check(rows: Sequence[SweepRow], network: Network, own: SweepRow | None) -> 
 
 
 def _check_lowering(rows: Sequence[SweepRow], network: Network) -> None:
-    """Find a plan that can't be lowered before anything is evaluated or written."""
+    """Find a plan that can't be lowered before anything is evaluated or written: what holds for any weights needs no
+    look at those that there are."""
     for row in rows:
-        with _naming(row.name):
-            lower_network(network, row.plan)
+        try:
+            lower_any_weights(network, row.plan)
+        except PLAN_IS_WRONG:
+            with _naming(row.name):
+                lower_network(network, row.plan)
 
 
 def _key(plan: Plan | None) -> str:
@@ -211,12 +215,18 @@ class _Run:
                 self.store.describe(key, name)
             missing += [Unit(plan, gap) for gap in gaps(self.store.records(key), self.images.images)]
         total = self.images.images * len(plans)
+        left = {key: sum(len(unit.images) for unit in missing if _key(unit.plan) == key) for key in plans}
         with showing(self.progress, counted(len(plans), "row"), total) as advance, contextlib.suppress(*PLAN_IS_WRONG):
-            advance(total - sum(len(unit.images) for unit in missing))
+            advance(total - sum(left.values()))
 
             def take(part: Unit[Plan | None], record: Record) -> None:
-                self.store.add(_key(part.plan), record)
+                key = _key(part.plan)
+                self.store.add(key, record)
                 advance(len(part.images))
+                left[key] -= len(part.images)
+                if part.plan is not None and not left[key]:
+                    with contextlib.suppress(*PLAN_IS_WRONG):
+                        self._finish(plans[key][0], part.plan)  # while others are computed
 
             self.executor.run(self.evaluation, missing, take)
 
@@ -251,13 +261,17 @@ class _Run:
 
     def _evaluate(self, row: SweepRow) -> Facts:
         """All of a row into the store: its records, then what they prove."""
-        key = row.plan.hash
-        program = self.evaluation.program(row.plan)
-        self.store.describe(key, row.name)
-        self._fill(key, row.name, row.plan)
-        layers = prove(program, totals(self.store.records(key), "peaks", max))
+        self.evaluation.program(row.plan)  # a plan that is wrong leaves nothing in the store
+        self.store.describe(row.plan.hash, row.name)
+        self._fill(row.plan.hash, row.name, row.plan)
+        return self._finish(row.name, row.plan)
+
+    def _finish(self, name: str, plan: Plan) -> Facts:
+        """What a row's records prove, into the store."""
+        program = self.evaluation.program(plan)
+        layers = prove(program, totals(self.store.records(plan.hash), "peaks", max))
         facts = Facts(is_exact(program), program.parameter_overflows, [asdict(layer) for layer in layers])
-        self.store.describe(key, row.name, facts)
+        self.store.describe(plan.hash, name, facts)
         return facts
 
     def _fill(self, key: str, name: str, plan: Plan | None) -> None:

@@ -47,7 +47,7 @@ def round_shift_(codes: Tensor, shift: int, rounding: Rounding) -> Tensor:
         return codes.add_(0.5).floor_() if rounding is Rounding.NEAREST_UP else codes.sub_(0.5).ceil_()
     # Two bits past the carrier's last, every value is less than one half away from zero and rounds as it would farther
     # on; without the clamp 2^(−shift) could vanish.
-    return _scale_and_round_(codes, -min(shift, bits + 2), rounding)
+    return scale_and_round_(codes, -min(shift, bits + 2), rounding)
 
 
 def apply_overflow_(codes: Tensor, quantizer: Quantizer) -> Tensor:
@@ -104,7 +104,7 @@ def quantize(values: Tensor, quantizer: Quantizer) -> Tensor:
     can_underflow = fraction_bits < 0 and quantizer.rounding is Rounding.FLOOR
     if code_exponent > 53 or abs(fraction_bits) > 1000 or can_underflow:
         return _quantize_far(codes, quantizer)
-    return apply_overflow_(_scale_and_round_(codes, fraction_bits, quantizer.rounding), quantizer)
+    return apply_overflow_(scale_and_round_(codes, fraction_bits, quantizer.rounding), quantizer)
 
 
 def decode(codes: Tensor, fraction_bits: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -165,7 +165,7 @@ def _multiply_by_power_(values: Tensor, exponent: int) -> Tensor:
     return values
 
 
-def _scale_and_round_(values: Tensor, exponent: int, rounding: Rounding) -> Tensor:
+def scale_and_round_(values: Tensor, exponent: int, rounding: Rounding) -> Tensor:
     """values · 2^exponent rounded to integers, in as few passes as are exact for every real value in a float tensor.
 
     ⌊x + ½⌋ is not: the sum is rounded itself where x has all the bits that a float has, as for the number just below
@@ -239,14 +239,14 @@ def _wrap_(codes: Tensor, quantizer: Quantizer) -> Tensor:
         return codes.bitwise_xor_(sign).sub_(sign) if signed else codes
     # The multiple of 2^W taken away is exact, and so is the difference: an integer within the limits.
     rounding = Rounding.NEAREST_UP if signed else Rounding.FLOOR
-    turns = _scale_and_round_(codes.clone(), -word_length, rounding)
+    turns = scale_and_round_(codes.clone(), -word_length, rounding)
     return codes.sub_(_multiply_by_power_(turns, word_length))
 
 
 def _quantize_far(values: Tensor, quantizer: Quantizer) -> Tensor:
     """`quantize` where codes may exceed 2^53, or scaling may overflow or underflow; float64 values."""
     scaled = _multiply_by_power_(values.clone(), quantizer.format.fraction_bits)
-    codes = _scale_and_round_(scaled.clone(), 0, quantizer.rounding)
+    codes = scale_and_round_(scaled.clone(), 0, quantizer.rounding)
     # From 2^52 on every float64 is an integer, and doubling it to round could overflow.
     codes = torch.where(scaled.abs() >= 2.0**52, scaled, codes)
     if quantizer.rounding is Rounding.FLOOR:

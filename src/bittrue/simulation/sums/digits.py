@@ -13,7 +13,8 @@ import torch
 
 LARGEST_DIGIT = 8
 _MOST_DIGITS = 4
-_PIECE = 1 << 22
+_PIECE = 1 << 16
+"""Weights cut at once: what is made of them on the way stays in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,10 @@ def digits_for(low: int, high: int, bits: int, *, signed: bool) -> Digits | None
 def cut_weights(codes: np.ndarray, cut: Digits) -> Iterator[np.ndarray]:
     """Each signed digit of the weights, in int8 of their shape."""
     flat = np.ascontiguousarray(codes).reshape(-1)
+    whole = np.dtype(np.int32 if cut.bits * cut.count < 31 else np.int64)
     for place in cut.places:
         digit = np.empty(flat.shape, np.int8)
         for start in range(0, flat.size, _PIECE):
-            piece = flat[start : start + _PIECE].astype(np.int64) + cut.offset
+            piece = flat[start : start + _PIECE].astype(whole) + cut.offset
             digit[start : start + _PIECE] = (piece >> place & (1 << cut.bits) - 1) - cut.zero_point
         yield digit.reshape(codes.shape)

@@ -22,6 +22,11 @@ def counted(number: int, noun: str, nouns: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
 
 
+def points(number: float) -> str:
+    """`1 point`, `0.5 points`: of percentage."""
+    return f"{number:g} point{'' if number == 1 else 's'}"
+
+
 def percent(share: float) -> str:
     """`81.63 %`."""
     return f"{100 * share:.2f} %"

@@ -129,6 +129,10 @@ TWINS: dict[str, tuple[str, Callable[[bool], Callable[[Any], Any]]]] = {
             lambda x: ops.relu(x - WEIGHTS[:, 0]) + WEIGHTS[:, 0] if mended else ops.maximum(x, WEIGHTS[:, 0])
         ),
     ),
+    "infinite bound": (
+        "use finite numbers",
+        lambda mended: lambda x: ops.minimum(x, 3e38 if mended else float("inf")),
+    ),
     "reflected edges": (
         "concatenate slices of its edges",
         lambda mended: (
@@ -229,6 +233,24 @@ def test_channels_first_comes_as_onnx(tmp_path: Path) -> None:
     wanted = as_keras(refused, x)
     refused.export(tmp_path / "model.onnx", format="onnx", verbose=False)
     assert_equal(by_bittrue(tmp_path / "model.onnx", channels_last(x)), wanted)
+
+
+def test_a_celu_whose_alpha_is_0_is_a_relu() -> None:
+    """PyTorch's backend refuses it, and the others give NaN, so a small alpha stands for it."""
+    with pytest.raises(ModelError, match="its alpha is 0: use relu"):
+        bittrue.load(functional(lambda x: ops.celu(x, 0.0)))
+    x = random(3, *IMAGE)
+    assert_equal(by_bittrue(functional(ops.relu), x), as_keras(functional(lambda x: ops.celu(x, 1e-30)), x))
+
+
+def test_ranks_are_made_equal() -> None:
+    """Of one image: Keras aligns the last axes, and so a batch with rows, where the ranks differ."""
+    refused = functional(lambda x: x + ops.max(x, 1))
+    with pytest.raises(ModelError, match="of different ranks without the batch axis: reshape one of them"):
+        bittrue.load(refused)
+    x = random(1, *IMAGE)
+    mended = functional(lambda x: x + ops.reshape(ops.max(x, 1), (-1, 1, 8, 4)))
+    assert_equal(by_bittrue(mended, x), as_keras(refused, x))
 
 
 def test_squares_of_rows_are_put_last() -> None:

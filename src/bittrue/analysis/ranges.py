@@ -24,6 +24,7 @@ from bittrue.network import Network
 from bittrue.plan import Octave, PlanOptions, Ranges, SiteRange, sites_of
 from bittrue.plan.ranges import PERCENTILES
 from bittrue.simulation.float_model import FloatModel
+from bittrue.wording import counted
 
 HISTOGRAM_BINS = 64
 """Bins of the histogram that is kept, between the smallest and the largest value."""
@@ -191,7 +192,7 @@ class _Measuring:
                 for name, measure in inner[node]:
                     _count(histograms, name, measure(values))
 
-            model.run(batch.x, observe)
+            model.outputs(batch.x, observe)
             return histograms
 
         return compute
@@ -229,8 +230,8 @@ def calibration_images(
     wanted = min(CALIBRATION_IMAGES, dataset.images // 2) if images is None else images
     if not 0 < wanted < dataset.images:
         raise DataError(
-            f"{dataset.name} has no training split to calibrate on, and of its {dataset.images:,} images none would be "
-            f"left to test on after {max(wanted, 1):,} for calibration: take fewer, or more data."
+            f"{dataset.name} has no training split to calibrate on, and of its {counted(dataset.images, 'image')} none "
+            f"would be left to test on after {max(wanted, 1):,} for calibration: take fewer, or more data."
         )
     return dataset.take(wanted), dataset.skip(wanted)
 
@@ -284,7 +285,7 @@ def unmeasured_images(dataset: Dataset, ranges: Ranges) -> Dataset:
         return dataset
     if measured == dataset.images:
         raise DataError(
-            f"The ranges were measured on all {measured:,} images of {dataset.name}, which leaves none to test on: "
-            "measure them on other data, or on the first ones only with --images N."
+            f"The ranges were measured on all of the {counted(measured, 'image')} of {dataset.name}, which "
+            "leaves none to test on: measure them on other data, or on the first ones only with --images N."
         )
     return dataset.skip(measured)

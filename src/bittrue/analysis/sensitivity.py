@@ -25,6 +25,7 @@ from bittrue.files import make_folder
 from bittrue.fixed import Overflow, Quantizer
 from bittrue.network import Network
 from bittrue.plan import Override, Plan, Point, Ranges, Spec, Word
+from bittrue.wording import counted
 
 IMAGES = 256
 """How many images are taken where nothing else is said: no labels are needed for the distance, and it settles soon."""
@@ -113,7 +114,7 @@ def _alone(
     images = nearby.images
     parted = _Parts(sites, nearby) if split else None
     found = []
-    with showing(progress, f"{len(sites.sites)} sites alone", images.images * (len(cases) + 1)) as advance:
+    with showing(progress, f"{counted(len(sites.sites), 'site')} alone", images.images * (len(cases) + 1)) as advance:
         rest = nearby.of_base()
         advance(images.images)
         plans_of_cases = (sites.plan({name: bits}) for name, bits in cases)

@@ -121,7 +121,7 @@ class Sensitivity(SavedResult):
 
     def view(self) -> View:
         parts: list[Table | str] = [
-            self._table(f"Each site alone, the rest at {self.rest} bits: {CALLED[self.measure]}", heat),
+            self._table(f"Each site alone, the rest at {counted(self.rest, 'bit')}: {CALLED[self.measure]}", heat),
             self._table("Of which clipping, %", lambda loss: _share(loss, loss.clipping)),
             self._table("Of which rounding, %", lambda loss: _share(loss, loss.rounding)),
             self._table("Of which accumulators, %", lambda loss: _share(loss, loss.accumulator)),
@@ -138,7 +138,7 @@ class Sensitivity(SavedResult):
             parts.extend(_pairs(self.check))
         worst = max(self.losses, key=lambda loss: loss.loss)
         parts.append(
-            f"The rest alone: {self.rest_loss:.2g}. {worst.site} at {worst.word_length} bits costs most, "
+            f"The rest alone: {self.rest_loss:.2g}. {worst.site} at {counted(worst.word_length, 'bit')} costs most, "
             f"{worst.loss:.2g}. Shades: a decade each, ░ from 0.001 to █ above 1. {self.image_passes:,} image passes."
         )
         return tuple(parts)

@@ -101,11 +101,14 @@ class Sweep(SavedResult):
         if grid is None:
             return []
         shown = metric_named(self.metric).shown
-        columns = [Column("weights", number=True), *(Column(f"{bits} bits", number=True) for bits in grid.activations)]
+        columns = [
+            Column("weights", number=True),
+            *(Column(counted(bits, "bit"), number=True) for bits in grid.activations),
+        ]
         texts = {place: shown.cells(row, self.standard) for place, row in grid.cells.items()}
         rows = [
             [
-                f"{weights} bits",
+                counted(weights, "bit"),
                 *(texts[weights, bits][0] if (weights, bits) in texts else "" for bits in grid.activations),
             ]
             for weights in reversed(grid.weights)
@@ -118,11 +121,11 @@ class Sweep(SavedResult):
         """On which images the ranges were measured, for the title: nobody should have to wonder where they went."""
         if self.calibration is None:
             return ""
-        images = f"{self.calibration['images']:,}"
+        images = self.calibration["images"]
         facts = [(data.get("name"), data.get("split")) for data in (self.calibration, self.data)]
         if facts[0] == facts[1]:
-            return f" (ranges measured on {images} others)"
-        words = [f"{images} images", *(f"of its {split} split" for split in facts[0][1:] if split is not None)]
+            return f" (ranges measured on {counted(images, 'other')})"
+        words = [counted(images, "image"), *(f"of its {split} split" for split in facts[0][1:] if split is not None)]
         return f" (ranges measured on {' '.join(words)})"
 
     def chart(self) -> Chart:

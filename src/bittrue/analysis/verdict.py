@@ -9,7 +9,7 @@ from bittrue.analysis.row_names import CALLED, FLOAT, Grid, bits_of, grid_of, li
 from bittrue.analysis.standard import Standard
 from bittrue.analysis.statistics.fixed_sample import drop_p_value, images_needed, wilson_interval
 from bittrue.simulation.proof import LayerProof
-from bittrue.wording import counted, typographic
+from bittrue.wording import counted, points, typographic
 
 SIGNIFICANCE = 0.05
 """A claim is made where its test gives less than this if it were wrong."""
@@ -349,11 +349,6 @@ def _ties_decide(row: Row) -> bool:
     if row.decision is not None and row.correct is not None:
         least = wilson_interval(row.correct, row.images)[0]
     return row.accuracy_over_ties[0] < least
-
-
-def points(number: float) -> str:
-    """`1 point`, `0.5 points`: of percentage."""
-    return f"{number:g} point{'' if number == 1 else 's'}"
 
 
 def _near_chance(reference: Row, standard: Standard) -> bool:

@@ -71,7 +71,9 @@ class Verification(SavedResult):
 
     def view(self) -> View:
         values, images = counted(self.values, "value"), counted(self.images, "image")
-        sentences = [f"Against the {self.against}: {values} on {images}, {self.mismatches:,} mismatches."]
+        sentences = [
+            f"Against the {self.against}: {values} on {images}, {counted(self.mismatches, 'mismatch', 'mismatches')}."
+        ]
         if self.first is not None:
             first = self.first
             place = "" if first.index is None else f", index {first.index}"

@@ -111,6 +111,7 @@ def doctor(engine: str | None = None, data: Dataset | None = None, *, logs: bool
 
 def _here() -> dict[str, str]:
     units = ", ".join(one.name for one in library.units()) or "none: torch computes the same bits, more slowly"
+    used = counted(torch.get_num_threads(), "thread")
     return {
         "bittrue": __version__,
         "Python": platform.python_version(),
@@ -118,7 +119,7 @@ def _here() -> dict[str, str]:
         "NumPy": installed("numpy"),
         "compiled kernels": _kernels(),
         "units of this processor": units,
-        "processors": f"{os.cpu_count()} ({torch.get_num_threads()} threads are used)",
+        "processors": f"{os.cpu_count()} ({used} in use)",
         "products a nanosecond": f"{speed():.1f} on one thread",
     }
 

@@ -11,6 +11,7 @@ import torch
 from bittrue.engines.facts import Facts, check
 from bittrue.engines.member import remote_member
 from bittrue.errors import BittrueError
+from bittrue.wording import counted
 
 PATIENCE = 30.0
 """Seconds without a sign of life after which a worker is given up. Kernels let other threads run, so that one that is
@@ -134,8 +135,8 @@ class Workers:
         most = int(self.ray.cluster_resources().get("CPU", 0)) // self.threads
         if most < 1:
             raise BittrueError(
-                f"The cluster has no processor for a worker of {self.threads} threads: start a node with --num-cpus, "
-                "or give fewer --threads."
+                f"The cluster has no processor for a worker of {counted(self.threads, 'thread')}: start a node with "
+                "--num-cpus, or give fewer --threads."
             )
         while len(self.members) < most:
             self._made += 1

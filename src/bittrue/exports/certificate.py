@@ -91,9 +91,10 @@ class Certificate(SavedResult):
             for each in compared
         ]
         values = sum(each.values for each in compared)
+        mismatches = counted(self.mismatches, "mismatch", "mismatches")
         sentences = [
             f"{counted(values, 'value')} compared with {counted(len(compared), 'witness', 'witnesses')}, "
-            f"{self.mismatches:,} mismatches; {counted(len(self.files), 'exported file')} by hash."
+            f"{mismatches}; {counted(len(self.files), 'exported file')} by hash."
         ]
         for each in self.witnesses:
             if each.first is not None:

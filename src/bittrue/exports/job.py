@@ -88,9 +88,10 @@ class Job:
 
     @property
     def on_host(self) -> tuple[str, ...]:
-        """The nodes that the device doesn't compute."""
+        """The nodes that the device doesn't compute, and the ArgMax that names classes behind them."""
         computed = {step.name for step in self.program.steps}
-        return tuple(node.name for node in self.network.nodes if node.name not in computed)
+        last = () if self.network.argmax is None else (self.network.argmax.name,)
+        return (*(node.name for node in self.network.nodes if node.name not in computed), *last)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ class Live:
 
     called: what errors call it. images: as it takes them, a batch axis of 1 included. run: images → the output for each
     in the Network's axes, None where it can't be had; it may raise NoWitnessError. image: an image → the Network's
-    input. inner: an image → what the model computes on the way, where that can be seen.
+    input. inner: an image → what the model computes on the way, where that can be seen. classes: as run, of a model
+    that ends in an ArgMax what this gives, while run gives what it reads.
     """
 
     called: str
@@ -52,6 +53,7 @@ class Live:
     run: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray | None]]
     image: Callable[[np.ndarray], np.ndarray]
     inner: Callable[[np.ndarray], Located] = lambda image: ()
+    classes: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray | None]] = lambda images: [None] * len(images)
 
 
 def check_live(network: Network, live: Live | None, where: str, told: Callable[[str], None] | None) -> None:
@@ -82,8 +84,30 @@ def _compare(network: Network, live: Live) -> None:
         found = beside.outputs(place, {network.output})[network.output]
         if wanted.shape != found.shape or not beside.alike(place, found, network.output, wanted):
             raise ModelError(_sentence(beside, live, image, wanted))
+    if network.argmax is not None:
+        for image, named in zip(live.images, live.classes(live.images), strict=True):
+            if named is not None:
+                compared = True
+                _compare_classes(beside, live, image, named)
     if not compared:
         raise NoWitnessError("it gives no numbers for random images")
+
+
+def _compare_classes(beside: "_Beside", live: Live, image: np.ndarray, named: np.ndarray) -> None:
+    """Raises: ModelError where the model names a class whose value isn't the largest, but for float32's rounding."""
+    place, output = live.image(image), beside.network.output
+    found = beside.outputs(place, {output})[output]
+    rows = found.reshape(-1, found.shape[-1])
+    if named.size == len(rows) and not (named < 0).any() and not (named >= rows.shape[1]).any():
+        theirs = np.take_along_axis(rows, named.reshape(-1, 1).astype(np.int64), 1)
+        short = _distance(rows.max(1, keepdims=True), theirs)
+        rounding = _distance(beside.outputs(place, {output}, shaken=True)[output], found)
+        if short <= max(MARGIN * rounding, ALIKE * np.abs(found).max()):
+            return
+    raise ModelError(
+        f"{live.called} names other classes than what was read: end the model at the values that its ArgMax reads, or "
+        "read it with check=False (--no-check) to look into it"
+    )
 
 
 class _Beside:

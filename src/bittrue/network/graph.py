@@ -16,6 +16,7 @@ from bittrue.display import Column, Table, View
 from bittrue.errors import ModelError
 from bittrue.result import Result
 from bittrue.shapes import Shape
+from bittrue.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,16 +79,37 @@ class Node:
         return f"{self.name} = {self.operator.name}({arguments}) -> {format_shape(self.shape)}"
 
 
+@dataclass(frozen=True)
+class ArgMax:
+    """What a model ends in behind the Network's output: along its last axis the place of the largest value, the first
+    of equal ones, which names a class.
+
+    It computes no number that hardware passes on, so it is left to the host. name: its node's in the model.
+    keeps_axis: whether the model gives the place with an axis of size 1 where the values' was.
+    """
+
+    name: str
+    keeps_axis: bool = False
+
+    def classes(self, outputs: np.ndarray) -> np.ndarray:
+        """Of outputs (…, values) the places (…), or (…, 1); NumPy documents that the first of several wins."""
+        found: np.ndarray = outputs.argmax(-1, keepdims=self.keeps_axis)
+        return found
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Network(Result):
     """A trained network with one input (its first node) and one output.
 
-    `nodes` are in an order in which each node comes after its inputs; names are unique.
+    `nodes` are in an order in which each node comes after its inputs; names are unique. argmax: what names the classes
+    of the output, where the model does so itself. No number depends on it, and neither does the hash: a plan for the
+    model that ends before it is one for this.
     """
 
     name: str
     nodes: tuple[Node, ...]
     output: str
+    argmax: ArgMax | None = None
 
     @cached_property
     def by_name(self) -> dict[str, Node]:
@@ -133,9 +155,10 @@ class Network(Result):
     @property
     def headline(self) -> str:
         """One line: the name, how large it is, and the shapes of its input and its output."""
+        classes = "" if self.argmax is None else f", classes by {self.argmax.name} (ArgMax) on the host"
         return (
-            f"Network {self.name}: {len(self.nodes)} nodes, {self.parameter_count:,} parameters, "
-            f"{format_shape(self.input.shape)} -> {format_shape(self.by_name[self.output].shape)}"
+            f"Network {self.name}: {counted(len(self.nodes), 'node')}, {counted(self.parameter_count, 'parameter')}, "
+            f"{format_shape(self.input.shape)} -> {format_shape(self.by_name[self.output].shape)}{classes}"
         )
 
     def view(self) -> View:
@@ -176,6 +199,7 @@ class Network(Result):
             "parameters": self.parameter_count,
             "nodes": self.records(),
             "output": self.output,
+            "argmax": None if self.argmax is None else self.argmax.name,
         }
 
 

@@ -81,7 +81,7 @@ class SiteRange(Result):
             ("integer bits", f"{self.integer_bits}: {self.reason}"),
             ("histogram", Bars(self.histogram)),
         ]
-        return (Table((Column(f"{self.count:,} values"), Column("")), facts),)
+        return (Table((Column(counted(self.count, "value")), Column("")), facts),)
 
     def records(self) -> list[dict[str, Any]]:
         """A row a bin of the histogram, with the values at its ends."""

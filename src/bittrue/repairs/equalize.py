@@ -136,7 +136,7 @@ def _values(draft: Draft, images: Dataset) -> dict[str, torch.Tensor]:
                 stride = max(rows.shape[1] // _VALUES_AN_IMAGE, 1)
                 found[name].append(rows[:, ::stride].reshape(-1, values.shape[-1]).to(torch.float64))
 
-        model.run(batch.x, observe)
+        model.outputs(batch.x, observe)
     return {name: torch.cat(pieces) for name, pieces in found.items()}
 
 

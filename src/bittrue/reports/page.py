@@ -10,7 +10,6 @@ from pathlib import Path
 
 from bittrue.analysis.charts import specifications as charts
 from bittrue.analysis.cost.named import COSTS
-from bittrue.analysis.verdict import points
 from bittrue.errors import BittrueError
 from bittrue.files import write_bytes, write_text
 from bittrue.plan import describe_spec
@@ -18,6 +17,7 @@ from bittrue.reports import tables, trace_view
 from bittrue.reports.evidence import Evidence, read_evidence
 from bittrue.reports.rendering import rendered
 from bittrue.reports.search_page import build_search_report, build_sensitivity_report
+from bittrue.wording import points
 
 OTHER_PAGES: Mapping[str, Callable[[Path], Path]] = {
     "search.json": build_search_report,

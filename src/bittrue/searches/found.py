@@ -19,7 +19,7 @@ from bittrue.reports.search_page import build_search_report
 from bittrue.result import Result
 from bittrue.searches.claim import Claim
 from bittrue.searches.front import FrontPoint, front_table
-from bittrue.wording import counted
+from bittrue.wording import counted, points
 
 PLAN, WEIGHTS, SEARCH = "plan.json", "weights.npz", "search.json"
 
@@ -41,8 +41,8 @@ class Tried:
     @property
     def loss(self) -> str:
         """`12.50 points on 256 images`."""
-        points = 100 * (self.lost - self.gained) / self.images
-        return f"{points:.2f} points on {counted(self.images, 'image')}".replace("-", "−")
+        lost = 100 * (self.lost - self.gained) / self.images
+        return f"{lost:.2f} points on {counted(self.images, 'image')}".replace("-", "−")
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,8 +112,8 @@ class Search(Result):
             parts.append(front_table(self.front, self.planned, self.max_drop))
         parts.append(
             f"{counted(len(self.path), 'plan')} simulated, {sum(tried.within for tried in self.path)} of them within "
-            f"{self.max_drop:g} points on {self.parts['selection']:,} selection images; {self.image_passes:,} image "
-            "passes in all."
+            f"{points(self.max_drop)} on {counted(self.parts['selection'], 'selection image')}; "
+            f"{self.image_passes:,} image passes in all."
         )
         parts += self.notes
         parts.append(self.sentence[0].upper() + self.sentence[1:])
@@ -127,7 +127,7 @@ class Search(Result):
             notes.append(self._unreached())
         elif not self.holds:
             notes.append(
-                f"On the held-out images the plan loses more than {self.max_drop:g} points, although it didn't on "
+                f"On the held-out images the plan loses more than {points(self.max_drop)}, although it didn't on "
                 "those it was chosen on; the interval says how much of that is chance. Take more images, or a smaller "
                 "--max-drop."
             )
@@ -140,7 +140,7 @@ class Search(Result):
         if self.parts["selection"] < enough:
             notes.append(
                 f"{self.parts['selection']:,} images to choose on are few: even a plan that loses none of them may "
-                f"lose more than {self.max_drop:g} points; {enough:,} are the least that tell (95 %)."
+                f"lose more than {points(self.max_drop)}; {enough:,} are the least that tell (95 %)."
             )
         return notes
 
@@ -154,7 +154,7 @@ class Search(Result):
         help_with += [f"a higher --limit {name} (it is {most:g})" for name, most in self.limits.items()]
         help_with.append("a higher --max-drop")
         return (
-            f"No plan was found that loses no more than {self.max_drop:g} points: this one loses least{measured}, and "
+            f"No plan was found that loses no more than {points(self.max_drop)}: this one loses least{measured}, and "
             f"{self.limiting} with {bits} bits costs most in it. What may help: {', '.join(help_with[:-1])}, or "
             f"{help_with[-1]}."
         )

@@ -17,6 +17,7 @@ from bittrue.plan import Plan
 from bittrue.repairs.alone import repair_alone
 from bittrue.repairs.draft import Draft, with_operators
 from bittrue.repairs.layer import Change
+from bittrue.wording import counted
 
 JUDGED_OF = 3
 """The losses are measured on the last of so many parts of the images, and repairs made from the others."""
@@ -66,7 +67,7 @@ def repaired_losses(
     weights = {name: lengths for name, lengths in cases.items() if sites.sites[name].role == "weight"}
     formats = {name: {bits: sites.spec(name, bits) for bits in lengths} for name, lengths in weights.items()}
     count = sum(map(len, cases.values()))
-    with showing(progress, f"{len(cases)} sites alone, repaired", count) as advance:
+    with showing(progress, f"{counted(len(cases), 'site')} alone, repaired", count) as advance:
 
         def keep(site: str, word_length: int, loss: float) -> bool:
             found[site][word_length] = loss

@@ -22,6 +22,7 @@ from bittrue.data import Dataset
 from bittrue.errors import BittrueError, DataError
 from bittrue.network import Network
 from bittrue.plan import Plan
+from bittrue.wording import points
 
 STANDARD_ERRORS = 1
 """The margin that a plan has to keep: the standard error of its loss, √(lost + gained) images. Whoever takes the
@@ -94,7 +95,7 @@ class Selection:
         self.most = standard.most_lost(images.images)
         if self.most < 1:
             raise DataError(
-                f"{images.images:,} images to choose on are too few to tell a loss of {standard.max_drop:g} points: "
+                f"{images.images:,} images to choose on are too few to tell a loss of {points(standard.max_drop)}: "
                 f"one image is more; take at least {ceil(100 / standard.max_drop):,}, or raise --max-drop."
             )
         self.error = error

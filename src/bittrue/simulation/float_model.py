@@ -48,10 +48,15 @@ class FloatModel:
         self._functions = {node.name: float_value[type(node.operator)](node.operator) for node in network.nodes}
         self._last_reader = {name: node.name for node in network.nodes for name in node.inputs}
 
+    def run(self, x: np.ndarray, observe: Observer | None = None) -> np.ndarray:
+        """What the model gives for a batch: the network's output, or the classes that its ArgMax names."""
+        outputs, argmax = self.outputs(x, observe), self.network.argmax
+        return outputs if argmax is None else argmax.classes(outputs)
+
     @torch.inference_mode()
     @exact_environment()
     @_their_threads()
-    def run(self, x: np.ndarray, observe: Observer | None = None) -> np.ndarray:
+    def outputs(self, x: np.ndarray, observe: Observer | None = None) -> np.ndarray:
         """The network's output for a batch x of float32, shape (batch, *input shape), channels last; float32
         likewise."""
         values: dict[str, torch.Tensor] = {

@@ -165,8 +165,8 @@ REFUSALS: list[tuple[str, Callable[[], keras.Model], list[str]]] = [
     ("always there", functional(layers.AutoContrast(name="auto")), ["layer auto", "AutoContrast", "SavedModel folder"]),
     ("operation", functional(lambda x: keras.ops.sin(x)), ["layer sin", "Sin of keras.ops", "keras.layers"]),
     (
-        "classes",
-        functional(lambda x: keras.ops.argmax(x, 1), (6,)),
+        "classes on the way",
+        functional(lambda x: keras.ops.expand_dims(keras.ops.argmax(x, 1), 1), (6,)),
         ["Argmax of keras.ops", "keras.Model(model.inputs, layer.output)"],
     ),
     ("training", functional(lambda x: layers.BatchNormalization(name="bn")(x, training=True)), ["bn", "training=True"]),

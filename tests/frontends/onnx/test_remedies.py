@@ -190,6 +190,15 @@ TWINS = {
         [along(2, 4, 5, "x", "end"), along(2, 0, 1, "x", "start"), step("Concat", "end", "x", "start", axis=2)],
         opset=19,
     ),
+    "axes of size 1": Twin(
+        "pads several axes of size 1 of 1×1×1×2×2, which is not supported: pad one",
+        (1, 1, 1, 2, 2),
+        [step("Pad", "x", integers(0, 1, 2, 0, 0, 0, 0, 0, 0, 0)), step("Flatten", "last")],
+        [
+            step("Pad", "x", integers(0, 1, 0, 0, 0, 0, 0, 0, 0, 0)),
+            *(step("Pad", "last", integers(0, 0, 2, 0, 0, 0, 0, 0, 0, 0)), step("Flatten", "last")),
+        ],
+    ),
     "places of several axes": Twin(
         "take them with slices",
         (1, 4, 3),
@@ -259,12 +268,18 @@ def test_a_swish_with_alpha_is_written_out() -> None:
 def test_a_network_ends_at_a_value_on_the_way() -> None:
     """With `--output`, where the host does the rest: classes, whole numbers."""
     x, before = random(1, 6), step("Gemm", "x", random(6, 4), name="logits")
-    classes = model((1, 6), [before, step("ArgMax", "last", axis=1)])
-    classes.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
-    refusal(classes, "for which a file takes --output NAME: classes are taken from these")
-    np.testing.assert_array_equal(run(classes, x, "logits").argmax(1, keepdims=True), expected(classes, x))
+    top = model((1, 6), [before, step("TopK", "last", integers(1), outputs=2)])
+    top.graph.output[0].name = "v1_2"
+    top.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
+    refusal(top, "for which an .onnx file takes --output NAME: classes are taken from these")
+    np.testing.assert_array_equal(run(top, x, "logits").argmax(1, keepdims=True), expected(top, x))
+    least = model((1, 6), [before, step("ArgMin", "last", axis=1)])
+    least.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
+    refusal(least, "end the network with the ArgMax of the negated values")
+    mended = model((1, 6), [before, step("Neg", "last"), step("ArgMax", "last", axis=1)])
+    np.testing.assert_array_equal(run(mended, x), expected(least, x))
     codes = model((1, 6), [before, step("Cast", "last", to=6), step("Cast", "last", to=1)])
-    refusal(codes, "end the network before it, for which a file takes --output NAME")
+    refusal(codes, "end the network before it, for which an .onnx file takes --output NAME")
     np.testing.assert_array_equal(np.trunc(run(codes, x, "logits")), expected(codes, x))
 
 

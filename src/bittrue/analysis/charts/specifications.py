@@ -15,10 +15,11 @@ from typing import Any
 from bittrue.analysis.charts.reach import SiteReach
 from bittrue.analysis.row_names import CALLED
 from bittrue.analysis.standard import Standard
-from bittrue.analysis.verdict import Drop, Row, drop, points
+from bittrue.analysis.verdict import Drop, Row, drop
 from bittrue.fixed import FixedFormat
 from bittrue.fixed.notation import ap_fixed_name
 from bittrue.plan import SiteRange, describe_spec
+from bittrue.wording import points
 
 Specification = dict[str, Any]
 

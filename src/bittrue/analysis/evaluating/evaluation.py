@@ -49,7 +49,7 @@ class Evaluation:
         judge = self.judge()
         if plan is None:
             model = FloatModel(self.network)
-            return lambda batch: judge(batch, model.run(batch.x).astype(np.float64), {})
+            return lambda batch: judge(batch, model.outputs(batch.x).astype(np.float64), {})
         simulator = Simulator(self.program(plan))
 
         def compute(batch: Batch) -> Record:
@@ -110,7 +110,7 @@ def _float_outputs(network: Network, beside: Plan | None) -> Callable[[Batch], N
         simulator = Simulator(lower_network(network, beside))
         return lambda batch: simulator.run(batch.x).judged
     model = FloatModel(network)
-    return lambda batch: model.run(batch.x).astype(np.float64)
+    return lambda batch: model.outputs(batch.x).astype(np.float64)
 
 
 def _classes(batch: Batch) -> NDArray[Any]:

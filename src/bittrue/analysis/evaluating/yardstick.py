@@ -35,7 +35,7 @@ class Yardstick:
             ending_of(trained).ends_in == "logits" or isinstance(trained.by_name[trained.output].operator, Softmax)
         )
         model = FloatModel(before_softmax(trained))
-        self._outputs = np.concatenate([model.run(batch.x).astype(np.float64) for batch in self.batches()])
+        self._outputs = np.concatenate([model.outputs(batch.x).astype(np.float64) for batch in self.batches()])
 
     def distance(self, network: Network, plan: Plan) -> float:
         """Of the exact simulation of `network` under `plan`, the mean over the images."""

@@ -33,7 +33,7 @@ class Judge:
 
     def begin(self, x: NDArray[np.float32], first: int, observe: Callable[[str, torch.Tensor], None]) -> None:
         """The float network on the images from `first` on."""
-        self._float_outputs[first : first + len(x)] = self._model.run(x, observe)
+        self._float_outputs[first : first + len(x)] = self._model.outputs(x, observe)
         self._put(self._float, self._float_outputs[first : first + len(x)], first)
 
     def add_plan(self, outputs: NDArray[np.float64], first: int) -> None:

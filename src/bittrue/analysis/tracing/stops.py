@@ -10,6 +10,7 @@ from bittrue.network import Network
 from bittrue.program import FixedNetwork
 from bittrue.simulation.simulator import KeptBatch
 from bittrue.simulation.values import Codes, Value
+from bittrue.wording import counted, typographic
 
 
 class Stops:
@@ -88,7 +89,7 @@ def _sentence(
         if site.overflowed == site.values:
             return f"{start}, because all of {cause} {site.overflow}."
         noun = "weights" if site.role == "weight" else "values"
-        bits = "" if site.fraction_bits is None else f" at {site.fraction_bits} fraction bits"
+        bits = "" if site.fraction_bits is None else f" at {typographic(counted(site.fraction_bits, 'fraction bit'))}"
         return f"{start}, because all {site.nonzero or 0:,} nonzero {noun} of {cause} round to 0{bits}."
     if in_float == 0:
         return f"{start}; in the float network, too, and no format can help: train it again."

@@ -112,7 +112,7 @@ class DeviceComparison(SavedResult):
         values, images = counted(self.values, "value"), counted(self.images, "image")
         return (
             Table(columns, rows, f"Against {self.against}"),
-            f"Against {self.against}: {values} on {images}, {self.mismatches:,} mismatches.",
+            f"Against {self.against}: {values} on {images}, {counted(self.mismatches, 'mismatch', 'mismatches')}.",
             *self._sentences(),
         )
 

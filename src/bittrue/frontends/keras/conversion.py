@@ -180,7 +180,7 @@ class Conversion:
             [source] = sources
             steps, *shape = self._builder.shape(source)
             if not shape:
-                raise ModelError("it reads one number a step: use the layer in it without TimeDistributed")
+                raise ModelError("it reads one number a step, which Keras doesn't build: save the model in Keras again")
         ends: list[str] = []
         for step in range(steps):
             one = Slice((step,), (step + 1,), (1,), (0,))
@@ -193,7 +193,9 @@ class Conversion:
                 step_name = self._builder.unique_name(f"{name}_{step}")
                 outputs = self._add_layer(inner, call, step_name, first, weights, [taken])
             if len(outputs) != 1:
-                raise ModelError(f"layer {name} makes {len(outputs)} tensors a step: use layers that make one")
+                raise ModelError(
+                    f"layer {name} makes {len(outputs)} tensors a step, expected one: save the model in Keras again"
+                )
             end = (1, *self._builder.shape(outputs[0]))
             ends.append(self._add(self._builder.unique_name(f"{name}_{step}_out"), Reshape(end), outputs[0]))
         return [self._add(name, Concatenate(0), *ends)]

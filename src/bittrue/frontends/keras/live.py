@@ -10,24 +10,35 @@ import numpy as np
 from bittrue.environment import exact_products
 from bittrue.frontends.images import random_images
 from bittrue.frontends.live import Live, NoWitnessError
+from bittrue.network import Network
 from bittrue.wording import QUOTED, printable
 
 FLOATS = ("float32", "float64")
 
 
-def keras_live(model: Any, ends: Mapping[str, Sequence[str]]) -> Live:
+def keras_live(model: Any, ends: Mapping[str, Sequence[str]], network: Network) -> Live:
     """ends: by a layer's name the nodes that its uses' outputs became; a name may stand in several nested models."""
     keras = sys.modules["keras"]
     [given] = model.inputs
     kind = keras.backend.standardize_dtype(given.dtype)
     shape = (1, *given.shape[1:])
 
-    def run(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def run(images: Sequence[np.ndarray]) -> list[np.ndarray | None]:
+        if network.argmax is None:
+            return classes(images)
+        return each(lambda image: dict(inner(image)).get(network.output), images)
+
+    def classes(images: Sequence[np.ndarray]) -> list[np.ndarray | None]:
+        return each(computed, images)
+
+    def each(
+        function: Callable[[np.ndarray], np.ndarray | None], images: Sequence[np.ndarray]
+    ) -> list[np.ndarray | None]:
         others = {layer.compute_dtype for layer in _layers(model)} - {*FLOATS}
         if others:
             raise NoWitnessError(f"it computes in {', '.join(sorted(others))}, with roundings of its own")
         try:
-            return [computed(image) for image in images]
+            return [function(image) for image in images]
         except Exception as error:  # of the backend's, or of an author's layer
             raise NoWitnessError(f"Keras doesn't run it ({printable(str(error))[:QUOTED]})") from error
 
@@ -45,7 +56,7 @@ def keras_live(model: Any, ends: Mapping[str, Sequence[str]]) -> Live:
             if len(nodes) == 1 and [other for other, _ in values].count(name) == 1 and hasattr(found, "shape"):
                 yield nodes[0], _numbers(keras, found)[0]
 
-    return Live("Keras", random_images(shape, whole="int" in kind), run, lambda image: image[0], inner)
+    return Live("Keras", random_images(shape, whole="int" in kind), run, lambda image: image[0], inner, classes)
 
 
 def _layers(model: Any) -> Iterator[Any]:

@@ -16,6 +16,7 @@ from bittrue.frontends.file_plan import tell_left_out
 from bittrue.frontends.keras.archive import open_archive
 from bittrue.frontends.keras.config import MODELS, Settings, TensorReference, is_from_keras, read_model
 from bittrue.frontends.keras.conversion import Conversion, naming
+from bittrue.frontends.keras.ending import keeps_axis, pruned, without_argmax
 from bittrue.frontends.keras.h5 import open_h5
 from bittrue.frontends.keras.json_file import open_json
 from bittrue.frontends.keras.live import keras_live
@@ -24,7 +25,7 @@ from bittrue.frontends.keras.weights import Weights
 from bittrue.frontends.keras.weights_file import open_weights
 from bittrue.frontends.live import check_live
 from bittrue.frontends.outputs import chosen_output
-from bittrue.network import Network, NetworkBuilder, check_parameters
+from bittrue.network import ArgMax, Network, NetworkBuilder, check_parameters
 from bittrue.plan import Spec
 from bittrue.wording import excerpt
 
@@ -91,7 +92,7 @@ def _check_object(model: object, network: Network, conversion: Conversion, told:
     """Run a model object beside its Network; quantizers that the Network leaves out it would have."""
     if not conversion.formats:
         with naming(named(model)):
-            check_live(network, keras_live(model, conversion.ends), named(model), told)
+            check_live(network, keras_live(model, conversion.ends, network), named(model), told)
 
 
 def _where(source: object) -> str:
@@ -200,10 +201,16 @@ def _network(
     if is_file:
         model = replace(model, outputs=(model.outputs[chosen_output(_output_names(model.outputs), output)],))
     _refuse_several(model.outputs, "outputs", CHOSEN)
+    model, argmax = without_argmax(model)
     builder = NetworkBuilder(model.name)
     conversion = Conversion(builder, told or _untold)
-    [end] = conversion.add_model(model, weights, None, "")
-    return builder.finish(end), conversion
+    [end] = conversion.add_model(pruned(model), weights, None, "")
+    network = builder.finish(end)
+    if argmax is not None:
+        with naming(f"layer {argmax.name}"):
+            ending = ArgMax(builder.unique_name(argmax.name), keeps_axis(argmax, network.by_name[end].shape))
+        network = replace(network, argmax=ending)
+    return network, conversion
 
 
 def _output_names(references: tuple[TensorReference, ...]) -> list[str]:

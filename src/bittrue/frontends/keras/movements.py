@@ -189,5 +189,5 @@ def _ends(entry: object, size: int) -> range:
     config = entry.get("config") if isinstance(entry, dict) and _class_of(entry) == "__slice__" else None
     cut = [config.get(part) for part in ("start", "stop", "step")] if isinstance(config, dict) else [""]
     if not all(part is None or (isinstance(part, int) and not isinstance(part, bool)) for part in cut) or cut[-1] == 0:
-        raise ModelError(f"{shown(entry)} is not supported as an index: use slices and numbers")
+        raise ModelError(f"{shown(entry)} is no index that Keras takes: save the model in Keras again")
     return range(size)[slice(*cut)]

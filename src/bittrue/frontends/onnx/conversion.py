@@ -101,12 +101,17 @@ class View:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a graph became: the Network, the formats that the file holds, by site, and where its values are."""
+    """What a graph became: the Network, the formats that the file holds, by site, and where its values are.
+
+    graph: as it is in the file. output: the value at which the Network ends: the graph's output, or what its ArgMax
+    reads.
+    """
 
     network: Network
     formats: Mapping[str, Spec]
     views: Mapping[str, View]
     graph: OnnxGraph
+    output: str
 
     def last_views(self, names: Container[str] | None = None) -> Mapping[str, str]:
         """By each node the file's last value that it makes, in the nodes' order; earlier ones may lack a bias.
@@ -242,7 +247,7 @@ class Conversion:
             for name, value in (*self.values.items(), (self.graph.output, output))
             if isinstance(value, Tensor) and value.node in names
         }
-        return Reading(builder.finish(names[output.node]), formats, views, self.graph)
+        return Reading(builder.finish(names[output.node]), formats, views, self.graph, self.graph.output)
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,10 +46,13 @@ def onnxruntime_live(reading: Reading) -> Live | None:
         return None
     _, *sizes = graph.input.shape
     shape = (1, *(size or 1 for size in sizes))
-    view = reading.views[graph.output]
+    view = reading.views[reading.output]
 
     def run(images: Sequence[np.ndarray]) -> list[np.ndarray | None]:
-        return [placed(view, value) for [value] in _outputs(graph, [graph.output], images)]
+        return [placed(view, value) for [value] in _outputs(graph, [reading.output], images)]
+
+    def classes(images: Sequence[np.ndarray]) -> list[np.ndarray | None]:
+        return [None if value is None else value[:1] for [value] in _outputs(graph, [graph.output], images)]
 
     def inner(image: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         views = {node: name for node, name in reading.last_views().items() if name != graph.input.name}
@@ -59,7 +62,7 @@ def onnxruntime_live(reading: Reading) -> Live | None:
             if found is not None:
                 yield node, found
 
-    return Live("onnxruntime", random_images(shape), run, reading.views[graph.input.name].place, inner)
+    return Live("onnxruntime", random_images(shape), run, reading.views[graph.input.name].place, inner, classes)
 
 
 def placed(view: View, value: np.ndarray | None) -> np.ndarray | None:

@@ -7,6 +7,7 @@ that transposes and reshapes of the file leave no nodes behind.
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from bittrue.frontends.onnx.chains.batch_norm import batch_normalization
 from bittrue.frontends.onnx.chains.patterns import recognise
 from bittrue.frontends.onnx.constants import folded
 from bittrue.frontends.onnx.conversion import Conversion, NodeUse, Reading, Tensor, Value
+from bittrue.frontends.onnx.ending import FinalArgMax, without_argmax
 from bittrue.frontends.onnx.file import OnnxGraph, read_file, read_proto
 from bittrue.frontends.onnx.layout import Layout, file_order
 from bittrue.frontends.onnx.live import onnxruntime_live
@@ -30,7 +32,7 @@ from bittrue.frontends.onnx.rows import OnnxOperator
 from bittrue.frontends.onnx.rules.advice import ADVICE, OTHERWISE
 from bittrue.frontends.onnx.rules.operators import axes_of, operator_of
 from bittrue.frontends.onnx.rules.quantization import clipped_codes
-from bittrue.network import Network, check_parameters
+from bittrue.network import ArgMax, Network, check_parameters
 from bittrue.operators import Input
 from bittrue.plan import Spec
 
@@ -51,8 +53,8 @@ def from_onnx(
     The batch axis, open or of a size that the file states, is left out: a Network is what the model makes of one image.
     An input of (batch, channels, height, width) becomes one of (height, width, channels), and likewise with one spatial
     axis where a convolution or pooling reads it; an input that is channels last already (tf2onnx, Keras) and one of any
-    other rank stay as they are. The output's axes follow the same rule. Parameters are exact: float32, or float64 where
-    float32 can't hold them.
+    other rank stay as they are. The output's axes follow the same rule. A final ArgMax is left to the host: the
+    Network's output is what it reads. Parameters are exact: float32, or float64 where float32 can't hold them.
 
     Quantizers (QDQ, QONNX) are left out: `load_with_plan` reads them. That they are is told in a line, or where no
     one listens it is a warning.
@@ -109,17 +111,23 @@ def network_of(graph: OnnxGraph) -> Reading:
     for node in graph.nodes:
         with _naming(str(node)):
             check_node(node, graph.opset)
-    conversion = Conversion(graph, wanted_names(graph), axes_of)
+    values, ending = without_argmax(graph)
+    conversion = Conversion(values, wanted_names(values), axes_of)
     _add_input(conversion)
-    for node in graph.nodes:
+    for node in values.nodes:
         with _naming(str(node)):
             _convert(node, conversion)
-    output = conversion.value(graph.output)
+    output = conversion.value(values.output)
     if not isinstance(output, Tensor):
         raise ModelError("its output doesn't depend on its input: export the model again")
-    result = _as_in_the_file(output, conversion)
+    order = _order_in_the_file(output, conversion)
+    if ending is not None:
+        with _naming(str(ending.node)):
+            ending.check(output.shape, order)
+    result = conversion.arrange(output, tuple(output.layout.atoms(axis) for axis in order), "output")
     recognise(conversion)
-    return conversion.finish(result)
+    reading = conversion.finish(result)
+    return reading if ending is None else _naming_classes(reading, graph, ending)
 
 
 def _convert(node: OnnxNode, conversion: Conversion) -> None:
@@ -174,12 +182,19 @@ def _add_input(conversion: Conversion) -> None:
     conversion.batch[found.name] = 0
 
 
-def _as_in_the_file(output: Tensor, conversion: Conversion) -> Tensor:
-    """The output in the order that the file has, or an image with its channels last."""
+def _order_in_the_file(output: Tensor, conversion: Conversion) -> tuple[int, ...]:
+    """The output's axes in the order that the file has, or an image's with its channels last."""
     rank = len(output.shape)
-    order = (*range(2, rank), 1) if is_image(conversion, rank) else file_order(output.shape)
-    wanted = tuple(output.layout.atoms(axis) for axis in order)
-    return conversion.arrange(output, wanted, "output")
+    return (*range(2, rank), 1) if is_image(conversion, rank) else file_order(output.shape)
+
+
+def _naming_classes(reading: Reading, graph: OnnxGraph, ending: FinalArgMax) -> Reading:
+    """The Network with the ArgMax that the graph ends in."""
+    name, taken = wanted_names(graph)[ending.node.outputs[0]] or "argmax", reading.network.by_name
+    while name in taken:
+        name += "_"
+    network = replace(reading.network, argmax=ArgMax(name, ending.keeps_axis))
+    return replace(reading, network=network, graph=graph)
 
 
 @contextlib.contextmanager

@@ -25,8 +25,12 @@ def tensorflow_live(reading: Reading, target: Path) -> Live:
     def run(images: Sequence[np.ndarray]) -> list[np.ndarray | None]:
         if isinstance(names, str):
             raise NoWitnessError(names)
-        view = reading.views[reading.graph.output]
-        return [placed(view, arrays[f"{number}_0"]) for number in range(len(images))]
+        view = reading.views[reading.output]
+        place = names.index(reading.output) if reading.output in names[1:] else 0
+        return [placed(view, arrays[f"{number}_{place}"]) for number in range(len(images))]
+
+    def classes(images: Sequence[np.ndarray]) -> list[np.ndarray | None]:
+        return [arrays[f"{number}_0"][:1] for number in range(len(images))]
 
     def inner(image: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         [number] = [number for number, other in enumerate(images) if other is image]
@@ -35,4 +39,4 @@ def tensorflow_live(reading: Reading, target: Path) -> Live:
             if value is not None:
                 yield node, value
 
-    return Live("TensorFlow", images, run, reading.views[reading.graph.input.name].place, inner)
+    return Live("TensorFlow", images, run, reading.views[reading.graph.input.name].place, inner, classes)

@@ -31,23 +31,36 @@ def torch_live(source: Any, example_input: Any, program: Any, reading: Reading) 
     if example.dtype not in (torch.float32, torch.float64):
         return None
     module = source.module() if is_program else source
-    output = reading.views[reading.graph.output]
+    output = reading.views[reading.output]
 
     def run(images: Sequence[np.ndarray]) -> list[np.ndarray | None]:
-        with _still(source):
-            return [run_one(image) for image in images]
+        if reading.network.argmax is None:
+            found = results(images)
+        else:
+            found = [recorded(image).get(reading.output) for image in images]
+        return [None if one is None or not one.is_floating_point() else output.place(_one(one)) for one in found]
 
-    def run_one(image: np.ndarray) -> np.ndarray | None:
+    def classes(images: Sequence[np.ndarray]) -> list[np.ndarray | None]:
+        return [None if found is None else _one(torch.atleast_1d(found)) for found in results(images)]
+
+    def results(images: Sequence[np.ndarray]) -> list[torch.Tensor | None]:
+        with _still(source):
+            return [result(image) for image in images]
+
+    def result(image: np.ndarray) -> torch.Tensor | None:
         try:
             found = _pytree.tree_leaves(module(_batch(image, example)))
         except Exception:  # the user's own code may not take random numbers
             return None
         tensors = [leaf for leaf in found if isinstance(leaf, torch.Tensor)]
-        return output.place(_one(tensors[0])) if len(tensors) == 1 and tensors[0].is_floating_point() else None
+        return tensors[0] if len(tensors) == 1 else None
+
+    def recorded(image: np.ndarray) -> dict[str, torch.Tensor]:
+        with _still(source):
+            return _Recorder(program.module(), _batch(image, example)).values
 
     def inner(image: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        with _still(source):
-            values = _Recorder(program.module(), _batch(image, example)).values
+        values = recorded(image)
         for node, name in reading.last_views(values).items():
             view = reading.views[name]
             if tuple(values[name].shape[1:]) == view.layout.shape[1:]:
@@ -55,7 +68,7 @@ def torch_live(source: Any, example_input: Any, program: Any, reading: Reading) 
 
     first = _one(example)
     images = [first.astype(np.float32), *random_images(first.shape)]
-    return Live("PyTorch", images, run, reading.views[reading.graph.input.name].place, inner)
+    return Live("PyTorch", images, run, reading.views[reading.graph.input.name].place, inner, classes)
 
 
 @contextlib.contextmanager

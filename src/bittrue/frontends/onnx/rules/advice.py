@@ -6,10 +6,11 @@ STATE = "it keeps a state from step to step, which no node of a Network does: us
 ADVICE = {
     **dict.fromkeys(("GRU", "LSTM", "RNN"), STATE),
     **dict.fromkeys(
-        ("ArgMax", "ArgMin", "Hardmax", "TopK"),
-        "end the network at the values that it reads, for which a file takes --output NAME: classes are taken "
+        ("ArgMax", "Hardmax", "TopK"),
+        "end the network at the values that it reads, for which an .onnx file takes --output NAME: classes are taken "
         "from these, the first of equal ones winning",
     ),
+    "ArgMin": "end the network with the ArgMax of the negated values (Neg), which is left to the host",
     **dict.fromkeys(
         ("Greater", "GreaterOrEqual", "Less", "LessOrEqual"),
         "write a choice by comparison with Relu, LeakyRelu, Clip, Max or Min, or leave it to the host",

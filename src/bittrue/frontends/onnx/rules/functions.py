@@ -118,7 +118,7 @@ FLOATING = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}
 
 TO_OTHER_NUMBERS = (
     "it makes whole numbers or bytes of what depends on the image, which is not supported: end the network before it, "
-    "for which a file takes --output NAME"
+    "for which an .onnx file takes --output NAME"
 )
 
 

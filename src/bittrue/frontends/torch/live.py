@@ -41,7 +41,7 @@ def torch_live(source: Any, example_input: Any, program: Any, reading: Reading) 
         return [None if one is None or not one.is_floating_point() else output.place(_one(one)) for one in found]
 
     def classes(images: Sequence[np.ndarray]) -> list[np.ndarray | None]:
-        return [None if found is None else _one(torch.atleast_1d(found)) for found in results(images)]
+        return [None if found is None else _one(found if found.ndim else found[None]) for found in results(images)]
 
     def results(images: Sequence[np.ndarray]) -> list[torch.Tensor | None]:
         with _still(source):

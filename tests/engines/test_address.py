@@ -1,6 +1,7 @@
 """Engines that can't be used are said to be so, in a sentence, soon, and before anything large is read."""
 
 import builtins
+import os
 import socket
 import subprocess
 import sys
@@ -48,6 +49,36 @@ def test_what_answers_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(BittrueError, match="is no head of a Ray cluster: give the address"):
             checked_address(f"127.0.0.1:{server.getsockname()[1]}")
         assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(("mode", "asked"), [("disabled", ["disabled"]), ("token", ["disabled", "token"])])
+def test_a_token_is_taken_where_the_cluster_asks_for_one(
+    mode: str, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray itself takes none where it is told an address, and joins no cluster without one if it has taken it."""
+    modes: list[str] = []
+
+    def answers(at: str, environment: dict[str, str]) -> tuple[str, str]:
+        modes.append(environment[address.AUTH_MODE])
+        return ("{}", "") if modes[-1] == mode else ("", "Unauthenticated: RPC error: InvalidAuthToken")
+
+    monkeypatch.setenv(address.AUTH_MODE, "")  # what is set below is taken back
+    monkeypatch.delenv(address.AUTH_MODE)
+    monkeypatch.setattr(address, "_asked", answers)
+    assert address._told("head:6379") == {}
+    assert modes == asked
+    assert os.environ[address.AUTH_MODE] == mode
+
+
+@pytest.mark.parametrize("mode", ["disabled", "token", None])
+def test_a_token_that_is_missing_is_named(mode: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if mode is None:
+        monkeypatch.delenv(address.AUTH_MODE, raising=False)
+    else:
+        monkeypatch.setenv(address.AUTH_MODE, mode)
+    monkeypatch.setattr(address, "_asked", lambda at, environment: ("", "Unauthenticated"))
+    with pytest.raises(BittrueError, match=r"head:6379 asks for a token .* name the cluster's in RAY_AUTH_TOKEN_PATH"):
+        address._told("head:6379")
 
 
 def test_without_ray_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

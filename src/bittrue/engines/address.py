@@ -1,5 +1,6 @@
 """Whether an address is one of a cluster that this Ray can join, found out before anything large is imported."""
 
+import contextlib
 import json
 import os
 import socket
@@ -22,15 +23,11 @@ QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "
 PROBE = """
 import sys
 from ray._raylet import GcsClient
-try:  # as `ray.init` does, where a token is at hand
-    from ray._private.authentication import authentication_token_setup as tokens
-    tokens.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
-except (ImportError, AttributeError):
-    pass
 print("asking", flush=True)
 print(GcsClient(address=sys.argv[1]).internal_kv_get(b"CLUSTER_METADATA", b"cluster", timeout=4).decode())
 """
 
+AUTH_MODE = "RAY_AUTH_MODE"
 REFUSALS = ("Unauthenticated", "InvalidAuthToken")
 
 
@@ -80,24 +77,46 @@ def checked_address(address: str) -> str:
 
 
 def _told(address: str) -> dict[str, Any]:
-    """What a cluster's head says of itself; asked in a process of its own, since Ray can't be told to hurry."""
+    """What a cluster's head says of itself, with or without this machine's token; from then on Ray does the same here,
+    which it doesn't find out where it is told an address."""
+    refused = False
+    for mode in (None,) if AUTH_MODE in os.environ else ("disabled", "token"):
+        said, complaints = _asked(address, {} if mode is None else {AUTH_MODE: mode})
+        with contextlib.suppress(ValueError):
+            found: dict[str, Any] = json.loads(said)
+            if mode is not None:
+                _take(mode)
+            return found
+        refused = refused or any(mark in complaints for mark in REFUSALS)
+        if not refused:
+            break
+    if refused:
+        raise BittrueError(
+            f"The cluster at {address} asks for a token that this machine doesn't have, or has another one: see "
+            "`ray get-auth-token`, and name the cluster's in RAY_AUTH_TOKEN_PATH."
+        )
     remedy = "give the address that `ray start --head` printed (a client's port, 10001, is another)"
+    raise BittrueError(f"What answers at {address} is no head of a Ray cluster: {remedy}.")
+
+
+def _asked(address: str, environment: dict[str, str]) -> tuple[str, str]:
+    """What a head answers, and what Ray complains of; asked in a process of its own, since Ray can't be told to
+    hurry."""
     asked = [sys.executable, "-c", PROBE, address]
-    with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    ) as child:
         if child.stdout is not None:
             child.stdout.readline()  # imports take as long as the machine lets them
         try:
-            said, complaints = child.communicate(timeout=SECONDS_TO_TELL)
+            return child.communicate(timeout=SECONDS_TO_TELL)
         except subprocess.TimeoutExpired:
             child.kill()
-            said, complaints = child.communicate()
-    try:
-        found: dict[str, Any] = json.loads(said)
-    except ValueError:
-        if any(mark in complaints for mark in REFUSALS):
-            raise BittrueError(
-                f"The cluster at {address} asks for a token that this machine doesn't have, or has another one: see "
-                "`ray get-auth-token`, and name the cluster's in RAY_AUTH_TOKEN_PATH."
-            ) from None
-        raise BittrueError(f"What answers at {address} is no head of a Ray cluster: {remedy}.") from None
-    return found
+            return child.communicate()
+
+
+def _take(mode: str) -> None:
+    """Have Ray go by a mode in this process and in those that it starts."""
+    os.environ[AUTH_MODE] = mode
+    with contextlib.suppress(ImportError, AttributeError):
+        import_module("ray._raylet").Config.initialize("")  # what it has read already

@@ -16,8 +16,11 @@ from bittrue.frontends.onnx.model import network_of
 from bittrue.frontends.onnx.rules.windows import DIVISOR, DOMAIN
 from bittrue.frontends.torch.example import evaluating, one_image, several
 from bittrue.frontends.torch.live import torch_live
-from bittrue.frontends.torch.quiet import quiet, reason
+from bittrue.frontends.torch.quiet import innermost, quiet, reason
 from bittrue.network import Network
+
+LEAST_THRESHOLD = 17
+"""Of a softplus, above which exp(−threshold) is less than float32's rounding of the result."""
 
 
 def exported_network(
@@ -55,6 +58,8 @@ def _exported(source: Any, example_input: Any) -> Any:
         except ModelError:
             raise
         except Exception as error:  # the exporter meets what it can't follow with exceptions of all kinds
+            if isinstance(innermost(error), ModelError):  # of a translation below
+                raise innermost(error) from error
             raise ModelError(
                 f"PyTorch can't export it to ONNX ({reason(error)}): simplify its forward method"
             ) from error
@@ -77,7 +82,16 @@ def _translations() -> dict[Any, Any]:
         return values, values  # the second are the maxima's places, which nothing may read
 
     def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
-        """Beyond the threshold PyTorch returns x, from which this differs by less than float32's rounding."""
+        """Beyond the threshold PyTorch returns x, from which this differs by less than float32's rounding.
+
+        Raises: ModelError for one that is so low that it is a step.
+        """
+        if threshold < LEAST_THRESHOLD:
+            raise ModelError(
+                f"the threshold {threshold:g} of a softplus makes a step, which no table follows: "
+                "train or export the model again with PyTorch's own, 20"
+            )
+        beta = float(beta)  # it may be a whole number, which ONNX doesn't multiply by
         return opset18.Softplus(x) if beta == 1 else opset18.Div(opset18.Softplus(opset18.Mul(x, beta)), beta)
 
     def windows(

@@ -20,8 +20,14 @@ def quiet() -> Iterator[None]:
         logging.disable(disabled)
 
 
-def reason(error: BaseException) -> str:
-    """The innermost cause in one line."""
+def innermost(error: BaseException) -> BaseException:
+    """What an exception was raised from, at the beginning of the chain."""
     while error.__cause__ is not None:
         error = error.__cause__
+    return error
+
+
+def reason(error: BaseException) -> str:
+    """The innermost cause in one line."""
+    error = innermost(error)
     return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

@@ -54,9 +54,9 @@ def _fitted(found: tuple[int, ...], wanted: Shape, where: str, steps: Preprocess
 def _remedy(found: tuple[int, ...], wanted: Shape, steps: Preprocessing) -> str:
     """What to do about examples of the shape `found`."""
     if len(found) > 1 and steps.layout == "nhwc" and _fits((*found[1:], found[0]), wanted):
-        return "if their channels come first, read them with --layout nchw"
+        return "if their channels come first, read them with --layout nchw (in Python layout='nchw')"
     if len(found) > 1 and steps.layout == "nchw" and _fits((found[-1], *found[:-1]), wanted):
-        return "if their channels come last, read them with --layout nhwc"
+        return "if their channels come last, read them with --layout nhwc (in Python layout='nhwc')"
     if len(wanted) != 3 or len(found) not in (2, 3):
         return "give examples of that shape"
     channels = found[2] if len(found) == 3 else 1

@@ -140,8 +140,7 @@ def _read_file(path: str, arguments: Mapping[str, object]) -> tuple[Network, Map
         )
     if door is None:
         raise ModelError(
-            f"{path} is not a model that bittrue reads: give {READABLE}; "
-            "a model open in Keras becomes such a file with model.save('model.keras')."
+            f"{path} is not a model that bittrue reads: give {READABLE}; in Keras model.save('model.keras') writes one."
         )
     if isinstance(door, ClosedDoor):
         raise ModelError(f"{path} {door.sentence}")

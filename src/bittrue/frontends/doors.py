@@ -42,8 +42,9 @@ class Reader:
 class FileDoor:
     """A kind of file or folder that is read.
 
-    called: what a list of all that is read calls it. recognises: whether a path is one. accepts: as an ObjectDoor's.
-    with_formats: the reader gives the Network and the formats of the file's quantizers, by site; else the Network.
+    called: what a list of all that is read calls it, a file by its ending. recognises: whether a path is one. accepts:
+    as an ObjectDoor's. with_formats: the reader gives the Network and the formats of the file's quantizers, by site;
+    else the Network.
     """
 
     called: str
@@ -116,24 +117,24 @@ _ONNX = Reader("onnx.model", "from_onnx_with_formats")
 _TORCH = Reader("torch.model", "from_torch")
 
 FILES: tuple[FileDoor | ClosedDoor, ...] = (
-    FileDoor("a .keras file (Keras 2 or 3)", _ends_in(".keras"), _KERAS, ("told", "output"), with_formats=True),
-    FileDoor("an .h5 file (Keras 2 or 3)", _ends_in(".h5", ".hdf5"), _KERAS, ("told", "output"), with_formats=True),
+    FileDoor(".keras", _ends_in(".keras"), _KERAS, ("told", "output"), with_formats=True),
+    FileDoor(".h5", _ends_in(".h5", ".hdf5"), _KERAS, ("told", "output"), with_formats=True),
     FileDoor(
-        "a .json file (Keras) with its weights",
+        ".json",
         _ends_in(".json"),
         _KERAS,
         ("weights", "told", "output"),
         with_formats=True,
     ),
-    FileDoor("an .onnx file", _ends_in(".onnx"), _ONNX, ("told", "check", "output"), with_formats=True),
-    FileDoor("a .pt2 file (torch.export)", _ends_in(".pt2"), _TORCH, ("check", "told")),
+    FileDoor(".onnx", _ends_in(".onnx"), _ONNX, ("told", "check", "output"), with_formats=True),
+    FileDoor(".pt2", _ends_in(".pt2"), _TORCH, ("check", "told")),
     ClosedDoor(
         _ends_in(".pt", ".pth", ".ckpt", ".pkl", ".pickle"),
         "is a pickle, which bittrue never loads because it may run code: give file.py:function for a function that "
         "returns the module with its weights and an example input, or a .pt2 file of torch.export.",
     ),
     FileDoor(
-        "a SavedModel folder (TensorFlow)",
+        "a SavedModel folder",
         _holds("saved_model.pb"),
         Reader("tensorflow.saved_model", "from_saved_model"),
         ("check", "told", "output"),
@@ -158,24 +159,27 @@ FILES: tuple[FileDoor | ClosedDoor, ...] = (
 )
 """A path goes through the first that recognises it."""
 
-KERAS_OBJECT = ObjectDoor(
-    "a Keras 3 model object", ("keras", "tf_keras"), _KERAS, ("weights", "told", "check"), with_formats=True
-)
+KERAS_OBJECT = ObjectDoor("Keras", ("keras", "tf_keras"), _KERAS, ("weights", "told", "check"), with_formats=True)
 TORCH_OBJECT = ObjectDoor(
-    "a PyTorch module with its example input, an exported PyTorch program",
+    "PyTorch",
     ("torch",),
     _TORCH,
     ("example_input", "check", "told"),
 )
-ONNX_OBJECT = ObjectDoor("an ONNX model", ("onnx",), _ONNX, ("told", "check", "output"), with_formats=True)
+ONNX_OBJECT = ObjectDoor("ONNX", ("onnx",), _ONNX, ("told", "check", "output"), with_formats=True)
 
 OBJECTS = (KERAS_OBJECT, TORCH_OBJECT, ONNX_OBJECT)
 """An object goes through the first that recognises it: a Keras model may be a PyTorch module as well."""
 
-FUNCTION = "file.py:function for a function that builds the model"
-
-_CALLED = (*(door.called for door in FILES if isinstance(door, FileDoor)), FUNCTION, *(door.called for door in OBJECTS))
-READABLE = f"{', '.join(_CALLED[:-1])} or {_CALLED[-1]}"
+_ENDINGS, _FOLDERS, _OBJECTS = (
+    [door.called for door in FILES if isinstance(door, FileDoor) and door.called.startswith(".")],
+    [door.called for door in FILES if isinstance(door, FileDoor) and not door.called.startswith(".")],
+    [door.called for door in OBJECTS],
+)
+READABLE = (
+    f"a {', '.join(_ENDINGS[:-1])} or {_ENDINGS[-1]} file, {', '.join(_FOLDERS)}, file.py:function, or a model object "
+    f"of {', '.join(_OBJECTS[:-1])} or {_OBJECTS[-1]}"
+)
 """All that is read, for an error's sentence."""
 
 

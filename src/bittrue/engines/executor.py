@@ -15,7 +15,7 @@ from bittrue.engines.dispatch import Dispatch, Done, Lost, Part
 from bittrue.engines.travel import CHUNK_BYTES, Chunked, packed_work
 from bittrue.engines.travel import reference as reference_to
 from bittrue.engines.worker import StudyFacts, unpacked_found
-from bittrue.engines.workers import Member, Workers
+from bittrue.engines.workers import MEMORY, Member, Workers
 from bittrue.errors import BittrueError
 from bittrue.network import Network
 from bittrue.plan import Plan
@@ -225,10 +225,11 @@ class _Crew:
         try:
             said = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            self._workers.bury(member, self._reason(error))
+            self._workers.bury_unbegun(member, self._reason(error), error)
             return
         if isinstance(said, Exception):
             raise said
+        self._workers.has_begun()
         member.studies[self.study.name] = said
 
     def _came(self, reference: Any) -> Iterator[Done | Lost]:
@@ -254,7 +255,7 @@ class _Crew:
         """Why a worker ended; an error in bittrue's own part of it is raised."""
         cause = getattr(error, "cause", None)
         if isinstance(cause, MemoryError):
-            return "out of memory"
+            return MEMORY
         if isinstance(error, self._ray.exceptions.RayTaskError) and not isinstance(
             cause, self._ray.exceptions.RayError
         ):

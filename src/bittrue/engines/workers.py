@@ -25,12 +25,23 @@ BETWEEN_NOTES = 30.0
 FAILED_STARTS = 5
 """Workers that may die one after another before they have begun."""
 
+MEMORY = "out of memory"
+FULL = "the object store and the disk of its node are full"
 CAUSES = {
-    "out of memory": ("running low on memory", "memory usage threshold", "OutOfMemoryError"),
+    MEMORY: ("running low on memory", "memory usage threshold", "OutOfMemoryError"),
     "its node left the cluster": ("node has died", "node died", "NODE_DIED", "node is dead"),
+    FULL: ("disk is full", "store is full", "OutOfDisk"),
     "no way to it": ("temporarily unavailable", "ActorUnavailableError"),
 }
 """What an error of Ray's says of a worker's end, by words in its text, which has no fields for it."""
+
+
+ADVICE = {
+    FULL: "start that node with a larger --object-store-memory, or make room on its disk.",
+    MEMORY: "start that node with fewer --num-cpus, so that fewer workers share its memory.",
+}
+LOOK = "look at the cluster with `bittrue doctor --engine`, and at its logs with --debug."
+"""What helps where workers end before they have begun, by the cause, and where it isn't known."""
 
 
 @dataclass(eq=False)
@@ -114,6 +125,22 @@ class Workers:
         self._counted = -BETWEEN_COUNTS  # another one at once
         self.tell(f"The worker {member.name} at {member.address} ended ({why}); what it was computing goes to another.")
 
+    def bury_unbegun(self, member: Member, why: str, error: Exception) -> None:
+        """Bury a worker that ended before it had a study; where one after another does, there is no use in more.
+
+        Raises: BittrueError for the last of FAILED_STARTS in a row.
+        """
+        self._failed_starts += 1
+        if self._failed_starts >= FAILED_STARTS:
+            raise BittrueError(
+                f"Workers end before they have begun, the last at {member.address} ({why}): {ADVICE.get(why, LOOK)}"
+            ) from error
+        self.bury(member, why)
+
+    def has_begun(self) -> None:
+        """A worker has a study."""
+        self._failed_starts = 0
+
     def close(self) -> None:
         """End all of them."""
         for member in self.members.values():
@@ -150,17 +177,10 @@ class Workers:
             said = self.ray.get(member.starting)
         except self.ray.exceptions.RayError as error:
             member.starting = None
-            self._failed_starts += 1
-            if self._failed_starts >= FAILED_STARTS:
-                raise BittrueError(
-                    f"Workers end before they have begun ({self.cause(error)}): look at the cluster with `bittrue "
-                    "doctor --engine`, and at its logs with --debug."
-                ) from error
-            self.bury(member, self.cause(error))
+            self.bury_unbegun(member, self.cause(error), error)
             return
         if said is None:
             member.starting, member.ready, member.heard = None, True, time.monotonic()
-            self._failed_starts = 0
             return
         member.address, member.process = said["address"], said["pid"]
         if said["facts"] is None:

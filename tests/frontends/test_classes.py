@@ -83,7 +83,7 @@ def test_it_is_the_network_that_ends_before_it(tmp_path: Path) -> None:
     network, before = bt.load(path), bt.load(path, output="logits")
     assert network.hash == before.hash
     assert before.argmax is None
-    assert network.headline == f"{before.headline}, classes by argmax (ArgMax) on the host"
+    assert network.headline == f"{before.headline}, then argmax (ArgMax), on the host"
 
 
 REFUSED: dict[str, tuple[tuple[int | str, ...], list[Step], str]] = {
@@ -205,7 +205,7 @@ def test_on_the_command_line(tmp_path: Path) -> None:
         assert done.exit_code == 0, done.output
         return " ".join(done.output.split())
 
-    assert "classes by argmax (ArgMax) on the host" in run("inspect", str(path))
+    assert "then argmax (ArgMax), on the host" in run("inspect", str(path))
     run("plan", str(path), "--word-length", "16", "--fraction-bits", "10", "--out", common[-1])
     assert "100.00 %" in run("simulate", *common, "--data", str(data), "--out", str(tmp_path / "simulated"))
     assert np.load(tmp_path / "simulated" / "outputs.npy").shape == (40, 4)

@@ -48,7 +48,7 @@ def inspect(
     if shown_as_data(found, common):
         return
     headline, *tables = found.view()
-    say(str(headline))
+    explain(str(headline))
     say(network.hash)
     say()
     for line in network.text.splitlines():

@@ -155,7 +155,7 @@ class Network(Result):
     @property
     def headline(self) -> str:
         """One line: the name, how large it is, and the shapes of its input and its output."""
-        classes = "" if self.argmax is None else f", classes by {self.argmax.name} (ArgMax) on the host"
+        classes = "" if self.argmax is None else f", then {self.argmax.name} (ArgMax), on the host"
         return (
             f"Network {self.name}: {counted(len(self.nodes), 'node')}, {counted(self.parameter_count, 'parameter')}, "
             f"{format_shape(self.input.shape)} -> {format_shape(self.by_name[self.output].shape)}{classes}"

@@ -251,7 +251,9 @@ int main(int count, char **arguments)
             return 2;
         }
     }
-    printf("%lld codes of %d layers compared on %ld images, 0 mismatches\\n", compared, dumps ? 0 : known - 1, image);
+    int compared_layers = dumps ? 0 : known - 1;
+    printf("%lld codes of %d layer%s compared on %ld image%s, 0 mismatches\\n", compared, compared_layers,
+           compared_layers == 1 ? "" : "s", image, image == 1 ? "" : "s");
     return image > 0 && (dumps || compared > 0) ? 0 : 2;
 }
 """

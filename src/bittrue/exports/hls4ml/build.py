@@ -85,7 +85,8 @@ def compared(found: dict[str, np.ndarray], folder: Path) -> int:
     if not layers:
         print(f"{folder} holds no file of a site that the C simulation prints")
         return UNUSABLE
-    print(f"{values:,} codes of {layers} layers compared on {images} images, 0 mismatches")
+    layer, image = "layer" if layers == 1 else "layers", "image" if images == 1 else "images"
+    print(f"{values:,} codes of {layers} {layer} compared on {images} {image}, 0 mismatches")
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bittrue.data import Dataset
 from bittrue.errors import BittrueError
+from bittrue.exports.verilog.options import VerilogOptions
 from bittrue.network import Network, Parameter
 from bittrue.plan import Plan, Spec
 from bittrue.program import FixedNetwork, Step
@@ -50,7 +51,7 @@ class Job:
 
     program: the network under the plan, as far as it goes onto the device. images: those that vectors are made of, or
     None. data, searched: the whole data, and the numbers of its images among which those that overflow are vectors,
-    too.
+    too. verilog: how much is computed side by side.
     """
 
     network: Network
@@ -60,6 +61,7 @@ class Job:
     memory: MemoryOptions = MemoryOptions()
     data: Dataset | None = None
     searched: Sequence[int] = ()
+    verilog: VerilogOptions = VerilogOptions()
 
     @property
     def name(self) -> str:

@@ -1,7 +1,5 @@
 """A FixedNetwork as C: its functions, the constants that they read, and the call that runs them in order."""
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bittrue.errors import BittrueError
@@ -23,6 +21,7 @@ from bittrue.exports.c.draft import Constant, Draft
 from bittrue.exports.c.helpers import Helper
 from bittrue.exports.c.table import export_c
 from bittrue.exports.job import stop_before
+from bittrue.exports.names import identifier, step_names
 from bittrue.exports.storage import Storage, storage_of
 from bittrue.program import FixedNetwork, Group, Grouping, Step, grouped
 
@@ -78,7 +77,7 @@ def c_program(program: FixedNetwork, name: str) -> CProgram:
     that 64 bits don't hold.
     """
     prefix = identifier(name)
-    names = _names(program, prefix)
+    names = step_names(program, prefix, ("input", "output", "observe"))
     grouping = grouped(program)
     made = []
     for group in grouping.groups:
@@ -93,24 +92,3 @@ def c_program(program: FixedNetwork, name: str) -> CProgram:
         export_c[type(instruction)](instruction, draft)
         made.append(Function(group, draft))
     return CProgram(prefix, program, grouping, tuple(made), allocate(program, grouping))
-
-
-def identifier(name: str) -> str:
-    """A name that C takes."""
-    text = re.sub(r"[^A-Za-z0-9_]", "_", name)
-    return text if re.match(r"[A-Za-z]", text) else f"network_{text}"
-
-
-def _names(program: FixedNetwork, prefix: str) -> Mapping[str, str]:
-    """A C name for each step, no two alike, and none that the header has for something else. Underscores stand alone in
-    them, so that two of them can stand before the role of a step's constant."""
-    reserved = {f"{prefix}_{word}" for word in ("input", "output", "observe")}
-    names: dict[str, str] = {}
-    for step in program.steps:
-        wanted = f"{prefix}_{re.sub(r'[^A-Za-z0-9]+', '_', step.name)}"
-        place, chosen = 1, wanted
-        while chosen in reserved or chosen in names.values():
-            place += 1
-            chosen = f"{wanted}_{place}"
-        names[step.name] = chosen
-    return names

@@ -16,7 +16,7 @@ from bittrue.exports.parts import parts_of
 from bittrue.files import dump_json
 from bittrue.fixed import word_length_between
 from bittrue.plan.spec import formats_of
-from bittrue.program import Bypass, Lookup
+from bittrue.program import Bypass, Lookup, Step
 from bittrue.program.functions import BatchNorm
 
 _LONGEST_OF_C = 64
@@ -40,12 +40,7 @@ def stored_arrays(job: Job) -> Iterator[Stored]:
     """The constants of every step, and the tables of its functions of one code (the first entry is the lowest
     code's)."""
     for step in job.program.steps:
-        for part in parts_of(step):
-            name = f"{step.name}.{part.role}"
-            needed = word_length_between(int(part.codes.min()), int(part.codes.max()))
-            spec = job.spec_of(name)
-            lengths = [] if spec is None else [format.word_length for format in formats_of(spec)]
-            yield Stored(name, part.codes, part.axes, max([needed, *lengths]))
+        yield from _constants(job, step)
         if isinstance(step.instruction, Lookup) and not isinstance(step.instruction.function, BatchNorm):
             kind, quantizer = job.program.by_name[step.inputs[0]].type, step.rounds_with
             if kind.low is None or kind.high is None:
@@ -57,6 +52,20 @@ def stored_arrays(job: Job) -> Iterator[Stored]:
             table = table_of(step.instruction.function, quantizer, kind.low, kind.high, kind.binary_point, what)[:, 0]
             needed = word_length_between(int(table.min()), int(table.max()))
             yield Stored(f"{step.name}.table", table, ("input code",), max(needed, quantizer.format.word_length))
+
+
+def _constants(job: Job, step: Step) -> Iterator[Stored]:
+    for part in parts_of(step):
+        name = f"{step.name}.{part.role}"
+        needed = word_length_between(int(part.codes.min()), int(part.codes.max()))
+        spec = job.spec_of(name)
+        lengths = [] if spec is None else [format.word_length for format in formats_of(spec)]
+        yield Stored(name, part.codes, part.axes, max([needed, *lengths]))
+
+
+def constant_word_lengths(job: Job) -> Mapping[str, int]:
+    """The bits of the words of each constant, by its name."""
+    return {stored.name: stored.word_length for step in job.program.steps for stored in _constants(job, step)}
 
 
 def _check(job: Job) -> None:

@@ -1,0 +1,198 @@
+"""One module in the making: its inputs, memories, signals and instances."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+
+from bittrue.exports.memory.layout import Image, Layout, packed
+from bittrue.exports.verilog.flow import Flow, bounds_of
+from bittrue.exports.words import word_length_of
+from bittrue.fixed import word_length_between
+from bittrue.program import Step
+
+Parameter = int | str
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """What a module reads with $readmemh. name: of the file, without its suffix: a site's, where it holds its codes."""
+
+    name: str
+    image: Image
+
+    @property
+    def path(self) -> str:
+        return f"memory/{self.name}.hex"
+
+
+@dataclass(frozen=True)
+class Word:
+    """How the codes of a stored step go over a stream: bits of a word, and whether it is in two's complement."""
+
+    width: int
+    signed: bool
+
+    @classmethod
+    def of(cls, step: Step) -> "Word":
+        return cls(word_length_of(step), (step.type.low or 0) < 0)
+
+
+@dataclass
+class Draft:
+    """What the rules of the instructions write into.
+
+    name: of the module. steps: those that it computes: the first reads the module's inputs, each of the others the one
+    before it. sources: the steps whose codes come in. lanes: the multipliers that a sum of products may have.
+    word_lengths: by site, of the constants.
+
+    needed: for each input how many of an image's words must have come in before 0, 1, 2, … words of the image have gone
+    out. cycles: an image takes these at least. multipliers: how many there are.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    sources: tuple[Step, ...]
+    lanes: int
+    word_lengths: Mapping[str, int]
+    body: list[str] = field(default_factory=list)
+    memories: list[Memory] = field(default_factory=list)
+    needed: list[np.ndarray] = field(default_factory=list)
+    modules: set[str] = field(default_factory=set)
+    cycles: int = 0
+    multipliers: int = 0
+    _taken: set[str] = field(default_factory=set)
+
+    @property
+    def step(self) -> Step:
+        """The first step."""
+        return self.steps[0]
+
+    @property
+    def last(self) -> Step:
+        """The step whose codes go out."""
+        return self.steps[-1]
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The names of the inputs."""
+        return ("x",) if len(self.sources) == 1 else tuple(f"x{place + 1}" for place in range(len(self.sources)))
+
+    @property
+    def size(self) -> int:
+        """How many words go out for an image."""
+        return prod(self.last.type.shape)
+
+    def line(self, text: str = "") -> None:
+        self.body.append(f"    {text}" if text else "")
+
+    def fresh(self, wanted: str) -> str:
+        """A name that no signal or instance has yet."""
+        place, chosen = 1, wanted
+        while chosen in self._taken:
+            place += 1
+            chosen = f"{wanted}{place}"
+        self._taken.add(chosen)
+        return chosen
+
+    def instance(self, module: str, parameters: Mapping[str, Parameter], ports: Mapping[str, str]) -> None:
+        """An instance of a library module; clock and reset are connected where it has them."""
+        self.modules.add(module)
+        label = self.fresh(f"{module}_unit")
+        self.line(f"bittrue_{module} #(")
+        for place, (name, value) in enumerate(parameters.items()):
+            comma = "," if place < len(parameters) - 1 else ""
+            self.line(f"    .{name}({value}){comma}")
+        self.line(f") {label} (")
+        for place, (name, signal) in enumerate(ports.items()):
+            comma = "," if place < len(ports) - 1 else ""
+            self.line(f"    .{name}({signal}){comma}")
+        self.line(");")
+        self.line()
+
+    def flow(self, wanted: str, fraction_bits: int, low: int, high: int) -> Flow:
+        """A new stream, its signals declared."""
+        made = Flow(self.fresh(wanted), fraction_bits, low, high)
+        self.line(f"logic {made.name}_valid;")
+        self.line(f"logic {made.name}_ready;")
+        self.line(f"logic signed [{made.width - 1}:0] {made.data};")
+        self.line()
+        return made
+
+    def stage(
+        self, module: str, parameters: Mapping[str, Parameter], x: Flow, y: Flow, **ports: str
+    ) -> Flow:
+        """A library module between two streams."""
+        self.instance(module, parameters, CLOCK | entering(x.name) | leaving(y.name) | ports)
+        return y
+
+    def input(self, place: int) -> Flow:
+        """An input as signed numbers."""
+        source, argument = self.sources[place], self.arguments[place]
+        low, high = bounds_of(source.type, self.step)
+        word = Word.of(source)
+        made = Flow(self.fresh(f"{argument}_code"), source.type.binary_point, low, high)
+        text = f"$signed({argument}_data)" if word.signed else f"$signed({{1'b0, {argument}_data}})"
+        self.line(f"logic {made.name}_valid;")
+        self.line(f"logic {made.name}_ready;")
+        self.line(f"logic signed [{made.width - 1}:0] {made.data};")
+        self.line(f"assign {made.name}_valid = {argument}_valid;")
+        self.line(f"assign {argument}_ready = {made.name}_ready;")
+        self.line(f"assign {made.data} = {text};")
+        self.line()
+        return made
+
+    def renamed(self, x: Flow, wanted: str, text: str, fraction_bits: int, low: int, high: int) -> Flow:
+        """A stream whose words are computed from another's at once."""
+        made = self.flow(wanted, fraction_bits, low, high)
+        self.body.pop()
+        self.line(f"assign {made.name}_valid = {x.name}_valid;")
+        self.line(f"assign {x.name}_ready = {made.name}_ready;")
+        self.line(f"assign {made.data} = {text};")
+        self.line()
+        return made
+
+    def word_length(self, step: Step, role: str, codes: np.ndarray) -> int:
+        """The bits of a constant's words: its format's in the plan where that holds every code, else the fewest."""
+        needed = word_length_between(int(codes.min()), int(codes.max()))
+        return max(needed, self.word_lengths.get(f"{step.name}.{role}", 1))
+
+    def memory(self, step: Step, role: str, lines: np.ndarray, word_length: int) -> str:
+        """A memory with a row of words in each line, `lines` of shape (lines, words) or (lines,): its path, quoted."""
+        words = lines.shape[1] if lines.ndim == 2 else 1
+        (image,) = packed(lines, word_length, Layout(words=words))
+        self.memories.append(Memory(f"{step.name}.{role}", image))
+        return f'"{self.memories[-1].path}"'
+
+
+CLOCK: Mapping[str, str] = {"clk": "clk", "rst_n": "rst_n"}
+
+
+def entering(name: str, port: str = "in") -> dict[str, str]:
+    """The ports of a stream that comes into an instance."""
+    return {f"{port}_{part}": f"{name}_{part}" for part in ("valid", "ready", "data")}
+
+
+def leaving(name: str, port: str = "out") -> dict[str, str]:
+    """The ports of a stream that goes out of one."""
+    return entering(name, port)
+
+
+def literal(value: int, width: int) -> str:
+    """A signed constant of a parameter's width."""
+    return f"-{width}'sd{-value}" if value < 0 else f"{width}'sd{value}"
+
+
+def one_by_one(size: int) -> np.ndarray:
+    """What is needed where each word that goes out follows one that came in."""
+    return np.arange(size + 1)
+
+
+def all_at_once(size_in: int, size_out: int) -> np.ndarray:
+    """What is needed where all of an image comes in before its first word goes out."""
+    needed = np.full(size_out + 1, size_in)
+    needed[0] = 0
+    return needed
+
+

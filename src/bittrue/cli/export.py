@@ -8,6 +8,7 @@ import typer
 
 from bittrue.cli.command import command
 from bittrue.cli.options import ModelOptions, OptionalDataOptions, PlanFile, RepairedFile, Until
+from bittrue.cli.parallel import VERILOG, VerilogParallelOptions
 from bittrue.cli.tables import TableOptions, print_view, shown_as_data
 
 if TYPE_CHECKING:
@@ -74,13 +75,15 @@ def export(
     common: TableOptions,
     data: OptionalDataOptions,
     memory: MemoryLayoutOptions,
+    verilog: VerilogParallelOptions,
     to: Annotated[
         str,
         typer.Option(
             "--to",
             metavar="TARGET,…",
             help="c: C99, integers alone; hls4ml: its layers, every precision written out; memory: memory images; "
-            "qdq: ONNX for onnxruntime; qonnx: ONNX with a Quant at every rounding; vectors: golden vectors.",
+            "qdq: ONNX for onnxruntime; qonnx: ONNX with a Quant at every rounding; vectors: golden vectors; verilog: "
+            "SystemVerilog.",
         ),
     ],
     out: Annotated[
@@ -93,6 +96,15 @@ def export(
     ] = None,
     repaired: RepairedFile = None,
     until: Until = None,
+    clock: Annotated[
+        float,
+        typer.Option(
+            "--clock",
+            metavar="MHZ",
+            rich_help_panel=VERILOG,
+            help="The clock that images per second are counted for.",
+        ),
+    ] = 100.0,
     trace: Annotated[
         Path | None,
         typer.Option(
@@ -118,6 +130,7 @@ def export(
         until_node=until,
         memory=memory.choose(),
         trace=None if trace is None else Trace.load(trace),
+        verilog=verilog.choose(clock),
     )
     if not shown_as_data(result, common):
         print_view(result.view())

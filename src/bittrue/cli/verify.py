@@ -9,6 +9,7 @@ from bittrue.cli.command import ANSWER_IS_NO, command
 from bittrue.cli.engine import EngineName, check_engine, opened_engine
 from bittrue.cli.options import DataOptions, FewImages, ModelOptions, PlanFile, RepairedFile, Until
 from bittrue.cli.output import optional_folder, say
+from bittrue.cli.parallel import VerilogParallelOptions
 from bittrue.cli.progress import progress
 from bittrue.cli.tables import TableOptions, print_view, shown_as_data
 from bittrue.errors import BittrueError
@@ -20,6 +21,7 @@ def verify(
     plan: PlanFile,
     data: DataOptions,
     common: TableOptions,
+    verilog: VerilogParallelOptions,
     context: typer.Context,
     against: Annotated[
         str | None,
@@ -28,8 +30,8 @@ def verify(
             metavar="WITNESS",
             help="reference (the default): the definition in Python integers; c: the C of an export, built and run; "
             "hls4ml: its C simulation, built and run; qonnx: its own execution of an exported file; qdq: "
-            "onnxruntime's; a folder of what a device computed, a file a site; or an export's folder, its files by "
-            "hash and its vectors.",
+            "onnxruntime's; verilog: the Verilog of an export, in Verilator; a folder of what a device computed, a file "
+            "a site; or an export's folder, its files by hash and its vectors.",
         ),
     ] = None,
     certificate: Annotated[
@@ -123,6 +125,7 @@ def verify(
                 out=folder,
                 engine=shared,
                 progress=display,
+                verilog=verilog.choose(),
             )
     if not shown_as_data(result, common):
         print_view(result.view())

@@ -231,7 +231,7 @@ def _versions() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
-    for name, command in (("cc", c_compiler()), ("g++", "g++"), ("make", "make")):
+    for name, command in (("cc", c_compiler()), ("g++", "g++"), ("make", "make"), ("verilator", "verilator")):
         said = version_of(command)
         if said is not None:
             found[name] = said

@@ -19,6 +19,8 @@ from bittrue.exports.memory.target import TARGET as MEMORY
 from bittrue.exports.qdq.target import TARGET as QDQ
 from bittrue.exports.qonnx.target import TARGET as QONNX
 from bittrue.exports.vectors.target import TARGET as VECTORS
+from bittrue.exports.verilog.options import VerilogOptions
+from bittrue.exports.verilog.target import TARGET as VERILOG
 from bittrue.files import dump_json, replacing_folder
 from bittrue.lowering import lower_network
 from bittrue.network import Network
@@ -26,7 +28,7 @@ from bittrue.plan import Plan, PlanLike, as_plan
 from bittrue.result import Result
 from bittrue.wording import counted
 
-TARGETS = {target.name: target for target in (C, HLS4ML, MEMORY, QDQ, QONNX, VECTORS)}
+TARGETS = {target.name: target for target in (C, HLS4ML, MEMORY, QDQ, QONNX, VECTORS, VERILOG)}
 """The kinds of export, by name."""
 
 
@@ -37,7 +39,7 @@ class Export(Result):
     folder: str
     targets: tuple[str, ...]
     manifest: Mapping[str, Any]
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Table | str, ...] = ()
 
     def view(self) -> View:
         rows = [
@@ -73,6 +75,7 @@ def export(
     until_node: str | None = None,
     memory: MemoryOptions | None = None,
     trace: Trace | None = None,
+    verilog: VerilogOptions | None = None,
 ) -> Export:
     """Write the network under the plan for hardware: a folder a target in `out`, and manifest.json.
 
@@ -81,7 +84,7 @@ def export(
     host's. memory: how memory images are written (None: `MemoryOptions()`).
 
     trace: of the same plan and data; the images in which it found overflows first become vectors, too. None: those of
-    the first 64.
+    the first 64. verilog: how much is computed side by side (None: `VerilogOptions()`).
 
     The folder appears whole, in the place of an export that was there. The same input gives the same bytes.
 
@@ -96,7 +99,7 @@ def export(
         program = until(program, until_node)
     taken = None if data is None else data.take(min(VECTOR_IMAGES, data.images) if images is None else images)
     searched = () if data is None else searched_images(plan, data, trace)
-    job = Job(network, plan, program, taken, memory or MemoryOptions(), data, searched)
+    job = Job(network, plan, program, taken, memory or MemoryOptions(), data, searched, verilog or VerilogOptions())
     for target in chosen:
         if target.needs_images and job.images is None:
             raise BittrueError(f"The target {target.name} is made from images: give data, and how many of it.")

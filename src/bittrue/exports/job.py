@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bittrue.data import Dataset
+from bittrue.display import Table
 from bittrue.errors import BittrueError
 from bittrue.exports.verilog.options import VerilogOptions
 from bittrue.network import Network, Parameter
@@ -111,7 +112,7 @@ class Target:
     check: Callable[[Job], None]
     write: Callable[[Job, Path], Mapping[str, str]]
     builds: tuple[str, ...] = ()
-    remarks: Callable[[Job], tuple[str, ...]] = lambda job: ()
+    remarks: Callable[[Job], tuple[Table | str, ...]] = lambda job: ()
 
 
 def until(program: FixedNetwork, node: str) -> FixedNetwork:

@@ -3,6 +3,7 @@
 import contextlib
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from bittrue.analysis.evaluating.batches import chosen_images
@@ -20,6 +21,8 @@ from bittrue.exports.job import Job, until
 from bittrue.exports.manifest import NAME
 from bittrue.exports.qdq.run import run_qdq
 from bittrue.exports.qonnx.run import run_qonnx
+from bittrue.exports.verilog.options import VerilogOptions
+from bittrue.exports.verilog.run import cycles_said, run_verilog
 from bittrue.files import replacing_together
 from bittrue.lowering import lower_network
 from bittrue.network import Network
@@ -29,11 +32,14 @@ Build = Callable[[Job, Dataset, Path], Path]
 """Builds a target for a job in an empty folder, runs it on images, and gives back the folder of its codes, a file a
 site."""
 
-BUILDS: dict[str, Build] = {"c": run_c, "hls4ml": run_hls4ml, "qonnx": run_qonnx}
+BUILDS: dict[str, Build] = {"c": run_c, "hls4ml": run_hls4ml, "qonnx": run_qonnx, "verilog": run_verilog}
 """The exports that can be built and run here and have the plan's bits, by name."""
 
 FLOATING: dict[str, Build] = {"qdq": run_qdq}
 """Those that have them wherever float32 holds what they compute: a certificate shows where they differ, uncounted."""
+
+SAID: dict[str, Callable[[Path], tuple[str, ...]]] = {"verilog": cycles_said}
+"""What some of them say of their run, from the folder of its codes."""
 
 FILE = "verify.json"
 
@@ -52,6 +58,7 @@ def verify(
     out: str | Path | None = None,
     engine: EngineLike = None,
     progress: Progress | None = None,
+    verilog: VerilogOptions | None = None,
 ) -> Verification | DeviceComparison:
     """Compare the simulation's codes on the first `images` examples (None: 2) with those of a witness, bit for bit.
 
@@ -60,13 +67,13 @@ def verify(
     (see `device.compare.compare_with_folder`); or an export's, whose files must be those of its manifest, and whose
     vectors are compared, whatever `dataset` is. until_node: for exports, the last node on the device. out: a folder for
     verify.json, which appears when all is compared; `bittrue report` shows it beside a sweep. engine: of the
-    definition, see `measure_ranges`.
+    definition, see `measure_ranges`. verilog: how much that computes side by side (None: `VerilogOptions()`).
 
     Raises: BittrueError for a witness that doesn't exist, what the witness needs and lacks, and where `out` can't be
     written.
     """
     with contextlib.nullcontext() if out is None else replacing_together(out, [FILE]) as folder:
-        found = _compared(network, as_plan(plan), dataset, against, images, until_node, engine, progress)
+        found = _compared(network, as_plan(plan), dataset, against, images, until_node, engine, progress, verilog)
         if folder is not None:
             found.save(folder / FILE)
     return found
@@ -81,6 +88,7 @@ def _compared(
     until_node: str | None,
     engine: EngineLike,
     progress: Progress | None,
+    verilog: VerilogOptions | None,
 ) -> Verification | DeviceComparison:
     if against == REFERENCE:
         return against_the_definition(
@@ -100,7 +108,8 @@ def _compared(
     program = lower_network(network, plan)
     if until_node is not None:
         program = until(program, until_node)
-    job = Job(network, plan, program, None)
+    job = Job(network, plan, program, None, verilog=verilog or VerilogOptions())
     with tempfile.TemporaryDirectory(prefix="bittrue-") as place:
         codes = builds[against](job, chosen, Path(place))
-        return compare_codes(program, chosen, codes, against=against)
+        found = compare_codes(program, chosen, codes, against=against)
+        return replace(found, said=SAID[against](codes)) if against in SAID else found

@@ -69,7 +69,7 @@ class DeviceComparison(SavedResult):
     """What a device computed beside the simulation. guess: what explains the first wrong site, tried and exact; or
     None.
 
-    missing: sites without a file.
+    missing: sites without a file. said: what a witness says of its run.
     """
 
     network: str
@@ -80,6 +80,7 @@ class DeviceComparison(SavedResult):
     sites: tuple[SiteComparison, ...]
     guess: str | None
     missing: tuple[str, ...]
+    said: tuple[str, ...] = ()
 
     file: ClassVar[str] = "comparison"
 
@@ -130,7 +131,7 @@ class DeviceComparison(SavedResult):
         if self.missing:
             shown = ", ".join(self.missing[:6]) + (", …" if len(self.missing) > 6 else "")
             sentences.append(f"Without a file and so not compared: {shown}.")
-        return sentences
+        return [*sentences, *self.said]
 
     def records(self) -> list[dict[str, Any]]:
         """A row a site."""
@@ -156,6 +157,7 @@ class DeviceComparison(SavedResult):
                 for site in self.sites
             ],
             "missing": list(self.missing),
+            "said": list(self.said),
         }
 
     @classmethod
@@ -163,7 +165,8 @@ class DeviceComparison(SavedResult):
         try:
             sites = tuple(_site_from_json(site) for site in content["sites"])
             same = ("network", "plan", "data", "against", "images", "guess")
-            return cls(**{name: content[name] for name in same}, sites=sites, missing=tuple(content["missing"]))
+            rest = {"missing": tuple(content["missing"]), "said": tuple(content.get("said", ()))}
+            return cls(**{name: content[name] for name in same}, sites=sites, **rest)
         except (KeyError, TypeError, ValueError) as error:
             raise BittrueError(f"{source}: not a comparison ({error!r}); make one with `bittrue verify`.") from None
 

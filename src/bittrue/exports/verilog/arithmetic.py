@@ -18,9 +18,8 @@ def _operands(draft: Draft) -> tuple[list[Flow], str]:
     stream of the second result's name."""
     shape = draft.step.exact.shape
     flows = []
-    for place, source in enumerate(draft.sources):
+    for place, own in enumerate(draft.shapes):
         x = draft.input(place)
-        own = source.type.shape
         if prod(own) == prod(shape):
             draft.needed.append(one_by_one(prod(shape)))
         else:
@@ -60,7 +59,9 @@ def _aligned(draft: Draft, flows: list[Flow]) -> list[Flow]:
         shift = finest - x.fraction_bits
         made = Flow(draft.fresh(f"{x.name}_aligned"), finest, x.low << shift, x.high << shift)
         draft.line(f"logic signed [{made.width - 1}:0] {made.data};")
-        draft.line(f"assign {made.data} = $signed({{{x.data}, {shift}'b0}});" if shift else f"assign {made.data} = {x.data};")
+        draft.line(
+            f"assign {made.data} = $signed({{{x.data}, {shift}'b0}});" if shift else f"assign {made.data} = {x.data};"
+        )
         found.append(made)
     draft.line()
     return found
@@ -103,5 +104,3 @@ def multiply_tensors(instruction: MultiplyTensors, draft: Draft) -> None:
     bits = x.fraction_bits + w.fraction_bits
     draft.multipliers += 1
     finish(draft, _combined(draft, joined, "product", f"{x.data} * {w.data}", bits, min(ends), max(ends)))
-
-

@@ -31,7 +31,7 @@ def multiply_accumulate(instruction: MultiplyAccumulate, draft: Draft) -> None:
     blocks = -(-outputs // lanes)
     taps = prod(kernel) * inner
     geometry = instruction.strides, instruction.padding, instruction.dilation
-    windows = Windows.of(draft.step, draft.sources[0].type.shape, tuple(kernel), *geometry)
+    windows = Windows.of(draft.step, draft.shapes[0], tuple(kernel), *geometry)
     draft.needed.append(windows.needed(outputs))
     draft.cycles = max(windows.cycles(blocks * taps), prod(windows.out) * outputs)
     draft.multipliers += lanes

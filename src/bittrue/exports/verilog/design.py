@@ -143,6 +143,7 @@ def design_of(job: Job) -> Design:
             names[group.last.name],
             group.steps,
             tuple(program.by_name[source] for source in sources),
+            tuple(program.by_name[name].type.shape for name in group.inputs),
             lanes.get(group.steps[0].name, 1),
             lengths,
         )
@@ -157,5 +158,3 @@ def design_of(job: Job) -> Design:
         export_verilog[type(instruction)](instruction, draft)
         modules.append(Module(group, draft, sources))
     return Design(prefix, program, names, tuple(modules))
-
-

@@ -11,6 +11,7 @@ from bittrue.exports.verilog.flow import Flow, bounds_of
 from bittrue.exports.words import word_length_of
 from bittrue.fixed import word_length_between
 from bittrue.program import Step
+from bittrue.shapes import Shape
 
 Parameter = int | str
 
@@ -44,7 +45,8 @@ class Draft:
     """What the rules of the instructions write into.
 
     name: of the module. steps: those that it computes: the first reads the module's inputs, each of the others the one
-    before it. sources: the steps whose codes come in. lanes: the multipliers that a sum of products may have.
+    before it. sources: the stored steps whose codes come in. shapes: what the first step takes them to be. lanes: the
+    multipliers that a sum of products may have.
     word_lengths: by site, of the constants.
 
     needed: for each input how many of an image's words must have come in before 0, 1, 2, … words of the image have gone
@@ -54,6 +56,7 @@ class Draft:
     name: str
     steps: tuple[Step, ...]
     sources: tuple[Step, ...]
+    shapes: tuple[Shape, ...]
     lanes: int
     word_lengths: Mapping[str, int]
     body: list[str] = field(default_factory=list)
@@ -120,9 +123,7 @@ class Draft:
         self.line()
         return made
 
-    def stage(
-        self, module: str, parameters: Mapping[str, Parameter], x: Flow, y: Flow, **ports: str
-    ) -> Flow:
+    def stage(self, module: str, parameters: Mapping[str, Parameter], x: Flow, y: Flow, **ports: str) -> Flow:
         """A library module between two streams."""
         self.instance(module, parameters, CLOCK | entering(x.name) | leaving(y.name) | ports)
         return y
@@ -181,7 +182,7 @@ def leaving(name: str, port: str = "out") -> dict[str, str]:
 
 def literal(value: int, width: int) -> str:
     """A signed constant of a parameter's width."""
-    return f"-{width}'sd{-value}" if value < 0 else f"{width}'sd{value}"
+    return f"{width}'sh{value & ((1 << width) - 1):x}"
 
 
 def one_by_one(size: int) -> np.ndarray:
@@ -194,5 +195,3 @@ def all_at_once(size_in: int, size_out: int) -> np.ndarray:
     needed = np.full(size_out + 1, size_in)
     needed[0] = 0
     return needed
-
-

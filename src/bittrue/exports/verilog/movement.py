@@ -14,7 +14,7 @@ from bittrue.program import Concatenate, Move, Pad, Select
 def reordered(draft: Draft, x: Flow, place: int, role: str, places: np.ndarray, fill: int) -> Flow:
     """The words of an image of the input `place` in another order: that which stands at each of `places`, `fill` where
     it is −1. All of them come in first."""
-    size = prod(draft.sources[place].type.shape)
+    size = prod(draft.shapes[place])
     draft.needed.append(all_at_once(size, places.size))
     draft.cycles = max(draft.cycles, size + places.size)
     low, high = int(min(x.low, fill)), int(max(x.high, fill))
@@ -53,14 +53,14 @@ def move(instruction: Move, draft: Draft) -> None:
 
 @export_verilog.rule(Pad)
 def pad(instruction: Pad, draft: Draft) -> None:
-    shape = draft.sources[0].type.shape
+    shape = draft.shapes[0]
     inside = np.arange(prod(shape)).reshape(shape)
     _moved(draft, np.pad(inside, instruction.padding, constant_values=-1), instruction.value)
 
 
 @export_verilog.rule(Select)
 def select(instruction: Select, draft: Draft) -> None:
-    shape = draft.sources[0].type.shape
+    shape = draft.shapes[0]
     chosen = np.arange(prod(shape)).reshape(shape)
     for axis, indices in enumerate(instruction.indices):
         if indices is None:
@@ -76,7 +76,7 @@ def concatenate(instruction: Concatenate, draft: Draft) -> None:
     shape = draft.step.type.shape
     axis = instruction.axis % len(shape)
     bits = draft.step.exact.binary_point
-    runs = [prod(source.type.shape[axis:]) for source in draft.sources]
+    runs = [prod(own[axis:]) for own in draft.shapes]
     whole, outer = sum(runs), prod(shape[:axis])
     flows = []
     for place in range(len(draft.sources)):

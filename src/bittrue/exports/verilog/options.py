@@ -29,7 +29,9 @@ class VerilogOptions:
         for part in (parallel or "").split(",") if parallel else ():
             node, sign, count = part.strip().partition("=")
             if not sign or not count.isdecimal():
-                raise BittrueError(f"--parallel takes NODE=N with commas, as in conv1=8,dense6=16: {part[:40]!r} isn't.")
+                raise BittrueError(
+                    f"--parallel takes NODE=N with commas, as in conv1=8,dense6=16: {part[:40]!r} isn't."
+                )
             if node in found:
                 raise BittrueError(f"--parallel names node {node} twice: name each once.")
             found[node] = int(count)

@@ -1,23 +1,26 @@
 """Modules of windows: extrema, sums and averages (B10)."""
 
+from fractions import Fraction
 from math import prod
 
 import numpy as np
 
+from bittrue.exports.verilog.division import divide_parameters
 from bittrue.exports.verilog.draft import CLOCK, Draft, Parameter, entering
 from bittrue.exports.verilog.flow import Flow, bounds_of
-from bittrue.exports.verilog.rounding import requantized
+from bittrue.exports.verilog.rounding import OVERFLOWS, ROUNDINGS, quantized_bounds, word_of
 from bittrue.exports.verilog.table import export_verilog, finish, finish_rounded
 from bittrue.exports.verilog.windows import Windows
-from bittrue.fixed import Quantizer
-from bittrue.program import WindowExtremum, WindowSum
+from bittrue.fixed import FixedFormat, Quantizer
+from bittrue.program import Bounds, WindowExtremum, WindowSum
+from bittrue.program.bounds import hull
 
 _FLAGS = {f"in_{name}": f"tap_{name}" for name in ("first", "last")}
 
 
 def _windows(instruction: WindowExtremum | WindowSum, draft: Draft) -> Windows:
     geometry = instruction.window, instruction.strides, instruction.padding, instruction.dilation
-    windows = Windows.of(draft.step, draft.sources[0].type.shape, *geometry)
+    windows = Windows.of(draft.step, draft.shapes[0], *geometry)
     draft.needed.append(windows.needed(windows.channels))
     draft.cycles = windows.cycles(windows.channels * prod(windows.kernel))
     return windows
@@ -65,7 +68,7 @@ def window_sum(instruction: WindowSum, draft: Draft) -> None:
     elif draft.step.quantizer is None:
         finish(draft, _multiplied(draft, total, largest // divisors, windows.channels, largest.bit_length() - 1))
     else:
-        finish_rounded(draft, divided(draft, total, divisors, windows.channels, draft.step.quantizer))
+        finish_rounded(draft, _divided(draft, total, divisors, windows.channels, draft.step.quantizer))
 
 
 def _multiplied(draft: Draft, x: Flow, factors: np.ndarray, channels: int, fraction_bits: int) -> Flow:
@@ -89,25 +92,51 @@ def _multiplied(draft: Draft, x: Flow, factors: np.ndarray, channels: int, fract
     return draft.stage("scale_offset", parameters, x, y)
 
 
-def divided(draft: Draft, x: Flow, divisors: np.ndarray, channels: int, quantizer: Quantizer) -> Flow:
+def _divided(draft: Draft, x: Flow, divisors: np.ndarray, channels: int, quantizer: Quantizer) -> Flow:
     """x / divisor, rounded to the quantizer's format, for each position's positive divisor, with `channels` words at
-    each."""
-    table = divisors[:1] if (divisors == divisors[0]).all() else np.repeat(divisors, channels)
-    # Enough bits behind the quotient's point for the quantizer, or none.
-    shift = max(quantizer.format.fraction_bits - x.fraction_bits, 0)
-    most = max(-x.low, x.high) << shift
-    # Two more bits say what is left of the quotient: nothing, less than a half, a half, more.
-    y = draft.flow("quotient", x.fraction_bits + shift + 2, (x.low << shift) * 4 - 4, (x.high << shift) * 4 + 3)
-    width = int(divisors.max()).bit_length()
-    parameters: dict[str, Parameter] = {
-        "IN_WIDTH": x.width,
-        "SHIFT": shift,
-        "WIDE": max(most.bit_length(), 1),
-        "OUT_WIDTH": y.width,
-        "DIVISOR_WIDTH": width,
+    each: by a product where there is one divisor, else bit by bit."""
+    bits = quantizer.format.fraction_bits
+    exact = Bounds.of_codes(x.low, x.high, x.fraction_bits)
+    extremes = {int(divisors.min()), int(divisors.max())}
+    low, high = quantized_bounds(hull(exact.scaled(Fraction(1, divisor)) for divisor in extremes), quantizer)
+    width, signed = word_of(quantizer, low, high)
+    code = draft.fresh("code")
+    draft.line(f"logic [{width - 1}:0] {code};")
+    text = f"$signed({code})" if signed else f"$signed({{1'b0, {code}}})"
+    if (divisors == divisors[0]).all():
+        held = draft.flow("held", x.fraction_bits, x.low, x.high)
+        draft.stage("register", {"WIDTH": x.width}, x, held)
+        source = FixedFormat(True, x.width, x.fraction_bits)
+        parameters = divide_parameters(source, int(divisors[0]), quantizer, width) | {"OUT_SIGNED": f"1'b{int(signed)}"}
+        draft.instance("divide", parameters, {"value": held.data, "code": code})
+        return draft.renamed(held, "average", text, bits, low, high)
+    held = draft.flow("held", x.fraction_bits, x.low, x.high)
+    divisor_width = int(divisors.max()).bit_length()
+    divisor = draft.fresh("divisor")
+    draft.line(f"logic [{divisor_width - 1}:0] {divisor};")
+    table = np.repeat(divisors, channels)
+    constants: dict[str, Parameter] = {
+        "WIDTH": x.width,
+        "CONSTANT_WIDTH": divisor_width,
         "PERIOD": table.size,
-        "DIVISORS": draft.memory(draft.step, "divisor", table, width),
+        "CONSTANTS": draft.memory(draft.step, "divisor", table, divisor_width),
     }
-    draft.cycles = max(draft.cycles, draft.size * (most.bit_length() + 3))
-    draft.stage("quotient", parameters, x, y)
-    return requantized(draft, y, quantizer)
+    draft.stage("constant", constants, x, held, out_constant=divisor)
+    average = draft.flow("average", bits, low, high)
+    draft.line(f"assign {average.data} = {text};")
+    formats: dict[str, Parameter] = {
+        "IN_WIDTH": x.width,
+        "IN_SIGNED": 1,
+        "IN_FRACTION": x.fraction_bits,
+        "DIVISOR_WIDTH": divisor_width,
+        "OUT_WIDTH": width,
+        "OUT_SIGNED": int(signed),
+        "OUT_FRACTION": bits,
+        "ROUNDING": ROUNDINGS[quantizer.rounding],
+        "OVERFLOW": OVERFLOWS[quantizer.overflow],
+    }
+    draft.cycles = max(draft.cycles, draft.size * (x.width + max(bits - x.fraction_bits, 0) + 3))
+    ports = {f"in_{part}": f"{held.name}_{part}" for part in ("valid", "ready")} | {"value": held.data}
+    ports |= {f"out_{part}": f"{average.name}_{part}" for part in ("valid", "ready")} | {"code": code}
+    draft.instance("divide_sequential", formats, CLOCK | ports | {"divisor": divisor})
+    return average

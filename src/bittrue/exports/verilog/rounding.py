@@ -10,25 +10,30 @@ OVERFLOWS = {mode: place for place, mode in enumerate(Overflow)}
 """The numbers that the modules know the modes by."""
 
 
-def quantized_bounds(x: Flow, quantizer: Quantizer) -> tuple[int, int]:
-    """What the codes lie between once they are quantized."""
-    bounds = Bounds.of_codes(x.low, x.high, x.fraction_bits).quantized(quantizer)
+def quantized_bounds(bounds: Bounds, quantizer: Quantizer) -> tuple[int, int]:
+    """What the codes lie between once numbers within known bounds are quantized."""
+    bounds = bounds.quantized(quantizer)
     kind = CodeType.within((), quantizer.format.fraction_bits, bounds)
-    assert kind.low is not None and kind.high is not None  # both ends of x are known
+    assert kind.low is not None and kind.high is not None  # both ends are known
     return kind.low, kind.high
+
+
+def word_of(quantizer: Quantizer, low: int, high: int) -> tuple[int, bool]:
+    """The bits of a quantizer's codes, which lie between `low` and `high`, and whether they are in two's complement."""
+    if quantizer.overflow is Overflow.UNBOUNDED:
+        return signed_width(low, high), True
+    return quantizer.format.word_length, quantizer.format.signed
 
 
 def requantized(draft: Draft, x: Flow, quantizer: Quantizer | None) -> Flow:
     """`x` in the quantizer's format; itself without one, and where nothing is rounded and nothing can overflow."""
     if quantizer is None:
         return x
-    low, high = quantized_bounds(x, quantizer)
+    low, high = quantized_bounds(Bounds.of_codes(x.low, x.high, x.fraction_bits), quantizer)
     bits = quantizer.format.fraction_bits
     if (bits, low, high) == (x.fraction_bits, x.low, x.high):
         return x
-    unbounded = quantizer.overflow is Overflow.UNBOUNDED
-    signed = unbounded or quantizer.format.signed
-    width = signed_width(low, high) if unbounded else quantizer.format.word_length
+    width, signed = word_of(quantizer, low, high)
     held = draft.flow("held", x.fraction_bits, x.low, x.high)
     draft.stage("register", {"WIDTH": x.width}, x, held)
     code = draft.fresh("code")

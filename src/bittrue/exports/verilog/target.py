@@ -4,16 +4,21 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
+from bittrue.display import Table
 from bittrue.exports.job import Job, Target
 from bittrue.exports.memory.formats import FORMATS
 from bittrue.exports.verilog.bench import bench_text
 from bittrue.exports.verilog.design import Design, design_of
+from bittrue.exports.verilog.estimate import sentences_of, table_of
 from bittrue.exports.verilog.text import module_text, top_text
 
 LIBRARY = "library"
 MODULES = "modules"
 MEMORY = "memory"
 BENCH = "bench.sv"
+INPUTS = "inputs.hex"
+"""What the bench reads: images as words, a line each."""
+
 SOURCES = "sources.f"
 """The files of the design, a line each, as Verilator and Icarus take them with -f."""
 
@@ -54,14 +59,9 @@ def write_verilog(design: Design, folder: Path) -> None:
             (folder / memory.path).write_bytes(FORMATS["readmemh"].write(memory.image, memory.name))
 
 
-def _remarks(job: Job) -> tuple[str, ...]:
+def _remarks(job: Job) -> tuple[Table | str, ...]:
     design = design_of(job)
-    images = job.verilog.clock * 1e6 / design.cycles
-    multipliers = sum(module.draft.multipliers for module in design.modules)
-    return (
-        f"{multipliers:,} multipliers, {design.cycles:,} cycles an image: {images:,.0f} images per second at "
-        f"{job.verilog.clock:g} MHz.",
-    )
+    return table_of(design, job.verilog.clock), *sentences_of(design, job.verilog.clock)
 
 
 TARGET = Target(
@@ -70,6 +70,6 @@ TARGET = Target(
     needs_images=False,
     check=_check,
     write=_write,
-    builds=("codes/*", "build/*"),
+    builds=("codes/*", "build/*", "bench.vvp", INPUTS),
     remarks=_remarks,
 )

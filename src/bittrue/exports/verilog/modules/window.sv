@@ -259,9 +259,11 @@ module bittrue_window #(
     // The word is read a cycle after its place is known.
     logic                          inside_rows;
     logic                          inside_columns;
-    logic signed [OFFSET_BITS+1:0] offset;
     logic        [PLACE_BITS-1:0]  place;
     logic        [WIDTH-1:0]       word;
+
+    // At least as long as a place, so that its low bits are there to be taken.
+    logic signed [OFFSET_BITS+PLACE_BITS:0] offset;
 
     assign inside_rows = row >= 0 && row < ROWS;
     assign inside_columns = column >= 0 && column < COLUMNS;

@@ -1,4 +1,4 @@
-"""What the page on Verilog shows is what its commands print, and the network that it exports has the simulation's bits."""
+"""What the page on Verilog shows is what its commands print, and its network has the simulation's bits."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def test_the_page_shows_what_is_printed(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     found = list(blocks(PAGE))
     printed = [run(line) for block in found if block.language == "bash" for line in commands(block)]
-    shown = next(block.code for block in found if "Verilog at" in block.code)
+    shown = next(block.code for block in found if "images per second" in block.code)
     assert missing(shown, "\n".join(printed)) == []
     assert "0 mismatches" in printed[-1]
     assert (tmp_path / "hardware/verilog/digits.sv").exists()

@@ -30,8 +30,8 @@ def verify(
             metavar="WITNESS",
             help="reference (the default): the definition in Python integers; c: the C of an export, built and run; "
             "hls4ml: its C simulation, built and run; qonnx: its own execution of an exported file; qdq: "
-            "onnxruntime's; verilog: the Verilog of an export, in Verilator; a folder of what a device computed, a file "
-            "a site; or an export's folder, its files by hash and its vectors.",
+            "onnxruntime's; verilog: an export's, in Verilator; a folder of what a device computed, a file a site; "
+            "or an export's folder, its files by hash and its vectors.",
         ),
     ] = None,
     certificate: Annotated[

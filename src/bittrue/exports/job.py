@@ -1,7 +1,7 @@
 """What an export is made from, and what it makes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -62,7 +62,7 @@ class Job:
     memory: MemoryOptions = MemoryOptions()
     data: Dataset | None = None
     searched: Sequence[int] = ()
-    verilog: VerilogOptions = VerilogOptions()
+    verilog: VerilogOptions = field(default_factory=VerilogOptions)
 
     @property
     def name(self) -> str:

@@ -1,8 +1,8 @@
-"""Random small networks under random plans through Verilog: `python tests/exports/verilog/sweep.py [NETWORKS [SIMULATOR]]`.
+"""Random small networks through Verilog: `python tests/exports/verilog/sweep.py [NETWORKS [SIMULATOR]]`.
 
-Formats, roundings, overflow modes, negative and large binary points, accumulators and multipliers, all drawn by seed; what
-Verilog refuses is drawn again. Both ends pause at random. Simulators: icarus (the default), verilator. Prints the codes
-compared, and ends with 1 at a mismatch.
+Formats, roundings, overflow modes, negative and large binary points, accumulators and multipliers, all drawn by seed;
+what Verilog refuses is drawn again. Both ends pause at random. Simulators: icarus (the default), verilator. Prints the
+codes compared, and ends with 1 at a mismatch.
 """
 
 import random

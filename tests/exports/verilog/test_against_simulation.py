@@ -1,5 +1,5 @@
-"""The Verilog has the simulation's bits: every stream of small networks, with pauses at both ends, in Icarus, which would
-show an unknown bit; and a network of all kinds of layers in Verilator (B3 to B10)."""
+"""The Verilog has the simulation's bits: every stream of small networks, with pauses at both ends, in Icarus, which
+would show an unknown bit; and a network of all kinds of layers in Verilator (B3 to B10)."""
 
 from pathlib import Path
 
@@ -104,9 +104,11 @@ def _mismatches(case: Case, folder: Path) -> int:
 
 def test_a_flipped_bit_of_a_weight_is_seen(written: tuple[Case, Path]) -> None:
     case, folder = written
-    memory = next((folder / "memory").glob("*.weight.hex"))
-    first, rest = memory.read_text().split("\n", 1)
-    memory.write_text(f"{int(first, 16) ^ 1:0{len(first)}x}\n{rest}")
+    memory = folder / "memory" / "conv1.weight.hex"
+    lines = memory.read_text().split("\n")
+    middle = len(lines) // 6  # of the first channel's window
+    lines[middle] = f"{int(lines[middle], 16) ^ 0x40:02x}"
+    memory.write_text("\n".join(lines))
     assert _mismatches(case, folder) > 0
 
 

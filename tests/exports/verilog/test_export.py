@@ -76,7 +76,7 @@ def test_multipliers_that_cant_be_shared_out(options: VerilogOptions, problem: s
 
 
 def test_more_multipliers_are_never_slower() -> None:
-    cycles = [design_of(_until_dense(VerilogOptions(multipliers=count))).cycles for count in (8, 12, 20, 40)]
+    cycles = [design_of(_until_dense(VerilogOptions(multipliers=count))).cycles for count in (2, 3, 5, 9)]
     assert cycles == sorted(cycles, reverse=True)
     assert cycles[0] > cycles[-1]
 

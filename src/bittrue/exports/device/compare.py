@@ -165,8 +165,8 @@ class DeviceComparison(SavedResult):
         try:
             sites = tuple(_site_from_json(site) for site in content["sites"])
             same = ("network", "plan", "data", "against", "images", "guess")
-            rest = {"missing": tuple(content["missing"]), "said": tuple(content.get("said", ()))}
-            return cls(**{name: content[name] for name in same}, sites=sites, **rest)
+            missing, said = tuple(content["missing"]), tuple(content.get("said", ()))
+            return cls(**{name: content[name] for name in same}, sites=sites, missing=missing, said=said)
         except (KeyError, TypeError, ValueError) as error:
             raise BittrueError(f"{source}: not a comparison ({error!r}); make one with `bittrue verify`.") from None
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 from bittrue.errors import BittrueError
-from bittrue.exports.verilog.convolution import lanes_of
+from bittrue.exports.verilog.convolution import lanes_of, sum_cycles
 from bittrue.exports.verilog.options import VerilogOptions
 from bittrue.exports.verilog.windows import Windows
 from bittrue.program import FixedNetwork, Grouping, MultiplyAccumulate, Step
@@ -22,7 +22,7 @@ class _Layer:
         *kernel, inner, outputs = self.instruction.weight.shape
         geometry = self.instruction.strides, self.instruction.padding, self.instruction.dilation
         windows = Windows.of(self.step, self.shape, tuple(kernel), *geometry)
-        return max(windows.cycles(-(-outputs // lanes) * prod(kernel) * inner), prod(windows.out) * outputs)
+        return sum_cycles(windows, -(-outputs // lanes) * prod(kernel) * inner, outputs)
 
     def more(self, lanes: int) -> int | None:
         """The fewest lanes above `lanes` that are faster; None where no more are."""
@@ -32,7 +32,7 @@ class _Layer:
         return next((wanted for wanted in found if self.cycles(wanted) < now), None)
 
 
-def lanes_of_layers(program: FixedNetwork, grouping: Grouping, options: VerilogOptions) -> Mapping[str, int]:
+def lanes_of_layers(program: FixedNetwork, grouping: Grouping, options: VerilogOptions) -> dict[str, int]:
     """The multipliers of each sum of products, by its step.
 
     Raises: BittrueError for a node that has none, and for fewer multipliers than layers.
@@ -59,8 +59,8 @@ def lanes_of_layers(program: FixedNetwork, grouping: Grouping, options: VerilogO
     return given | _shared_out(shared, left)
 
 
-def _shared_out(layers: Mapping[str, _Layer], left: int) -> Mapping[str, int]:
-    """One multiplier each, and then those that are left, to whichever layer is the slowest, until it can't be faster."""
+def _shared_out(layers: Mapping[str, _Layer], left: int) -> dict[str, int]:
+    """One multiplier each, and those that are left to whichever layer is the slowest, until it can't be faster."""
     lanes = dict.fromkeys(layers, 1)
     cycles = {name: layer.cycles(1) for name, layer in layers.items()}
     while cycles:

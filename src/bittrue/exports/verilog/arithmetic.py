@@ -14,8 +14,7 @@ from bittrue.program import Add, Extremum, MultiplyTensors
 
 
 def _operands(draft: Draft) -> tuple[list[Flow], str]:
-    """The operands, each repeated to the result's shape, with the largest of their fraction bits; what joins them is the
-    stream of the second result's name."""
+    """The operands, each repeated to the result's shape, and the name of the stream that joins them."""
     shape = draft.step.exact.shape
     flows = []
     for place, own in enumerate(draft.shapes):
@@ -96,8 +95,8 @@ def extremum(instruction: Extremum, draft: Draft) -> None:
 def multiply_tensors(instruction: MultiplyTensors, draft: Draft) -> None:
     if instruction.matrices:
         raise BittrueError(
-            f"node {draft.step.node}: a matrix product of two values has no module, which multiplies by constants; stop "
-            "before it with --until."
+            f"node {draft.step.node}: a matrix product of two values has no module, which multiplies by constants; "
+            "stop before it with --until."
         )
     (x, w), joined = _operands(draft)
     ends = [a * b for a in (x.low, x.high) for b in (w.low, w.high)]

@@ -6,7 +6,7 @@ from bittrue.exports.verilog.design import Design
 from bittrue.exports.verilog.draft import Word
 
 _SLACK = 8
-"""Times that the modules' cycles may pass without a word before the bench gives up: pauses at random take two thirds."""
+"""Times that the modules' cycles may pass without a word before the bench gives up: pauses slow it down."""
 
 
 def bench_text(design: Design) -> str:
@@ -27,11 +27,11 @@ def bench_text(design: Design) -> str:
 
 
 _BENCH = """\
-// Drives the images of inputs.hex (a word a line) through @NAME@ and counts cycles; ends when each stream has had all of
-// its words, and with $fatal where nothing moves any more.
+// Drives the images of inputs.hex (a word a line) through @NAME@ and counts cycles; ends when each stream has had
+// all of its words, and with $fatal where nothing moves any more.
 //
-// Plusargs: +images=N; +taps lets each stream's words be written to codes/; +backpressure lets both ends pause at random,
-// +seed=N chooses how; +reset_at=N resets everything after so many cycles and begins anew.
+// Plusargs: +images=N; +taps lets each stream's words be written to codes/; +backpressure lets both ends pause at
+// random, +seed=N chooses how; +reset_at=N resets everything after so many cycles and begins anew.
 `timescale 1ns / 1ps
 
 module bench;
@@ -48,7 +48,7 @@ module bench;
     integer seed = 1;
     integer reset_at = 0;
     logic backpressure = 1'b0;
-    logic [31:0] noise;  // a linear congruential generator (Numerical Recipes' constants), whose high bits decide
+    logic [31:0] noise;  // a linear congruential generator, whose high bits decide
 
     integer file = 0;
     integer read = 0;

@@ -17,11 +17,16 @@ from bittrue.program import MultiplyAccumulate
 def lanes_of(instruction: MultiplyAccumulate, wanted: int) -> int:
     """How many sums a module computes side by side, `wanted` at most: no more than there are, and where the inputs
     stand in groups a number that divides the sums of a group."""
-    each = instruction.weight.shape[-1] // instruction.groups
+    each: int = instruction.weight.shape[-1] // instruction.groups
     lanes = min(wanted, each)
     while instruction.groups > 1 and each % lanes:
         lanes -= 1
     return lanes
+
+
+def sum_cycles(windows: Windows, words: int, outputs: int) -> int:
+    """Cycles of an image: `words` are read at each position, and `outputs` go out."""
+    return max(windows.cycles(words), prod(windows.out) * outputs)
 
 
 @export_verilog.rule(MultiplyAccumulate)
@@ -33,7 +38,7 @@ def multiply_accumulate(instruction: MultiplyAccumulate, draft: Draft) -> None:
     geometry = instruction.strides, instruction.padding, instruction.dilation
     windows = Windows.of(draft.step, draft.shapes[0], tuple(kernel), *geometry)
     draft.needed.append(windows.needed(outputs))
-    draft.cycles = max(windows.cycles(blocks * taps), prod(windows.out) * outputs)
+    draft.cycles = sum_cycles(windows, blocks * taps, outputs)
     draft.multipliers += lanes
     word = windows.instance(draft, blocks=blocks, blocks_a_group=blocks // instruction.groups, inner=inner)
     quantizer = _in_order(instruction, draft)
@@ -91,8 +96,8 @@ def _in_order(instruction: MultiplyAccumulate, draft: Draft) -> Quantizer | None
         return None
     if quantizer.overflow is Overflow.UNBOUNDED:
         raise BittrueError(
-            f"site {draft.step.inner_site('accumulator')}: a sum that is rounded on its way and that nothing bounds has "
-            "no register; give it SATURATE or WRAP, or EXACT."
+            f"site {draft.step.inner_site('accumulator')}: a sum that is rounded on its way and that nothing bounds "
+            "has no register; give it SATURATE or WRAP, or EXACT."
         )
     return quantizer
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from bittrue.exports.verilog import (  # noqa: F401
     pooling,
 )
 from bittrue.exports.verilog.allocation import lanes_of_layers
-from bittrue.exports.verilog.draft import Draft
+from bittrue.exports.verilog.draft import Draft, one_by_one
 from bittrue.exports.verilog.table import export_verilog
 from bittrue.program import FixedNetwork, Group, Step, grouped
 
@@ -96,30 +97,71 @@ class Design:
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
         """In the order of the sources, then of their readers."""
-        demands = self._demands()
         found = []
         for step in self.stored:
-            readers = demands[step.name]
-            for (reader, place), own in readers.items():
-                others = [demand for key, demand in readers.items() if key != (reader, place)]
-                queue = 0
-                if others:
-                    # What the others have had taken out when this one has taken what it needs for the word before.
-                    ahead = np.max(others, axis=0)[1:] - own[:-1]
-                    queue = int(ahead.max()) if ahead.max() > 1 else 0
-                found.append(Edge(step.name, reader, place, queue))
+            readers = self._readers[step.name]
+            queues = self._queues(step.name) if len(readers) > 1 else (0,)
+            found += [Edge(step.name, *reader, queue) for reader, queue in zip(readers, queues, strict=True)]
         return tuple(found)
 
-    def _demands(self) -> Mapping[str, Mapping[tuple[str, int], np.ndarray]]:
-        """For each stored step and reader, how many of its words the reader must have taken before 0, 1, 2, … words of
-        the network's output can go out."""
-        found: dict[str, dict[tuple[str, int], np.ndarray]] = {step.name: {} for step in self.stored}
-        found[self.output.name][OUTPUT, 0] = np.arange(int(np.prod(self.output.type.shape)) + 1)
-        for module in reversed(self.modules):
-            given = np.max(list(found[module.step.name].values()), axis=0)
-            for place, (source, needed) in enumerate(zip(module.sources, module.draft.needed, strict=True)):
-                found[source][module.step.name, place] = needed[given]
-        return {name: dict(sorted(readers.items())) for name, readers in found.items()}
+    @cached_property
+    def _readers(self) -> Mapping[str, tuple[tuple[str, int], ...]]:
+        """Of each stored step: by name, and by the place of the input."""
+        found: dict[str, list[tuple[str, int]]] = {step.name: [] for step in self.stored}
+        for module in self.modules:
+            for place, source in enumerate(module.sources):
+                found[source].append((module.step.name, place))
+        found[self.output.name].append((OUTPUT, 0))
+        return {name: tuple(readers) for name, readers in found.items()}
+
+    @cached_property
+    def _meetings(self) -> Mapping[str, frozenset[str]]:
+        """Of each stored step and the output: the steps that every way from it to the output goes through, itself
+        among them."""
+        found = {OUTPUT: frozenset({OUTPUT})}
+        for step in reversed(self.stored):
+            ways = [found[reader] for reader, _ in self._readers[step.name]]
+            found[step.name] = frozenset.intersection(*ways) | {step.name}
+        return found
+
+    def _queues(self, source: str) -> tuple[int, ...]:
+        """How deep the queue of each reader of a step must be, 0 where a wire does.
+
+        The readers' streams meet again in some step first, which gives its words one by one. A reader's queue holds
+        what the others must have taken for the n-th of them and it needn't have taken for the one before.
+        """
+        order = [*(step.name for step in self.stored), OUTPUT]
+        meeting = min(self._meetings[source] - {source}, key=order.index)
+        demands = self._demands(source, meeting)
+        queues = []
+        for place, own in enumerate(demands):
+            others = np.max([*demands[:place], *demands[place + 1 :]], axis=0)
+            ahead = int((others[1:] - own[:-1]).max())
+            queues.append(ahead if ahead > 1 else 0)
+        return tuple(queues)
+
+    def _demands(self, source: str, meeting: str) -> list[np.ndarray]:
+        """For each reader of a step, how many words it must have taken before 0, 1, 2, … words of the step where they
+        meet can be given."""
+        needed = {module.step.name: module.draft.needed for module in self.modules}
+        size = prod(self.output.type.shape if meeting == OUTPUT else self.program.by_name[meeting].type.shape)
+        needed[OUTPUT] = [one_by_one(size)]
+        given = {meeting: one_by_one(size)}
+        for name in reversed([step.name for step in self.stored]):
+            if name in given or source not in self._before[name]:
+                continue
+            asked = [needed[reader][place][given[reader]] for reader, place in self._readers[name] if reader in given]
+            if asked:
+                given[name] = np.max(asked, axis=0)
+        return [needed[reader][place][given[reader]] for reader, place in self._readers[source]]
+
+    @cached_property
+    def _before(self) -> Mapping[str, frozenset[str]]:
+        """The stored steps that each one depends on."""
+        found = {self.input.name: frozenset[str]()}
+        for module in self.modules:
+            found[module.step.name] = frozenset(module.sources).union(*(found[source] for source in module.sources))
+        return found
 
 
 def design_of(job: Job) -> Design:

@@ -167,7 +167,7 @@ class Draft:
         return f'"{self.memories[-1].path}"'
 
 
-CLOCK: Mapping[str, str] = {"clk": "clk", "rst_n": "rst_n"}
+CLOCK: dict[str, str] = {"clk": "clk", "rst_n": "rst_n"}
 
 
 def entering(name: str, port: str = "in") -> dict[str, str]:

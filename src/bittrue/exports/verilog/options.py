@@ -8,8 +8,8 @@ from bittrue.errors import BittrueError
 
 @dataclass(frozen=True)
 class VerilogOptions:
-    """parallel: by node, the products that its sums multiply in a cycle. multipliers: how many all others share, so that
-    the slowest layer is fastest; None: one each. clock: MHz, for images per second."""
+    """parallel: by node, the multipliers of its sums. multipliers: how many all others share, so that the slowest layer
+    is fastest; None: one each. clock: MHz, for images per second."""
 
     parallel: Mapping[str, int] = field(default_factory=dict)
     multipliers: int | None = None

@@ -14,7 +14,8 @@ def quantized_bounds(bounds: Bounds, quantizer: Quantizer) -> tuple[int, int]:
     """What the codes lie between once numbers within known bounds are quantized."""
     bounds = bounds.quantized(quantizer)
     kind = CodeType.within((), quantizer.format.fraction_bits, bounds)
-    assert kind.low is not None and kind.high is not None  # both ends are known
+    assert kind.low is not None  # as both ends are known
+    assert kind.high is not None
     return kind.low, kind.high
 
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from bittrue.analysis.evaluating.codes import codes_of
 from bittrue.data import Dataset
@@ -49,7 +50,7 @@ def write_inputs(design: Design, images: Dataset, folder: Path) -> None:
 
 def cycles_said(codes: Path) -> tuple[str, ...]:
     """What a run says of its cycles."""
-    counts = read_json(codes / _RUN, "run")
+    counts: Any = read_json(codes / _RUN, "run")
     return (
         f"{counts['cycles']:,} cycles for {counts['images']:,} images, with pauses at random at both ends; "
         f"{counts['latency']:,} until the first was out.",

@@ -49,7 +49,7 @@ ICARUS = Simulator(
     _icarus,
     ("vvp", "-n", "bench.vvp"),
 )
-"""Quick to build and slow to run; what is read before it is written is an unknown bit in it, which the bench refuses."""
+"""Quick to build and slow to run; what is read before it is written is unknown in it, which the bench refuses."""
 
 
 def simulated(simulator: Simulator, folder: Path, *plusargs: str) -> str:
@@ -60,5 +60,6 @@ def simulated(simulator: Simulator, folder: Path, *plusargs: str) -> str:
     what = f"Simulating the Verilog in {simulator.name}"
     require_tools(what, *simulator.tools, remedy=simulator.remedy)
     (folder / "codes").mkdir(exist_ok=True)
-    tool_output(simulator.build(folder), f"Building the Verilog with {simulator.name}", remedy=_MISTAKE, folder=folder)
+    command = simulator.build(folder)
+    tool_output(command, f"Building the Verilog with {simulator.name}", remedy=_MISTAKE, folder=folder)
     return tool_output([*simulator.run, *plusargs], what, remedy=_MISTAKE, folder=folder)

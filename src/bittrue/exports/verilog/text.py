@@ -119,7 +119,8 @@ def _readers(design: Design, step: Step, edges: Sequence[Edge]) -> Iterator[str]
             stream = stream_of(edge, design)
             if edge.queue:
                 yield f"bittrue_fifo #(.WIDTH({width}), .DEPTH({edge.queue})) {stream}__fifo ("
-                yield f"    .clk(clk), .rst_n(rst_n), .in_valid({stream}__queue_valid), .in_ready({stream}__queue_ready),"
+                yield "    .clk(clk), .rst_n(rst_n),"
+                yield f"    .in_valid({stream}__queue_valid), .in_ready({stream}__queue_ready),"
                 yield f"    .in_data({name}_data), .out_valid({stream}_valid), .out_ready({stream}_ready),"
                 yield f"    .out_data({stream}_data)"
                 yield ");"

@@ -12,7 +12,7 @@ from bittrue.errors import BittrueError
 # Imported for the rules that they register.
 from bittrue.exports.job import Job, stop_before, until
 from bittrue.exports.memory.target import constant_word_lengths
-from bittrue.exports.names import identifier, step_names
+from bittrue.exports.names import step_names
 from bittrue.exports.storage import storage_of
 from bittrue.exports.verilog import (  # noqa: F401
     activation,
@@ -25,6 +25,7 @@ from bittrue.exports.verilog import (  # noqa: F401
 )
 from bittrue.exports.verilog.allocation import lanes_of_layers
 from bittrue.exports.verilog.draft import Draft, one_by_one
+from bittrue.exports.verilog.keywords import module_name
 from bittrue.exports.verilog.table import export_verilog
 from bittrue.program import FixedNetwork, Group, Step, grouped
 
@@ -174,8 +175,8 @@ def design_of(job: Job) -> Design:
     grouping = grouped(program)
     if not grouping.groups:
         raise BittrueError(f"node {program.output}: it is the input, and there is nothing to compute: stop later.")
-    prefix = identifier(job.name)
-    names = step_names(program, prefix, ())
+    prefix = module_name(job.name)
+    names = step_names(program, prefix, ("axis",))
     lanes = lanes_of_layers(program, grouping, job.verilog)
     lengths = constant_word_lengths(job)
     modules = []

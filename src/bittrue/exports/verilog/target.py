@@ -10,6 +10,7 @@ from bittrue.exports.memory.formats import FORMATS
 from bittrue.exports.verilog.bench import bench_text
 from bittrue.exports.verilog.design import Design, design_of
 from bittrue.exports.verilog.estimate import sentences_of, table_of
+from bittrue.exports.verilog.surroundings import BUILT, surroundings
 from bittrue.exports.verilog.text import module_text, top_text
 
 LIBRARY = "library"
@@ -30,6 +31,8 @@ def _check(job: Job) -> None:
 def _write(job: Job, folder: Path) -> Mapping[str, str]:
     design = design_of(job)
     write_verilog(design, folder)
+    for name, text in surroundings(design, job.on_host, job.verilog.clock).items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
     sites = {f"{step.name}.{role}" for step in design.program.steps for role in ("weight", "bias")}
     return {
         memory.name: memory.path
@@ -70,6 +73,6 @@ TARGET = Target(
     needs_images=False,
     check=_check,
     write=_write,
-    builds=("codes/*", "build/*", "bench.vvp", INPUTS),
+    builds=("codes/*", "build/*", INPUTS, *BUILT),
     remarks=_remarks,
 )

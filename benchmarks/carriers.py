@@ -10,6 +10,7 @@ medians of the ratios.
 import argparse
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,7 +18,7 @@ import torch
 from pairs import ratios
 
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, Rounding
-from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Quantize, Step
+from bittrue.program import CodeType, MultiplyAccumulate, Step
 from bittrue.simulation.compiled import group, library
 from bittrue.simulation.sums.digits import Digits
 from bittrue.simulation.sums.integer_units import IntegerSums
@@ -44,23 +45,24 @@ def digits(x: torch.Tensor, weight: torch.Tensor, padding: int | None = None) ->
 def compiled(
     x: torch.Tensor, weight: torch.Tensor, out: tuple[int, ...], padding: int | None = None, groups: int = 1
 ) -> dict[str, Callable[[], object]]:
-    """Each unit of the compiled library, a quantizer after the sums; x, weight and padding as in `digits`, out the
-    shape of a result."""
+    """Each unit of the compiled library, a quantizer after the sums, in words of 16 bits and in bytes where it has an
+    instruction for them; x, weight and padding as in `digits`, out the shape of a result."""
     rank = 0 if padding is None else 2
     pairs = ((padding or 0,) * 2,) * rank
     layer = MultiplyAccumulate(weight.numpy().astype(np.int64), (0,), None, 0, (1,) * rank, pairs, (1,) * rank, groups)
     word = FixedFormat(True, 8, 0)
     kind, result = (CodeType(shape, 0, word.min_code, word.max_code) for shape in (tuple(x.shape[1:]), out))
-    image = Step("x", "x.output", Quantize(), (), kind, Quantizer(word, Rounding.FLOOR, Overflow.SATURATE), kind)
     shifted = Quantizer(FixedFormat(True, 8, -9), Rounding.NEAREST_EVEN, Overflow.SATURATE)
     exact = CodeType(out, 0, -(1 << 40), 1 << 40)
     sums = Step("sums", "sums.output", layer, ("x",), exact, shifted, CodeType(out, -9, result.low, result.high))
-    program = FixedNetwork("", "", (image, sums), "sums", {})
     codes = Codes(x.to(torch.int16).contiguous(), 0, word.min_code, word.max_code)
     group.pays = lambda *arguments: True  # what it costs is the question
     return {
-        f"compiled, {unit.name}": partial(group.Group(program, [sums], unit, feeds_groups=True).run, codes, [])
+        f"compiled, {unit.name}{', bytes' * bytes}": partial(
+            group.Group({"x": kind}, [sums], replace(unit, multiplies_bytes=bytes), feeds_groups=True).run, codes, []
+        )
         for unit in library.units()
+        for bytes in ([False, True] if unit.multiplies_bytes and groups == 1 else [False])
     }
 
 

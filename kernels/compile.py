@@ -35,10 +35,11 @@ _X86 = {
         "-mfma",
         "-mprefer-vector-width=512",
     ],
+    "avxvnni": ["-mavx2", "-mfma"],
     "avx2": ["-mavx2", "-mfma"],
     "portable": [],
 }
-_ARM: dict[str, list[str]] = {"neon": [], "portable": []}
+_ARM: dict[str, list[str]] = {"neondot": ["-march=armv8.2-a+dotprod"], "neon": [], "portable": []}
 UNITS = {"x86_64": _X86, "AMD64": _X86, "aarch64": _ARM, "arm64": _ARM}
 """By processor, each unit's options; a processor that isn't listed has `portable` alone."""
 

@@ -45,7 +45,7 @@ static void *block(FILE *file, int64_t *size) {
 typedef struct {
     group *group;
     stage *stages;
-    int16_t *weights[4];
+    void *weights[4];
     void *constants[MOST_STAGES][4], *x, *operands[MOST_OPERANDS], *out;
     int64_t operand_count, out_bytes, rows;
     seen *seen;

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define BITTRUE_ABI 1
+#define BITTRUE_ABI 2
 
 enum storage { INT16, UINT16, INT32, FLOAT32, FLOAT64 };
 
@@ -41,15 +41,21 @@ typedef struct {
 } seen;
 
 typedef struct {
-    int32_t source, wide, stages, in, out, digits, unused[2];
+    int32_t source, wide, stages, in, out, digits;
+    /* Whether products are of bytes, each code x then being the byte x + zero, by weights of 8 bits; and whether they
+     * are read from the image, with its padding around it, instead of from gathered rows. */
+    int32_t bytes, direct;
+    int64_t zero;
     /* An image's geometry: rows, columns and channels in and out; a dense layer has one row and one column. */
     int64_t height, width, channels, out_height, out_width, out_channels;
     int64_t window[2], strides[2], dilation[2], padding[2];
-    /* How many products are added in int32 before they go to a wide block; even, or all of them. */
+    /* How many products are added in int32 before they go to a wide block; of whole units, or all of them. */
     int64_t chunk;
-    /* Weights, one array for each digit: [out_channels / 32][products / 2][32][2], products rounded up to even and
-     * output channels to 32, with zeros. Depthwise: [taps][out_channels]. `places`: 2^place of each digit. */
-    const int16_t *weights[4];
+    /* Weights, one array for each digit: [out_channels / 32][runs][run / unit][32][unit], a unit being two products, or
+     * four bytes; a run is a row of a window where they are read from the image, else all products, and is rounded up
+     * to units, as output channels are to 32, with zeros. Depthwise: [taps][out_channels]. `places`: 2^place of each
+     * digit. */
+    const void *weights[4];
     double places[4];
     /* Constants repeat after so many numbers: a multiple of the output channels, and of the block's row. */
     int64_t period;
@@ -59,9 +65,18 @@ typedef struct {
 typedef struct {
     const char *name;
     int (*available)(void);
+    /* Whether it has an instruction for them; it computes them anyway. */
+    int multiplies_bytes;
     void (*run)(const group *, const void *x, const void *const *operands, void *out, int64_t first, int64_t last,
                 void *scratch, seen *);
+    /* See bittrue_codes. */
+    void (*codes)(const float *x, int64_t n, float scale, int16_t *to, int32_t *ends);
 } unit;
+
+/* x·scale rounded to nearest, ties to even, as words of 16 bits. In `ends`: the bits of the largest |x|, by which the
+ * caller sees NaN and infinity, and the least and the largest code, all right where |x·scale| stays below 2^22. scale: a
+ * power of two. */
+void bittrue_codes(int unit, const float *x, int64_t n, float scale, int16_t *to, int32_t *ends);
 
 /* Calls a function with its data on so many threads, and returns when all have: OpenMP's GOMP_parallel. */
 typedef void (*parallel)(void (*)(void *), void *data, unsigned threads, unsigned flags);

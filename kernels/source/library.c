@@ -4,17 +4,19 @@
 #define EXPORTED __attribute__((visibility("default")))
 
 #if defined(__x86_64__)
-extern const unit bittrue_unit_avx512, bittrue_unit_avx2;
+extern const unit bittrue_unit_avx512, bittrue_unit_avxvnni, bittrue_unit_avx2;
 #elif defined(__aarch64__)
-extern const unit bittrue_unit_neon;
+extern const unit bittrue_unit_neondot, bittrue_unit_neon;
 #endif
 extern const unit bittrue_unit_portable;
 
 static const unit *const units[] = {
 #if defined(__x86_64__)
     &bittrue_unit_avx512,
+    &bittrue_unit_avxvnni,
     &bittrue_unit_avx2,
 #elif defined(__aarch64__)
+    &bittrue_unit_neondot,
     &bittrue_unit_neon,
 #endif
     &bittrue_unit_portable,
@@ -32,9 +34,16 @@ EXPORTED const char *bittrue_unit_name(int index) { return units[index]->name; }
 
 EXPORTED int bittrue_unit_available(int index) { return units[index]->available(); }
 
+EXPORTED int bittrue_unit_multiplies_bytes(int index) { return units[index]->multiplies_bytes; }
+
+EXPORTED void bittrue_codes(int index, const float *x, int64_t n, float scale, int16_t *to, int32_t *ends) {
+    units[index]->codes(x, n, scale, to, ends);
+}
+
 EXPORTED int64_t bittrue_scratch(const group *g) {
-    return BLOCK_ROWS * block_width(g) * (int64_t)(sizeof(int32_t) + (g->wide ? sizeof(double) : 0)) +
-           (g->source == PRODUCTS ? BLOCK_ROWS * GATHERED_ROW * (int64_t)sizeof(int16_t) : 0);
+    const int64_t gathered = g->direct ? padded_bytes(g) : ROWS * GATHERED_ROW * (int64_t)sizeof(int16_t);
+    return ROWS * block_width(g) * (int64_t)(sizeof(int32_t) + (g->wide ? sizeof(double) : 0)) +
+           (g->source == PRODUCTS ? gathered : 0);
 }
 
 EXPORTED void bittrue_run(int index, const group *g, const void *x, const void *const *operands, void *out, int64_t first,

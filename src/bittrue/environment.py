@@ -226,6 +226,7 @@ def _canary(threads: int) -> tuple[Any, Any, Any]:
         dtype=torch.int32,
         device="cpu",
     )
-    numbers = cases.repeat(-(-threads * _GRAIN // len(cases)), 1).T.contiguous()
+    # One thread needs no more than the cases.
+    numbers = cases.repeat(-(-threads * _GRAIN // len(cases)) if threads > 1 else 1, 1).T.contiguous()
     first, second, total = (column.view(torch.float32) for column in numbers)
     return first, second, total

@@ -11,6 +11,7 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +26,26 @@ from bittrue.simulation.compiled.sources import SourceKind
 from bittrue.simulation.compiled.stages import Kind
 from bittrue.simulation.simulator import Simulator
 from simulation.comparison import check_simulator, computed_by, define
-from simulation.compiled.cases import Case, all_cases
+from simulation.compiled.cases import Case, all_cases, byte_cases
 
 Call = tuple[bytes, ...]
 """The blocks of a call, in the order of replay.c."""
 
 
-def record(cases: Iterable[Case]) -> list[Call]:
-    """All calls that the cases make, each once."""
-    portable = library.units()[-1]
+def record(cases: Iterable[Case], *, multiplies_bytes: bool = False) -> list[Call]:
+    """All calls that the cases make, each once; with products of bytes, if they shall be."""
+    portable = replace(library.units()[-1], multiplies_bytes=multiplies_bytes)
     calls: dict[Call, None] = {}
     for program, x in cases:
         with computed_by(portable), _recorded(calls):
             difference = check_simulator(Simulator(program), x, define(program, x))
         assert difference is None, difference
     return list(calls)
+
+
+def recorded_calls() -> list[Call]:
+    """Of all cases."""
+    return record(all_cases()) + record(byte_cases(), multiplies_bytes=True)
 
 
 def packed(calls: Iterable[Call]) -> bytes:
@@ -99,8 +105,9 @@ def _weight_bytes(fields: GroupFields) -> int:
     taps = fields.window[0] * fields.window[1]
     if fields.source == SourceKind.DEPTHWISE:
         return 2 * taps * fields.out_channels
-    pairs, blocks = -(-taps * fields.channels // 2), -(-fields.out_channels // 32)
-    return 2 * blocks * pairs * 32 * 2
+    runs, unit = fields.window[0] if fields.direct else 1, 4 if fields.bytes else 2
+    units = runs * -(-taps * fields.channels // runs // unit)
+    return -(-fields.out_channels // 32) * units * 128
 
 
 def _at(address: int | None, size: int) -> bytes:
@@ -112,4 +119,4 @@ def _bytes(tensor: torch.Tensor) -> bytes:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_bytes(packed(record(all_cases())))
+    Path(sys.argv[1]).write_bytes(packed(recorded_calls()))

@@ -1,7 +1,7 @@
 """The values between steps: how long each is kept, and whose memory a step may write over."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -69,7 +69,11 @@ class LiveValues:
 
     def release_inputs_of(self, step: Step) -> None:
         """What no other step reads goes."""
-        for name in set(step.inputs):
+        self.release(set(step.inputs))
+
+    def release(self, names: Iterable[str]) -> None:
+        """Of each of these values one reader is done; what has no other goes."""
+        for name in names:
             self._readers[name] -= 1
             if not self._readers[name] and name in self.own:
                 value = self.own.pop(name)

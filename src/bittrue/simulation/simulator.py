@@ -30,6 +30,7 @@ from bittrue.simulation.carrier import Carrier
 from bittrue.simulation.compiled import library
 from bittrue.simulation.compiled.group import Group, Ran
 from bittrue.simulation.compiled.groups import groups, proofs
+from bittrue.simulation.compiled.inputs import short_codes
 from bittrue.simulation.fusion import Fusion, fusions
 from bittrue.simulation.ieee import exact_arithmetic
 from bittrue.simulation.kernel import Kernel, kernel
@@ -112,11 +113,12 @@ class Simulator:
         self._kernels: dict[str, Kernel | None] = {}
         self._wide_kernels: dict[str, wide.WideKernel] = {}
         self._fusions = fusions(program)
-        unit = library.unit()
+        self._unit = unit = library.unit()
         self._groups: Mapping[str, Group] = groups(program, unit, False, None if like is None else like._groups)
         self._lone_groups: Mapping[str, Group] = groups(
             program, unit, True, None if like is None else like._lone_groups
         )
+        self._read_by_groups = {name for group in self._lone_groups.values() for name in group.last.inputs}
         for step in program.steps:
             if isinstance(step.instruction, Quantize):
                 continue
@@ -203,18 +205,20 @@ class Simulator:
             if own.name in done or own.name in waiting or live.is_known(own):
                 continue
             group = together.get(own.name)
-            for step in (own,) if group is None else group.steps:
-                if step.name in done:
+            steps, place = (own,) if group is None else group.steps, 0
+            while place < len(steps):
+                rest = None if group is None else group.after(place)
+                ran = None if rest is None else _run_group(rest, live)
+                if ran is not None:
+                    live.put(ran.steps[-1], ran.value)
+                    yield ran.steps[-1], ran.value, ran.overflows, ran.peaks
+                    live.release(ran.read)
+                    place += len(ran.steps)
                     continue
-                ran = None if group is None else _run_group(group, live)
-                if group is not None and ran is not None:
-                    live.put(own, ran.value)
-                    yield own, ran.value, ran.overflows, ran.peaks
-                    for one in group.steps:
-                        live.release_inputs_of(one)
-                    break
-                group = None if group is None else group.rest
-                yield from self._on_its_own(step, x, live, fused, done)
+                yield from self._on_its_own(steps[place], x, live, fused, done)
+                place += 1
+                while place < len(steps) and steps[place].name in done:
+                    place += 1
 
     def _on_its_own(
         self, own: Step, x: np.ndarray, live: LiveValues, fused: Mapping[str, Fusion], done: set[str]
@@ -235,6 +239,9 @@ class Simulator:
         """The codes of a step, and its overflows by site; compute: its kernel, where it has one."""
         if isinstance(step.instruction, Quantize):
             pixels = torch.from_numpy(np.ascontiguousarray(x, np.float32))
+            short = self._short_input(pixels, step)
+            if short is not None:
+                return short, _by_site(step, 0, {})
             codes, outside = quantize_reals(pixels, step, "the input")
             return codes, _by_site(step, outside, {})
         inputs = live.inputs_of(step)
@@ -246,6 +253,12 @@ class Simulator:
         else:
             codes, outside = finish(result, step, may_overwrite=live.may_overwrite(result.tensor, step))
         return codes, _by_site(step, outside, result.inner_overflows)
+
+    def _short_input(self, pixels: torch.Tensor, step: Step) -> Codes | None:
+        """The input in short words, where the library's groups read it."""
+        if self._unit is None or step.name not in self._read_by_groups:
+            return None
+        return short_codes(self._unit, pixels, step)
 
     def _outputs(self, live: LiveValues) -> tuple[np.ndarray, np.ndarray]:
         """The network's output in float64, where no zero is negative, and the same without any rounding."""
@@ -272,11 +285,9 @@ class Simulator:
 
 def _run_group(group: Group, live: LiveValues) -> Ran | None:
     """What a group makes of the batch, or None where its inputs' codes are too long for it."""
-    x, *operands = (live[name] for name in (group.source, *group.operands))
-    others = [codes for codes in operands if isinstance(codes, Codes)]
-    if not isinstance(x, Codes) or len(others) < len(operands):
-        return None
-    return group.run(x, others)
+    x = live[group.source]
+    operands = [value for name in group.operands if isinstance(value := live[name], Codes)]
+    return group.run(x, operands) if isinstance(x, Codes) and len(operands) == len(group.operands) else None
 
 
 def _on_torch(step: Step, compute: Kernel | None, inputs: tuple[Value, ...]) -> Result | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -15,15 +16,18 @@ from bittrue.program import (
     CodeType,
     FixedNetwork,
     Instruction,
+    Lookup,
     MultiplyAccumulate,
     Quantize,
     ScaleOffset,
     Step,
     WindowExtremum,
 )
+from bittrue.program.functions import BatchNorm
 
 Case = tuple[FixedNetwork, np.ndarray]
 
+SIGNED_8, UNSIGNED_8 = FixedFormat(True, 8, 0), FixedFormat(False, 8, 0)
 SIGNED_16, UNSIGNED_16 = FixedFormat(True, 16, 0), FixedFormat(False, 16, 0)
 
 
@@ -70,7 +74,7 @@ def output(bits: int, shift: int, **modes: Any) -> Quantizer:
     return Quantizer(FixedFormat(True, bits, -shift), **modes)
 
 
-DENSE_WORDS = (FixedFormat(True, 8, 0), FixedFormat(True, 13, 0), SIGNED_16, UNSIGNED_16)
+DENSE_WORDS = (SIGNED_8, UNSIGNED_8, FixedFormat(True, 13, 0), SIGNED_16, UNSIGNED_16)
 DENSE_WEIGHT_BITS = (8, 16)
 DENSE_PRODUCTS = (1, 64, 65, 513, 4500)
 """Odd and even numbers, and more than one gathered row holds."""
@@ -109,13 +113,18 @@ GEOMETRIES = (
     Geometry("one channel", (5, 1), 3, (4, 0), 1, (11, 3), 1, 1),
     Geometry("causal over one axis", (4,), 1, (3, 0), 1, (13,), 6, 10),
     Geometry("one axis, dilated beyond the image", (3,), 1, (2, 2), 3, (5,), 2, 64),
+    Geometry("longer than a block", (3, 3), 1, (1, 1), 1, (3, 70), 2, 17),
+    Geometry("strided, in whole tiles", (2, 3), 2, (1, 1), 1, (5, 32), 5, 34),
+    Geometry("more outputs than fit a tile's columns", (3, 3), 1, (1, 1), 1, (4, 8), 4, 65),
 )
-CONVOLUTION_WORDS = (FixedFormat(True, 9, 0), UNSIGNED_16)
+CONVOLUTION_WORDS = (SIGNED_8, UNSIGNED_8, FixedFormat(True, 9, 0), UNSIGNED_16)
+IN_CHUNKS = Geometry("in chunks of the image's rows", (3, 3), 1, (1, 1), 1, (2, 8), 64, 3)
 
 
-def convolution(geometry: Geometry, word: FixedFormat) -> Case:
+def convolution(geometry: Geometry, word: FixedFormat, weight_bits: int = 7) -> Case:
     window, outputs, shape = geometry.window, geometry.outputs, (*geometry.size, geometry.channels)
-    weight = np.random.default_rng(1).integers(-64, 64, (*window, geometry.channels, outputs))
+    half = 1 << weight_bits - 1
+    weight = np.random.default_rng(1).integers(-half, half, (*window, geometry.channels, outputs))
     layer = sums(
         weight,
         strides=geometry.strides,
@@ -125,7 +134,7 @@ def convolution(geometry: Geometry, word: FixedFormat) -> Case:
     )
     reach = [sum(geometry.padding) - (taps - 1) * geometry.dilation - 1 for taps in window]
     out = tuple((length + more) // geometry.strides + 1 for length, more in zip(geometry.size, reach, strict=True))
-    return program(shape, word, (layer, (*out, outputs), 0, output(10, 9))), images(shape, word)
+    return program(shape, word, (layer, (*out, outputs), 0, output(10, weight_bits + 2))), images(shape, word)
 
 
 DEPTHWISE_CHANNELS = (1, 15, 16, 31, 32, 40, 67)
@@ -179,6 +188,39 @@ def extremum(minimum: bool, word: FixedFormat) -> Case:
 def all_cases() -> Iterator[Case]:
     yield from (dense(*choice) for choice in product(DENSE_WORDS, DENSE_WEIGHT_BITS, DENSE_PRODUCTS))
     yield from (convolution(*choice) for choice in product(GEOMETRIES, CONVOLUTION_WORDS))
+    yield convolution(IN_CHUNKS, SIGNED_16, 16)
     yield from (depthwise(*choice) for choice in product(DEPTHWISE_CHANNELS, DEPTHWISE_TAPS))
     yield from (all_stages(*choice) for choice in product(Rounding, Overflow, SCALE_BITS))
     yield from (extremum(*choice) for choice in product((False, True), (SIGNED_16, UNSIGNED_16)))
+
+
+def byte_cases() -> Iterator[Case]:
+    """Whose products are of bytes where a unit multiplies them."""
+    words = (SIGNED_8, UNSIGNED_8)
+    yield from (dense(word, 8, products) for word, products in product(words, DENSE_PRODUCTS))
+    yield from (convolution(*choice) for choice in product(GEOMETRIES, words))
+
+
+MOST_BYTE_PRODUCTS = ((1 << 31) - 1) // (255 * 128)
+"""So many products of the largest bytes stay below 2^31."""
+
+
+def sequence(*amplitudes: int) -> tuple[FixedNetwork, list[np.ndarray]]:
+    """Codes that nothing bounds, then a raw batch normalization, proven for those that occur, whose result is kept in
+    words that hold it: a program and a batch for each amplitude."""
+    generator = np.random.default_rng(7)
+    numbers = {role: generator.integers(1, 40, 6) for role in ("gamma", "beta", "mean", "variance")}
+    bits = dict.fromkeys((f"{role}_fraction_bits" for role in numbers), 4)
+    norm = Lookup(BatchNorm(**numbers, **bits, epsilon=Fraction(1, 1000)))
+    word, free = FixedFormat(True, 12, 0), output(12, -2, overflow=Overflow.UNBOUNDED)
+    chain = program(
+        (6, 7, 4),
+        word,
+        (sums(generator.integers(-9, 9, (3, 3, 4, 6)), padding=(1, 1)), (6, 7, 6), 0, free),
+        (norm, (6, 7, 6), 2, free),
+        (Clip(Fraction(0), None), (6, 7, 6), 2, free),
+        (sums(generator.integers(-9, 9, (1, 1, 6, 5))), (6, 7, 5), 2, free),
+    )
+    steps = [chain.steps[0], *(replace(step, type=replace(step.type, low=None, high=None)) for step in chain.steps[1:])]
+    batches = [generator.integers(-most, most + 1, (3, 6, 7, 4)).astype(np.float32) for most in amplitudes]
+    return replace(chain, steps=tuple(steps)), batches

@@ -46,6 +46,49 @@ def test_depthwise(channels: int, taps: tuple[int, int]) -> None:
     assert check(*cases.depthwise(channels, taps)) is None
 
 
+def test_convolutions_in_chunks() -> None:
+    assert check(*cases.convolution(cases.IN_CHUNKS, cases.SIGNED_16, 16)) is None
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_as_many_products_of_bytes_as_int32_holds(more: int) -> None:
+    """And one more, which are multiplied in words of 16 bits."""
+    products = cases.MOST_BYTE_PRODUCTS + more
+    chain, x = cases.dense(cases.UNSIGNED_8, 8, products)
+    with computed_by(replace(UNITS[0], multiplies_bytes=True)):
+        (layer,) = (layer for layer in prove(chain, {}) if layer.node == "n0")
+    assert ("int8" in layer.strategy) is (more == 0)
+    assert check(chain, x) is None
+
+
+def test_what_was_supposed_of_a_batch() -> None:
+    """Batches beyond what those before them were: smaller, far larger, and small again."""
+    chain, batches = cases.sequence(3, 40, 2, 2000, 40)
+    for unit in UNITS:
+        with computed_by(unit):
+            simulator = Simulator(chain)
+            for x in batches:
+                for _ in range(2):
+                    found = simulator.run(x)
+                    with computed_by(None):
+                        expected = Simulator(chain).run(x)
+                    assert np.array_equal(found.outputs, expected.outputs)
+                    assert found.overflows == expected.overflows
+                    assert found.peaks == expected.peaks
+    assert check(chain, batches[1]) is None
+
+
+def test_canary_a_batch_beyond_what_was_supposed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group.Group, "_is_supposed", lambda *arguments: True)
+    chain, (small, large) = cases.sequence(1, 2000)
+    with computed_by(UNITS[0]):
+        simulator = Simulator(chain)
+        simulator.run(small)
+        found = simulator.run(large)
+    with computed_by(None):
+        assert not np.array_equal(found.outputs, Simulator(chain).run(large).outputs)
+
+
 def test_weights_that_lie_in_another_order() -> None:
     for chain, x in (cases.depthwise(40, (3, 3)), cases.convolution(cases.GEOMETRIES[0], cases.CONVOLUTION_WORDS[0])):
         image, layer = chain.steps
@@ -108,8 +151,8 @@ def test_the_proof_names_the_unit_and_its_margin() -> None:
     chain, _ = convolution()
     with computed_by(UNITS[0]):
         (layer,) = (layer for layer in prove(chain, {}) if layer.node == "n0")
-    assert layer.strategy == f"{UNITS[0].name}, int16 added in int32"
-    largest = 128 * int(abs(chain.steps[1].instruction.weight).sum((0, 1, 2)).max())
+    assert layer.strategy == f"{UNITS[0].name}, int8 added in int32"
+    largest = 255 * int(abs(chain.steps[1].instruction.weight).sum((0, 1, 2)).max())
     assert layer.margin_bits == pytest.approx(31 - np.log2(largest), abs=1e-12)
 
 
@@ -138,6 +181,13 @@ def test_canary_a_wrong_weight_is_refused_before_anything_is_computed(monkeypatc
 
     monkeypatch.setattr(group, "layout", spoiled)
     with computed_by(UNITS[0]), pytest.raises(KernelError, match="^n0: "):
+        Simulator(chain).run(x)
+
+
+def test_canary_a_wrong_zero_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain, x = convolution()
+    monkeypatch.setattr(group, "layout", lambda source, *more: layout(replace(source, zero=source.zero - 1), *more))
+    with computed_by(replace(UNITS[0], multiplies_bytes=True)), pytest.raises(KernelError, match="^n0: "):
         Simulator(chain).run(x)
 
 

@@ -16,10 +16,27 @@ from bittrue.simulation.sums.bounds import SumBounds
 from bittrue.simulation.sums.choice import cheapest
 from bittrue.simulation.sums.strategies import cost, work_of
 
-PRODUCT: Mapping[str, float] = {"avx512": 0.55, "avx2": 1.2, "neon": 1.2, "portable": 10.0}
-"""A product of two codes of up to 16 bits, by unit. NEON's is counted from its instructions, for want of a machine."""
+PRODUCT: Mapping[str, float] = {
+    "avx512": 0.55,
+    "avxvnni": 0.9,
+    "avx2": 1.2,
+    "neondot": 1.2,
+    "neon": 1.2,
+    "portable": 10.0,
+}
+"""A product of two codes of up to 16 bits, by unit. NEON's are counted from its instructions, for want of a machine."""
 
-DEPTHWISE_PRODUCT: Mapping[str, float] = {"avx512": 1.5, "avx2": 2.0, "neon": 2.0, "portable": 2.5}
+BYTE_PRODUCT: Mapping[str, float] = {"avx512": 0.3, "avxvnni": 0.5, "neondot": 0.5}
+"""A product of two bytes, by unit that has an instruction for it."""
+
+DEPTHWISE_PRODUCT: Mapping[str, float] = {
+    "avx512": 1.5,
+    "avxvnni": 2.0,
+    "avx2": 2.0,
+    "neondot": 2.0,
+    "neon": 2.0,
+    "portable": 2.5,
+}
 
 OUTPUT = 20.0
 """A number through one step that follows, in the block where it lies."""
@@ -42,10 +59,16 @@ def pays(
     instruction: of the first of them. kind, span: of its input.
     """
     work = work_of(instruction, kind.shape, steps[0].exact.shape)
-    each = (DEPTHWISE_PRODUCT if source.kind is SourceKind.DEPTHWISE else PRODUCT)[unit]
-    here = work.products * each * len(source.places) + work.outputs * OUTPUT * len(steps)
+    here = work.products * _product(source, unit) * len(source.places) + work.outputs * OUTPUT * len(steps)
     try:
         strategy = cheapest(sums, work, np.array([span.low]), np.array([span.high]))
     except CarrierError:
         return True
     return here <= cost[type(strategy)](strategy, work) + work.outputs * TORCH_OUTPUT * len(steps)
+
+
+def _product(source: Source, unit: str) -> float:
+    if source.kind is SourceKind.DEPTHWISE:
+        return DEPTHWISE_PRODUCT[unit]
+    in_bytes = source.packing is not None and source.packing.in_bytes
+    return BYTE_PRODUCT.get(unit, PRODUCT[unit]) if in_bytes else PRODUCT[unit]

@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 
-from bittrue.program import CodeType, FixedNetwork, MultiplyAccumulate, Step
+from bittrue.program import CodeType, Lookup, MultiplyAccumulate, Step
 from bittrue.simulation.carrier import Carrier, bound_bits
 from bittrue.simulation.compiled.costs import pays
 from bittrue.simulation.compiled.layout import STORAGES, WIDE_BITS, Layout, layout
 from bittrue.simulation.compiled.library import Unit
-from bittrue.simulation.compiled.running import run
+from bittrue.simulation.compiled.running import in_one_piece, run
 from bittrue.simulation.compiled.sources import SUM_BITS, Kept, Source, SourceKind, source_of
 from bittrue.simulation.compiled.stages import (
     Span,
@@ -39,10 +40,13 @@ _MOST_LAYOUTS = 8
 class Ran:
     """What a group has made of a batch.
 
-    value: the last step's codes. overflows: by site. peaks: the largest absolute code of each step that no format
+    steps: those that were computed, the group's first ones. read: the values that they read, once for each step that
+    did. value: the last one's codes. overflows: by site. peaks: the largest absolute code of each step that no format
     bounds.
     """
 
+    steps: tuple[Step, ...]
+    read: tuple[str, ...]
     value: Codes
     overflows: dict[str, int]
     peaks: dict[str, int]
@@ -51,28 +55,49 @@ class Ran:
 class Group:
     """Some steps, each reading the one before it, as one call of the library.
 
-    source: the first step's input. operands: what else the steps read, in order. rest: the steps after the first one,
-    for when torch computes that.
+    source: the first step's input. operands: what else the steps read, in order.
+
+    A raw batch normalization is proven for the codes that occur. Where no format bounds these, and they come to be
+    within the group, their ends are supposed to be those of the batches before. Nothing is supposed of the first batch,
+    and where one goes beyond, what the library made of it is thrown away: then the steps before the normalization
+    are computed alone.
     """
 
-    def __init__(self, program: FixedNetwork, steps: Sequence[Step], unit: Unit, *, feeds_groups: bool) -> None:
-        """feeds_groups: whether another group reads the result, which is then kept in short words."""
+    def __init__(self, types: Mapping[str, CodeType], steps: Sequence[Step], unit: Unit, *, feeds_groups: bool) -> None:
+        """types: of all that the steps read. feeds_groups: whether another group reads the result, which is then kept
+        in short words."""
         self.steps = tuple(steps)
         self._unit, self._feeds_groups = unit, feeds_groups
-        self._types = {name: program.by_name[name].type for step in steps for name in step.inputs}
+        self._types = {name: types[name] for step in steps for name in step.inputs}
         self.source = steps[0].inputs[0]
         own = {step.name for step in steps}
         self.operands = tuple(
             name for place, step in enumerate(steps) for name in step.inputs[place == 0 :] if name not in own
         )
-        self._layouts: dict[tuple[object, ...], tuple[Layout, int] | None] = {}
+        self._read = (self.source, *self.operands)
+        self._fixed_spans = [_span_of(self._types[name]) for name in self._read]
+        self._accounts = [_Account.of(step) for step in steps]
+        self._no_overflows = _no_overflows(steps)
+        self._layouts: dict[tuple[object, ...], _LaidOut | None] = {}
         self._kept: Kept = {}
-        self.rest = Group(program, steps[1:], unit, feeds_groups=feeds_groups) if len(steps) > 1 else None
+        self._open = next(filter(partial(is_open, steps), range(1, len(steps))), None)
+        self._supposed: Span | None = None
+        self._parts: dict[tuple[int, int], Group] = {}
 
     @property
     def last(self) -> Step:
         """The step whose value it computes."""
         return self.steps[-1]
+
+    def after(self, count: int) -> "Group":
+        """The steps after the first `count` of them."""
+        return self._part(count, len(self.steps)) if count else self
+
+    def _part(self, start: int, stop: int) -> "Group":
+        if (start, stop) not in self._parts:
+            feeds_groups = self._feeds_groups or stop < len(self.steps)
+            self._parts[start, stop] = Group(self._types, self.steps[start:stop], self._unit, feeds_groups=feeds_groups)
+        return self._parts[start, stop]
 
     def shared_with(self, other: "Group | None") -> "Group":
         """The other group where it has these very steps, on inputs of the same types, and keeps its result alike."""
@@ -84,27 +109,42 @@ class Group:
         return other if alike else self
 
     def run(self, x: Codes, operands: Sequence[Codes]) -> Ran | None:
-        """The batch through all steps; None where these codes are not for the library."""
+        """The batch through all steps, or through the first of them; None where these codes are not for the library."""
         codes = (x, *operands)
-        if any(one.tensor.dtype not in STORAGES for one in codes) or not x.tensor.numel():
+        for one in codes:
+            if one.tensor.dtype not in STORAGES:
+                return None
+        if not x.tensor.numel():
             return None
-        names = (self.source, *self.operands)
-        spans = [_span(one, self._types[name]) for one, name in zip(codes, names, strict=True)]
-        key = (*spans, *(one.tensor.dtype for one in codes))
-        if key not in self._layouts:
-            if len(self._layouts) >= _MOST_LAYOUTS:
-                self._layouts.pop(next(iter(self._layouts)))
-            self._layouts[key] = self._laid_out(codes, spans)
-        found = self._layouts[key]
-        return None if found is None else self._run(*found, x, operands)
+        spans = [
+            # Where nothing bounds them, a little more than they do.
+            Span(*widened(one.low, one.high), self._types[name].binary_point) if fixed is None else fixed
+            for one, name, fixed in zip(codes, self._read, self._fixed_spans, strict=True)
+        ]
+        if self._open is None:
+            return self._run(spans, x, operands)
+        ran = None if self._supposed is None else self._run(spans, x, operands)
+        if ran is None:
+            before = self._part(0, self._open)
+            ran = before.run(x, operands[: len(before.operands)])
+            if ran is not None and len(ran.steps) == self._open:
+                self._suppose(ran.value)
+        return ran
 
-    def _laid_out(self, codes: Sequence[Codes], spans: Sequence[Span]) -> tuple[Layout, int] | None:
+    def _suppose(self, met: Codes) -> None:
+        """Of the batches to come, that they lie between these ends and those before."""
+        known = self._supposed or Span(0, 0, 0)
+        self._supposed = Span(*widened(min(known.low, met.low), max(known.high, met.high)), 0)
+
+    def _laid_out(self, codes: Sequence[Codes], spans: Sequence[Span]) -> "_LaidOut | None":
         try:
             source = self._source(spans[0])
             if source is None:
                 return None
             others, stages, span = dict(zip(self.operands, spans[1:], strict=True)), list[Stage](), source.span
-            for step in self.steps:
+            for place, step in enumerate(self.steps):
+                if place == self._open and self._supposed is not None:
+                    span = replace(self._supposed, binary_point=span.binary_point)
                 more, span = self._staged(step, span, others)
                 stages += more
             stored_in = codes[0].tensor.dtype
@@ -116,13 +156,15 @@ class Group:
             return None
         if source.layer is not None:
             self._check(source, spans[0])
-        return laid_out, self._unit.scratch_bytes(laid_out.fields)
+        scratch = self._unit.scratch_bytes(laid_out.fields)
+        return _LaidOut(laid_out, scratch, stored_in, [laid_out.places.get(step) for step in self.steps])
 
     def _source(self, span: Span) -> Source | None:
         """What the group begins with, or None where torch is expected to take less time for it. Raises
         UnsuitedError."""
         step, kind = self.steps[0], self._types[self.source]
-        source = source_of[type(step.instruction)](step.instruction, step, kind, span, self._kept)
+        rule = source_of[type(step.instruction)]
+        source = rule(step.instruction, step, kind, span, self._kept, self._unit.multiplies_bytes)
         if isinstance(step.instruction, MultiplyAccumulate):
             sums = self._kept[span.binary_point].sums
             if not pays(step.instruction, kind, self.steps, span, source, sums, self._unit.name):
@@ -140,10 +182,11 @@ class Group:
             return None
         if source is None:
             return None
-        how = "in two parts, " if source.in_two else ""
+        how = "int8 " if source.packing is not None and source.packing.in_bytes else "int16 "
+        how += "in two parts, " if len(source.places) > 1 else ""
         how += "added in float64" if source.must_be_wide else "added in int32"
         margin = min(SUM_BITS - bound_bits(source.largest_sum), WIDE_BITS - bound_bits(source.reach))
-        return LayerProof(step.name, f"{self._unit.name}, int16 {how}", bound_bits(source.reach), margin)
+        return LayerProof(step.name, f"{self._unit.name}, {how}", bound_bits(source.reach), margin)
 
     def _check(self, source: Source, span: Span) -> None:
         """A canary (B14): the sums alone, on one image whose codes lie at their ends, beside float64's."""
@@ -179,55 +222,111 @@ class Group:
                 return dtype
         return torch.float32 if Carrier.FLOAT32.holds(span.reach) else torch.float64
 
-    def _run(self, laid_out: Layout, scratch: int, x: Codes, operands: Sequence[Codes]) -> Ran:
-        fields = laid_out.fields
-        source = _in_one_piece(x.tensor).to(STORAGES[fields.stored_in])
-        out = torch.empty((len(source), *self.last.type.shape), dtype=laid_out.stored)
-        rows = len(source) * fields.out_height * fields.out_width
-        others = [_in_one_piece(one.tensor) for one in operands]
-        seen = dict(zip(laid_out.quantizers, run(self._unit, fields, scratch, rows, source, others, out), strict=True))
-        overflows, peaks = {}, {}
-        low, high = x.low, x.high
-        spans = {name: _span(one, self._types[name]) for name, one in zip(self.operands, operands, strict=True)}
-        for step in self.steps:
-            outside, low, high = self._bounds(step, laid_out, seen, Span(low, high, 0), spans)
-            if is_unbounded(step):
-                peaks[step.name] = max(abs(low), abs(high))
-            if isinstance(step.instruction, MultiplyAccumulate) and step.instruction.accumulator is not None:
-                overflows[step.inner_site("accumulator")] = 0  # it is here because it never acts
-            if step.site is not None and step.quantizer is not None:
-                overflows[step.site] = outside
-        return Ran(Codes(out, self.last.type.fraction_bits, low, high), overflows, peaks)
+    def _run(self, spans: Sequence[Span], x: Codes, operands: Sequence[Codes]) -> Ran | None:
+        """The batch through all steps; None where these codes are not for the library, or where they go beyond what was
+        supposed."""
+        codes = (x, *operands)
+        key = (self._supposed, *spans, *[one.tensor.dtype for one in codes])
+        if key not in self._layouts:
+            if len(self._layouts) >= _MOST_LAYOUTS:
+                self._layouts.pop(next(iter(self._layouts)))
+            self._layouts[key] = self._laid_out(codes, spans)
+        found = self._layouts[key]
+        if found is None:
+            return None
+        fields, images = found.layout.fields, x.tensor.shape[0]
+        source = in_one_piece(x.tensor)
+        if source.dtype is not found.stored_in:
+            source = source.to(found.stored_in)
+        out = torch.empty((images, *self.last.type.shape), dtype=found.layout.stored)
+        rows = images * fields.out_height * fields.out_width
+        others = [in_one_piece(one.tensor) for one in operands]
+        seen = run(self._unit, fields, found.scratch, rows, source, others, out)
+        return self._told(found, seen, x, spans[1:], out)
 
-    def _bounds(
+    def _told(
         self,
-        step: Step,
-        laid_out: Layout,
-        seen: Mapping[Step | None, tuple[int, int, int]],
-        before: Span,
-        others: Mapping[str, Span],
-    ) -> tuple[int, int, int]:
-        """How many of a step's codes lay outside its limits, and between which ends the codes lie."""
-        outside, least, most = seen.get(step, (0, laid_out.span.low, laid_out.span.high))
-        if is_unbounded(step) and is_as_close_as_its_inputs(step):
-            span = replace(before, binary_point=self._types[step.inputs[0]].binary_point)
-            after = self._staged(step, span, others)[1]
-            return outside, after.low, after.high
-        if outside and step.quantizer is not None:
-            least, most = limited(least, most, step.quantizer)
-        return outside, least, most
+        found: "_LaidOut",
+        seen: Sequence[tuple[int, int, int]],
+        x: Codes,
+        others: Sequence[Span],
+        out: torch.Tensor,
+    ) -> Ran | None:
+        """What is told of a batch; None where it goes beyond what was supposed.
+
+        seen: by stage. others: the spans of the operands.
+        """
+        overflows, peaks = self._no_overflows.copy(), dict[str, int]()
+        low, high = x.low, x.high
+        for index, (step, account, place) in enumerate(zip(self.steps, self._accounts, found.places, strict=True)):
+            if index == self._open and not self._is_supposed(low, high):
+                return None
+            outside, least, most = (0, found.layout.span.low, found.layout.span.high) if place is None else seen[place]
+            if account.close:
+                before = Span(low, high, self._types[step.inputs[0]].binary_point)
+                least, most = self._close(step, before, others)
+            elif outside and step.quantizer is not None:
+                least, most = limited(least, most, step.quantizer)
+            low, high = least, most
+            if account.unbounded:
+                peaks[step.name] = max(abs(low), abs(high))
+            if outside and account.site is not None:
+                overflows[account.site] = outside
+        return Ran(self.steps, self._read, Codes(out, self.last.type.fraction_bits, low, high), overflows, peaks)
+
+    def _is_supposed(self, low: int, high: int) -> bool:
+        return self._supposed is not None and self._supposed.low <= low and high <= self._supposed.high
+
+    def _close(self, step: Step, before: Span, others: Sequence[Span]) -> tuple[int, int]:
+        """The ends of a step's codes that lie as close together as its inputs."""
+        after = self._staged(step, before, dict(zip(self.operands, others, strict=True)))[1]
+        return after.low, after.high
 
 
-def _in_one_piece(tensor: torch.Tensor) -> torch.Tensor:
-    """Contiguous, and at an address that its numbers may lie at: a copy where it isn't so."""
-    tensor = tensor.contiguous()
-    return tensor.clone() if tensor.data_ptr() % tensor.element_size() else tensor
+@dataclass(frozen=True)
+class _LaidOut:
+    """A layout, the scratch memory that it needs, how its input is stored, and by step the stage that measures it."""
+
+    layout: Layout
+    scratch: int
+    stored_in: torch.dtype
+    places: Sequence[int | None]
 
 
-def _span(codes: Codes, kind: CodeType) -> Span:
-    """Between what a batch's codes lie: what their formats allow, or, where nothing bounds them, a little more than
-    they do."""
-    low, high = kind.low, kind.high
-    if low is None or high is None:
-        low, high = widened(codes.low, codes.high)
-    return Span(low, high, kind.binary_point)
+@dataclass(frozen=True)
+class _Account:
+    """What is told of a step after each batch.
+
+    unbounded: its peak, since no format bounds it. close: not measured, since it lies as close together as its inputs.
+    site: of its overflows, None where it has no quantizer.
+    """
+
+    unbounded: bool
+    close: bool
+    site: str | None
+
+    @classmethod
+    def of(cls, step: Step) -> "_Account":
+        unbounded, site = is_unbounded(step), None if step.quantizer is None else step.site
+        return cls(unbounded, unbounded and is_as_close_as_its_inputs(step), site)
+
+
+def _no_overflows(steps: Sequence[Step]) -> dict[str, int]:
+    """By site, where nothing overflows; an accumulator never does, or the group wouldn't have it."""
+    counts = dict[str, int]()
+    for step in steps:
+        if isinstance(step.instruction, MultiplyAccumulate) and step.instruction.accumulator is not None:
+            counts[step.inner_site("accumulator")] = 0
+        if step.site is not None and step.quantizer is not None:
+            counts[step.site] = 0
+    return counts
+
+
+def is_open(steps: Sequence[Step], place: int) -> bool:
+    """Whether a step is proven for the codes that occur, and no format bounds those: so it is with raw batch norms."""
+    return isinstance(steps[place].instruction, Lookup) and is_unbounded(steps[place - 1])
+
+
+def _span_of(kind: CodeType) -> Span | None:
+    """Between what codes of a type lie; None where no format bounds them."""
+    return None if kind.low is None or kind.high is None else Span(kind.low, kind.high, kind.binary_point)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from bittrue.program import Add, FixedNetwork, Lookup, Step
 from bittrue.program.functions import BatchNorm
 from bittrue.simulation.compiled import library
-from bittrue.simulation.compiled.group import Group
+from bittrue.simulation.compiled.group import Group, is_open
 from bittrue.simulation.compiled.library import Unit
 from bittrue.simulation.compiled.sources import source_of
-from bittrue.simulation.compiled.stages import is_sum_of_two, is_unbounded, stages_of
+from bittrue.simulation.compiled.stages import is_sum_of_two, stages_of
 from bittrue.simulation.proof import LayerProof
 
 
@@ -22,7 +22,8 @@ def groups(
         return {}
     chains = _chains(program, alone=alone)
     reading = {name for chain in chains for step in chain for name in step.inputs}
-    own = {chain[-1].name: Group(program, chain, unit, feeds_groups=chain[-1].name in reading) for chain in chains}
+    types = {step.name: step.type for step in program.steps}
+    own = {chain[-1].name: Group(types, chain, unit, feeds_groups=chain[-1].name in reading) for chain in chains}
     return {name: group.shared_with((like or {}).get(name)) for name, group in own.items()}
 
 
@@ -39,9 +40,10 @@ def _chains(program: FixedNetwork, *, alone: bool) -> list[list[Step]]:
             step = following[chain[-1].name]
             if type(step.instruction) not in stages_of or not _computable(program, step) or step.name in taken:
                 break
-            if isinstance(step.instruction, Lookup) and is_unbounded(chain[-1]):
-                break  # it is proven for the codes that occur, which are measured at the end of a group
-            chain.append(step)
+            longer = [*chain, step]
+            if sum(is_open(longer, place) for place in range(1, len(longer))) > 1:
+                break  # of two measures at once nothing is supposed
+            chain = longer
         taken.update(step.name for step in chain)
         chains.append(chain)
     return chains

@@ -31,7 +31,7 @@ class Layout:
     """A group as the library takes it.
 
     fields: the structure, which points into `memory`. stored: what the result is stored in. span: what it lies
-    between. quantizers: for each stage the step whose quantizer it is, or None. bits: log2 of what the numbers are
+    between. places: at which stage the quantizer of a step is. bits: log2 of what the numbers are
     proven to stay below, and reach: what they reach.
     """
 
@@ -39,7 +39,7 @@ class Layout:
     memory: tuple[object, ...]
     stored: torch.dtype
     span: Span
-    quantizers: tuple[Step | None, ...]
+    places: Mapping[Step, int]
     bits: int
     reach: int
 
@@ -80,14 +80,16 @@ def layout(
     group.out_height, group.out_width, group.out_channels = geometry.outputs
     for name in ("window", "strides", "dilation", "padding"):
         getattr(group, name)[:] = getattr(geometry, name)
-    group.digits, group.chunk = len(source.weights), max(source.chunk, 1)
+    group.digits, group.chunk, group.zero = len(source.weights), max(source.chunk, 1), source.zero
+    if source.packing is not None:
+        group.bytes, group.direct = source.packing.in_bytes, source.packing.runs is not None
     for place, weights in enumerate(source.weights):
         group.weights[place] = weights.ctypes.data
         group.places[place] = 2.0 ** source.places[place]
     group.period = period
     group.stage = ctypes.addressof(fields)
-    quantizers = tuple(stage.step for stage in all_stages)
-    return Layout(group, tuple(memory), stored, span, quantizers, WIDE_BITS if wide else NARROW_BITS, reach)
+    places = {stage.step: place for place, stage in enumerate(all_stages) if stage.step is not None}
+    return Layout(group, tuple(memory), stored, span, places, WIDE_BITS if wide else NARROW_BITS, reach)
 
 
 def _width(kind: SourceKind, channels: int) -> int:

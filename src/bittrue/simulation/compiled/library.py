@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bittrue.errors import KernelError
 
-ABI = 1
+ABI = 2
 """The version of the calls and structures below; `source/group.h` has the same."""
 
 
@@ -34,7 +34,8 @@ class GroupFields(ctypes.Structure):
 
     _fields_ = [
         *((name, ctypes.c_int32) for name in ("source", "wide", "stages", "stored_in", "stored_out", "digits")),
-        ("unused", ctypes.c_int32 * 2),
+        *((name, ctypes.c_int32) for name in ("bytes", "direct")),
+        ("zero", ctypes.c_int64),
         *(
             (name, ctypes.c_int64)
             for name in ("height", "width", "channels", "out_height", "out_width", "out_channels")
@@ -56,11 +57,16 @@ class Seen(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Unit:
-    """A vector unit of the loaded library. name: as BITTRUE_KERNELS has it. index: as the library counts."""
+    """A vector unit of the loaded library.
+
+    name: as BITTRUE_KERNELS has it. index: as the library counts. multiplies_bytes: whether it has an instruction for
+    products of bytes.
+    """
 
     library: ctypes.CDLL
     name: str
     index: int
+    multiplies_bytes: bool
 
     def scratch_bytes(self, group: GroupFields) -> int:
         """How much memory a call needs for itself."""
@@ -106,7 +112,13 @@ def units() -> tuple[Unit, ...]:
         return ()
     library = _load(path)
     found = [
-        Unit(library, library.bittrue_unit_name(index).decode(), index) for index in range(library.bittrue_units())
+        Unit(
+            library,
+            library.bittrue_unit_name(index).decode(),
+            index,
+            bool(library.bittrue_unit_multiplies_bytes(index)),
+        )
+        for index in range(library.bittrue_units())
     ]
     return tuple(one for one in found if library.bittrue_unit_available(one.index))
 
@@ -127,6 +139,11 @@ _CALLS: dict[str, tuple[type | None, list[type]]] = {
     "bittrue_units": (ctypes.c_int, []),
     "bittrue_unit_name": (ctypes.c_char_p, [ctypes.c_int]),
     "bittrue_unit_available": (ctypes.c_int, [ctypes.c_int]),
+    "bittrue_unit_multiplies_bytes": (ctypes.c_int, [ctypes.c_int]),
+    "bittrue_codes": (
+        None,
+        [ctypes.c_int, ctypes.c_void_p, ctypes.c_int64, ctypes.c_float, ctypes.c_void_p, ctypes.c_void_p],
+    ),
     "bittrue_scratch": (ctypes.c_int64, [ctypes.c_void_p]),
     "bittrue_run": (
         None,

@@ -6,6 +6,7 @@ others beside them would share the processors with their waiting.
 
 import ctypes
 import os
+import struct
 import threading
 from collections.abc import Sequence
 from functools import cache
@@ -13,10 +14,10 @@ from functools import cache
 import numpy as np
 import torch
 
-from bittrue.simulation.compiled.library import GroupFields, Seen, Unit
+from bittrue.simulation.compiled.library import GroupFields, Unit
 from bittrue.simulation.compiled.sources import SourceKind
 
-_BLOCK_ROWS = 48
+_BLOCK_ROWS = 64
 """As block.h has it: no thread gets less than two of them."""
 
 _LEAST_WORK = 1 << 21
@@ -29,7 +30,9 @@ _OF_A_STAGE = 16
 """What a stage costs a number, in products."""
 
 _ALIGNMENT = 64
-_NOTHING_SEEN = bytes(Seen(0, 2**63 - 1, -(2**63)))
+_SEEN = struct.Struct("3q")
+"""`seen` of group.h: how many codes lay outside, the least, the largest."""
+_NOTHING_SEEN = _SEEN.pack(0, 2**63 - 1, -(2**63))
 
 
 def run(
@@ -47,25 +50,33 @@ def run(
     outside, and the least and the largest (these two mean nothing for a stage that doesn't quantize).
     """
     stages, threads = group.stages, _threads(group, rows)
-    pointers = (ctypes.c_void_p * max(len(operands), 1))(*(operand.data_ptr() for operand in operands))
-    seen = (Seen * (stages * threads)).from_buffer_copy(_NOTHING_SEEN * stages * threads)
+    pointers = (ctypes.c_void_p * len(operands))(*(operand.data_ptr() for operand in operands)) if operands else None
+    seen = ctypes.create_string_buffer(_NOTHING_SEEN * (stages * threads), _SEEN.size * stages * threads)
     size = -(-scratch_bytes // _ALIGNMENT) * _ALIGNMENT
     what = unit.index, ctypes.byref(group), x.data_ptr(), pointers, out.data_ptr()
     if threads == 1:
         unit.library.bittrue_run(*what, 0, rows, _scratch(size), seen)
-        return [(one.outside, one.least, one.most) for one in seen]
+        return [*_SEEN.iter_unpack(seen)]
     part = -(-rows // (threads * _PARTS) // _BLOCK_ROWS) * _BLOCK_ROWS
     unit.library.bittrue_run_shared(*what, rows, part, _scratch(size * threads), size, seen, threads, _in_parallel())
-    return [
-        (sum(one.outside for one in met), min(one.least for one in met), max(one.most for one in met))
-        for met in (seen[stage : stages * threads : stages] for stage in range(stages))
-    ]
+    met = [*_SEEN.iter_unpack(seen)]
+    by_stage = (zip(*met[stage::stages], strict=True) for stage in range(stages))
+    return [(sum(outside), min(least), max(most)) for outside, least, most in by_stage]
+
+
+def in_one_piece(tensor: torch.Tensor) -> torch.Tensor:
+    """Contiguous, and at an address that its numbers may lie at: a copy where it isn't so."""
+    tensor = tensor.contiguous()
+    return tensor.clone() if tensor.data_ptr() % tensor.element_size() else tensor
 
 
 def _threads(group: GroupFields, rows: int) -> int:
+    most = torch.get_num_threads()
+    if most == 1 or rows < 4 * _BLOCK_ROWS:
+        return 1
     products = group.window[0] * group.window[1] * (group.channels if group.source == SourceKind.PRODUCTS else 1)
     work = rows * group.out_channels * (products + _OF_A_STAGE * group.stages)
-    threads = min(torch.get_num_threads(), rows // (2 * _BLOCK_ROWS), work // _LEAST_WORK)
+    threads = min(most, rows // (2 * _BLOCK_ROWS), work // _LEAST_WORK)
     return threads if threads > 1 and _in_parallel() else 1
 
 

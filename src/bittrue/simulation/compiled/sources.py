@@ -1,7 +1,7 @@
 """What a fused group begins with: sums of products, a window's extremum, or codes as they are."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from math import prod
 
@@ -59,6 +59,11 @@ class Geometry:
     padding: tuple[int, int] = (0, 0)
 
     @property
+    def run(self) -> int:
+        """Codes of a window's row."""
+        return self.window[1] * self.inputs[2]
+
+    @property
     def rows(self) -> int:
         """Output positions of an image."""
         return self.outputs[0] * self.outputs[1]
@@ -69,7 +74,8 @@ class Source:
     """The first part of a group, for inputs of a span.
 
     largest_sum: what no sum of products in int32 can exceed. unsigned: whether its inputs are unsigned words of
-    16 bits. layer, in_two: whose weights, and whether they are cut in two. chunk: how many products are added in int32.
+    16 bits. zero: what is added to each code before it is multiplied. layer, packing: whose weights, and how they lie.
+    chunk: how many products are added in int32.
     reach: of all numbers of it in the group's own type. stages: what belongs to it (the bias). span: what comes out.
     must_be_wide: whether the sums are added in float64.
     """
@@ -79,8 +85,9 @@ class Source:
     span: Span
     reach: int
     unsigned: bool = False
+    zero: int = 0
     layer: "KeptLayer | None" = None
-    in_two: bool = False
+    packing: "Packing | None" = None
     chunk: int = 0
     stages: tuple[Stage, ...] = ()
     must_be_wide: bool = False
@@ -89,12 +96,30 @@ class Source:
     @property
     def places(self) -> tuple[int, ...]:
         """Where each part of the weights stands."""
-        return (0, _DIGIT_BITS) if self.in_two else (0,)
+        return (0, _DIGIT_BITS) if self.packing is not None and self.packing.in_two else (0,)
 
     @property
     def weights(self) -> tuple[np.ndarray, ...]:
         """The weights, laid out at their first use."""
-        return self.layer.weights(self.in_two) if self.layer is not None else ()
+        return self.layer.weights(self.packing) if self.layer is not None and self.packing is not None else ()
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How the weights of a layer lie.
+
+    in_two: cut in two. in_bytes: in bytes, to be multiplied with bytes. runs: where products are read from the image
+    itself, the rows of its windows, each of which begins with a unit of its own; None where they are gathered.
+    """
+
+    in_two: bool = False
+    in_bytes: bool = False
+    runs: int | None = None
+
+    @property
+    def unit(self) -> int:
+        """Products of one unit of the kernel."""
+        return 4 if self.in_bytes else 2
 
 
 class KeptLayer:
@@ -102,31 +127,32 @@ class KeptLayer:
 
     def __init__(self, sums: SumBounds) -> None:
         self.sums = sums
-        self._weights: dict[bool, tuple[np.ndarray, ...]] = {}
+        self._weights: dict[Packing, tuple[np.ndarray, ...]] = {}
 
-    def weights(self, in_two: bool) -> tuple[np.ndarray, ...]:
-        """The weights laid out, whole or cut in two."""
+    def weights(self, packing: Packing) -> tuple[np.ndarray, ...]:
+        """The weights laid out."""
         weight, groups = self.sums.instruction.weight, self.sums.instruction.groups
-        if in_two not in self._weights:
+        if packing not in self._weights:
             rows = weight.reshape(-1, weight.shape[-1])
-            parts = _digits(rows) if in_two else (rows,)
-            self._weights[in_two] = tuple(
-                np.ascontiguousarray(part, np.int16) if groups > 1 else _packed(part) for part in parts
+            parts = _digits(rows) if packing.in_two else (rows,)
+            self._weights[packing] = tuple(
+                np.ascontiguousarray(part, np.int16) if groups > 1 else _packed(part, packing) for part in parts
             )
-        return self._weights[in_two]
+        return self._weights[packing]
 
 
 Kept = dict[int, KeptLayer]
 
 source_of: RuleTable[Callable[..., Source]] = RuleTable("source of a compiled group", gaps_allowed=True)
-"""Rules `(instruction, step, type, span, kept) -> Source` for the step's first input. Raises UnsuitedError.
+"""Rules `(instruction, step, type, span, kept, bytes) -> Source` for the step's first input. Raises UnsuitedError.
 
-kept: what is worth keeping of the layer, by the binary point of its inputs; a rule adds to it.
+kept: what is worth keeping of the layer, by the binary point of its inputs; a rule adds to it. bytes: whether products
+of bytes are cheaper than of words of 16 bits.
 """
 
 
 @source_of.rule(Clip, ScaleOffset, Add, Lookup)
-def _(instruction: Instruction, step: Step, kind: CodeType, span: Span, kept: Kept) -> Source:
+def _(instruction: Instruction, step: Step, kind: CodeType, span: Span, kept: Kept, bytes: bool) -> Source:
     """The codes themselves; what the instruction does to them are stages."""
     if not kind.shape:
         raise UnsuitedError
@@ -135,7 +161,7 @@ def _(instruction: Instruction, step: Step, kind: CodeType, span: Span, kept: Ke
 
 
 @source_of.rule(WindowExtremum)
-def _(instruction: WindowExtremum, step: Step, kind: CodeType, span: Span, kept: Kept) -> Source:
+def _(instruction: WindowExtremum, step: Step, kind: CodeType, span: Span, kept: Kept, bytes: bool) -> Source:
     geometry = _windows(kind, instruction.window, instruction.strides, instruction.padding, instruction.dilation)
     source = SourceKind.LEAST if instruction.minimum else SourceKind.LARGEST
     return Source(source, geometry, span, span.reach, unsigned=_is_unsigned(span))
@@ -180,30 +206,75 @@ def _two(numbers: tuple[int, ...], filling: int) -> tuple[int, int]:
 
 
 @source_of.rule(MultiplyAccumulate)
-def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span, kept: Kept) -> Source:
+def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span, kept: Kept, bytes: bool) -> Source:
     layer = _kept_layer(instruction, step, span, kept)
     sums, shift, unsigned = layer.sums, _accumulator_shift(instruction, layer.sums, span), _is_unsigned(span)
     depthwise = instruction.groups > 1
     if depthwise and not _is_depthwise(instruction, unsigned):
         raise UnsuitedError
-    adding = _adding(sums, _largest(span, unsigned))
+    zero = -ZERO_POINT if unsigned else 0
+    adding, in_bytes = _adding(sums, _largest(span, zero)), False
     if depthwise and not adding.whole:
         raise UnsuitedError
-    stages, reach = _alignment(sums, span, unsigned, shift)
+    if bytes and not depthwise and _are_bytes(span, sums):
+        least = -min(span.low, 0)
+        of_bytes = _adding(sums, _largest(span, least))
+        if of_bytes.whole:
+            zero, adding, in_bytes = least, of_bytes, True
+    stages, reach = _alignment(sums, span, zero, shift)
     least, most = (end << shift for end in sums.partial_sums(span.low, span.high))
+    geometry, packing = _products(instruction, kind), Packing(adding.in_two, in_bytes)
+    chunk = adding.chunk
+    run = -(-geometry.run // packing.unit) * packing.unit
+    if not depthwise and (adding.whole or run <= chunk) and _reads_the_image(geometry, run, packing):
+        packing = replace(packing, runs=geometry.window[0])
+        chunk = geometry.window[0] * run if adding.whole else chunk
     return Source(
         SourceKind.DEPTHWISE if depthwise else SourceKind.PRODUCTS,
-        _products(instruction, kind),
+        geometry,
         Span(least, most, sums.fraction_bits + shift),
         max(reach, adding.reach),
         unsigned,
+        zero if in_bytes else 0,
         layer,
-        adding.in_two,
-        adding.chunk,
+        packing,
+        chunk,
         stages,
         not adding.whole,
         adding.largest_sum,
     )
+
+
+def _are_bytes(span: Span, sums: SumBounds) -> bool:
+    """Whether the weights are bytes, and the codes too, counted from the least of them on."""
+    low, high = sums.weight_ends
+    return low >= -128 and high < 128 and max(span.high, 0) - min(span.low, 0) < 256
+
+
+_MOST_PADDED = 1 << 20
+"""Bytes of an image with its padding: it stays in the second-level cache."""
+
+_MOST_WASTE = 1.4
+"""Products computed in vain, beside those that are needed, that cost less than gathering."""
+
+_TILE_ROWS = 4
+"""The positions in a row of results that are computed together come to a multiple of this."""
+
+
+def _reads_the_image(geometry: Geometry, run: int, packing: Packing) -> bool:
+    """Whether tiles read the image, with its padding, instead of gathered windows. run: a window's row in whole
+    units."""
+    rows, columns = geometry.window
+    if rows * columns == 1 or geometry.dilation[1] > 1:
+        return False
+    padded = 2 // (1 + packing.in_bytes) * geometry.inputs[2]
+    for length, window, stride, dilation in zip(
+        geometry.outputs[:2], geometry.window, geometry.strides, geometry.dilation, strict=True
+    ):
+        padded *= (length - 1) * stride + (window - 1) * dilation + 1
+    width = geometry.outputs[1]
+    computed = max(-(-width // _TILE_ROWS) * _TILE_ROWS, 2 * _TILE_ROWS) * run
+    return padded <= _MOST_PADDED and computed <= _MOST_WASTE * width * geometry.run
 
 
 def _kept_layer(instruction: MultiplyAccumulate, step: Step, span: Span, kept: Kept) -> KeptLayer:
@@ -228,9 +299,9 @@ def _accumulator_shift(instruction: MultiplyAccumulate, sums: SumBounds, span: S
     return accumulator.format.fraction_bits - sums.fraction_bits
 
 
-def _largest(span: Span, unsigned: bool) -> int:
-    """The largest absolute value that is multiplied: unsigned words are, without their zero point."""
-    return max(span.high - ZERO_POINT, ZERO_POINT - span.low, ZERO_POINT) if unsigned else span.reach
+def _largest(span: Span, zero: int) -> int:
+    """The largest absolute value that is multiplied, `zero` being added to each code, those of the padding too."""
+    return max(span.high + zero, -span.low - zero, abs(zero))
 
 
 @dataclass(frozen=True)
@@ -264,13 +335,13 @@ def _adding(sums: SumBounds, largest: int) -> Adding:
     return Adding(False, in_two, chunk, reach, largest * weight * chunk)
 
 
-def _alignment(sums: SumBounds, span: Span, unsigned: bool, shift: int) -> tuple[tuple[Stage, ...], int]:
+def _alignment(sums: SumBounds, span: Span, zero: int, shift: int) -> tuple[tuple[Stage, ...], int]:
     """The stage that aligns the sums and adds the bias, where there is anything to do, and what the numbers reach."""
-    bias, scale = _biases(sums, unsigned, shift), [1 << bits + shift for bits in sums.shifts]
+    bias, scale = _biases(sums, zero, shift), [1 << bits + shift for bits in sums.shifts]
     least, most = (end << shift for end in sums.partial_sums(span.low, span.high))
     reach = max(-least, most)
-    if unsigned:
-        largest = _largest(span, unsigned)
+    if zero:
+        largest = _largest(span, zero)
         reach = max(reach, *(sums.magnitudes[i] * largest + abs(code) << shift for i, code in enumerate(bias)))
     if not any(bias) and scale == [1]:
         return (), reach
@@ -278,15 +349,15 @@ def _alignment(sums: SumBounds, span: Span, unsigned: bool, shift: int) -> tuple
     return (Stage(Kind.AFFINE, max(reach, *map(abs, bias)), constants),), reach
 
 
-def _biases(sums: SumBounds, unsigned: bool, shift: int) -> list[int]:
+def _biases(sums: SumBounds, zero: int, shift: int) -> list[int]:
     """The biases at the sum's binary point, `shift` bits finer than G."""
     biases = sums.biases
-    if unsigned:
-        # Σ (x − zero point)·w is what the kernel adds: the rest is a constant.
+    if zero:
+        # Σ (x + zero)·w is what the kernel adds: the rest is a constant.
         weight = sums.instruction.weight
         totals = weight.reshape(-1, weight.shape[-1]).astype(np.int64).sum(0).tolist()
         triples = zip(biases, totals, _each(sums.shifts, totals), strict=True)
-        biases = [code + (ZERO_POINT * total << bits) for code, total, bits in triples]
+        biases = [code + (-zero * total << bits) for code, total, bits in triples]
     return [code << shift for code in biases]
 
 
@@ -326,16 +397,17 @@ def _products(instruction: MultiplyAccumulate, kind: CodeType) -> Geometry:
 _BLOCK = 32
 
 
-def _packed(rows: np.ndarray) -> np.ndarray:
-    """Weights, (products, outputs), as group.h has them: (blocks of 32 outputs, pairs of products, 32 outputs, 2)."""
-    outputs = rows.shape[-1]
-    pairs, blocks = -(-len(rows) // 2), -(-outputs // _BLOCK)
-    packed = np.zeros((blocks, pairs, _BLOCK, 2), np.int16)
+def _packed(rows: np.ndarray, packing: Packing) -> np.ndarray:
+    """Weights, (products, outputs), as group.h has them: (blocks of 32 outputs, runs, units, 32 outputs, unit)."""
+    outputs, unit, runs = rows.shape[-1], packing.unit, packing.runs or 1
+    run = len(rows) // runs
+    units, blocks = -(-run // unit), -(-outputs // _BLOCK)
+    packed = np.zeros((blocks, runs, units, _BLOCK, unit), np.int8 if packing.in_bytes else np.int16)
     for block in range(blocks):
-        columns = rows[:, block * _BLOCK : (block + 1) * _BLOCK]
-        for half in (0, 1):
-            part = columns[half::2]
-            packed[block, : len(part), : columns.shape[1], half] = part
+        columns = rows[:, block * _BLOCK : (block + 1) * _BLOCK].reshape(runs, run, -1)
+        for place in range(unit):
+            part = columns[:, place::unit]
+            packed[block, :, : part.shape[1], : part.shape[2], place] = part
     return packed
 
 

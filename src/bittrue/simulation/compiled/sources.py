@@ -20,6 +20,8 @@ from bittrue.program import (
     WindowExtremum,
 )
 from bittrue.rules import RuleTable
+from bittrue.simulation.compiled.geometry import Geometry, reads_the_image
+from bittrue.simulation.compiled.packing import DIGIT_BITS, Packing, digits, packed
 from bittrue.simulation.compiled.stages import ON_TORCH, Kind, Span, Stage, UnsuitedError
 from bittrue.simulation.sums.accumulators import never_acts
 from bittrue.simulation.sums.bounds import SumBounds
@@ -30,7 +32,6 @@ SUM_BITS = 31
 _SHORTEST_CHUNK = 64
 """Fewer products than this are not worth a pass of additions in float64: the weights are cut in two instead."""
 
-_DIGIT_BITS = 8
 _MOST_TAPS = 256
 ZERO_POINT = 1 << 15
 """What unsigned words of 16 bits are multiplied without."""
@@ -44,29 +45,6 @@ class SourceKind(IntEnum):
     CODES = 2
     LARGEST = 3
     LEAST = 4
-
-
-@dataclass(frozen=True, eq=False)
-class Geometry:
-    """An image's rows, columns and channels, in and out, and the window that moves over it; a dense layer has one row
-    and one column."""
-
-    inputs: tuple[int, int, int]
-    outputs: tuple[int, int, int]
-    window: tuple[int, int] = (1, 1)
-    strides: tuple[int, int] = (1, 1)
-    dilation: tuple[int, int] = (1, 1)
-    padding: tuple[int, int] = (0, 0)
-
-    @property
-    def run(self) -> int:
-        """Codes of a window's row."""
-        return self.window[1] * self.inputs[2]
-
-    @property
-    def rows(self) -> int:
-        """Output positions of an image."""
-        return self.outputs[0] * self.outputs[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,30 +74,12 @@ class Source:
     @property
     def places(self) -> tuple[int, ...]:
         """Where each part of the weights stands."""
-        return (0, _DIGIT_BITS) if self.packing is not None and self.packing.in_two else (0,)
+        return (0, DIGIT_BITS) if self.packing is not None and self.packing.in_two else (0,)
 
     @property
     def weights(self) -> tuple[np.ndarray, ...]:
         """The weights, laid out at their first use."""
         return self.layer.weights(self.packing) if self.layer is not None and self.packing is not None else ()
-
-
-@dataclass(frozen=True)
-class Packing:
-    """How the weights of a layer lie.
-
-    in_two: cut in two. in_bytes: in bytes, to be multiplied with bytes. runs: where products are read from the image
-    itself, the rows of its windows, each of which begins with a unit of its own; None where they are gathered.
-    """
-
-    in_two: bool = False
-    in_bytes: bool = False
-    runs: int | None = None
-
-    @property
-    def unit(self) -> int:
-        """Products of one unit of the kernel."""
-        return 4 if self.in_bytes else 2
 
 
 class KeptLayer:
@@ -134,9 +94,9 @@ class KeptLayer:
         weight, groups = self.sums.instruction.weight, self.sums.instruction.groups
         if packing not in self._weights:
             rows = weight.reshape(-1, weight.shape[-1])
-            parts = _digits(rows) if packing.in_two else (rows,)
+            parts = digits(rows) if packing.in_two else (rows,)
             self._weights[packing] = tuple(
-                np.ascontiguousarray(part, np.int16) if groups > 1 else _packed(part, packing) for part in parts
+                np.ascontiguousarray(part, np.int16) if groups > 1 else packed(part, packing) for part in parts
             )
         return self._weights[packing]
 
@@ -212,21 +172,14 @@ def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span, k
     depthwise = instruction.groups > 1
     if depthwise and not _is_depthwise(instruction, unsigned):
         raise UnsuitedError
-    zero = -ZERO_POINT if unsigned else 0
-    adding, in_bytes = _adding(sums, _largest(span, zero)), False
+    zero, adding, in_bytes = _multiplied(sums, span, unsigned, bytes and not depthwise)
     if depthwise and not adding.whole:
         raise UnsuitedError
-    if bytes and not depthwise and _are_bytes(span, sums):
-        least = -min(span.low, 0)
-        of_bytes = _adding(sums, _largest(span, least))
-        if of_bytes.whole:
-            zero, adding, in_bytes = least, of_bytes, True
     stages, reach = _alignment(sums, span, zero, shift)
     least, most = (end << shift for end in sums.partial_sums(span.low, span.high))
-    geometry, packing = _products(instruction, kind), Packing(adding.in_two, in_bytes)
-    chunk = adding.chunk
+    geometry, packing, chunk = _products(instruction, kind), Packing(adding.in_two, in_bytes), adding.chunk
     run = -(-geometry.run // packing.unit) * packing.unit
-    if not depthwise and (adding.whole or run <= chunk) and _reads_the_image(geometry, run, packing):
+    if not depthwise and (adding.whole or run <= chunk) and reads_the_image(geometry, run, 1 if in_bytes else 2):
         packing = replace(packing, runs=geometry.window[0])
         chunk = geometry.window[0] * run if adding.whole else chunk
     return Source(
@@ -245,36 +198,22 @@ def _(instruction: MultiplyAccumulate, step: Step, kind: CodeType, span: Span, k
     )
 
 
+def _multiplied(sums: SumBounds, span: Span, unsigned: bool, bytes: bool) -> tuple[int, "Adding", bool]:
+    """What is added to each code before it is multiplied, how the products are added, and whether they are of bytes,
+    where `bytes` allows that."""
+    if bytes and _are_bytes(span, sums):
+        zero = -min(span.low, 0)
+        adding = _adding(sums, _largest(span, zero))
+        if adding.whole:
+            return zero, adding, True
+    zero = -ZERO_POINT if unsigned else 0
+    return zero, _adding(sums, _largest(span, zero)), False
+
+
 def _are_bytes(span: Span, sums: SumBounds) -> bool:
     """Whether the weights are bytes, and the codes too, counted from the least of them on."""
     low, high = sums.weight_ends
     return low >= -128 and high < 128 and max(span.high, 0) - min(span.low, 0) < 256
-
-
-_MOST_PADDED = 1 << 20
-"""Bytes of an image with its padding: it stays in the second-level cache."""
-
-_MOST_WASTE = 1.4
-"""Products computed in vain, beside those that are needed, that cost less than gathering."""
-
-_TILE_ROWS = 4
-"""The positions in a row of results that are computed together come to a multiple of this."""
-
-
-def _reads_the_image(geometry: Geometry, run: int, packing: Packing) -> bool:
-    """Whether tiles read the image, with its padding, instead of gathered windows. run: a window's row in whole
-    units."""
-    rows, columns = geometry.window
-    if rows * columns == 1 or geometry.dilation[1] > 1:
-        return False
-    padded = 2 // (1 + packing.in_bytes) * geometry.inputs[2]
-    for length, window, stride, dilation in zip(
-        geometry.outputs[:2], geometry.window, geometry.strides, geometry.dilation, strict=True
-    ):
-        padded *= (length - 1) * stride + (window - 1) * dilation + 1
-    width = geometry.outputs[1]
-    computed = max(-(-width // _TILE_ROWS) * _TILE_ROWS, 2 * _TILE_ROWS) * run
-    return padded <= _MOST_PADDED and computed <= _MOST_WASTE * width * geometry.run
 
 
 def _kept_layer(instruction: MultiplyAccumulate, step: Step, span: Span, kept: Kept) -> KeptLayer:
@@ -330,7 +269,7 @@ def _adding(sums: SumBounds, largest: int) -> Adding:
     weight = max(-low, high)
     in_two = _longest(largest, weight) < _SHORTEST_CHUNK
     if in_two:
-        weight = 1 << _DIGIT_BITS - 1
+        weight = 1 << DIGIT_BITS - 1
     chunk = _longest(largest, weight)
     return Adding(False, in_two, chunk, reach, largest * weight * chunk)
 
@@ -370,13 +309,6 @@ def _longest(largest: int, largest_weight: int) -> int:
     return ((1 << SUM_BITS) - 1) // max(largest * largest_weight, 1) // 2 * 2
 
 
-def _digits(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """low + high·2^8 = weight, both signed."""
-    codes, half = weight.astype(np.int32), 1 << _DIGIT_BITS - 1
-    low = (codes + half & 2 * half - 1) - half
-    return low, codes - low >> _DIGIT_BITS
-
-
 def _is_depthwise(instruction: MultiplyAccumulate, unsigned: bool) -> bool:
     *window, inputs, outputs = instruction.weight.shape
     return inputs == 1 and outputs == instruction.groups and not unsigned and prod(window) <= _MOST_TAPS
@@ -392,23 +324,6 @@ def _products(instruction: MultiplyAccumulate, kind: CodeType) -> Geometry:
     return Geometry(
         found.inputs, (*found.outputs[:2], outputs), found.window, found.strides, found.dilation, found.padding
     )
-
-
-_BLOCK = 32
-
-
-def _packed(rows: np.ndarray, packing: Packing) -> np.ndarray:
-    """Weights, (products, outputs), as group.h has them: (blocks of 32 outputs, runs, units, 32 outputs, unit)."""
-    outputs, unit, runs = rows.shape[-1], packing.unit, packing.runs or 1
-    run = len(rows) // runs
-    units, blocks = -(-run // unit), -(-outputs // _BLOCK)
-    packed = np.zeros((blocks, runs, units, _BLOCK, unit), np.int8 if packing.in_bytes else np.int16)
-    for block in range(blocks):
-        columns = rows[:, block * _BLOCK : (block + 1) * _BLOCK].reshape(runs, run, -1)
-        for place in range(unit):
-            part = columns[:, place::unit]
-            packed[block, :, : part.shape[1], : part.shape[2], place] = part
-    return packed
 
 
 for _instruction in ON_TORCH:

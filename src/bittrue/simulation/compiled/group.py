@@ -96,7 +96,10 @@ class Group:
     def _part(self, start: int, stop: int) -> "Group":
         if (start, stop) not in self._parts:
             feeds_groups = self._feeds_groups or stop < len(self.steps)
-            self._parts[start, stop] = Group(self._types, self.steps[start:stop], self._unit, feeds_groups=feeds_groups)
+            part = Group(self._types, self.steps[start:stop], self._unit, feeds_groups=feeds_groups)
+            if not start:
+                part._kept = self._kept  # the weights lie once
+            self._parts[start, stop] = part
         return self._parts[start, stop]
 
     def shared_with(self, other: "Group | None") -> "Group":

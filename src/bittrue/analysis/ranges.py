@@ -285,7 +285,7 @@ def unmeasured_images(dataset: Dataset, ranges: Ranges) -> Dataset:
         return dataset
     if measured == dataset.images:
         raise DataError(
-            f"The ranges were measured on all of the {counted(measured, 'image')} of {dataset.name}, which "
+            f"The ranges were measured on all {counted(measured, 'image')} of {dataset.name}, which "
             "leaves none to test on: measure them on other data, or on the first ones only with --images N."
         )
     return dataset.skip(measured)

@@ -368,3 +368,20 @@ def test_what_only_training_knows(layer: nn.Module, shape: tuple[int, ...]) -> N
     module = nn.Sequential(layer, nn.ReLU()).train()
     assert set(operators(from_torch(module, torch.zeros(shape))).split()) <= {"Identity", "ReLU"}
     assert module.training
+
+
+def test_a_plain_recurrent_layer_is_named() -> None:
+    """The exporter makes other operators of its steps, of which nothing could be said that helps."""
+
+    class Steps(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.steps = torch.nn.RNN(4, 3, batch_first=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.steps(x)[0][:, -1]
+
+    with pytest.raises(
+        ModelError, match=r"Steps: module steps \(RNN\): it keeps a state .*: use Conv1D over the steps"
+    ):
+        from_torch(Steps().eval(), torch.zeros(1, 5, 4))

@@ -11,6 +11,7 @@ from typing import Any
 from bittrue.environment import exact_environment
 from bittrue.errors import ModelError
 from bittrue.frontends.doors import NEEDS_EXPORTER
+from bittrue.frontends.onnx.rules.advice import STATE
 from bittrue.frontends.torch.archive import safe_archive
 from bittrue.frontends.torch.quiet import quiet, reason
 from bittrue.network import Network, check_parameters
@@ -42,9 +43,19 @@ def from_torch(
 
         network = exported_network(source, example_input, name, where, check, told)
     except ModelError as error:
-        raise ModelError(f"{where}: {str(error).rstrip('.')}.") from error
+        raise ModelError(f"{where}: {_of_steps(source) or str(error).rstrip('.')}.") from error
     check_parameters(network, where)
     return network
+
+
+def _of_steps(source: Any) -> str | None:
+    """What is to be said of a module with a plain recurrent layer, which the exporter makes other operators of."""
+    import torch
+
+    if not isinstance(source, torch.nn.Module):
+        return None
+    name = next((name for name, module in source.named_modules() if isinstance(module, torch.nn.RNN)), None)
+    return None if name is None else f"module {name} (RNN): {STATE}"
 
 
 def _load_program(path: Path) -> Any:

@@ -1,6 +1,6 @@
 """How a sweep gets faster with more workers: measured on this machine, and from that a model of a thousand of them.
 
-    python benchmarks/scaling.py resnet8.h5 --data cifar10:DIR --scale 1/255 --images 4000 --rounds 5
+    python benchmarks/scaling.py resnet8.h5 --data cifar10:DIR --images 4000 --rounds 5
 
 Each worker is one process with one thread. A round starts a cluster of so many workers on this machine, has them lay
 out a first plan, and then times a sweep of four rows with the float row. More workers than processors are measured too:

@@ -30,4 +30,5 @@ def test_no_use_in_more_of_them(why: str, helps: str) -> None:
     assert len(told) == 2 * (FAILED_STARTS - 1)
     with pytest.raises(BittrueError) as raised:
         ends("last")
+    assert not workers.members  # the next command begins with others
     assert str(raised.value) == f"Workers end before they have begun, the last at 10.0.0.2 ({why}): {helps}"

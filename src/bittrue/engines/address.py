@@ -85,7 +85,8 @@ def _told(address: str) -> dict[str, Any]:
         with contextlib.suppress(ValueError):
             found: dict[str, Any] = json.loads(said)
             if mode is not None:
-                _take(mode)
+                os.environ[AUTH_MODE] = mode
+                _refresh()
             return found
         refused = refused or any(mark in complaints for mark in REFUSALS)
         if not refused:
@@ -115,8 +116,7 @@ def _asked(address: str, environment: dict[str, str]) -> tuple[str, str]:
             return child.communicate()
 
 
-def _take(mode: str) -> None:
-    """Have Ray go by a mode in this process and in those that it starts."""
-    os.environ[AUTH_MODE] = mode
+def _refresh() -> None:
+    """Have Ray read its settings again, should it have done so already."""
     with contextlib.suppress(ImportError, AttributeError):
-        import_module("ray._raylet").Config.initialize("")  # what it has read already
+        import_module("ray._raylet").Config.initialize("")

@@ -131,11 +131,11 @@ class Workers:
         Raises: BittrueError for the last of FAILED_STARTS in a row.
         """
         self._failed_starts += 1
+        self.bury(member, why)
         if self._failed_starts >= FAILED_STARTS:
             raise BittrueError(
                 f"Workers end before they have begun, the last at {member.address} ({why}): {ADVICE.get(why, LOOK)}"
             ) from error
-        self.bury(member, why)
 
     def has_begun(self) -> None:
         """A worker has a study."""

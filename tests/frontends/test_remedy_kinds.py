@@ -103,6 +103,7 @@ TRIED = {
     r"(train without scaler|use (kif|WRAP|one of)|put hgq|run hgq|take the layer out).*": (
         "keras/test_quantized.py::test_the_same_bits_as_hgq2"
     ),
+    r"\{STATE\}": "torch/test_modules.py::test_a_plain_recurrent_layer_is_named",
     r"use 1 to \{MAXIMUM_POSITIONS\}": "test_live.py::test_sums_over_windows_have_the_divisor_of_the_module",
     r"(give the model (in floating|the larger)|save the float model|train or export the model with weights).*": (
         "test_doors.py::test_files_of_keras"

@@ -385,3 +385,5 @@ def test_a_plain_recurrent_layer_is_named() -> None:
         ModelError, match=r"Steps: module steps \(RNN\): it keeps a state .*: use Conv1D over the steps"
     ):
         from_torch(Steps().eval(), torch.zeros(1, 5, 4))
+    convolved = from_torch(nn.Sequential(nn.Conv1d(4, 3, 5), nn.Flatten()).eval(), torch.zeros(1, 4, 5))
+    assert "Convolution" in operators(convolved)

@@ -43,19 +43,21 @@ def from_torch(
 
         network = exported_network(source, example_input, name, where, check, told)
     except ModelError as error:
-        raise ModelError(f"{where}: {_of_steps(source) or str(error).rstrip('.')}.") from error
+        recurrent = _recurrent(source)
+        if recurrent is not None:
+            raise ModelError(f"{where}: module {recurrent} (RNN): {STATE}.") from error
+        raise ModelError(f"{where}: {str(error).rstrip('.')}.") from error
     check_parameters(network, where)
     return network
 
 
-def _of_steps(source: Any) -> str | None:
-    """What is to be said of a module with a plain recurrent layer, which the exporter makes other operators of."""
+def _recurrent(source: Any) -> str | None:
+    """The path of a module's plain recurrent layer, which the exporter makes other operators of."""
     import torch
 
     if not isinstance(source, torch.nn.Module):
         return None
-    name = next((name for name, module in source.named_modules() if isinstance(module, torch.nn.RNN)), None)
-    return None if name is None else f"module {name} (RNN): {STATE}"
+    return next((name for name, module in source.named_modules() if isinstance(module, torch.nn.RNN)), None)
 
 
 def _load_program(path: Path) -> Any:

@@ -1,6 +1,7 @@
 """FixedNetwork: the network in integers, a list of steps that hardware, the simulation and the definition all
 follow."""
 
+from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -120,3 +121,8 @@ class FixedNetwork:
     @cached_property
     def by_name(self) -> dict[str, Step]:
         return {step.name: step for step in self.steps}
+
+    @cached_property
+    def reader_counts(self) -> Counter[str]:
+        """By step how many others read it, one that reads it twice counted once."""
+        return Counter(name for step in self.steps for name in set(step.inputs))

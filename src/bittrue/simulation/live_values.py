@@ -1,6 +1,6 @@
 """The values between steps: how long each is kept, and whose memory a step may write over."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -31,7 +31,7 @@ class LiveValues:
         """stay: the steps whose values are kept to the end. earlier: the values of a run on the same batch, which are
         read where no newer ones differ, and stay as they are. steps: those that computed them."""
         self.own: dict[str, Value] = {}
-        self._readers = Counter(name for step in program.steps for name in set(step.inputs))
+        self._readers = program.reader_counts.copy()
         self._readers.update(list(stay))  # of a mapping it would take the values for counts
         self._in_memory: defaultdict[int, set[str]] = defaultdict(set)
         self._earlier, self._steps = earlier, frozenset(steps)

@@ -266,7 +266,6 @@ class Simulator:
         value = live[output.name]
         try:
             reals = value.reals()
-            reals += 0.0
         except CarrierError as error:
             raise CarrierError(f"{_place(output)}: {error}") from None
         bits = value.fraction_bits

@@ -12,6 +12,9 @@ from bittrue.fixed.tensor import decode
 from bittrue.program import CodeType, Step
 from bittrue.simulation.carrier import CARRIERS, Carrier, carrier_for
 
+_NORMAL_BITS = 960
+"""With so many fraction bits every code of 53 bits is within float64's normal range."""
+
 
 @dataclass(frozen=True, eq=False)
 class Codes:
@@ -50,15 +53,18 @@ class Codes:
             return self._wide(self.fraction_bits).values()
 
     def reals(self) -> np.ndarray:
-        """The values in float64, to which each is rounded once."""
-        if self.fraction_bits is None:
-            values = self.tensor.to(torch.float64)
+        """The values in float64, to which each is rounded once; no zero is negative."""
+        bits, dtype = self.fraction_bits or 0, self.tensor.dtype
+        if dtype is not torch.int64 and abs(bits) <= _NORMAL_BITS:
+            # NumPy converts and multiplies piece by piece, in the cache.
+            reals: np.ndarray = np.multiply(self.tensor.numpy(), 2.0**-bits, dtype=np.float64)
         else:
             try:
-                values = decode(self.tensor, self.fraction_bits)
+                reals = decode(self.tensor, bits).numpy()
             except CarrierError:
-                return self._wide(self.fraction_bits).reals()
-        reals: np.ndarray = values.numpy()
+                return self._wide(bits).reals()
+        if dtype.is_floating_point:
+            reals += 0.0
         return reals
 
     def _wide(self, fraction_bits: int) -> "WideCodes":

@@ -27,7 +27,7 @@ def codes(tensor: torch.Tensor) -> Codes:
 
 
 def lone_group(unit: library.Unit) -> Group:
-    return Group({"x": PROGRAM.steps[0].type}, PROGRAM.steps[1:], unit, feeds_groups=False)
+    return Group({"x": PROGRAM.steps[0].type}, PROGRAM.steps[1:], unit, in_short_words=False)
 
 
 def computed(unit: library.Unit, tensor: torch.Tensor) -> torch.Tensor:
@@ -98,7 +98,7 @@ def test_beyond_two_to_the_31_numbers(unit: library.Unit, monkeypatch: pytest.Mo
 
     group_run = group.run
     monkeypatch.setattr(group, "run", run)
-    chain = Group({"x": program.steps[0].type}, program.steps[1:], unit, feeds_groups=True)
+    chain = Group({"x": program.steps[0].type}, program.steps[1:], unit, in_short_words=True)
     with computed_by(unit):
         ran = chain.run(codes(x), [])
     assert ran is not None

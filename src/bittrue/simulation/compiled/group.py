@@ -21,6 +21,7 @@ from bittrue.simulation.compiled.stages import (
     UnsuitedError,
     is_as_close_as_its_inputs,
     is_unbounded,
+    moved_ends,
     quantized,
     staged,
     stages_of,
@@ -63,11 +64,13 @@ class Group:
     are computed alone.
     """
 
-    def __init__(self, types: Mapping[str, CodeType], steps: Sequence[Step], unit: Unit, *, feeds_groups: bool) -> None:
-        """types: of all that the steps read. feeds_groups: whether another group reads the result, which is then kept
-        in short words."""
+    def __init__(
+        self, types: Mapping[str, CodeType], steps: Sequence[Step], unit: Unit, *, in_short_words: bool
+    ) -> None:
+        """types: of all that the steps read. in_short_words: whether the result is kept so where it can be, since another
+        group reads it, or nobody does."""
         self.steps = tuple(steps)
-        self._unit, self._feeds_groups = unit, feeds_groups
+        self._unit, self._in_short_words = unit, in_short_words
         self._types = {name: types[name] for step in steps for name in step.inputs}
         self.source = steps[0].inputs[0]
         own = {step.name for step in steps}
@@ -95,8 +98,8 @@ class Group:
 
     def _part(self, start: int, stop: int) -> "Group":
         if (start, stop) not in self._parts:
-            feeds_groups = self._feeds_groups or stop < len(self.steps)
-            part = Group(self._types, self.steps[start:stop], self._unit, feeds_groups=feeds_groups)
+            short = self._in_short_words or stop < len(self.steps)
+            part = Group(self._types, self.steps[start:stop], self._unit, in_short_words=short)
             if not start:
                 part._kept = self._kept  # the weights lie once
             self._parts[start, stop] = part
@@ -108,7 +111,7 @@ class Group:
             return self
         if any(step is not known for step, known in zip(self.steps, other.steps, strict=True)):
             return self
-        alike = other._types == self._types and other._feeds_groups == self._feeds_groups
+        alike = other._types == self._types and other._in_short_words == self._in_short_words
         return other if alike else self
 
     def run(self, x: Codes, operands: Sequence[Codes]) -> Ran | None:
@@ -144,23 +147,29 @@ class Group:
             source = self._source(spans[0])
             if source is None:
                 return None
-            others, stages, span = dict(zip(self.operands, spans[1:], strict=True)), list[Stage](), source.span
+            others, of_steps, span = (
+                dict(zip(self.operands, spans[1:], strict=True)),
+                list[Sequence[Stage]](),
+                source.span,
+            )
             for place, step in enumerate(self.steps):
                 if place == self._open and self._supposed is not None:
                     span = replace(self._supposed, binary_point=span.binary_point)
                 more, span = self._staged(step, span, others)
-                stages += more
+                of_steps.append(more)
             stored_in = codes[0].tensor.dtype
             if source.kind is not SourceKind.CODES:
                 stored_in = torch.uint16 if source.unsigned else torch.int16
             dtypes = {name: one.tensor.dtype for name, one in zip(self.operands, codes[1:], strict=True)}
+            stages = [stage for more in of_steps for stage in more]
             laid_out = layout(source, stages, span, stored_in, self._storage(span), dtypes)
         except UnsuitedError:
             return None
         if source.layer is not None:
             self._check(source, spans[0])
         scratch = self._unit.scratch_bytes(laid_out.fields)
-        return _LaidOut(laid_out, scratch, stored_in, [laid_out.places.get(step) for step in self.steps])
+        places = [laid_out.places.get(step) for step in self.steps]
+        return _LaidOut(laid_out, scratch, stored_in, places, of_steps)
 
     def _source(self, span: Span) -> Source | None:
         """What the group begins with, or None where torch is expected to take less time for it. Raises
@@ -219,9 +228,9 @@ class Group:
         return staged(step, types, span, operands)
 
     def _storage(self, span: Span) -> torch.dtype:
-        """Short words where another group reads them, else the narrowest carrier, as torch's kernels have it."""
+        """Short words where they serve, else the narrowest carrier, as torch's kernels have it."""
         for (least, most), dtype in _SHORT_WORDS:
-            if self._feeds_groups and least <= span.low and span.high <= most:
+            if self._in_short_words and least <= span.low and span.high <= most:
                 return dtype
         return torch.float32 if Carrier.FLOAT32.holds(span.reach) else torch.float64
 
@@ -245,20 +254,16 @@ class Group:
         rows = images * fields.out_height * fields.out_width
         others = [in_one_piece(one.tensor) for one in operands]
         seen = run(self._unit, fields, found.scratch, rows, source, others, out)
-        return self._told(found, seen, x, spans[1:], out)
+        return self._told(found, seen, x, out)
 
     def _told(
         self,
         found: "_LaidOut",
         seen: Sequence[tuple[int, int, int]],
         x: Codes,
-        others: Sequence[Span],
         out: torch.Tensor,
     ) -> Ran | None:
-        """What is told of a batch; None where it goes beyond what was supposed.
-
-        seen: by stage. others: the spans of the operands.
-        """
+        """What is told of a batch; None where it goes beyond what was supposed. seen: by stage."""
         overflows, peaks = self._no_overflows.copy(), dict[str, int]()
         low, high = x.low, x.high
         for index, (step, account, place) in enumerate(zip(self.steps, self._accounts, found.places, strict=True)):
@@ -266,8 +271,7 @@ class Group:
                 return None
             outside, least, most = (0, found.layout.span.low, found.layout.span.high) if place is None else seen[place]
             if account.close:
-                before = Span(low, high, self._types[step.inputs[0]].binary_point)
-                least, most = self._close(step, before, others)
+                least, most = moved_ends(found.stages[index], low, high)
             elif outside and step.quantizer is not None:
                 least, most = limited(least, most, step.quantizer)
             low, high = least, most
@@ -280,20 +284,17 @@ class Group:
     def _is_supposed(self, low: int, high: int) -> bool:
         return self._supposed is not None and self._supposed.low <= low and high <= self._supposed.high
 
-    def _close(self, step: Step, before: Span, others: Sequence[Span]) -> tuple[int, int]:
-        """The ends of a step's codes that lie as close together as its inputs."""
-        after = self._staged(step, before, dict(zip(self.operands, others, strict=True)))[1]
-        return after.low, after.high
-
 
 @dataclass(frozen=True)
 class _LaidOut:
-    """A layout, the scratch memory that it needs, how its input is stored, and by step the stage that measures it."""
+    """A layout, the scratch memory that it needs, how its input is stored, and by step the stage that measures it, and
+    all of the step's own."""
 
     layout: Layout
     scratch: int
     stored_in: torch.dtype
     places: Sequence[int | None]
+    stages: Sequence[Sequence[Stage]]
 
 
 @dataclass(frozen=True)

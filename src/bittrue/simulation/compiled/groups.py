@@ -21,9 +21,9 @@ def groups(
     if unit is None:
         return {}
     chains = _chains(program, alone=alone)
-    reading = {name for chain in chains for step in chain for name in step.inputs}
+    reading = {program.output, *(name for chain in chains for step in chain for name in step.inputs)}
     types = {step.name: step.type for step in program.steps}
-    own = {chain[-1].name: Group(types, chain, unit, feeds_groups=chain[-1].name in reading) for chain in chains}
+    own = {chain[-1].name: Group(types, chain, unit, in_short_words=chain[-1].name in reading) for chain in chains}
     return {name: group.shared_with((like or {}).get(name)) for name, group in own.items()}
 
 

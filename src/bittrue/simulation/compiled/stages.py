@@ -149,19 +149,28 @@ def is_as_close_as_its_inputs(step: Step) -> bool:
     return isinstance(step.instruction, Clip | WindowExtremum)
 
 
+def moved_ends(stages: Sequence[Stage], low: int, high: int) -> tuple[int, int]:
+    """Where the least and the largest code come to lie; stages: of a step that is as close as its inputs."""
+    for stage in stages:
+        if stage.kind is Kind.AFFINE:
+            ((factor,), _) = stage.constants
+            low, high = low * factor, high * factor
+        else:
+            low, high = _clipped(stage, low), _clipped(stage, high)
+    return low, high
+
+
+def _clipped(clip: Stage, code: int) -> int:
+    code = code if clip.low is None else max(code, clip.low)
+    return code if clip.high is None else min(code, clip.high)
+
+
 @stages_of.rule(Clip)
 def _(instruction: Clip, step: Step, types: tuple[CodeType, ...], span: Span, operands: Mapping[str, Span]) -> Staged:
     moved, span = _aligned(span, step.exact.binary_point)
     low, high = (None if end is None else exact_code(end, step) for end in (instruction.low, instruction.high))
-
-    def kept(code: int) -> int:
-        code = code if low is None else max(code, low)
-        return code if high is None else min(code, high)
-
-    reach = max(span.reach, abs(low or 0), abs(high or 0))
-    return [*moved, Stage(Kind.CLIP, reach, low=low, high=high)], Span(
-        kept(span.low), kept(span.high), span.binary_point
-    )
+    clip = Stage(Kind.CLIP, max(span.reach, abs(low or 0), abs(high or 0)), low=low, high=high)
+    return [*moved, clip], Span(_clipped(clip, span.low), _clipped(clip, span.high), span.binary_point)
 
 
 def _aligned(span: Span, binary_point: int) -> Staged:

@@ -67,8 +67,8 @@ class Group:
     def __init__(
         self, types: Mapping[str, CodeType], steps: Sequence[Step], unit: Unit, *, in_short_words: bool
     ) -> None:
-        """types: of all that the steps read. in_short_words: whether the result is kept so where it can be, since another
-        group reads it, or nobody does."""
+        """types: of all that the steps read. in_short_words: whether the result is kept so where it can be, since
+        another group reads it, or nobody does."""
         self.steps = tuple(steps)
         self._unit, self._in_short_words = unit, in_short_words
         self._types = {name: types[name] for step in steps for name in step.inputs}

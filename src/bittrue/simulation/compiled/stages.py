@@ -125,15 +125,23 @@ def quantized(step: Step, span: Span) -> Staged:
     if quantizer is None:
         measured = is_unbounded(step) and not is_as_close_as_its_inputs(step)
         return [Stage(Kind.QUANTIZE, span.reach, step=step)] if measured else [], span
-    shift = span.binary_point - quantizer.format.fraction_bits
-    low, high = span.low, span.high
-    low, high = (low >> shift, -(-high >> shift)) if shift >= 0 else (low << -shift, high << -shift)
     if quantizer.overflow is Overflow.WRAP and quantizer.format.word_length > _LONGEST_WRAPPED:
         raise UnsuitedError
-    after = limited(low, high, quantizer) if low < quantizer.min_code or high > quantizer.max_code else (low, high)
+    shift = span.binary_point - quantizer.format.fraction_bits
+    low, high = _shifted_right(span.low, span.high, shift)
+    after = _within(low, high, quantizer)
     reach = max(span.reach, -low, high, -after[0], after[1])
     stage = Stage(Kind.QUANTIZE, reach, shift=shift, quantizer=quantizer, step=step)
     return [stage], Span(*after, quantizer.format.fraction_bits)
+
+
+def _shifted_right(low: int, high: int, shift: int) -> tuple[int, int]:
+    """Between what all lies that is rounded, in whichever direction."""
+    return (low >> shift, -(-high >> shift)) if shift >= 0 else (low << -shift, high << -shift)
+
+
+def _within(low: int, high: int, quantizer: Quantizer) -> tuple[int, int]:
+    return limited(low, high, quantizer) if low < quantizer.min_code or high > quantizer.max_code else (low, high)
 
 
 _LONGEST_WRAPPED = 30
@@ -155,6 +163,8 @@ def moved_ends(stages: Sequence[Stage], low: int, high: int) -> tuple[int, int]:
         if stage.kind is Kind.AFFINE:
             ((factor,), _) = stage.constants
             low, high = low * factor, high * factor
+        elif stage.quantizer is not None:
+            low, high = _within(*_shifted_right(low, high, stage.shift), stage.quantizer)
         else:
             low, high = _clipped(stage, low), _clipped(stage, high)
     return low, high

@@ -146,8 +146,19 @@ def _session(model: bytes, x: np.ndarray, threads: int) -> Run:
     return lambda: session.run(None, feed)
 
 
-ONNXRUNTIME = {"onnxruntime, float": onnxruntime_float, "onnxruntime, int8": onnxruntime_int8}
-"""By name, what runs a whole network in onnxruntime."""
+def compiled_float(network: Network, x: np.ndarray, threads: int) -> Run:
+    """The float model by torch.compile, which needs a C++ compiler."""
+    model = torch.compile(Eager(network))
+    image = torch.from_numpy(x).movedim(-1, 1)
+    return lambda: model(image)
+
+
+WHOLE = {
+    "torch.compile, float": compiled_float,
+    "onnxruntime, float": onnxruntime_float,
+    "onnxruntime, int8 (inexact)": onnxruntime_int8,
+}
+"""By name, what runs a whole network in its own way."""
 
 
 def qonnx(weights: list[np.ndarray], x: np.ndarray, word_length: int, fraction_bits: int) -> Run:

@@ -9,12 +9,12 @@ suits it best, in channels_last memory. `memory` is the peak of a process of its
 """
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import peers
@@ -99,23 +99,29 @@ def compare(where: str, network: Network, arguments: argparse.Namespace) -> None
             f"bittrue, {name}", partial(simulator.run, batch), "yes" if exact else "no", peak(where, name, arguments)
         )
     if arguments.peers:
-        for name, build in peers.EAGER.items():
-            report(f"{name}, 13 bits", build(network, first(batch), 13, 7), "no")
-        for name, start in peers.ONNXRUNTIME.items():
-            report(name, start(network, batch, arguments.threads), "no")
-        for name, run in small_layers(network, batch):
-            report(name, run, "no")
+        for name, build in others(network, batch, arguments.threads):
+            try:
+                run = build()
+            except ImportError as error:
+                print(f"{name:<42} not measured: {error.name} isn't installed here", flush=True)
+            else:
+                report(name, run, "no")
 
 
-def small_layers(network: Network, batch: np.ndarray) -> Iterator[tuple[str, peers.Run]]:
-    """Tools for which a whole network would take too long: the dense layers alone, or the first of them."""
+def others(network: Network, batch: np.ndarray, threads: int) -> Iterator[tuple[str, Callable[[], peers.Run]]]:
+    """What else a user would take, by name; where a whole network would take too long, its dense layers alone, or the
+    first of them."""
+    for name, build in peers.EAGER.items():
+        yield f"{name}, 13 bits", partial(build, network, first(batch), 13, 7)
+    for name, start in peers.WHOLE.items():
+        yield name, partial(start, network, batch, threads)
     weights = [node.operator.weight.value for node in network.nodes if isinstance(node.operator, Dense)]
     if not weights or len(batch.shape) != 2:
         return
-    yield "QONNX execution, its dense layers alone", peers.qonnx(weights, batch, 13, 7)
     one = batch[:1]
-    yield "fxpmath, its first layer, 1 image", peers.fxpmath(weights[0], one, 13, 7)
-    yield "APyTypes, its first layer, 1 image", peers.apytypes(weights[0], one, 13, 7)
+    yield "QONNX execution, its dense layers alone", partial(peers.qonnx, weights, batch, 13, 7)
+    yield "fxpmath, its first layer, 1 image", partial(peers.fxpmath, weights[0], one, 13, 7)
+    yield "APyTypes, its first layer, 1 image", partial(peers.apytypes, weights[0], one, 13, 7)
 
 
 def peak(name: str, plan: str, arguments: argparse.Namespace) -> str:
@@ -130,7 +136,9 @@ def print_memory(network: Network, plan: str, images: int) -> None:
     batch = batch_of(network, images)
     for _ in range(3):
         simulator.run(batch)
-    print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    # getrusage's peak would be the parent's, where that was larger as it started this process.
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    print(f"{int(status['VmHWM'].split()[0]) / 2**20:.2f} GiB")
 
 
 def main() -> None:

@@ -113,7 +113,8 @@ def _put_torch_right(stack: ExitStack) -> None:
     # torch's exporter switches oneDNN off, and leaves it so where it stops at settings that contradict each other.
     stack.callback(torch._C._set_mkldnn_enabled, torch._C._get_mkldnn_enabled())
     _put_precision_right(stack)
-    if not _depth() and not _threads_are_exact():
+    # This thread is known to compute as it must.
+    if not _depth() and torch.get_num_threads() > 1 and not _threads_are_exact():
         _change(stack, torch.set_num_threads, torch.get_num_threads(), 1)
         if not _threads_are_exact():
             raise _spoilt()

@@ -14,11 +14,11 @@ LARGEST_ACTIVATION = 2**26
 (docs/performance.md, "The batch"); up to the second ENOUGH images are taken, over which weights are read once."""
 
 ENOUGH = 16
-LARGEST_BATCH = 256
+LARGEST_BATCH = 1024
 
 
 def default_batch_size(network: Network) -> int:
-    """A power of two up to 256 with which the largest activation stays within 16 MiB (ResNet-8: 128).
+    """A power of two up to 1,024 with which the largest activation stays within 16 MiB (ResNet-8: 128).
 
     Where that would be fewer than 16: 16, or as many as 64 MiB hold (AlexNet at 227×227: 16).
     """

@@ -37,4 +37,5 @@ static void narrow_wrap(int32_t *v, int word_length, int is_signed, int64_t n) {
 #define NUMBER int32_t
 #define PREFIX narrow_
 #define POWER(shift) ((int32_t)1 << (shift))
+#define NEAREST_REAL TO_NEAREST
 #include "stages.h"

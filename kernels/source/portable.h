@@ -6,6 +6,11 @@ static int unit_available(void) { return 1; }
 
 #define MULTIPLIES_BYTES 0
 
+#if defined __x86_64__ && !defined __SSE4_1__
+/* Without an instruction for it rint is a call. Below 2^51 a sum with 1.5·2^52 has no fraction left. */
+#define TO_NEAREST(x) ((x) + 0x1.8p52 - 0x1.8p52)
+#endif
+
 static inline void copy_codes(int16_t *to, const int16_t *from, int64_t n) { memcpy(to, from, (size_t)n * sizeof *to); }
 
 static inline void fill_zero(int16_t *to, int64_t n) { memset(to, 0, (size_t)n * sizeof *to); }

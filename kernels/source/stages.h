@@ -30,7 +30,7 @@ static void STAGE(real)(NUMBER *v, const stage *s, int64_t n) {
     else if (s->rounding == TRUNCATE)
         ROUND_REAL(trunc);
     else
-        ROUND_REAL(rint);
+        ROUND_REAL(NEAREST_REAL);
 }
 
 static void STAGE(clip)(NUMBER *v, NUMBER low, NUMBER high, int64_t n) {
@@ -148,3 +148,4 @@ static void STAGE(load)(NUMBER *block, const void *x, int storage, int64_t first
 #undef NUMBER
 #undef PREFIX
 #undef POWER
+#undef NEAREST_REAL

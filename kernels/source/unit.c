@@ -14,6 +14,9 @@ static inline int64_t least_of(int64_t a, int64_t b) { return a < b ? a : b; }
 #define CONCATENATED(a, b) a##b
 #define NAMED(a, b) CONCATENATED(a, b)
 
+#ifndef TO_NEAREST
+#define TO_NEAREST(x) rint(x) /* for numbers below 2^51 */
+#endif
 #include "narrow.h"
 #include "wide.h"
 

@@ -10,7 +10,12 @@ static void wide_round(double *v, int64_t shift, int rounding, int64_t n) {
     const double unit = ldexp(1.0, (int)-shift);
     if (shift == 0) return;
     switch (rounding) {
-        case NEAREST_EVEN: ROUND_EACH(rint(x)); break;
+        case NEAREST_EVEN:
+            if (shift > 0)
+                ROUND_EACH(TO_NEAREST(x))
+            else
+                ROUND_EACH(x)
+            break;
         case NEAREST_UP: ROUND_EACH(floor(x + 0.5)); break;
         case NEAREST_DOWN: ROUND_EACH(ceil(x - 0.5)); break;
         case NEAREST_AWAY: ROUND_EACH(copysign(floor(fabs(x) + 0.5), x)); break;
@@ -29,4 +34,5 @@ static void wide_wrap(double *v, int word_length, int is_signed, int64_t n) {
 #define NUMBER double
 #define PREFIX wide_
 #define POWER(shift) ldexp(1.0, (int)(shift))
+#define NEAREST_REAL rint
 #include "stages.h"

@@ -29,7 +29,7 @@ from bittrue.simulation import (
 from bittrue.simulation.carrier import Carrier
 from bittrue.simulation.compiled import library
 from bittrue.simulation.compiled.group import Group, Ran
-from bittrue.simulation.compiled.groups import groups, proofs
+from bittrue.simulation.compiled.groups import groups, proofs, read_in_short_words
 from bittrue.simulation.compiled.inputs import short_codes
 from bittrue.simulation.fusion import Fusion, fusions
 from bittrue.simulation.ieee import exact_arithmetic
@@ -118,7 +118,9 @@ class Simulator:
         self._lone_groups: Mapping[str, Group] = groups(
             program, unit, True, None if like is None else like._lone_groups
         )
-        self._read_by_groups = {name for group in self._lone_groups.values() for name in group.last.inputs}
+        self._read_in_short_words = (
+            set() if unit is None else read_in_short_words((group.last for group in self._lone_groups.values()), unit)
+        )
         for step in program.steps:
             if isinstance(step.instruction, Quantize):
                 continue
@@ -256,7 +258,7 @@ class Simulator:
 
     def _short_input(self, pixels: torch.Tensor, step: Step) -> Codes | None:
         """The input in short words, where the library's groups read it."""
-        if self._unit is None or step.name not in self._read_by_groups:
+        if self._unit is None or step.name not in self._read_in_short_words:
             return None
         return short_codes(self._unit, pixels, step)
 

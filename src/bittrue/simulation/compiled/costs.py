@@ -38,11 +38,27 @@ DEPTHWISE_PRODUCT: Mapping[str, float] = {
     "portable": 2.5,
 }
 
-OUTPUT = 20.0
-"""A number through one step that follows, in the block where it lies."""
+OUTPUT: Mapping[str, float] = {
+    "avx512": 20.0,
+    "avxvnni": 20.0,
+    "avx2": 20.0,
+    "neondot": 20.0,
+    "neon": 20.0,
+    "portable": 50.0,
+}
+"""A number through one step that follows, in the block where it lies, by unit."""
 
-TORCH_OUTPUT = 150.0
+TORCH_OUTPUT = 50.0
 """The same on torch, for which each step is some passes over all numbers."""
+
+
+_SLOW = 2.0
+"""A product that costs more is left to torch, but for codes that torch has no cheap way for."""
+
+
+def multiplies_slowly(unit: str) -> bool:
+    """Whether torch is expected to compute most sums of products."""
+    return PRODUCT[unit] > _SLOW
 
 
 def pays(
@@ -59,7 +75,7 @@ def pays(
     instruction: of the first of them. kind, span: of its input.
     """
     work = work_of(instruction, kind.shape, steps[0].exact.shape)
-    here = work.products * _product(source, unit) * len(source.places) + work.outputs * OUTPUT * len(steps)
+    here = work.products * _product(source, unit) * len(source.places) + work.outputs * OUTPUT[unit] * len(steps)
     try:
         strategy = cheapest(sums, work, np.array([span.low]), np.array([span.high]))
     except CarrierError:

@@ -1,11 +1,12 @@
 """Which steps of a program the compiled library computes together: chains whose inner values nobody else reads."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from bittrue.program import Add, FixedNetwork, Lookup, Step
+from bittrue.program import Add, FixedNetwork, Lookup, MultiplyAccumulate, Step
 from bittrue.program.functions import BatchNorm
 from bittrue.simulation.compiled import library
+from bittrue.simulation.compiled.costs import multiplies_slowly
 from bittrue.simulation.compiled.group import Group, is_open
 from bittrue.simulation.compiled.library import Unit
 from bittrue.simulation.compiled.sources import source_of
@@ -21,10 +22,17 @@ def groups(
     if unit is None:
         return {}
     chains = _chains(program, alone=alone)
-    reading = {program.output, *(name for chain in chains for step in chain for name in step.inputs)}
+    reading = {program.output, *read_in_short_words((step for chain in chains for step in chain), unit)}
     types = {step.name: step.type for step in program.steps}
     own = {chain[-1].name: Group(types, chain, unit, in_short_words=chain[-1].name in reading) for chain in chains}
     return {name: group.shared_with((like or {}).get(name)) for name, group in own.items()}
+
+
+def read_in_short_words(steps: Iterable[Step], unit: Unit) -> set[str]:
+    """What these steps of groups read; where torch multiplies, it wants a carrier."""
+    on_torch = multiplies_slowly(unit.name)
+    reading = (step for step in steps if not (on_torch and isinstance(step.instruction, MultiplyAccumulate)))
+    return {name for step in reading for name in step.inputs}
 
 
 def _chains(program: FixedNetwork, *, alone: bool) -> list[list[Step]]:

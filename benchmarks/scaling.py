@@ -90,7 +90,7 @@ def measured(network: bittrue.Network, images: Dataset, workers: int) -> Round:
             bittrue.sweep(network, images, fraction_bits=ROWS, engine=engine, progress=SILENT)
             seconds, driver = time.perf_counter() - began, time.process_time() - used
             received = [size for executor in engine.executors for size in executor.received]
-            known = [each for executor in engine.executors for each in executor.seconds_an_image.values()]
+            known = [pace.seconds_an_image for executor in engine.executors for pace in executor.paces.values()]
             return Round(seconds, driver, len(received), sum(received), statistics.mean(known))
     finally:
         ray.shutdown()

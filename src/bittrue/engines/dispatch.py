@@ -90,6 +90,22 @@ class _Open:
     left: range
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How long workers took for images, all parts together: the small parts at the end would say too much alone."""
+
+    seconds: float = 0.0
+    images: int = 0
+
+    @property
+    def seconds_an_image(self) -> float:
+        return self.seconds / self.images
+
+    def after(self, seconds: float, images: int) -> "Pace":
+        """With a part more."""
+        return Pace(self.seconds + seconds, self.images + images)
+
+
 @dataclass(eq=False)
 class Dispatch:
     """One run of an executor. aim: see AIM."""
@@ -98,8 +114,8 @@ class Dispatch:
     batch_size: int
     key_of: Callable[[Any], str]
     aim: float = AIM
-    seconds_an_image: dict[str, float] = field(default_factory=dict)
-    """By the key of a plan, as measured; what is known of one is the first guess for others."""
+    paces: dict[str, Pace] = field(default_factory=dict)
+    """By the key of a plan; what is known of one is the first guess for others."""
     laid_out: dict[str, "OrderedDict[str, None]"] = field(default_factory=dict)
     """By worker the keys of the plans whose kernels it has, the latest last."""
     done: int = 0
@@ -139,8 +155,7 @@ class Dispatch:
             images += len(batch)
         self.done += 1
         if images:
-            measured, known = found.computed / images, self.seconds_an_image.get(part.key)
-            self.seconds_an_image[part.key] = measured if known is None else (known + measured) / 2
+            self.paces[part.key] = self.paces.get(part.key, Pace()).after(found.computed, images)
         if found.error is not None:
             place = (part.place[0], part.images.start + images)
             if self._failed is None or place < self._failed[0]:
@@ -215,10 +230,8 @@ class Dispatch:
 
     def _cut(self, unit: _Open) -> Part:
         """The next images of a unit, as many as take about `aim`, but no more than leave something for all workers."""
-        known = self.seconds_an_image.get(unit.key)
-        if known is None:
-            known = next(reversed(self.seconds_an_image.values()), None)
-        images = self.batch_size if known is None else int(self.aim / max(known, 1e-9))
+        known = self.paces.get(unit.key) or next(reversed(self.paces.values()), None)
+        images = self.batch_size if known is None else int(self.aim / max(known.seconds_an_image, 1e-9))
         unasked = 0 if self._units is None else self._unasked
         if unasked is not None:
             left = unasked + sum(len(other.left) for other in self._open)

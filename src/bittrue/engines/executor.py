@@ -11,7 +11,7 @@ from bittrue.analysis.evaluating.executor import Found as WorkFound
 from bittrue.analysis.evaluating.executor import Under, Unit, Work
 from bittrue.analysis.progress import Progress
 from bittrue.data import Dataset
-from bittrue.engines.dispatch import Dispatch, Done, Lost, Part
+from bittrue.engines.dispatch import Dispatch, Done, Lost, Pace, Part
 from bittrue.engines.travel import CHUNK_BYTES, Chunked, packed_work
 from bittrue.engines.travel import reference as reference_to
 from bittrue.engines.worker import StudyFacts, unpacked_found
@@ -77,7 +77,7 @@ class ClusterExecutor:
     images: Dataset
     batch_size: int
     progress: Progress | None
-    seconds_an_image: dict[str, float] = field(default_factory=dict)
+    paces: dict[str, Pace] = field(default_factory=dict)
     received: list[int] = field(default_factory=list)
     """Bytes of what came back, part by part."""
 
@@ -96,7 +96,7 @@ class ClusterExecutor:
         if self.progress is not None:
             self.workers.tell = self.progress.tell
         crew = _Crew(self, work)
-        dispatch = Dispatch(crew, self.batch_size, _key, seconds_an_image=self.seconds_an_image)
+        dispatch = Dispatch(crew, self.batch_size, _key, paces=self.paces)
 
         def took(part: Unit[Any], found: Any) -> None:
             nonlocal images

@@ -91,6 +91,8 @@ def compare(where: str, network: Network, arguments: argparse.Namespace) -> None
         print(f"{name:<42}{statistics.median(measured):>9.2f}{ends}  {exact:<14}{memory:>10}", flush=True)
 
     for name, plan in plans(network).items():
+        if arguments.rows and not any(row in name for row in arguments.rows.split("; ")):
+            continue
         program = lower_network(network, plan)
         simulator = Simulator(program)
         result = simulator.run(batch)
@@ -146,6 +148,7 @@ def main() -> None:
     parser.add_argument("networks", nargs="+", metavar="NETWORK")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rows", default="", help="only plans whose names hold one of these, 'F = 6; 8-bit'")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--without-integer-units", action="store_true", help="as on a processor that has none")
     parser.add_argument("--no-peers", dest="peers", action="store_false")

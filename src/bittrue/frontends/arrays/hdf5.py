@@ -99,7 +99,9 @@ def described(file: BinaryIO) -> bytes:
     try:
         return answer_of(PROGRAM, file, SECONDS)
     except TooLongError:
-        raise ModelError(f"HDF5 didn't read it in {SECONDS} s, so it is damaged: save the model again") from None
+        raise ModelError(
+            f"HDF5 didn't read it in {SECONDS} s, so this machine is busy, or it is damaged: save the model again"
+        ) from None
     except NotStartedError as error:
         raise ModelError(f"h5py could not be started to read it ({error}): install bittrue again") from None
     except StoppedError:

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from exports.verilog import dividing, requantizing
 from exports.verilog.dividing import Divider
 from exports.verilog.requantizing import Requantizer
-from exports.verilog.simulated import MODULES, every_output
+from exports.verilog.simulated import every_output, source_of
 
 _TOGETHER = 2000
 """Instances a bench."""
@@ -36,10 +36,9 @@ def compared(remaining: Iterator[Requantizer | Divider], source: str) -> tuple[i
 
 def main() -> None:
     longest = int(sys.argv[1]) if len(sys.argv) > 1 else 8
-    requantize, divide = ((MODULES / name).read_text() for name in ("requantize.sv", "divide.sv"))
-    sets, codes = compared(iter(dividing.every(longest)), requantize + divide)
+    sets, codes = compared(iter(dividing.every(longest)), source_of("divide"))
     print(f"{sets:,} dividers of up to {longest} bits: {codes:,} codes compared, 0 mismatches", flush=True)
-    sets, codes = compared(iter(requantizing.every(longest)), requantize)
+    sets, codes = compared(iter(requantizing.every(longest)), source_of("requantize"))
     print(f"{sets:,} requantizers of up to {longest} bits: {codes:,} codes compared, 0 mismatches")
 
 

@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import bittrue
+from bittrue.exports.verilog.library import library_text, with_parts
 
-MODULES = Path(bittrue.__file__).parent / "exports" / "verilog" / "modules"
+
+def source_of(module: str) -> str:
+    """The text of a module of the library, and of those that it has instances of."""
+    return "\n".join(library_text(name) for name in with_parts([module]))
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,12 @@ def warnings(instances: Sequence[Instance], source: str, folder: Path) -> str:
     lines = [f"module bench (input logic [{width - 1}:0] value, output logic [{len(instances) - 1}:0] found);"]
     lines += _placed(instances)
     lines += [f"    assign found[{place}] = ^code{place};" for place in range(len(instances))]
-    lines += ["endmodule"]
-    (folder / "bench.sv").write_text("\n".join([source, *lines]) + "\n")
+    return warnings_of([source, *lines, "endmodule"], folder)
+
+
+def warnings_of(lines: Sequence[str], folder: Path) -> str:
+    """What Verilator says of a text whose top is `bench`; folder: an empty one for the files."""
+    (folder / "bench.sv").write_text("\n".join(lines) + "\n")
     command = ["verilator", "--lint-only", "-Wall", "-Wno-DECLFILENAME", "--top-module", "bench", "bench.sv"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr

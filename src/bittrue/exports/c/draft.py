@@ -4,7 +4,6 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from bittrue.errors import CarrierError
 from bittrue.exports.c.helpers import Helper
 from bittrue.exports.c.integers import literal, number_type, width_of
 from bittrue.exports.c.writer import Writer
+from bittrue.exports.steps import StepsInOne
 from bittrue.exports.storage import Storage, storage_between
 from bittrue.fixed import Rounding
 from bittrue.program import CodeType, Step
@@ -82,7 +82,7 @@ class Constant:
 
 
 @dataclass
-class Draft:
+class Draft(StepsInOne):
     """What the rules of the instructions write into.
 
     names: of the steps in C, unique. steps: those that it computes, one after the other for each number: the first
@@ -98,26 +98,6 @@ class Draft:
     helpers: set[Helper] = field(default_factory=set)
     can_fail: bool = False
     _variables: int = 0
-
-    @property
-    def step(self) -> Step:
-        """The first step, whose instruction makes the loops."""
-        return self.steps[0]
-
-    @property
-    def last(self) -> Step:
-        """The step whose codes are stored."""
-        return self.steps[-1]
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """The names of the inputs."""
-        return ("x",) if len(self.inputs) == 1 else tuple(f"x{place + 1}" for place in range(len(self.inputs)))
-
-    @property
-    def size(self) -> int:
-        """How many codes the function makes."""
-        return prod(self.last.type.shape)
 
     @property
     def body(self) -> list[str]:

@@ -26,6 +26,7 @@ from bittrue.exports.verilog import (  # noqa: F401
 from bittrue.exports.verilog.allocation import lanes_of_layers
 from bittrue.exports.verilog.draft import Draft, one_by_one
 from bittrue.exports.verilog.keywords import module_name
+from bittrue.exports.verilog.library import with_parts
 from bittrue.exports.verilog.table import export_verilog
 from bittrue.program import FixedNetwork, Group, Step, grouped
 
@@ -88,7 +89,7 @@ class Design:
     def library(self) -> tuple[str, ...]:
         """The library's modules that instances are of, and those that they have instances of."""
         used = {name for module in self.modules for name in module.draft.modules}
-        return tuple(sorted(used | {"memory", "fork", "fifo", "tap", "register", "requantize", "lane"}))
+        return with_parts(used | {"fork", "fifo", "tap"})
 
     @property
     def cycles(self) -> int:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import prod
 
 import numpy as np
 
 from bittrue.exports.memory.layout import Image, Layout, packed
+from bittrue.exports.steps import StepsInOne
 from bittrue.exports.verilog.flow import Flow, bounds_of
 from bittrue.exports.words import word_length_of
 from bittrue.fixed import word_length_between
@@ -41,13 +41,15 @@ class Word:
 
 
 @dataclass
-class Draft:
+class Draft(StepsInOne):
     """What the rules of the instructions write into.
 
     name: of the module. steps: those that it computes: the first reads the module's inputs, each of the others the one
     before it. sources: the stored steps whose codes come in. shapes: what the first step takes them to be. lanes: the
     multipliers that a sum of products may have.
     word_lengths: by site, of the constants.
+
+    flows: the streams inside, in the order in which words go through them.
 
     needed: for each input how many of an image's words must have come in before 0, 1, 2, … words of the image have gone
     out. cycles: an image takes these at least. multipliers: how many there are.
@@ -60,32 +62,13 @@ class Draft:
     lanes: int
     word_lengths: Mapping[str, int]
     body: list[str] = field(default_factory=list)
+    flows: list[Flow] = field(default_factory=list)
     memories: list[Memory] = field(default_factory=list)
     needed: list[np.ndarray] = field(default_factory=list)
     modules: set[str] = field(default_factory=set)
     cycles: int = 0
     multipliers: int = 0
     _taken: set[str] = field(default_factory=set)
-
-    @property
-    def step(self) -> Step:
-        """The first step."""
-        return self.steps[0]
-
-    @property
-    def last(self) -> Step:
-        """The step whose codes go out."""
-        return self.steps[-1]
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """The names of the inputs."""
-        return ("x",) if len(self.sources) == 1 else tuple(f"x{place + 1}" for place in range(len(self.sources)))
-
-    @property
-    def size(self) -> int:
-        """How many words go out for an image."""
-        return prod(self.last.type.shape)
 
     def line(self, text: str = "") -> None:
         self.body.append(f"    {text}" if text else "")
@@ -117,11 +100,15 @@ class Draft:
     def flow(self, wanted: str, fraction_bits: int, low: int, high: int) -> Flow:
         """A new stream, its signals declared."""
         made = Flow(self.fresh(wanted), fraction_bits, low, high)
+        self._declare(made)
+        self.line()
+        return made
+
+    def _declare(self, made: Flow) -> None:
+        self.flows.append(made)
         self.line(f"logic {made.name}_valid;")
         self.line(f"logic {made.name}_ready;")
         self.line(f"logic signed [{made.width - 1}:0] {made.data};")
-        self.line()
-        return made
 
     def stage(self, module: str, parameters: Mapping[str, Parameter], x: Flow, y: Flow, **ports: str) -> Flow:
         """A library module between two streams."""
@@ -135,9 +122,7 @@ class Draft:
         word = Word.of(source)
         made = Flow(self.fresh(f"{argument}_code"), source.type.binary_point, low, high)
         text = f"$signed({argument}_data)" if word.signed else f"$signed({{1'b0, {argument}_data}})"
-        self.line(f"logic {made.name}_valid;")
-        self.line(f"logic {made.name}_ready;")
-        self.line(f"logic signed [{made.width - 1}:0] {made.data};")
+        self._declare(made)
         self.line(f"assign {made.name}_valid = {argument}_valid;")
         self.line(f"assign {argument}_ready = {made.name}_ready;")
         self.line(f"assign {made.data} = {text};")

@@ -1,7 +1,6 @@
 """The target `verilog`: a folder with a network in SystemVerilog, its memories and its bench."""
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 
 from bittrue.display import Table
@@ -10,6 +9,7 @@ from bittrue.exports.memory.formats import FORMATS
 from bittrue.exports.verilog.bench import bench_text
 from bittrue.exports.verilog.design import Design, design_of
 from bittrue.exports.verilog.estimate import sentences_of, table_of
+from bittrue.exports.verilog.library import library_text
 from bittrue.exports.verilog.surroundings import BUILT, surroundings
 from bittrue.exports.verilog.text import module_text, top_text
 
@@ -46,11 +46,7 @@ def write_verilog(design: Design, folder: Path) -> None:
     """Write the files of a design into a folder."""
     for name in (LIBRARY, MODULES, MEMORY):
         (folder / name).mkdir()
-    library = files("bittrue.exports.verilog").joinpath("modules")
-    texts = {
-        f"{LIBRARY}/bittrue_{name}.sv": library.joinpath(f"{name}.sv").read_text(encoding="utf-8")
-        for name in design.library
-    }
+    texts = {f"{LIBRARY}/bittrue_{name}.sv": library_text(name) for name in design.library}
     texts |= {f"{MODULES}/{module.name}.sv": module_text(module) for module in design.modules}
     texts[f"{design.name}.sv"] = top_text(design)
     texts[SOURCES] = "".join(f"{path}\n" for path in texts)

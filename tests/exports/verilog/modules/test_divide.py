@@ -8,9 +8,9 @@ import pytest
 from bittrue.exports.verilog.division import Reciprocal, reciprocal_of
 from exports.verilog.dividing import Divider, drawn
 from exports.verilog.formal import unlike_the_specification
-from exports.verilog.simulated import MODULES, every_output, warnings
+from exports.verilog.simulated import every_output, source_of, warnings
 
-REQUANTIZE, DIVIDE = ((MODULES / name).read_text() for name in ("requantize.sv", "divide.sv"))
+DIVIDE = source_of("divide")
 
 CANARIES = {
     "no rounding": ("assign up = ROUNDING == 0 ?", "assign up = ROUNDING < 7 ? 1'b0 : ROUNDING == 0 ?"),
@@ -21,14 +21,14 @@ CANARIES = {
 
 
 def wrong(dividers: list[Divider], divide: str, folder: Path) -> int:
-    outputs = every_output([each.instance for each in dividers], REQUANTIZE + divide, folder)
+    outputs = every_output([each.instance for each in dividers], divide, folder)
     return sum(got != each.expected() for each, got in zip(dividers, outputs, strict=True))
 
 
 def unproven(dividers: list[Divider], divide: str, folder: Path) -> list[int]:
     bits = [_bits(each) for each in dividers]
     sets = [each.parameters for each in dividers]
-    return unlike_the_specification("bittrue_divide", sets, bits, REQUANTIZE + divide, folder)
+    return unlike_the_specification("bittrue_divide", sets, bits, divide, folder)
 
 
 def _bits(divider: Divider) -> int:
@@ -62,7 +62,7 @@ def test_the_solver_finds_a_dropped_rounding_bit(tmp_path: Path) -> None:
 
 def test_verilator_has_nothing_to_warn_of(tmp_path: Path) -> None:
     instances = [each.instance for each in drawn(100, seed=3, longest=16)]
-    assert warnings(instances, REQUANTIZE + DIVIDE, tmp_path) == ""
+    assert warnings(instances, DIVIDE, tmp_path) == ""
 
 
 @pytest.mark.parametrize("divisor", [1, 2, 3, 7, 9, 16, 25, 49, 63])

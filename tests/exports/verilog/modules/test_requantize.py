@@ -9,9 +9,9 @@ import pytest
 from bittrue.fixed import FixedFormat, Quantizer
 from exports.verilog.formal import unlike_the_specification
 from exports.verilog.requantizing import Requantizer, drawn
-from exports.verilog.simulated import MODULES, every_output, warnings
+from exports.verilog.simulated import every_output, source_of, warnings
 
-MODULE = (MODULES / "requantize.sv").read_text()
+MODULE = source_of("requantize")
 
 CANARIES = {
     "the dropped rest": ("half & (rest | below[0])", "half & below[0]"),

@@ -33,18 +33,13 @@ module bittrue_bias #(
     logic [BIAS_WIDTH-1:0]      word;
     logic [ALIGNMENT_WIDTH-1:0] alignment;
 
-    assign in_ready = !out_valid || out_ready;
-    assign taken = in_valid && in_ready;
+    bittrue_place #(.PERIOD(CHANNELS)) channel_unit (
+        .clk(clk), .rst_n(rst_n), .in_valid(in_valid), .in_ready(in_ready),
+        .out_valid(out_valid), .out_ready(out_ready), .taken(taken), .place(channel)
+    );
 
     always_ff @(posedge clk) begin
         if (taken) sum <= in_data;
-        if (!rst_n) begin
-            out_valid <= 1'b0;
-            channel <= 0;
-        end else begin
-            if (in_ready) out_valid <= in_valid;
-            if (taken) channel <= channel == CHANNELS - 1 ? 0 : channel + 1;
-        end
     end
 
     bittrue_memory #(.WIDTH(BIAS_WIDTH), .DEPTH(CHANNELS), .FILE(BIASES)) bias_memory (

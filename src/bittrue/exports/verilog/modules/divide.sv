@@ -1,7 +1,7 @@
 // The code of a number divided by a constant, rounded once and limited. Combinational.
 //
 // The number is value * 2^-IN_FRACTION; the quotient by DIVISOR (above 0) gets the format OUT_WIDTH, OUT_SIGNED,
-// OUT_FRACTION. ROUNDING and OVERFLOW are numbered as in `bittrue_requantize`, whose limits are used.
+// OUT_FRACTION. ROUNDING and OVERFLOW are numbered as in `bittrue_requantize`.
 //
 // The integer quotient of the magnitude is a product with MULTIPLIER, shifted right by SHIFT bits: exact for every
 // value where `bittrue.exports.verilog.division` has proven the pair, and for no other.
@@ -37,10 +37,6 @@ module bittrue_divide #(
     logic [PRODUCT-1:0]  product;
     logic [WIDTH-1:0]    below;
     logic [REST-1:0]     rest;
-    logic                more;
-    logic                tie;
-    logic                up;
-    logic [WIDTH+1:0]    rounded;
 
     assign negative = IN_SIGNED ? value[IN_WIDTH-1] : 1'b0;
     assign size = negative ? -value : value;
@@ -57,33 +53,22 @@ module bittrue_divide #(
     assign below = product[SHIFT+:WIDTH];
     assign rest = {{(REST - WIDTH) {1'b0}}, magnitude} - {{(REST - WIDTH) {1'b0}}, below} * WHOLE;
 
-    // The quotient of the magnitude lies between `below` and the next integer: which of them it becomes.
-    assign more = {rest[REST-2:0], 1'b0} > WHOLE;
-    assign tie = {rest[REST-2:0], 1'b0} == WHOLE;
-    assign up = ROUNDING == 0 ? more | (tie & below[0])
-              : ROUNDING == 1 ? more | (tie & ~negative)
-              : ROUNDING == 2 ? more | (tie & negative)
-              : ROUNDING == 3 ? more | tie
-              : ROUNDING == 4 ? more
-              : ROUNDING == 5 ? negative & (rest != {REST{1'b0}})
-              : 1'b0;
-    assign rounded = {2'b00, below} + {{(WIDTH + 1) {1'b0}}, up};
-
-    bittrue_requantize #(
-        .IN_WIDTH(WIDTH + 2),
-        .IN_SIGNED(1'b1),
-        .IN_FRACTION(0),
+    bittrue_quotient #(
+        .WIDTH(WIDTH),
+        .REST(REST),
         .OUT_WIDTH(OUT_WIDTH),
         .OUT_SIGNED(OUT_SIGNED),
-        .OUT_FRACTION(0),
-        .ROUNDING(5),
+        .ROUNDING(ROUNDING),
         .OVERFLOW(OVERFLOW)
-    ) limits (
-        .value(negative ? -rounded : rounded),
+    ) rounding (
+        .negative(negative),
+        .below(below),
+        .rest(rest),
+        .whole(WHOLE),
         .code(code)
     );
 
     // A shift that drops all of the product's lower end, and the quotient's empty upper end.
     logic unused;
-    assign unused = &{1'b0, product, rest[REST-1]};
+    assign unused = &{1'b0, product};
 endmodule

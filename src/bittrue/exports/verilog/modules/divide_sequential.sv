@@ -42,10 +42,6 @@ module bittrue_divide_sequential #(
     logic                fits;
     logic [WIDTH:0]      moved;
     logic                unused;
-    logic                more;
-    logic                tie;
-    logic                up;
-    logic [WIDTH+1:0]    rounded;
 
     assign size = IN_SIGNED && value[IN_WIDTH-1] ? -value : value;
     assign in_ready = !busy;
@@ -75,31 +71,21 @@ module bittrue_divide_sequential #(
         end
     end
 
-    assign more = {rest[REST-2:0], 1'b0} > whole;
-    assign tie = {rest[REST-2:0], 1'b0} == whole;
-    assign up = ROUNDING == 0 ? more | (tie & quotient[0])
-              : ROUNDING == 1 ? more | (tie & ~negative)
-              : ROUNDING == 2 ? more | (tie & negative)
-              : ROUNDING == 3 ? more | tie
-              : ROUNDING == 4 ? more
-              : ROUNDING == 5 ? negative & (rest != {REST{1'b0}})
-              : 1'b0;
-    assign rounded = {2'b00, quotient} + {{(WIDTH + 1) {1'b0}}, up};
+    // The bit that leaves is one of the magnitude's, which `next` has.
+    assign unused = &{1'b0, moved[WIDTH]};
 
-    // The bit that leaves is one of the magnitude's, which `next` has; the rest stays below the divisor.
-    assign unused = &{1'b0, moved[WIDTH], rest[REST-1]};
-
-    bittrue_requantize #(
-        .IN_WIDTH(WIDTH + 2),
-        .IN_SIGNED(1'b1),
-        .IN_FRACTION(0),
+    bittrue_quotient #(
+        .WIDTH(WIDTH),
+        .REST(REST),
         .OUT_WIDTH(OUT_WIDTH),
         .OUT_SIGNED(OUT_SIGNED),
-        .OUT_FRACTION(0),
-        .ROUNDING(5),
+        .ROUNDING(ROUNDING),
         .OVERFLOW(OVERFLOW)
-    ) limits (
-        .value(negative ? -rounded : rounded),
+    ) rounding (
+        .negative(negative),
+        .below(quotient),
+        .rest(rest),
+        .whole(whole),
         .code(code)
     );
 endmodule

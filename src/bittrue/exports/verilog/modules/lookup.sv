@@ -26,8 +26,11 @@ module bittrue_lookup #(
     logic [IN_WIDTH-1:0]     entry;
     logic [ADDRESS_BITS-1:0] address;
 
-    assign in_ready = !out_valid || out_ready;
-    assign taken = in_valid && in_ready;
+    bittrue_place #(.PERIOD(PERIOD)) place_unit (
+        .clk(clk), .rst_n(rst_n), .in_valid(in_valid), .in_ready(in_ready),
+        .out_valid(out_valid), .out_ready(out_ready), .taken(taken), .place(place)
+    );
+
     assign entry = in_data - LOW;
 
     generate
@@ -37,16 +40,6 @@ module bittrue_lookup #(
             assign address = entry;
         end
     endgenerate
-
-    always_ff @(posedge clk) begin
-        if (!rst_n) begin
-            out_valid <= 1'b0;
-            place <= 0;
-        end else begin
-            if (in_ready) out_valid <= in_valid;
-            if (taken) place <= place == PERIOD - 1 ? 0 : place + 1;
-        end
-    end
 
     bittrue_memory #(.WIDTH(WIDTH), .DEPTH(DEPTH), .FILE(TABLE)) table_memory (
         .clk(clk), .enable(taken), .address(address), .data(out_data)

@@ -36,18 +36,13 @@ module bittrue_scale_offset #(
     logic [SCALE_WIDTH-1:0]     scale_word;
     logic [OFFSET_WIDTH-1:0]    offset_word;
 
-    assign in_ready = !out_valid || out_ready;
-    assign taken = in_valid && in_ready;
+    bittrue_place #(.PERIOD(PERIOD)) place_unit (
+        .clk(clk), .rst_n(rst_n), .in_valid(in_valid), .in_ready(in_ready),
+        .out_valid(out_valid), .out_ready(out_ready), .taken(taken), .place(place)
+    );
 
     always_ff @(posedge clk) begin
         if (taken) x <= in_data;
-        if (!rst_n) begin
-            out_valid <= 1'b0;
-            place <= 0;
-        end else begin
-            if (in_ready) out_valid <= in_valid;
-            if (taken) place <= place == PERIOD - 1 ? 0 : place + 1;
-        end
     end
 
     bittrue_memory #(.WIDTH(SCALE_WIDTH), .DEPTH(PERIOD), .FILE(SCALES)) scale_memory (

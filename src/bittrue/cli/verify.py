@@ -50,7 +50,8 @@ def verify(
             metavar="N",
             min=1,
             help="Change one thing in the exported files, N times, and see that their checks notice: a bit of a "
-            "weight, a bias, a table, a vector, a memory image; a rounding mode, a shift, a bound, an accumulator.",
+            "weight, a bias, a table, a vector, a memory image; a rounding mode, a shift, a bound, an accumulator. "
+            "--against verilog: in the Verilog, queues too, in Verilator.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="Draws the changes of --mutate.")] = 0,
@@ -73,14 +74,14 @@ def verify(
     from bittrue.analysis.verify import Verification
     from bittrue.exports.certificate import Certificate, certify
     from bittrue.exports.device.compare import DeviceComparison
-    from bittrue.exports.mutation.mutate import MutationReport, mutate
+    from bittrue.exports.mutation.mutate import C, MutationReport, mutate
     from bittrue.exports.witness import REFERENCE
     from bittrue.exports.witness import verify as compare
     from bittrue.files import check_json_name
 
     chosen = {"--against": against, "--certificate": certificate, "--mutate": mutations}
     given = [option for option, value in chosen.items() if value is not None]
-    if len(given) > 1:
+    if len(given) > 1 and given != ["--against", "--mutate"]:
         raise BittrueError(f"{given[0]} and {given[1]} are two questions: ask one at a time.")
     if certificate is not None:
         if out is not None:
@@ -106,11 +107,13 @@ def verify(
                 formats,
                 dataset,
                 mutations,
+                against=against or C,
                 seed=seed,
                 images=images,
                 until_node=until,
                 command=context.obj,
                 progress=display,
+                verilog=verilog.choose(),
             )
             if folder is not None:
                 result.save(folder / "mutations.json")

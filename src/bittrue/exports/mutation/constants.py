@@ -24,7 +24,7 @@ _TABLES = ("table", "exps", "roots")
 _FACTORS = ("scale", "scale_below", "gamma", "divisor", "alignment", "factor")
 
 
-def c_constant(roles: Collection[str], kind: str) -> Draw:
+def c_constant(roles: Collection[str], kind: str) -> Draw[Bench]:
     """One bit of a number in the C's constants of some roles."""
 
     def draw(bench: Bench, random: Random) -> Trial | None:

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-
-from bittrue.exports.mutation.bench import Bench
+from typing import TypeVar
 
 CAUGHT, EXPLAINED, ESCAPED = "caught", "explained", "escaped"
 
@@ -50,5 +49,8 @@ class Trial:
     explain: Callable[[], str | None]
 
 
-Draw = Callable[[Bench, Random], Trial | None]
+BenchT = TypeVar("BenchT")
+"""The exported files of a kind with their check."""
+
+Draw = Callable[[BenchT, Random], Trial | None]
 """A mutation of one kind, drawn at random; None where the export has no place for it."""

@@ -15,29 +15,20 @@ from bittrue.display import Column, Table, View
 from bittrue.errors import BittrueError
 from bittrue.exports.export import searched_images
 from bittrue.exports.job import Job, until
-from bittrue.exports.mutation import constants, source, vectors
-from bittrue.exports.mutation.bench import Bench, bench_of
-from bittrue.exports.mutation.mutant import CAUGHT, ESCAPED, EXPLAINED, Draw, Mutant, Mutation, Trial
+from bittrue.exports.mutation.kinds import KINDS
+from bittrue.exports.mutation.mutant import CAUGHT, ESCAPED, EXPLAINED, BenchT, Draw, Mutant, Mutation, Trial
+from bittrue.exports.verilog.options import VerilogOptions
 from bittrue.lowering import lower_network
 from bittrue.network import Network
 from bittrue.plan import Plan
 from bittrue.result import SavedResult
 from bittrue.wording import counted
 
-KINDS: Mapping[str, Draw] = {
-    "weight bit": constants.weight,
-    "bias bit": constants.summand,
-    "factor bit": constants.factor,
-    "table entry": constants.entry,
-    "memory image bit": constants.memory,
-    "vector bit": vectors.vector,
-    "rounding mode": source.c_line("rounding mode", source.rounding, "no number lies where the modes differ"),
-    "shift": source.c_line("shift", source.shift, "no number that the shift tells apart"),
-    "saturation bound": source.c_line("saturation bound", source.bound, "no number reaches the bound"),
-    "overflow mode": source.c_line("overflow mode", source.overflow, "no number overflows"),
-    "accumulator width": source.c_line("accumulator width", source.accumulator, "no sum needs more bits"),
-}
-"""What is changed, by kind; a kind that the export has no place for is left out."""
+C = "c"
+"""The export whose files are changed where nothing else is said."""
+
+_ORDER = tuple(dict.fromkeys(kind for changed in KINDS.values() for kind in changed.kinds))
+"""Kinds as a report lists them."""
 
 _DRAWS = 50
 """Draws of a kind after which it has no place left that wasn't changed before."""
@@ -82,7 +73,7 @@ class MutationReport(SavedResult):
         kinds = list(dict.fromkeys(each.mutation.kind for each in self.mutants))
         rows = [
             (kind, *(f"{self.count(outcome, kind):,}" for outcome in (CAUGHT, EXPLAINED, ESCAPED)))
-            for kind in sorted(kinds, key=list(KINDS).index)
+            for kind in sorted(kinds, key=_ORDER.index)
         ]
         rows = [(kind, f"{sum(map(_number, counts)):,}", *counts) for kind, *counts in rows]
         parts: list[Any] = [Table(columns, rows, f"Mutations of {self.network_name}, seed {self.seed}")]
@@ -150,32 +141,44 @@ def mutate(
     dataset: DataLike,
     mutations: int,
     *,
+    against: str = C,
     seed: int = 0,
     images: int | None = None,
     until_node: str | None = None,
     command: str | None = None,
     progress: Progress | None = None,
+    verilog: VerilogOptions | None = None,
 ) -> MutationReport:
-    """Change one thing at a time in the exported C, memories and vectors, `mutations` times, and see that the check of
-    the export notices.
+    """Change one thing at a time in exported files, `mutations` times, and see that the check of the export notices.
+
+    against: `c` for the C, the memories and the vectors; `verilog` for what is built and run in Verilator, whose sums
+    are as parallel as `verilog` says (None: `VerilogOptions()`).
 
     The vectors are those of the first `images` examples (None: 2) and the hostile inputs. What no check notices is
     computed again beside the unchanged layer; a mutation that changes a result all the same has escaped. seed: draws
     them. until_node: the last node on the device.
 
-    Raises: BittrueError for what C can't have, without a compiler, and where the export fails as it is.
+    Raises: BittrueError for another `against`, what the export can't have, without its tools, and where it fails as it
+    is.
     """
+    if against not in KINDS:
+        raise BittrueError(
+            f"--mutate changes no files of {against[:60]!r}, since each change would take its build: choose "
+            f"{' or '.join(KINDS)}."
+        )
     whole = chosen_images(network, dataset, None)
     chosen = whole.take(min(images or 2, whole.images))
     program = lower_network(network, plan)
     if until_node is not None:
         program = until(program, until_node)
-    job = Job(network, plan, program, chosen, data=whole, searched=searched_images(plan, whole, None))
+    searched = searched_images(plan, whole, None)
+    options = verilog or VerilogOptions()
+    job = Job(network, plan, program, chosen, data=whole, searched=searched, verilog=options)
     with tempfile.TemporaryDirectory(prefix="bittrue-") as place:
-        bench = bench_of(job, Path(place))
+        bench = KINDS[against].bench(job, Path(place))
         random = Random(seed)
         seen: Counter[Mutation] = Counter()
-        kinds = dict(KINDS)
+        kinds = dict(KINDS[against].kinds)
         mutants: list[Mutant] = []
         with showing(progress, "mutations", mutations) as advance:
             while len(mutants) < mutations and kinds:
@@ -199,7 +202,7 @@ def mutate(
     )
 
 
-def _drawn(draw: Draw, bench: Bench, random: Random, seen: Counter[Mutation]) -> Trial | None:
+def _drawn(draw: Draw[BenchT], bench: BenchT, random: Random, seen: Counter[Mutation]) -> Trial | None:
     """A mutation that wasn't tried before; None where the export has none of this kind."""
     for _ in range(_DRAWS):
         trial = draw(bench, random)

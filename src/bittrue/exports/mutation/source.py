@@ -87,7 +87,7 @@ def accumulator(line: str) -> Iterator[Change]:
                 yield found[0], f"int{bits}_t {found[2]} = ", ()
 
 
-def c_line(kind: str, changes: Changes, same: str) -> Draw:
+def c_line(kind: str, changes: Changes, same: str) -> Draw[Bench]:
     """A change of one line of a layer's function. same: what it means that it changes no number."""
 
     def draw(bench: Bench, random: Random) -> Trial | None:

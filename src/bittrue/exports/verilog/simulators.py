@@ -8,6 +8,7 @@ from bittrue.exports.tools import require_tools, tool_output
 from bittrue.exports.verilog.target import BENCH, SOURCES
 
 _WARNINGS = ("-Wno-fatal", "-Wno-lint", "-Wno-style", "-Wno-UNOPTFLAT", "-Wno-TIMESCALEMOD")
+_OPTIONS = ("--timing", "-O3", "--x-assign", "fast", *_WARNINGS, "--top-module", "bench", "-o", "bench")
 _MISTAKE = "this is a mistake of bittrue's: report it"
 
 
@@ -24,8 +25,7 @@ class Simulator:
 
 
 def _verilator(folder: Path) -> list[str | Path]:
-    command: list[str | Path] = ["verilator", "--binary", "--timing", "-O3", "--x-assign", "fast", *_WARNINGS]
-    return [*command, "--top-module", "bench", "-Mdir", "build", "-o", "bench", "-f", SOURCES, BENCH]
+    return ["verilator", "--binary", *_OPTIONS, "-Mdir", "build", "-f", SOURCES, BENCH]
 
 
 def _icarus(folder: Path) -> list[str | Path]:
@@ -53,13 +53,33 @@ ICARUS = Simulator(
 
 
 def simulated(simulator: Simulator, folder: Path, *plusargs: str) -> str:
-    """What the bench prints of a design that was written into `folder`, with its inputs there.
+    """What the bench prints of a design that was written into `folder`, with its inputs there, once it is built.
 
     Raises: MissingToolError; BittrueError where the simulation stands still or an unknown bit comes out.
     """
-    what = f"Simulating the Verilog in {simulator.name}"
-    require_tools(what, *simulator.tools, remedy=simulator.remedy)
-    (folder / "codes").mkdir(exist_ok=True)
+    require_tools(_what(simulator), *simulator.tools, remedy=simulator.remedy)
     command = simulator.build(folder)
     tool_output(command, f"Building the Verilog with {simulator.name}", remedy=_MISTAKE, folder=folder)
-    return tool_output([*simulator.run, *plusargs], what, remedy=_MISTAKE, folder=folder)
+    return simulated_again(simulator, folder, *plusargs)
+
+
+def simulated_again(simulator: Simulator, folder: Path, *plusargs: str) -> str:
+    """The same for a design that is built already."""
+    (folder / "codes").mkdir(exist_ok=True)
+    return tool_output([*simulator.run, *plusargs], _what(simulator), remedy=_MISTAKE, folder=folder)
+
+
+def _what(simulator: Simulator) -> str:
+    return f"Simulating the Verilog in {simulator.name}"
+
+
+def verilated(folder: Path, sources: str, build: str) -> None:
+    """Let Verilator make `build/bench` out of a list of sources, for a few runs: soon built, and not as fast as
+    `VERILATOR`. Its own library is compiled once for a build folder."""
+    what = "Building the Verilog with Verilator"
+    made: list[str | Path] = ["verilator", "--cc", "--exe", "--main", *_OPTIONS, "-Mdir", build, "-f", sources, BENCH]
+    tool_output(made, what, remedy=_MISTAKE, folder=folder)
+    levels = [f"OPT_{part}=-O1" for part in ("FAST", "SLOW", "GLOBAL")]
+    # The makefile is written each time, and what Verilator's library is compiled with doesn't change.
+    compiled: list[str | Path] = ["make", "-s", "-C", build, "-f", "Vbench.mk", "-o", "Vbench.mk", *levels]
+    tool_output(compiled, what, remedy=_MISTAKE, folder=folder)

@@ -59,7 +59,7 @@ def draw(seed: int) -> Drawn:
 def through(case: Case, job: Job, folder: Path, simulator: Simulator = ICARUS, *plusargs: str) -> DeviceComparison:
     """A case's inputs through its design, beside the simulation."""
     images = as_dataset(inputs_of(case))
-    codes = run_design(design_of(job), images, folder, simulator, *plusargs)
+    codes, _ = run_design(design_of(job), images, folder, simulator, *plusargs)
     return compare_codes(job.program, images, codes, against="verilog")
 
 

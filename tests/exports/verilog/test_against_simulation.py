@@ -140,7 +140,7 @@ def test_more_multipliers_take_fewer_cycles_and_no_other_bits(tmp_path: Path) ->
         folder = tmp_path / str(multipliers)
         folder.mkdir()
         design = design_of(job_of(case, plan, VerilogOptions(multipliers=multipliers)))
-        run = run_design(design, images, folder, ICARUS)
+        run, _ = run_design(design, images, folder, ICARUS)
         cycles.append(design.cycles)
         codes.append((run / "conv.output.hex").read_text())
     assert codes[0] == codes[1]

@@ -39,7 +39,7 @@ def test_a_mutation_that_escapes_is_exit_code_1(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--mutate", 1, "--against", "c"), "--against and --mutate are two questions"),
+        (("--mutate", 1, "--against", "qonnx"), "--mutate changes no files of 'qonnx'"),
         (("--certificate", "out.json", "--mutate", 1), "--certificate and --mutate are two questions"),
         (("--certificate", "out.yaml"), "name it out.json"),
         (("--mutate", 0), "greater than or equal to 1"),

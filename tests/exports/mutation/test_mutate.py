@@ -14,8 +14,9 @@ from bittrue.exports.manifest import sha256_of
 from bittrue.exports.mutation import mutate as module
 from bittrue.exports.mutation.bench import Bench, bench_of
 from bittrue.exports.mutation.constants import c_constant
+from bittrue.exports.mutation.kinds import C_KINDS
 from bittrue.exports.mutation.mutant import CAUGHT, ESCAPED, EXPLAINED, Trial
-from bittrue.exports.mutation.mutate import KINDS, MutationReport, mutate
+from bittrue.exports.mutation.mutate import MutationReport, mutate
 from bittrue.exports.mutation.probe import entry_probe
 from bittrue.lowering import lower_network
 from bittrue.network import Network, Operator, Parameter
@@ -44,7 +45,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def trials(bench: Bench, kind: str, count: int) -> Iterator[Trial]:
     random = Random(1)
     for _ in range(count):
-        trial = KINDS[kind](bench, random)
+        trial = C_KINDS[kind](bench, random)
         assert trial is not None
         yield trial
 
@@ -54,7 +55,7 @@ def reported(seed: int = 0, mutations: int = 4) -> MutationReport:
     return mutate(WHOLE.network, plan, inputs_of(WHOLE), mutations, seed=seed, images=3, until_node="dense")
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"table entry"}))
+@pytest.mark.parametrize("kind", sorted(set(C_KINDS) - {"table entry"}))
 def test_each_kind_is_caught_and_leaves_the_files_as_they_were(bench: Bench, kind: str) -> None:
     files = [path for path in bench.folder.rglob("*.*") if path.parent.name != bench.folder.name]
     before = {path: sha256_of(path) for path in files}

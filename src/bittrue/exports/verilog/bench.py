@@ -17,7 +17,7 @@ def bench_text(design: Design) -> str:
         "IN_WIDTH": Word.of(design.input).width,
         "OUT_WIDTH": Word.of(design.output).width,
         "OUT_WORDS": prod(design.output.type.shape),
-        "TIMEOUT": 1000 + _SLACK * sum(module.draft.cycles for module in design.modules),
+        "TIMEOUT": 1000 + _SLACK * sum(design.cycles_of.values()),
         "DONE": done,
     }
     text = _BENCH

@@ -39,6 +39,7 @@ def multiply_accumulate(instruction: MultiplyAccumulate, draft: Draft) -> None:
     windows = Windows.of(draft.step, draft.shapes[0], tuple(kernel), *geometry)
     draft.needed.append(windows.needed(outputs))
     draft.cycles = sum_cycles(windows, blocks * taps, outputs)
+    draft.late[0] = windows.late
     draft.multipliers += lanes
     word = windows.instance(draft, blocks=blocks, blocks_a_group=blocks // instruction.groups, inner=inner)
     quantizer = _in_order(instruction, draft)

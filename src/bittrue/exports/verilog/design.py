@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
+from math import ceil, prod
 
 import numpy as np
 
@@ -30,8 +30,8 @@ from bittrue.exports.verilog.library import with_parts
 from bittrue.exports.verilog.table import export_verilog
 from bittrue.program import FixedNetwork, Group, Step, grouped
 
-OUTPUT = "out"
-"""The reader of the network's output, in the place of a module's name."""
+OUTPUT = "the output"
+"""The reader of the network's output, in the place of a module's name: no node has a name with a space."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,20 @@ class Design:
     @property
     def cycles(self) -> int:
         """Between two images: what the slowest module takes."""
-        return max(module.draft.cycles for module in self.modules)
+        return max(self.cycles_of.values())
+
+    @cached_property
+    def cycles_of(self) -> Mapping[str, int]:
+        """Of each module, by its step: from one image to the next, if nothing else were slower. What can't come in
+        while an image is computed is waited for, as fast as the module before it gives words."""
+        words = {self.input.name: 1.0}
+        found = {}
+        for module in self.modules:
+            draft = module.draft
+            waits = [late * words[module.sources[place]] for place, late in draft.late.items()]
+            found[module.step.name] = draft.cycles + ceil(max(waits, default=0))
+            words[module.step.name] = max(draft.cycles / draft.size, 1.0)
+        return found
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:

@@ -52,7 +52,9 @@ class Draft(StepsInOne):
     flows: the streams inside, in the order in which words go through them.
 
     needed: for each input how many of an image's words must have come in before 0, 1, 2, … words of the image have gone
-    out. cycles: an image takes these at least. multipliers: how many there are.
+    out. cycles: an image takes these at least, once its words are there. late: by the place of an input, the words of
+    the next image that it begins with and that can't come in before this one is through. multipliers: how many there
+    are.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Draft(StepsInOne):
     needed: list[np.ndarray] = field(default_factory=list)
     modules: set[str] = field(default_factory=set)
     cycles: int = 0
+    late: dict[int, int] = field(default_factory=dict)
     multipliers: int = 0
     _taken: set[str] = field(default_factory=set)
 

@@ -16,8 +16,8 @@ def table_of(design: Design, clock: float) -> Table:
             module.step.name,
             _computes(module),
             f"{module.draft.multipliers:,}",
-            f"{module.draft.cycles:,}",
-            f"{clock * 1e6 / module.draft.cycles:,.0f}",
+            f"{design.cycles_of[module.step.name]:,}",
+            f"{clock * 1e6 / design.cycles_of[module.step.name]:,.0f}",
         )
         for module in design.modules
     ]
@@ -27,9 +27,9 @@ def table_of(design: Design, clock: float) -> Table:
 def sentences_of(design: Design, clock: float) -> Sequence[str]:
     """The whole design's numbers, and the queues between its modules."""
     multipliers = sum(module.draft.multipliers for module in design.modules)
-    slowest = max(design.modules, key=lambda module: module.draft.cycles)
+    slowest = max(design.cycles_of, key=lambda name: design.cycles_of[name])
     found = [
-        f"{counted(multipliers, 'multiplier')}; an image every {design.cycles:,} cycles, which {slowest.step.name} "
+        f"{counted(multipliers, 'multiplier')}; an image every {design.cycles:,} cycles, which {slowest} "
         f"takes: {clock * 1e6 / design.cycles:,.0f} images per second at {clock:g} MHz.",
     ]
     queues = [edge for edge in design.edges if edge.queue]

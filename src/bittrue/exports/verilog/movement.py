@@ -16,7 +16,8 @@ def reordered(draft: Draft, x: Flow, place: int, role: str, places: np.ndarray, 
     it is −1. All of them come in first."""
     size = prod(draft.shapes[place])
     draft.needed.append(all_at_once(size, places.size))
-    draft.cycles = max(draft.cycles, size + places.size)
+    draft.cycles = max(draft.cycles, places.size)
+    draft.late[place] = size
     low, high = int(min(x.low, fill)), int(max(x.high, fill))
     y = draft.flow("moved", x.fraction_bits, low, high)
     bits = max((size - 1).bit_length(), 1) + 1

@@ -23,6 +23,7 @@ def _windows(instruction: WindowExtremum | WindowSum, draft: Draft) -> Windows:
     windows = Windows.of(draft.step, draft.shapes[0], *geometry)
     draft.needed.append(windows.needed(windows.channels))
     draft.cycles = windows.cycles(windows.channels * prod(windows.kernel))
+    draft.late[0] = windows.late
     return windows
 
 

@@ -23,10 +23,10 @@ def _readme(design: Design, on_host: tuple[str, ...], clock: float) -> str:
     first, last = design.input, design.output
     rows = [
         f"| `{module.name}` | {', '.join(dict.fromkeys(step.node for step in module.group.steps))} "
-        f"| {module.draft.multipliers} | {module.draft.cycles:,} |"
+        f"| {module.draft.multipliers} | {design.cycles_of[module.step.name]:,} |"
         for module in design.modules
     ]
-    latency = sum(module.draft.cycles for module in design.modules)
+    latency = sum(design.cycles_of.values())
     values = {
         "NAME": design.name,
         "NETWORK": design.program.network,

@@ -87,7 +87,7 @@ def stream_of(edge: Edge, design: Design) -> str:
     edges = [other for other in design.edges if other.source == edge.source]
     if len(edges) == 1:
         return source
-    reader = edge.reader if edge.reader == OUTPUT else design.names[edge.reader].removeprefix(f"{design.name}_")
+    reader = "out" if edge.reader == OUTPUT else design.names[edge.reader].removeprefix(f"{design.name}_")
     return f"{source}__{reader}" + (f"__{edge.place}" if edge.place else "")
 
 

@@ -80,6 +80,15 @@ class Windows:
         each[-1] = self.size[0] * row
         return np.concatenate([[0], each])
 
+    @property
+    def late(self) -> int:
+        """Words of the next image that its first row of results needs, and that find no place in the ring while the
+        last row of this image's is computed."""
+        last = (self.out[0] - 1) * self.strides[0] - self.padding[0][0]
+        held = self.size[0] - min(max(last, 0), self.size[0])
+        first = min(max(self.span - self.padding[0][0], 0), self.size[0])
+        return max(held + first - self.depth, 0) * self.size[1] * self.channels
+
     def cycles(self, words: int) -> int:
         """Of an image, with `words` taken in by whatever reads the windows at each position."""
         return self.out[0] * (self.out[1] * words + _ROW_CYCLES)

@@ -72,7 +72,7 @@ def drawn(count: int, seed: int = 1, longest: int = 5) -> list[Divider]:
 def wrong(dividers: Sequence[Divider], source: str, folder: Path) -> int:
     """How many of them give other codes than the definition, or other numbers of codes."""
     units = [_unit(number, each) for number, each in enumerate(dividers)]
-    lines = [source, _DRIVER, "module bench;", *units, "    initial #4000000 $finish;", "endmodule"]
+    lines = [source, _DRIVER, "module bench;", *units, "endmodule"]
     (folder / "bench.sv").write_text("\n".join(lines) + "\n")
     command = ["iverilog", "-g2012", "-Wall", "-Wno-timescale", "-s", "bench", "-o", "bench", "bench.sv"]
     subprocess.run(command, cwd=folder, check=True)
@@ -80,7 +80,7 @@ def wrong(dividers: Sequence[Divider], source: str, folder: Path) -> int:
     got: list[list[int]] = [[] for _ in dividers]
     for line in done.stdout.splitlines():
         number, _, code = line.partition(" ")
-        got[int(number)].append(int(code, 2))  # fails on x and z
+        got[int(number)].append(int(code, 2) if set(code) <= {"0", "1"} else -1)
     return sum(each.expected() != codes for each, codes in zip(dividers, got, strict=True))
 
 
@@ -102,7 +102,12 @@ module driver #(
     logic [DIVISOR_WIDTH-1:0] divisor = 1;
     logic [OUT_WIDTH-1:0] code;
     logic [31:0] noise = NUMBER;
-    always #1 clk = ~clk;
+    integer given = 0, ticks = 0;
+    localparam int WORDS = ((1 << DIVISOR_WIDTH) - 1) << IN_WIDTH;
+    initial while (given < WORDS && ticks < 100 * WORDS) begin
+        #1 clk = ~clk;
+        ticks = ticks + 1;
+    end
     bittrue_divide_sequential #(
         .IN_WIDTH(IN_WIDTH), .IN_SIGNED(IN_SIGNED), .IN_FRACTION(IN_FRACTION), .DIVISOR_WIDTH(DIVISOR_WIDTH),
         .OUT_WIDTH(OUT_WIDTH), .OUT_SIGNED(OUT_SIGNED), .OUT_FRACTION(OUT_FRACTION),
@@ -122,7 +127,10 @@ module driver #(
             divisor <= &divisor ? 1 : divisor + 1'b1;
             if (&divisor) value <= value + 1'b1;
         end
-        if (rst_n && out_valid && out_ready) $display("%0d %b", NUMBER, code);
+        if (rst_n && out_valid && out_ready) begin
+            $display("%0d %b", NUMBER, code);
+            given = given + 1;
+        end
     end
 endmodule
 """
@@ -159,10 +167,10 @@ module bench;
         .clk(clk), .rst_n(cycle > 2), .in_valid(in_valid), .in_ready(in_ready), .value(6'd31), .divisor(3'd5),
         .out_valid(out_valid), .out_ready(1'b1), .code(code)
     );
-    always @(negedge clk) begin
+    always @(negedge clk) in_valid <= cycle == 5;
+    always @(posedge clk) begin
         cycle <= cycle + 1;
-        in_valid <= cycle == 5;
-        if (in_valid) begun <= cycle;
+        if (in_valid && in_ready) begun <= cycle;
         if (cycle > 5 && out_valid) begin
             $display("%0d", cycle - begun);
             $finish;
@@ -184,4 +192,5 @@ def test_verilator_has_nothing_to_warn_of(tmp_path: Path) -> None:
             f"    assign found[{number}] = ready{number} ^ valid{number} ^ (^code{number});"
         )
     ports = "input logic clk, input logic rst_n, input logic go, input logic [15:0] value, output logic [19:0] found"
-    assert warnings_of([SOURCE, f"module bench ({ports});", *units, "endmodule"], tmp_path) == ""
+    every_bit = "    logic unused; assign unused = &{1'b0, value};"
+    assert warnings_of([SOURCE, f"module bench ({ports});", *units, every_bit, "endmodule"], tmp_path) == ""

@@ -34,6 +34,7 @@ def run(added: Mapping[frozenset[str], float]):  # type: ignore[no-untyped-def]
 def test_sums_that_hold_take_one_plan() -> None:
     found = run({})
     assert (found.pairs, found.plans, found.whole) == ((), 1, True)
+    # The same numbers, added in another order.
     assert found.loss == pytest.approx(found.predicted) == pytest.approx(sum(SINGLE.values()))
 
 

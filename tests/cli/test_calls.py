@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from bittrue.cli.calls import arguments
-from bittrue.cli.options import DataOptions, ModelOptions, RecipeOptions
+from bittrue.cli.options import DataOptions, ModelOptions
+from bittrue.cli.recipe_options import RecipeOptions
 
 from .conftest import Run, succeed
 

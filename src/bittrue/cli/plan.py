@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bittrue.cli.command import command
-from bittrue.cli.options import FractionBits, RecipeOptions
 from bittrue.cli.output import say
+from bittrue.cli.recipe_options import FractionBits, RecipeOptions
 from bittrue.cli.tables import TableOptions, print_view, shown_as_data
 from bittrue.cli.words import SizedModelOptions, WordOptions
 

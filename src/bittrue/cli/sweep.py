@@ -10,9 +10,10 @@ from bittrue.analysis.standard import MAX_DROP
 from bittrue.cli.calls import command_line
 from bittrue.cli.command import command
 from bittrue.cli.engine import EngineName, check_engine, opened_engine
-from bittrue.cli.options import BatchSize, DataOptions, FractionBits, Images, ModelOptions, RecipeOptions
+from bittrue.cli.options import BatchSize, DataOptions, Images, ModelOptions
 from bittrue.cli.output import optional_folder, say
 from bittrue.cli.progress import progress
+from bittrue.cli.recipe_options import FractionBits, RecipeOptions
 from bittrue.cli.tables import TableOptions, print_view, shown_as_data
 from bittrue.cli.words import SizedModelOptions, WordOptions, words_for
 

@@ -180,6 +180,7 @@ def test_a_population_without_errors_has_a_closed_form() -> None:
 
     found = share_interval(50, 50, Population(), 0.05)
     assert found.high == 1.0
+    # The end is looked for until it is known to 10 digits.
     assert found.low == pytest.approx(np.exp((log(0.05) + betaln(50.5, 0.5) - betaln(0.5, 0.5)) / 50), abs=1e-9)
 
 
@@ -196,6 +197,7 @@ def test_an_error_is_a_probability() -> None:
 
 def test_paths_are_counted_once() -> None:
     """The enumeration itself: all orders, none missed but those that end where half of them end."""
+    # Shares of paths are sums of float64 numbers.
     assert missed((3, 3), lambda counts: False) == 0.0
     assert missed((3, 3), lambda counts: counts == (0, 1)) == pytest.approx(0.5)
     assert missed((2, 2), lambda counts: counts == (2, 0)) == pytest.approx(1 / comb(4, 2))

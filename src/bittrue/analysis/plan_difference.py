@@ -190,7 +190,7 @@ def _json_of(spec: Spec | None) -> Any:
     return None if spec is None else spec_to_json(spec)
 
 
-def _change(first: int, second: int) -> str:
+def _change(first: float, second: float) -> str:
     """`−12.5 %`."""
     if first == second:
         return ""

@@ -49,9 +49,9 @@ def test_a_convolutional_network_by_hand() -> None:
         "table-bits": 0,
         "accumulator-bits": 19 + 20,
         "mac-bit-operations": (36 * 27 + 27 * 4) * 64,
-        "dsp": 9 * 2 + 3 + 27 * 2,  # two of the 3 or 4 products that share an operand in one
-        "dsp-cycles": 36 * (9 * 2 + 3) + 27 * 2,
-        "bram": 1 + 1,  # 27 × 4 weights and 108 values; 64 words or fewer take none
+        "dsp": 27 + 3 + 27 * 4,
+        "dsp-cycles": 36 * (27 + 3) + 27 * 4,
+        "bram": 0,  # so few bits are logic
     }
     assert found.named["mac-bit-operations"] == mac_bit_operations(found)
     assert found.multiplications == {"8×8": 36 * 27 + 27 * 4, "18×8": 108}
@@ -108,11 +108,12 @@ def test_word_lengths_differ_by_site() -> None:
 
 
 def test_the_named_costs_follow_the_words_as_they_should() -> None:
-    """12-bit words don't fit in pairs, and 28 bits don't fit one multiplier."""
+    """28 bits don't fit one multiplier; products of fewer than 9 bits take none."""
     network = convolutional()
     assert cost(network, plan_of(network, 12)).named["dsp"] == 27 + 3 + 108
+    assert cost(network, plan_of(network, 4)).named["dsp"] == 3  # of a sum and a scale
     wide = with_sites(plan_of(network, 12), norm__scale=Quantizer(FixedFormat(True, 28, 20)))
-    assert cost(network, wide).named["dsp"] == 27 + 3 * 2 + 108  # 28 bits are two pieces of up to 18
+    assert cost(network, wide).named["dsp"] == 27 + 3 * 4 + 108  # both operands are cut in two
 
 
 def test_formats_a_channel() -> None:
@@ -122,17 +123,15 @@ def test_formats_a_channel() -> None:
     assert found.by_site["conv.weight"].bits == 9 * (4 + 4 + 8)
     assert found.multiplications["8×4"] == 36 * 18
     assert found.multiplications["8×8"] == 36 * 9 + 108
-    assert sum(products.dsps for products in of_node(found, "conv")[0]) == 9 + 9
+    assert sum(products.dsps for products in of_node(found, "conv")[0]) == 18 + 9
 
 
-def test_depthwise_products_share_no_operand() -> None:
+def test_depthwise_products() -> None:
     weight = Parameter("conv.weight", np.ones((3, 3, 1, 8), np.float32))
     convolution = Convolution(weight, None, (1, 1), ((0, 0), (0, 0)), (1, 1), 8)
     network = chain("depthwise", [("image", Input((5, 5, 8))), ("conv", convolution)])
     found = cost(network, plan_of(network))
-    assert of_node(found, "conv")[0] == (
-        Products(found.nodes[1].macs[0].data, found.nodes[1].macs[0].factor, 72, 9, 1),
-    )
+    assert of_node(found, "conv")[0] == (Products(found.nodes[1].macs[0].data, found.nodes[1].macs[0].factor, 72, 9),)
     assert found.named["dsp"] == 72
 
 

@@ -1,30 +1,21 @@
-"""Estimates for AMD's UltraScale+ devices: DSP slices for products, block RAMs for arrays.
+"""Estimates for families of devices: multipliers for products, memory blocks for arrays.
 
-They follow from widths and counts alone. A tool may do better (products by constants, small ones in logic, a buffer
-that is never whole) or worse (control, wider words on the way), so they compare plans, and say no more of a device than
-its order of magnitude.
+They follow from widths and counts alone, by the rules by which Yosys 0.23 maps both, so that an estimate and a
+synthesis can be compared (`benchmarks/synthesis.py`). Another tool may do better (products by constants, two small ones
+in one slice) or worse (a multiplier for products that Yosys makes of logic), so they compare plans, and say no more of
+a device than its order of magnitude.
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 
 from bittrue.fixed import FixedFormat, word_length_between
 
-DSP_PORTS = (27, 18)
-"""The signed operands of a DSP48E2's multiplier. Source: AMD UG579, UltraScale Architecture DSP Slice."""
-
-PAIRED_WORD = 8
-"""Two products that share an operand fit one DSP48E2 where both words have at most so many bits: the two others are put
-into the 27 bits of one port, 18 bits apart. Source: AMD WP486, Deep Learning with INT8 Optimization on Xilinx
-Devices."""
-
-BRAM_SHAPES = ((72, 512), (36, 1 << 10), (18, 1 << 11), (9, 1 << 12), (4, 1 << 13), (2, 1 << 14), (1, 1 << 15))
-"""Width and depth that a RAMB36E2 can have, 72 bits in simple dual port mode. Source: AMD UG573, UltraScale
-Architecture Memory Resources."""
-
-DISTRIBUTED_WORDS = 64
-"""An array of so many words lies in look-up tables, each of which holds 64 × 1. Source: AMD UG574, UltraScale
-Architecture Configurable Logic Block."""
+BLOCK_SHAPES = ((36, 1 << 9), (18, 1 << 10), (9, 1 << 11), (4, 1 << 12), (2, 1 << 13), (1, 1 << 14))
+"""Width and depth of a memory block of 18 Kbit, be it half of a RAMB36E2 or a DP16KD; 36 bits where one port reads and
+the other writes. Sources: AMD UG573, UltraScale Architecture Memory Resources; Lattice FPGA-TN-02204, ECP5 and ECP5-5G
+Memory Usage Guide."""
 
 
 @dataclass(frozen=True)
@@ -43,33 +34,103 @@ class Operand:
     def of_format(cls, format: FixedFormat) -> "Operand":
         return cls(format.word_length, format.signed)
 
+    @property
+    def width(self) -> int:
+        """On a signed port, where a word without a sign needs one bit more."""
+        return self.bits + (not self.signed)
 
-def dsps(first: Operand, second: Operand) -> int:
-    """DSP48E2 for one product: longer words are cut into pieces, each of whose products takes one.
 
-    A word without a sign needs one bit more on a signed port, and so does every piece below the uppermost one.
+@dataclass(frozen=True)
+class Logic:
+    """What an array costs as logic and look-up tables, in the units in which a block costs `Family.block_cost`.
+
+    constant: of a bit that is never written. words, bits: what a cell of a written array holds. cell: what one costs,
+    whole or, where `scaled`, by the bits of it that are used.
     """
-    widths = [word.bits + (not word.signed) for word in (first, second)]
-    long, short = DSP_PORTS
-    return min(
-        _pieces(widths[0], long) * _pieces(widths[1], short),
-        _pieces(widths[1], long) * _pieces(widths[0], short),
-    )
+
+    constant: Fraction
+    words: int
+    bits: int
+    cell: int
+    scaled: bool
+
+    def cost(self, words: int, width: int, *, written: bool) -> Fraction:
+        if not written:
+            return words * width * self.constant
+        columns = Fraction(width, self.bits) if self.scaled else Fraction(-(-width // self.bits))
+        rows = -(-words // self.words)
+        # Yosys counts half a unit for each bit of the choice between the rows.
+        return rows * columns * self.cell + Fraction(width * (rows - 1), 2)
 
 
-def _pieces(width: int, port: int) -> int:
-    return max(-(-(width - 1) // (port - 1)), 1)
+@dataclass(frozen=True)
+class Family:
+    """multiplier, memory: as the vendor calls them. ports: the signed operands of a multiplier, the longer first.
+    piece: the bits of which a longer operand is cut. least: products of fewer bits in all are logic. halves: blocks of
+    18 Kbit in one memory. block_cost: of such a block against `logic`, and what it costs where two are one memory."""
+
+    multiplier: str
+    memory: str
+    ports: tuple[int, int]
+    piece: int
+    least: int
+    halves: int
+    block_cost: int
+    pair_cost: int
+    logic: Logic
+
+    def multipliers(self, first: Operand, second: Operand) -> int:
+        """How many one product takes: each operand that is longer than its port is cut into pieces."""
+        short, long = sorted((first.width, second.width))
+        if short < 2 or short + long < self.least:
+            return 0
+        return self._pieces(long, self.ports[0]) * self._pieces(short, self.ports[1])
+
+    def _pieces(self, width: int, port: int) -> int:
+        return 1 + max(-(-(width - port) // self.piece), 0)
+
+    @cache  # noqa: B019  # families are constants
+    def memories(self, words: int, width: int, *, written: bool) -> float:
+        """How many one array takes, a word a cycle: blocks of one shape side by side, where that is cheaper than logic
+        for this or for a shorter word. Rows of blocks that are not written share blocks, whose words are as long as
+        several of the array's.
+
+        A longer word may be cheaper as logic than a shorter one, since it fills its blocks worse; it is counted like
+        the shorter one, so that no longer word ever takes less. written: the array is not a constant.
+        """
+        return max(self._blocks(words, bits, written=written) for bits in range(1, width + 1)) / self.halves
+
+    def _blocks(self, words: int, width: int, *, written: bool) -> int:
+        rows = ((-(-words // depth), wide) for wide, depth in BLOCK_SHAPES)
+        found = min(row * -(-width // wide) if written else -(-row * width // wide) for row, wide in rows)
+        cost = found // 2 * self.pair_cost + found % 2 * self.block_cost
+        return found if self.logic.cost(words, width, written=written) >= cost else 0
 
 
-def brams(words: int, word_length: int) -> int:
-    """RAMB36E2 for one array, a word a cycle: the fewest columns of blocks, of whatever shapes, side by side."""
-    if words <= DISTRIBUTED_WORDS:
-        return 0
-    return _columns(words, word_length)
+ULTRASCALE = Family(
+    multiplier="DSP48E2",
+    memory="RAMB36E2",
+    ports=(27, 18),
+    piece=17,
+    least=9,
+    halves=2,
+    block_cost=129,
+    pair_cost=257,
+    logic=Logic(constant=Fraction(1, 64), words=64, bits=7, cell=16, scaled=True),
+)
+"""AMD's UltraScale+. Sources: UG579, UltraScale Architecture DSP Slice; Yosys' mul2dsp.v as synth_xilinx calls it
+(pieces of 17 bits, and one that fills the port), and its lutrams_xcu.txt and brams_xc4v.txt."""
 
-
-@cache
-def _columns(words: int, width: int) -> int:
-    if width <= 0:
-        return 0
-    return min(-(-words // depth) + _columns(words, width - wide) for wide, depth in BRAM_SHAPES)
+ECP5 = Family(
+    multiplier="MULT18X18D",
+    memory="DP16KD",
+    ports=(19, 19),
+    piece=18,
+    least=0,
+    halves=1,
+    block_cost=128,
+    pair_cost=256,
+    logic=Logic(constant=Fraction(1, 16), words=16, bits=4, cell=4, scaled=False),
+)
+"""Lattice's ECP5. Sources: FPGA-TN-02205, ECP5 and ECP5-5G sysDSP Usage Guide (18 by 18 bits; a last bit that is left
+over is logic); Yosys' mul2dsp.v as synth_ecp5 calls it, and its lutrams.txt and brams.txt."""

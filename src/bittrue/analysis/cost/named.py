@@ -9,7 +9,7 @@ from bittrue.errors import BittrueError
 if TYPE_CHECKING:  # which shows its named costs
     from bittrue.analysis.cost.result import Cost
 
-CostFunction = Callable[["Cost"], int]
+CostFunction = Callable[["Cost"], float]
 """One number of a plan: less is better, and a longer word at a site never makes it less."""
 
 
@@ -83,6 +83,7 @@ def dsp_cycles(cost: "Cost") -> int:
 
 
 @named_cost("bram", "BRAM36", "RAMB36E2 blocks (estimate) for parameters, tables and the largest live set")
-def bram(cost: "Cost") -> int:
+def bram(cost: "Cost") -> float:
     stored = (*cost.of_kind("parameter"), *cost.of_kind("table"))
-    return sum(site.brams for site in stored) + cost.live_brams
+    found = sum(site.brams for site in stored) + cost.live_brams
+    return found if found % 1 else int(found)

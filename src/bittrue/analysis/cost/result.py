@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bittrue.analysis.cost.hardware import brams
+from bittrue.analysis.cost.hardware import ULTRASCALE
 from bittrue.analysis.cost.named import COSTS
 from bittrue.analysis.cost.work import Products
 from bittrue.display import Column, Table, View
@@ -30,9 +30,9 @@ class SiteCost:
     bits: int
 
     @property
-    def brams(self) -> int:
-        """RAMB36E2 blocks, an estimate."""
-        return brams(self.words, self.word_length)
+    def brams(self) -> float:
+        """RAMB36E2 blocks, an estimate, by halves."""
+        return ULTRASCALE.memories(self.words, self.word_length, written=self.kind == "activation")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Cost(Result):
         return {site.site: site for site in self.sites}
 
     @cached_property
-    def named(self) -> dict[str, int]:
+    def named(self) -> dict[str, float]:
         """Every named cost."""
         return {name: entry.of(self) for name, entry in COSTS.items()}
 
@@ -97,7 +97,7 @@ class Cost(Result):
         return max(self.live_sets, key=lambda live: live.bits)
 
     @property
-    def live_brams(self) -> int:
+    def live_brams(self) -> float:
         """RAMB36E2 blocks that hold the values of any moment, an estimate."""
         return max(sum(self.by_site[site].brams for site in live.sites) for live in self.live_sets)
 
@@ -234,8 +234,8 @@ class Cost(Result):
         }
 
 
-def _number(value: int) -> str:
-    return f"{value:,}" if value else ""
+def _number(value: float) -> str:
+    return f"{value:,.1f}".removesuffix(".0") if value else ""
 
 
 def _products_to_json(products: Iterable[Products]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bittrue.analysis.cost.hardware import PAIRED_WORD, Operand, dsps
+from bittrue.analysis.cost.hardware import ULTRASCALE, Operand
 from bittrue.fixed import FixedFormat, Overflow, Quantizer, word_length_between
 from bittrue.program import (
     Add,
@@ -47,15 +47,13 @@ LARGEST_ADDRESS = 16
 class Products:
     """Products of data with a parameter, or with other data, of one pair of widths.
 
-    at_once: for one output position. positions: how many there are. sharing: how many of those at once have an operand
-    in common.
+    at_once: for one output position. positions: how many there are.
     """
 
     data: Operand
     factor: Operand
     at_once: int
     positions: int
-    sharing: int = 1
 
     @property
     def widths(self) -> str:
@@ -74,9 +72,7 @@ class Products:
     @property
     def dsps(self) -> int:
         """DSP48E2 that compute one output position at once."""
-        if max(self.data.bits, self.factor.bits) > PAIRED_WORD:
-            return self.at_once * dsps(self.data, self.factor)
-        return self.at_once // self.sharing * -(-self.sharing // 2)
+        return self.at_once * ULTRASCALE.multipliers(self.data, self.factor)
 
     @property
     def dsp_cycles(self) -> int:
@@ -175,10 +171,7 @@ def _(instruction: MultiplyAccumulate, reading: Reading) -> Work:
     else:
         constant = reading.factor((), (instruction.weight,))
         words = Counter({} if constant is None else {constant: channels})
-    macs = tuple(
-        Products(reading.data, word, prod(kernel) * count, reading.positions, max(count // instruction.groups, 1))
-        for word, count in words.items()
-    )
+    macs = tuple(Products(reading.data, word, prod(kernel) * count, reading.positions) for word, count in words.items())
     return Work(macs=macs, accumulator=_accumulator(instruction.accumulator, reading))
 
 
@@ -188,7 +181,7 @@ def _(instruction: MultiplyTensors, reading: Reading) -> Work:
     if not instruction.matrices:
         return Work(products=(Products(first, second, reading.channels, reading.positions),))
     terms = reading.inputs[0].shape[-1]
-    macs = (Products(first, second, terms * reading.channels, reading.positions, reading.channels),)
+    macs = (Products(first, second, terms * reading.channels, reading.positions),)
     return Work(macs=macs, accumulator=_accumulator(instruction.accumulator, reading))
 
 

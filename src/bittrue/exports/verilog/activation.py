@@ -5,6 +5,7 @@ from math import ceil
 
 import numpy as np
 
+from bittrue.analysis.cost.hardware import Operand
 from bittrue.exports.verilog.draft import Draft, Parameter, literal
 from bittrue.exports.verilog.flow import Flow, signed_width
 from bittrue.exports.verilog.rounding import requantized
@@ -82,7 +83,8 @@ def scale_offset(instruction: ScaleOffset, step: Step, draft: Draft, x: Flow) ->
             parameters |= {f"{role.upper()}S{port}": draft.memory(step, f"{role}{name}", codes[name], width)}
     if len(names) == 2:
         parameters |= {"BRANCHES": 1, "THRESHOLD": literal(threshold, x.width)}
-    draft.multipliers += 1
+    scale = Operand(int(parameters["SCALE_WIDTH"]), bool(parameters["SCALE_SIGNED"]))
+    draft.multiply(x.operand, scale)
     draft.stage("scale_offset", parameters, x, y)
     return requantized(draft, y, step.quantizer)
 

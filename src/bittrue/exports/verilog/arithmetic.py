@@ -101,5 +101,5 @@ def multiply_tensors(instruction: MultiplyTensors, draft: Draft) -> None:
     (x, w), joined = _operands(draft)
     ends = [a * b for a in (x.low, x.high) for b in (w.low, w.high)]
     bits = x.fraction_bits + w.fraction_bits
-    draft.multipliers += 1
+    draft.multiply(x.operand, w.operand)
     finish(draft, _combined(draft, joined, "product", f"{x.data} * {w.data}", bits, min(ends), max(ends)))

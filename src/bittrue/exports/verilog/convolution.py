@@ -4,8 +4,9 @@ from math import prod
 
 import numpy as np
 
+from bittrue.analysis.cost.hardware import Operand
 from bittrue.errors import BittrueError
-from bittrue.exports.verilog.draft import CLOCK, Draft, Parameter, entering
+from bittrue.exports.verilog.draft import CLOCK, Draft, Parameter, Products, entering
 from bittrue.exports.verilog.flow import Flow, bounds_of
 from bittrue.exports.verilog.rounding import OVERFLOWS, ROUNDINGS, requantized
 from bittrue.exports.verilog.table import export_verilog, finish
@@ -40,7 +41,6 @@ def multiply_accumulate(instruction: MultiplyAccumulate, draft: Draft) -> None:
     draft.needed.append(windows.needed(outputs))
     draft.cycles = sum_cycles(windows, blocks * taps, outputs)
     draft.late[0] = windows.late
-    draft.multipliers += lanes
     word = windows.instance(draft, blocks=blocks, blocks_a_group=blocks // instruction.groups, inner=inner)
     quantizer = _in_order(instruction, draft)
     weights = instruction.weight.reshape(taps, outputs)
@@ -51,16 +51,19 @@ def multiply_accumulate(instruction: MultiplyAccumulate, draft: Draft) -> None:
     low, high = bounds_of(draft.sources[0].type, draft.step)
     product_bits = draft.sources[0].type.binary_point + max(instruction.weight_fraction_bits)
     width = draft.word_length(draft.step, "weight", weights)
+    lines = _lines(weights, lanes)
+    signed = bool(int(weights.min()) < 0)
+    draft.products.append(Products(lanes, word.operand, Operand(width, signed), shared_out=True))
     parameters: dict[str, Parameter] = {
         "IN_WIDTH": word.width,
         "IN_SIGNED": int(word.signed),
         "WEIGHT_WIDTH": width,
-        "WEIGHT_SIGNED": int(int(weights.min()) < 0),
+        "WEIGHT_SIGNED": int(signed),
         "LANES": lanes,
         "TAPS": taps,
         "BLOCKS": blocks,
         "OUTPUTS": outputs,
-        "WEIGHTS": draft.memory(draft.step, "weight", _lines(weights, lanes), width),
+        "WEIGHTS": draft.memory(draft.step, "weight", lines, width, lines.size - weights.size),
     }
     if quantizer is None:
         most = int(np.abs(weights.astype(object)).sum(axis=0).max()) * max(-low, high)
@@ -126,6 +129,7 @@ def _quantized(
     if instruction.bias is not None:
         bits = instruction.bias_fraction_bits
         starts = np.array([requantize(int(code), bits, quantizer) for code in instruction.bias], object)
+    lines = _lines(starts[None, :], lanes)
     return {
         "QUANTIZED": 1,
         "QUANTIZED_PRODUCTS": int(instruction.quantized_products),
@@ -135,7 +139,7 @@ def _quantized(
         "CODE_FRACTION": quantizer.format.fraction_bits,
         "ROUNDING": ROUNDINGS[quantizer.rounding],
         "OVERFLOW": OVERFLOWS[quantizer.overflow],
-        "STARTS": draft.memory(draft.step, "starts", _lines(starts[None, :], lanes), sum_width),
+        "STARTS": draft.memory(draft.step, "starts", lines, sum_width, lines.size - outputs),
     }
 
 

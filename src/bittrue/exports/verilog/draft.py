@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bittrue.analysis.cost.hardware import Operand
 from bittrue.exports.memory.layout import Image, Layout, packed
 from bittrue.exports.steps import StepsInOne
 from bittrue.exports.verilog.flow import Flow, bounds_of
@@ -18,14 +19,35 @@ Parameter = int | str
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """What a module reads with $readmemh. name: of the file, without its suffix: a site's, where it holds its codes."""
+    """What a module reads with $readmemh. name: of the file, without its suffix: a site's, where it holds its codes.
+    filled: the bits of its lines that hold no code."""
 
     name: str
     image: Image
+    filled: int
 
     @property
     def path(self) -> str:
         return f"memory/{self.name}.hex"
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """An array of words that is written and read."""
+
+    words: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Products:
+    """Multipliers of a module, `count` of them for words of the same widths. shared_out: they are a sum's, which
+    --parallel and --multipliers give; the others come with the plan."""
+
+    count: int
+    data: Operand
+    factor: Operand
+    shared_out: bool
 
 
 @dataclass(frozen=True)
@@ -38,6 +60,10 @@ class Word:
     @classmethod
     def of(cls, step: Step) -> "Word":
         return cls(word_length_of(step), (step.type.low or 0) < 0)
+
+    @property
+    def operand(self) -> Operand:
+        return Operand(self.width, self.signed)
 
 
 @dataclass
@@ -53,8 +79,7 @@ class Draft(StepsInOne):
 
     needed: for each input how many of an image's words must have come in before 0, 1, 2, … words of the image have gone
     out. cycles: an image takes these at least, once its words are there. late: by the place of an input, the words of
-    the next image that it begins with and that can't come in before this one is through. multipliers: how many there
-    are.
+    the next image that it begins with and that can't come in before this one is through.
     """
 
     name: str
@@ -66,12 +91,23 @@ class Draft(StepsInOne):
     body: list[str] = field(default_factory=list)
     flows: list[Flow] = field(default_factory=list)
     memories: list[Memory] = field(default_factory=list)
+    buffers: list[Buffer] = field(default_factory=list)
+    products: list[Products] = field(default_factory=list)
     needed: list[np.ndarray] = field(default_factory=list)
     modules: set[str] = field(default_factory=set)
     cycles: int = 0
     late: dict[int, int] = field(default_factory=dict)
-    multipliers: int = 0
     _taken: set[str] = field(default_factory=set)
+
+    @property
+    def multipliers(self) -> int:
+        """Those of its sum."""
+        return sum(each.count for each in self.products if each.shared_out)
+
+    @property
+    def other_multipliers(self) -> int:
+        """Those of scales, averages, quotients and products of two values."""
+        return sum(each.count for each in self.products if not each.shared_out)
 
     def line(self, text: str = "") -> None:
         self.body.append(f"    {text}" if text else "")
@@ -142,16 +178,21 @@ class Draft(StepsInOne):
         self.line()
         return made
 
+    def multiply(self, data: Operand, factor: Operand) -> None:
+        """Note a multiplier, beside those of a sum."""
+        self.products.append(Products(1, data, factor, shared_out=False))
+
     def word_length(self, step: Step, role: str, codes: np.ndarray) -> int:
         """The bits of a constant's words: its format's in the plan where that holds every code, else the fewest."""
         needed = word_length_between(int(codes.min()), int(codes.max()))
         return max(needed, self.word_lengths.get(f"{step.name}.{role}", 1))
 
-    def memory(self, step: Step, role: str, lines: np.ndarray, word_length: int) -> str:
-        """A memory with a row of words in each line, `lines` of shape (lines, words) or (lines,): its path, quoted."""
+    def memory(self, step: Step, role: str, lines: np.ndarray, word_length: int, filled: int = 0) -> str:
+        """A memory with a row of words in each line, `lines` of shape (lines, words) or (lines,): its path, quoted.
+        filled: the words that only fill up the lines."""
         words = lines.shape[1] if lines.ndim == 2 else 1
         (image,) = packed(lines, word_length, Layout(words=words))
-        self.memories.append(Memory(f"{step.name}.{role}", image))
+        self.memories.append(Memory(f"{step.name}.{role}", image, filled * word_length))
         return f'"{self.memories[-1].path}"'
 
 

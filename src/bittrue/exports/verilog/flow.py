@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bittrue.analysis.cost.hardware import Operand
 from bittrue.errors import CarrierError
 from bittrue.program import CodeType, Step
 
@@ -30,6 +31,10 @@ class Flow:
     @property
     def data(self) -> str:
         return f"{self.name}_data"
+
+    @property
+    def operand(self) -> Operand:
+        return Operand.of_codes(self.low, self.high)
 
 
 def bounds_of(kind: CodeType, step: Step) -> tuple[int, int]:

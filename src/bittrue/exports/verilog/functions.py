@@ -1,5 +1,6 @@
 """Modules of functions of one code: a table with an entry for each code that can come in (B8)."""
 
+from bittrue.analysis.cost.hardware import Operand
 from bittrue.exports.function_tables import table_of
 from bittrue.exports.verilog.draft import Draft, literal
 from bittrue.exports.verilog.flow import Flow
@@ -13,6 +14,9 @@ def lookup(instruction: Lookup, step: Step, draft: Draft, x: Flow) -> Flow:
     table = table_of(instruction.function, quantizer, x.low, x.high, x.fraction_bits, f"node {step.name}")
     low, high = int(table.min()), int(table.max())
     entries, period = table.shape
+    if period & (period - 1):
+        # The place of an entry.
+        draft.multiply(Operand(x.width, signed=False), Operand(period.bit_length(), signed=False))
     width = max(draft.word_length(step, "table", table), quantizer.format.word_length)
     word = draft.fresh("entry")
     y = draft.flow("looked_up", quantizer.format.fraction_bits, low, high)

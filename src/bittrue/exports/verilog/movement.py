@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 
-from bittrue.exports.verilog.draft import CLOCK, Draft, Parameter, all_at_once, entering
+from bittrue.exports.verilog.draft import CLOCK, Buffer, Draft, Parameter, all_at_once, entering
 from bittrue.exports.verilog.flow import Flow
 from bittrue.exports.verilog.table import export_verilog, finish
 from bittrue.program import Concatenate, Move, Pad, Select
@@ -29,6 +29,7 @@ def reordered(draft: Draft, x: Flow, place: int, role: str, places: np.ndarray, 
         "FILL": f"{y.width}'d{fill & ((1 << y.width) - 1)}",
         "PLACES": draft.memory(draft.step, role, places, bits),
     }
+    draft.buffers.append(Buffer(size, y.width))
     wide = draft.fresh("word")
     draft.line(f"logic signed [{y.width - 1}:0] {wide};")
     draft.line(f"assign {wide} = {x.data};")

@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 
+from bittrue.analysis.cost.hardware import Operand
 from bittrue.exports.verilog.division import divide_parameters
 from bittrue.exports.verilog.draft import CLOCK, Draft, Parameter, entering
 from bittrue.exports.verilog.flow import Flow, bounds_of
@@ -89,7 +90,7 @@ def _multiplied(draft: Draft, x: Flow, factors: np.ndarray, channels: int, fract
         "SCALES": draft.memory(draft.step, "factor", table, width),
         "OFFSETS": draft.memory(draft.step, "no_offset", np.zeros(table.size, np.int64), 1),
     }
-    draft.multipliers += 1
+    draft.multiply(x.operand, Operand(width, signed=False))
     return draft.stage("scale_offset", parameters, x, y)
 
 
@@ -109,6 +110,9 @@ def _divided(draft: Draft, x: Flow, divisors: np.ndarray, channels: int, quantiz
         draft.stage("register", {"WIDTH": x.width}, x, held)
         source = FixedFormat(True, x.width, x.fraction_bits)
         parameters = divide_parameters(source, int(divisors[0]), quantizer, width) | {"OUT_SIGNED": f"1'b{int(signed)}"}
+        magnitude = Operand(x.width + max(bits - x.fraction_bits, 0), signed=False)
+        draft.multiply(magnitude, Operand(int(parameters["MULTIPLIER_WIDTH"]), signed=False))
+        draft.multiply(magnitude, Operand(int(divisors[0]).bit_length(), signed=False))
         draft.instance("divide", parameters, {"value": held.data, "code": code})
         return draft.renamed(held, "average", text, bits, low, high)
     held = draft.flow("held", x.fraction_bits, x.low, x.high)

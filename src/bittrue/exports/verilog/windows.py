@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from bittrue.errors import BittrueError
-from bittrue.exports.verilog.draft import CLOCK, Draft, Parameter, Word, entering
+from bittrue.exports.verilog.draft import CLOCK, Buffer, Draft, Parameter, Word, entering
 from bittrue.program import Step
 from bittrue.shapes import Padding, Shape
 
@@ -120,6 +120,7 @@ class Windows:
             "INNER": inner,
             "DEPTH": self.depth,
         }
+        draft.buffers.append(Buffer(self.depth * self.size[1] * self.channels, word.width))
         flags = {f"out_{name}": f"tap_{name}" for name in ("inside", "first", "last")}
         draft.instance("window", parameters, CLOCK | entering("x") | entering("tap", "out") | flags)
         return word

@@ -23,7 +23,7 @@ def _readme(design: Design, on_host: tuple[str, ...], clock: float) -> str:
     first, last = design.input, design.output
     rows = [
         f"| `{module.name}` | {', '.join(dict.fromkeys(step.node for step in module.group.steps))} "
-        f"| {module.draft.multipliers} | {design.cycles_of[module.step.name]:,} |"
+        f"| {module.draft.multipliers} | {module.draft.other_multipliers} | {design.cycles_of[module.step.name]:,} |"
         for module in design.modules
     ]
     latency = sum(design.cycles_of.values())
@@ -80,8 +80,8 @@ An image follows the one before it after @CYCLES@ cycles, where both ends are al
 @CLOCK@ MHz. One image alone is through after @LATENCY@ cycles at most, for a layer waits for no more than the whole of
 the one before it; `make sim` counts.
 
-| module | nodes | multipliers | cycles an image |
-|---|---|---|---|
+| module | nodes | multipliers of sums | others | cycles an image |
+|---|---|---|---|---|
 @ROWS@
 
     make sim                    the golden vectors (export with --to verilog,vectors) through @NAME@_axis, in Verilator

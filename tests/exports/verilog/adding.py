@@ -110,7 +110,7 @@ endmodule
 
 def every(longest: int = 8) -> Iterator[Adder]:
     """Exact sums of every width of products of up to `longest` bits, and quantized ones in every mode; the register of
-    an exact sum holds `longest` bits, a code as many as the products' bits leave of 10, four at most, its binary point
+    an exact sum holds `longest` bits, a code as many as the products' bits leave of 9, four at most, its binary point
     up to two places on both sides of the products'."""
     widths = [(x, weight) for x in range(1, longest) for weight in range(1, longest - x + 1)]
     for x, weight in widths:
@@ -118,7 +118,7 @@ def every(longest: int = 8) -> Iterator[Adder]:
     for rounding, overflow, (x, weight), signed, fraction, rounded in product(
         Rounding, _BOUNDED, ((1, 2), (2, 2), (3, 3)), (False, True), range(-2, 3), (False, True)
     ):
-        for word_length in range(1, min(4, 10 - x - weight) + 1):
+        for word_length in range(1, min(4, 9 - x - weight) + 1):
             quantizer = Quantizer(FixedFormat(signed, word_length, 0), rounding, overflow)
             yield Adder(x, weight, word_length + 1, quantizer, fraction, rounded)
 

@@ -63,6 +63,12 @@ def test_what_parallel_doesnt_take(text: str, problem: str) -> None:
         VerilogOptions.parsed(text, None)
 
 
+@pytest.mark.parametrize("clock", [0.0, -1.0, float("nan"), float("inf")])
+def test_clocks_that_dont_tick(clock: float) -> None:
+    with pytest.raises(BittrueError, match="doesn't tick: give one above 0"):
+        VerilogOptions(clock=clock)
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from bittrue.errors import BittrueError
 
@@ -19,8 +20,8 @@ class VerilogOptions:
         for node, count in self.parallel.items():
             if count < 1:
                 raise BittrueError(f"node {node}: {count} multipliers compute nothing: give it one at least.")
-        if self.clock <= 0:
-            raise BittrueError(f"A clock of {self.clock:g} MHz doesn't tick: give one above 0.")
+        if not 0 < self.clock < inf:
+            raise BittrueError(f"A clock of {self.clock:g} MHz doesn't tick: give one above 0, as in 100.")
 
     @classmethod
     def parsed(cls, parallel: str | None, multipliers: int | None, clock: float = 100.0) -> "VerilogOptions":

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from bittrue.repairs.hessian import Hessian, Matrix, OfRows
 from bittrue.repairs.rounding import Quadratic, Rounder
 
 
@@ -11,7 +12,7 @@ def quadratic(seed: int, groups: int = 2, inputs: int = 70, outputs: int = 5) ->
     rows = torch.randn(groups, 400, inputs, generator=generator, dtype=torch.float64)
     rows = rows + rows.mean(2, keepdim=True) * 4  # inputs that have much in common
     hessian = rows.mT @ rows / 400 + 1e-3 * torch.eye(inputs, dtype=torch.float64)
-    return Quadratic(hessian, torch.randn(groups, inputs, outputs, generator=generator, dtype=torch.float64))
+    return Quadratic(Matrix(hessian), torch.randn(groups, inputs, outputs, generator=generator, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -47,7 +48,27 @@ def test_no_single_code_can_be_better_after_the_descent() -> None:
 
 def test_inputs_that_have_nothing_in_common_are_rounded_to_the_nearest() -> None:
     target = torch.tensor([[[0.3, -1.2], [2.6, 0.5]]], dtype=torch.float64)
-    rounder = Rounder(Quadratic(torch.eye(2, dtype=torch.float64)[None], target), -4, 3)
+    rounder = Rounder(Quadratic(Matrix(torch.eye(2, dtype=torch.float64)[None]), target), -4, 3)
     steps = torch.ones(1, 2, dtype=torch.float64)
     assert torch.equal(rounder.compensating(steps), rounder.nearest(steps))
     assert torch.equal(rounder.nearest(steps), torch.tensor([[[0.0, -1.0], [3.0, 0.0]]], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("inputs", [40, 150])
+def test_few_rows_give_what_their_second_moments_give(inputs: int) -> None:
+    """150: more than a block."""
+    generator = torch.Generator().manual_seed(inputs)
+    rows = torch.randn(2, 20, inputs, generator=generator, dtype=torch.float64) / 20**0.5
+    damping = torch.tensor([0.02, 0.3], dtype=torch.float64)
+    matrix = rows.mT @ rows + damping[:, None, None] * torch.eye(inputs, dtype=torch.float64)
+    target = torch.randn(2, inputs, 5, generator=generator, dtype=torch.float64)
+    steps = torch.full((2, 5), 0.7, dtype=torch.float64)
+    hessians: list[Hessian] = [Matrix(matrix), OfRows(rows, damping)]
+    one, other = (Rounder(Quadratic(hessian, target), -2, 1) for hessian in hessians)
+    torch.testing.assert_close(one.quadratic.loss(target + 1), other.quadratic.loss(target + 1))
+    codes = one.compensating(steps)
+    assert torch.equal(codes, other.compensating(steps))
+    assert not torch.equal(codes, one.nearest(steps))
+    descended = one.descended(codes, steps, 3)
+    assert torch.equal(descended, other.descended(codes, steps, 3))
+    assert not torch.equal(descended, codes)

@@ -13,6 +13,7 @@ from bittrue.repairs.draft import Draft
 from bittrue.repairs.equalize import equalize, scaled, sharing, shift
 from bittrue.repairs.fold import foldable, folded
 from bittrue.repairs.fold import repair as fold
+from bittrue.repairs.grid import fit_grids
 from bittrue.simulation.float_model import FloatModel
 from repairs.networks import images, planned, residual
 
@@ -81,3 +82,29 @@ def test_layers_that_share_weights_are_left_alone() -> None:
     network = builder.finish(builder.add("last", Dense(other, None), last))
     assert list(sharing(network)) == []
     assert replace(network, name="again").hash == network.hash
+
+
+def test_steps_of_dense_layers_that_fit_their_weights() -> None:
+    random = np.random.default_rng(2)
+    builder = NetworkBuilder("two")
+    values = random.uniform(-1, 1, (108, 40)).astype(np.float32) * np.geomspace(0.5, 1, 40, dtype=np.float32)
+    first = Parameter("first.weight", values)
+    second = Parameter("second.weight", random.uniform(-1, 1, (40, 5)).astype(np.float32))
+    last = builder.add("flat", Flatten(), builder.add("image", Input((6, 6, 3))))
+    last = builder.add("relu", ReLU(), builder.add("first", Dense(first, None), last))
+    network = builder.finish(builder.add("second", Dense(second, None), last))
+    data = images(30)
+    plan = planned(network, data, 2, 8, per_channel=True)
+    draft = fit_grids(Draft.begun(network, plan), data)
+    assert_computes_the_same(network, draft.target)
+    scales = draft.target.parameters["first.weight"].value / values
+    assert 2**-0.51 < scales.min() < 0.75
+    assert 1.33 < scales.max() < 2**0.51
+
+    def lost(weight: np.ndarray) -> float:
+        """By the best steps that are powers of two."""
+        steps = 2.0 ** np.arange(-4, 3)
+        errors = [np.square(np.clip(np.round(weight / step), -2, 1) * step - weight).sum(0) for step in steps]
+        return float((np.min(errors, 0) / np.square(weight).sum(0)).mean())
+
+    assert lost(draft.target.parameters["first.weight"].value) < 0.9 * lost(values)

@@ -33,11 +33,17 @@ def sites(data: Dataset) -> SiteWords:
 
 @pytest.fixture(scope="module")
 def found(sites: SiteWords, data: Dataset) -> RepairedLosses:
-    return repaired_losses(sites, NETWORK, sites.base, dict.fromkeys(sites.sites, WORDS), data)
+    return repaired_losses(sites, NETWORK, sites.base, dict.fromkeys(sites.sites, WORDS), *parts(data))
+
+
+def parts(data: Dataset) -> tuple[Dataset, Dataset]:
+    """To repair on, and to judge on."""
+    kept = data.images - data.images // JUDGED_OF
+    return data.take(kept), data.skip(kept)
 
 
 def judging(data: Dataset) -> Dataset:
-    return data.skip(data.images - data.images // JUDGED_OF)
+    return parts(data)[1]
 
 
 def test_repaired_weights_cost_less_than_rounded_ones(sites: SiteWords, data: Dataset, found: RepairedLosses) -> None:
@@ -61,9 +67,8 @@ def test_a_loss_is_that_of_the_network_with_this_layer_repaired(
         changes[site] = change
         return True
 
-    made_from = data.take(data.images - data.images // JUDGED_OF)
     formats = {name: {3: sites.spec(name, 3)} for name, site in sites.sites.items() if site.role == "weight"}
-    repair_alone(Draft.begun(NETWORK, sites.base), formats, made_from, take)
+    repair_alone(Draft.begun(NETWORK, sites.base), formats, parts(data)[0], take)
     assert set(changes) == set(formats)
     for site, change in changes.items():
         draft = Draft.begun(NETWORK, sites.base).with_operators(change.operators, change.sites)
@@ -91,7 +96,7 @@ def test_a_changed_layer_is_computed_afresh_and_nothing_before_it(sites: SiteWor
 def test_longer_words_than_cost_nothing_are_not_measured(
     sites: SiteWords, data: Dataset, found: RepairedLosses
 ) -> None:
-    long = repaired_losses(sites, NETWORK, sites.base, dict.fromkeys(sites.sites, (14, 15, 16)), data)
+    long = repaired_losses(sites, NETWORK, sites.base, dict.fromkeys(sites.sites, (14, 15, 16)), *parts(data))
     assert long.image_passes < found.image_passes
     assert all(of[16] - long.rest <= NEGLIGIBLE for of in long.losses.values())
     assert all(tuple(of) == (14, 15, 16) for of in long.losses.values())
@@ -102,7 +107,7 @@ def test_near_a_repaired_plan_a_word_that_is_there_costs_what_the_plan_does(site
     repaired = repair(NETWORK, sites.plan(words), data, "qronos,bias,batch-norm")
     cases = beside(words, dict.fromkeys(sites.sites, WORDS))
     assert set(cases.values()) == {(3, 4, 6)}
-    near = repaired_losses(sites, repaired.network, repaired.plan, cases, data)
+    near = repaired_losses(sites, repaired.network, repaired.plan, cases, *parts(data))
     own = Nearby(repaired.network, repaired.plan, judging(data), trained=NETWORK).of_base().loss
     assert near.rest == own
     outputs = [name for name, site in sites.sites.items() if site.role == "output"]

@@ -9,6 +9,7 @@ import pytest
 
 import bittrue
 from analysis.networks import chain, parameter
+from bittrue.analysis import ranges
 from bittrue.analysis.cost.result import Cost
 from bittrue.analysis.evaluating.executor import InProcess
 from bittrue.analysis.site_words import SiteWords, site_words
@@ -182,6 +183,43 @@ def failing(cost: Cost) -> float:
 def test_what_contradicts_itself_is_refused(data: Dataset, options: dict[str, Any], says: str) -> None:
     with pytest.raises((BittrueError, DataError, PlanError), match=says):
         run(data, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"keep": ["nothing=8"]}, "no site nothing"),
+        ({"keep": ["first.*=8", "first.weight=7"]}, "both 8 and 7"),
+        ({"limit": ["weight-bits=5"]}, "can't be kept"),
+        ({"keep": ["first.*=8"], "words": "1:8", "limit": ["weight-bits=500"]}, "can't be kept"),
+        ({"max_drop": 0.1}, "too few to tell"),
+    ],
+)
+def test_it_is_refused_before_anything_is_measured(
+    data: Dataset, options: dict[str, Any], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    chosen = ranges.chosen_images
+
+    def counted(network: Network, dataset: Dataset, images: int | None) -> Dataset:
+        seen.append(images)
+        return chosen(network, dataset, images)
+
+    monkeypatch.setattr("bittrue.analysis.ranges.chosen_images", counted)
+    with pytest.raises((DataError, PlanError), match=says):
+        run(data, out=tmp_path / "found", **options)
+    assert seen == [1]
+
+
+def test_no_cheaper_plan_is_looked_for_beyond_the_passes(data: Dataset) -> None:
+    whole = run(data)
+    found = run(data, passes=whole.image_passes - 1)
+    assert found.image_passes < whole.image_passes
+    assert found.reached
+    assert found.path == whole.path[: len(found.path)]
+    one = run(data, passes=1)  # a plan is found all the same
+    assert one.reached
+    assert sum(tried.within for tried in one.path) == 1
 
 
 def test_images_that_overlap_are_refused(data: Dataset) -> None:

@@ -115,6 +115,17 @@ def search(
             help="Simulations in which single bits are exchanged, when the budget is found.",
         ),
     ] = 16,
+    passes: Annotated[
+        int | None,
+        typer.Option(
+            "--passes",
+            metavar="N",
+            min=1,
+            rich_help_panel=SEARCH,
+            help="Image passes, with those of the claim, beyond which no cheaper plan is looked for when one is found "
+            "(default: no such limit).",
+        ),
+    ] = None,
     scales: Annotated[
         int, typer.Option("--scales", metavar="S", min=1, rich_help_panel=SEARCH, help="Bits of batch norms' scales.")
     ] = 12,
@@ -168,6 +179,7 @@ def search(
             held_out=held_out,
             images=images,
             steps=steps,
+            passes=passes,
             scales=scales,
             biases=biases,
             also=[name.strip() for name in also.split(",")] if also else (),

@@ -20,8 +20,8 @@ def repair(layer: Layer) -> Change | None:
     weights = on_the_grid(layer)
     if not isinstance(quantizer, Quantizer) or weights is None:
         return None
-    found = layer.moments()
-    sums = found.input_mean[:, None, :] @ as_matrix(weights, found.covariance.shape[0])
+    found = layer.seen()
+    sums = found.input_mean[:, None, :] @ as_matrix(weights, found.groups)
     values, chosen = coded((found.target_mean - sums[:, 0]).reshape(-1).numpy(), quantizer)
     operator = replace(layer.operator, bias=Parameter(bias.name, values))
     return Change({layer.node.name: operator}, {bias.name: chosen})

@@ -6,11 +6,11 @@ The trained weights are the target, on the actual inputs: errors of the layers b
 import torch
 
 from bittrue.repairs.layer import Change, Layer
-from bittrue.repairs.moments import Moments
+from bittrue.repairs.moments import Seen
 from bittrue.repairs.weights import Recipe, repair_weights
 
 
-def as_trained(found: Moments, trained: torch.Tensor, damping: torch.Tensor) -> torch.Tensor:
+def as_trained(found: Seen, trained: torch.Tensor, damping: torch.Tensor) -> torch.Tensor:
     """The trained weights themselves."""
     return trained
 

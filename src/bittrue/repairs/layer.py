@@ -13,7 +13,7 @@ from bittrue.operators import Add, BatchNormalization, Convolution, Dense
 from bittrue.operators.windows import pad_spatial
 from bittrue.plan import Spec, Word
 from bittrue.repairs.draft import Draft
-from bittrue.repairs.moments import Moments, moments
+from bittrue.repairs.moments import Seen, are_few, few_rows, moments
 from bittrue.repairs.scaling import absorber
 from bittrue.simulation.values import Value
 
@@ -50,12 +50,12 @@ class Layer:
         self.draft = draft
         self.batches = batches
         self.seed = seed
-        self._moments: Moments | None = None
+        self._seen: Seen | None = None
 
     def changed(self, change: Change) -> "Layer":
         """The same layer after a change; what is known of its inputs stays known."""
         layer = Layer(self.node, self.draft.with_operators(change.operators, change.sites), self.batches, self.seed)
-        layer._moments = self._moments
+        layer._seen = self._seen
         return layer
 
     @property
@@ -88,13 +88,13 @@ class Layer:
             wanted = live.target[self.node.name].to(torch.float64)
             yield live, live.fixed[self.node.inputs[0]], wanted if missing is None else wanted + missing(live)
 
-    def moments(self) -> Moments:
-        """Of the inputs of each sum of products, and of what the sums should be."""
-        if self._moments is None:
-            self._moments = self._measured()
-        return self._moments
+    def seen(self) -> Seen:
+        """The inputs of each sum of products, and what the sums should be."""
+        if self._seen is None:
+            self._seen = self._measured()
+        return self._seen
 
-    def _measured(self) -> Moments:
+    def _measured(self) -> Seen:
         operator, taken = self.wanted, self._taken()
         groups = getattr(operator, "groups", 1)
 
@@ -108,8 +108,10 @@ class Layer:
                     x, y = _rows(x, rows), _rows(y, rows)
                 yield _grouped(x, groups), y.reshape(-1, groups, y.shape[-1] // groups).transpose(0, 1)
 
-        positions = math.prod(self.node.shape[:-1])
-        return moments(pieces(), *self.extent(positions))
+        rows, bound, bits, largest = self.extent(math.prod(self.node.shape[:-1]))
+        if are_few(rows, math.prod(operator.weight.value.shape[:-1])):
+            return few_rows(pieces(), bits)
+        return moments(pieces(), rows, bound, bits, largest)
 
     def extent(self, positions: int) -> tuple[int, int, int, float]:
         """How many rows there are with so many an image, the largest input code, the inputs' fraction bits, and the

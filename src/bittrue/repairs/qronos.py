@@ -9,14 +9,13 @@ the least squares solution, is what is rounded here, input after input; from the
 import torch
 
 from bittrue.repairs.layer import Change, Layer
-from bittrue.repairs.moments import Moments
+from bittrue.repairs.moments import Seen
 from bittrue.repairs.weights import Recipe, repair_weights
 
 
-def least_squares(found: Moments, trained: torch.Tensor, damping: torch.Tensor) -> torch.Tensor:
-    """The weights with the least squared error to the targets, `damping` drawing them to the trained ones."""
-    cross = found.cross + damping[:, None, None] * trained
-    return torch.cholesky_solve(cross, torch.linalg.cholesky(found.covariance))
+def least_squares(found: Seen, trained: torch.Tensor, damping: torch.Tensor) -> torch.Tensor:
+    """The weights that come nearest to the targets."""
+    return found.fitted(trained, damping)
 
 
 FITTED = Recipe(least_squares, compensates=True)

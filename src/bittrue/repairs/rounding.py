@@ -12,28 +12,27 @@ from dataclasses import dataclass
 
 import torch
 
-_BLOCK = 64
-"""Inputs that are rounded before the rest is re-fitted in one product."""
+from bittrue.repairs.hessian import Factor, Hessian, blocks
 
 
 @dataclass(frozen=True, eq=False)
 class Quadratic:
     """Σ over outputs of (w − target)ᵀ·H·(w − target), a group of outputs at a time.
 
-    hessian: (groups, inputs, inputs), positive definite; target: (groups, inputs, outputs), both of one type.
+    target: (groups, inputs, outputs), of the hessian's type.
     """
 
-    hessian: torch.Tensor
+    hessian: Hessian
     target: torch.Tensor
 
     def loss(self, weights: torch.Tensor) -> torch.Tensor:
         """Of weights (groups, inputs, outputs): (groups, outputs)."""
         off = weights - self.target
-        return (off * (self.hessian @ off)).sum(1)
+        return (off * self.hessian.times(off)).sum(1)
 
     def rough_loss(self, weights: torch.Tensor) -> torch.Tensor:
         """The same as if no input had anything in common with another: at little cost, to compare steps by."""
-        return ((weights - self.target).square_() * torch.diagonal(self.hessian, dim1=1, dim2=2)[:, :, None]).sum(1)
+        return ((weights - self.target).square_() * self.hessian.diagonal[:, :, None]).sum(1)
 
 
 class Rounder:
@@ -43,10 +42,9 @@ class Rounder:
         """low, high: the codes' limits."""
         self.quadratic = quadratic
         self._low, self._high = low, high
-        diagonal = torch.diagonal(quadratic.hessian, dim1=1, dim2=2)
         # The inputs that matter most first: what they lose can still be made up for by many others.
-        self._order = torch.sort(diagonal, dim=1, descending=True, stable=True).indices
-        self._upper: list[torch.Tensor] = []
+        self._order = torch.sort(quadratic.hessian.diagonal, dim=1, descending=True, stable=True).indices
+        self._factors: list[Factor] = []
 
     def within(self, low: int, high: int) -> "Rounder":
         """The same with other limits of the codes; what is computed once is shared."""
@@ -60,46 +58,53 @@ class Rounder:
 
     def compensating(self, steps: torch.Tensor) -> torch.Tensor:
         """Input after input, each loss made up for by the inputs that follow."""
-        groups, inputs, outputs = self.quadratic.target.shape
-        index = self._order[:, :, None].expand(groups, inputs, outputs)
-        rest = torch.gather(self.quadratic.target, 1, index)
-        codes = torch.empty_like(rest)
-        upper = self._factor()
-        for start in range(0, inputs, _BLOCK):
-            stop = min(start + _BLOCK, inputs)
-            errors = torch.empty_like(rest[:, start:stop])
-            for i in range(start, stop):
-                codes[:, i] = self._codes(rest[:, i] / steps)
-                error = (rest[:, i] - codes[:, i] * steps) / upper[:, i, i, None]
-                errors[:, i - start] = error
-                if i + 1 < stop:
-                    rest[:, i + 1 : stop] -= upper[:, i, i + 1 : stop, None] * error[:, None, :]
-            if stop < inputs:
-                rest[:, stop:] -= upper[:, start:stop, stop:].mT @ errors
+        target = self.quadratic.target
+        index = self._order[:, :, None].expand(target.shape)
+        factor = self._factor()
+        in_order = torch.gather(target, 1, index)
+        ordered = factor.begun(in_order)
+        codes = torch.empty_like(in_order)
+        for block in blocks(target.shape[1]):
+            wanted, upper = ordered.refitted(block), factor.upper(block)
+            own = codes[:, block]
+            errors = torch.empty_like(own)
+            for i in range(own.shape[1]):
+                own[:, i] = self._codes(wanted[:, i] / steps)
+                error = (wanted[:, i] - own[:, i] * steps) / upper[:, i, i, None]
+                errors[:, i] = error
+                if i + 1 < own.shape[1]:
+                    wanted[:, i + 1 :] -= upper[:, i, i + 1 :, None] * error[:, None, :]
+            ordered.rounded(block, own * steps[:, None, :], errors)
         return torch.empty_like(codes).scatter_(1, index, codes)
 
     def descended(self, codes: torch.Tensor, steps: torch.Tensor, passes: int) -> torch.Tensor:
         """Codes from which no single one can be changed for the better, or as far as `passes` lead."""
         hessian = self.quadratic.hessian
         codes = codes.clone()
-        slope = hessian @ (self.quadratic.target - codes * steps[:, None, :])
+        slopes = hessian.slopes(self.quadratic.target - codes * steps[:, None, :])
         for _ in range(passes):
             changed = False
-            for i in range(codes.shape[1]):
-                wanted = codes[:, i] + slope[:, i] / (hessian[:, i, i, None] * steps)
-                new = self._codes(wanted)
-                moved = new - codes[:, i]
+            for block in blocks(codes.shape[1]):
+                slope, entries = slopes.of(block), hessian.block(block)
+                own = codes[:, block]
+                before = own.clone()
+                for i in range(own.shape[1]):
+                    new = self._codes(own[:, i] + slope[:, i] / (entries[:, i, i, None] * steps))
+                    moved = (new - own[:, i]) * steps
+                    if bool(moved.any()):
+                        own[:, i] = new
+                        slope -= entries[:, :, i, None] * moved[:, None, :]
+                moved = own - before
                 if bool(moved.any()):
                     changed = True
-                    codes[:, i] = new
-                    slope -= hessian[:, :, i, None] * (moved * steps)[:, None, :]
+                    slopes.moved(block, moved * steps[:, None, :])
             if not changed:
                 break
         return codes
 
     def fitted_steps(self, codes: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
         """The steps with which these codes lose least; those of all-zero codes stay."""
-        image = self.quadratic.hessian @ codes
+        image = self.quadratic.hessian.times(codes)
         power = (codes * image).sum(1)
         best = (image * self.quadratic.target).sum(1) / power
         return torch.where((power > 0) & (best > 0), best, steps)
@@ -107,14 +112,7 @@ class Rounder:
     def _codes(self, numbers: torch.Tensor) -> torch.Tensor:
         return numbers.round().clamp_(self._low, self._high)
 
-    def _factor(self) -> torch.Tensor:
-        """The upper Cholesky factor of the inverse of H, its inputs in order."""
-        if not self._upper:
-            hessian = self.quadratic.hessian
-            rows = torch.gather(hessian, 1, self._order[:, :, None].expand(hessian.shape))
-            ordered = torch.gather(rows, 2, self._order[:, None, :].expand(hessian.shape))
-            # H = R·Rᵀ with R upper, from the Cholesky factor of H with its inputs the other way round; then R⁻¹ is it.
-            reversed_factor = torch.linalg.cholesky(ordered.flip(1, 2)).flip(1, 2)
-            unit = torch.eye(reversed_factor.shape[1], dtype=hessian.dtype).expand_as(reversed_factor)
-            self._upper.append(torch.linalg.solve_triangular(reversed_factor, unit, upper=True))
-        return self._upper[0]
+    def _factor(self) -> Factor:
+        if not self._factors:
+            self._factors.append(self.quadratic.hessian.factor(self._order))
+        return self._factors[0]

@@ -14,7 +14,7 @@ from bittrue.operators import BatchNormalization
 from bittrue.plan import Spec
 from bittrue.repairs.draft import coded, covering
 from bittrue.repairs.layer import INPUTS, Change, Layer, as_matrix, from_matrix, scale_of
-from bittrue.repairs.moments import Moments
+from bittrue.repairs.moments import Seen
 from bittrue.repairs.rounding import Quadratic, Rounder
 from bittrue.repairs.scaling import TAKES_UP
 
@@ -26,16 +26,17 @@ DAMPING_OF_FEW = 0.05
 _FREE_STEPS = tuple(np.linspace(0.30, 1.05, 16).tolist())
 """Steps that are tried where a batch norm takes up any factor, of the step with which the largest weight is the largest
 code."""
-_SHIFTS = (0, 1, 2)
+_SHIFTS = (0, 1, 2, 3, 4)
 """Binary points that are tried elsewhere: places to the left of the one with which nothing saturates."""
 _ALL_ROUNDED = 1 << 33
 """Multiplications up to which every step that is tried is rounded in full; beyond it the one that nearest codes prefer
 is."""
 _PASSES = 4
-_LARGEST_IN_FLOAT64 = 4096
+_DESCENDED = 1 << 37
+"""Multiplications that changing single codes may take; so many passes are made as they allow, `_PASSES` at most."""
 
-Wanted = Callable[[Moments, torch.Tensor, torch.Tensor], torch.Tensor]
-"""(moments, trained weights, damping a group) → the weights that codes are to come near to."""
+Wanted = Callable[[Seen, torch.Tensor, torch.Tensor], torch.Tensor]
+"""(what was seen, trained weights, damping a group) → the weights that codes are to come near to."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,9 @@ def repaired_under(layer: Layer, recipe: Recipe, specs: Sequence[Spec | None]) -
         return
     norm = layer.absorber
     has_bias = operator.bias is not None and isinstance(layer.spec(operator.bias.name), Quantizer)
-    found = layer.moments() if has_bias or _is_next(layer, norm) else layer.moments().about_zero()
-    groups = found.covariance.shape[0]
-    trained = as_matrix(layer.wanted.weight.value, groups)
-    kind = torch.float64 if found.covariance.shape[1] <= _LARGEST_IN_FLOAT64 else torch.float32
-    rounder = Rounder(_quadratic(found, trained, recipe.wanted, kind), 0, 0)
+    found = layer.seen() if has_bias or _is_next(layer, norm) else layer.seen().about_zero()
+    trained = as_matrix(layer.wanted.weight.value, found.groups)
+    rounder = Rounder(_quadratic(found, trained, recipe.wanted), 0, 0)
     for quantizers in rounded:
         limited = rounder.within(quantizers[0].min_code, quantizers[0].max_code)
         chosen = _chosen(limited, quantizers, norm is not None, recipe.compensates)
@@ -99,16 +98,11 @@ def _is_shared(layer: Layer) -> bool:
     return sum(parameter.name == own for node in nodes for _, parameter in node.operator.parameters()) > 1
 
 
-def _quadratic(found: Moments, trained: torch.Tensor, wanted: Wanted, kind: torch.dtype) -> Quadratic:
-    inputs = found.covariance.shape[1]
-    share = max(DAMPING, DAMPING_OF_FEW * inputs / found.rows)
-    power = torch.diagonal(found.covariance, dim1=1, dim2=2).mean(1)
+def _quadratic(found: Seen, trained: torch.Tensor, wanted: Wanted) -> Quadratic:
+    share = max(DAMPING, DAMPING_OF_FEW * found.inputs / found.rows)
     # Inputs that are always the same: any weight is as good as any other.
-    damping = (share * power).clamp_(min=2.0**-40)
-    hessian = found.covariance.clone()
-    torch.diagonal(hessian, dim1=1, dim2=2).add_(damping[:, None])
-    damped = replace(found, covariance=hessian.to(kind), cross=found.cross.to(kind))
-    return Quadratic(damped.covariance, wanted(damped, trained.to(kind), damping.to(kind)))
+    damping = (share * found.power).clamp_(min=2.0**-40)
+    return Quadratic(found.hessian(damping), wanted(found, trained.to(found.kind), damping))
 
 
 def _chosen(
@@ -119,17 +113,17 @@ def _chosen(
     rounded = rounder.compensating if compensates else rounder.nearest
     candidates = _candidates(target, quantizers, free)
     one_for_all = not free and len(quantizers) == 1
-    if len(candidates) * target.shape[1] * target.numel() > _ALL_ROUNDED:
+    work = rounder.quadratic.hessian.work(target.shape[2])
+    if len(candidates) * work > _ALL_ROUNDED:
         steps, _ = _best(candidates, rounder.nearest, rounder.quadratic.rough_loss, one_for_all=one_for_all)
         candidates = [steps]
     steps, codes = _best(candidates, rounded, rounder.quadratic.loss, one_for_all=one_for_all)
-    if not compensates:
+    passes = min(_PASSES, _DESCENDED // work)
+    if not compensates or not passes:
         return codes, steps
-    if target.shape[1] * target.numel() * _PASSES > _ALL_ROUNDED:
-        return codes, steps
-    codes = rounder.descended(codes, steps, _PASSES)
+    codes = rounder.descended(codes, steps, passes)
     if free:
-        for _ in range(_PASSES):
+        for _ in range(passes):
             steps = rounder.fitted_steps(codes, steps)
             codes = rounder.descended(codes, steps, 1)
         steps = rounder.fitted_steps(codes, steps)
@@ -187,7 +181,7 @@ def _change(
     layer: Layer,
     norm: Node | None,
     quantizers: tuple[Quantizer, ...],
-    found: Moments,
+    found: Seen,
     codes: torch.Tensor,
     steps: torch.Tensor,
 ) -> Change:
@@ -219,7 +213,7 @@ def _change(
     return Change(operators, sites)
 
 
-def _recentred(operator: Any, found: Moments, weights: torch.Tensor, factors: np.ndarray) -> Operator:
+def _recentred(operator: Any, found: Seen, weights: torch.Tensor, factors: np.ndarray) -> Operator:
     """A batch norm right after sums without a bias, with the mean that they have now."""
     sums = (found.input_mean[:, None, :] @ weights).reshape(-1).numpy()
     moved = operator.mean.value.astype(np.float64) + sums - found.target_mean.reshape(-1).numpy() * factors

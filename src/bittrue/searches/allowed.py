@@ -2,12 +2,12 @@
 
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bittrue.analysis.site_words import LONGEST, SiteWords
 from bittrue.errors import PlanError
 from bittrue.plan.sites import unknown_site
-from bittrue.searches.prices import Allowed
+from bittrue.searches.prices import BY_WORDS, Allowed, check_limits
 
 _KEEP = re.compile(r"\s*(?P<pattern>[^=]*[^=\s])\s*=\s*(?P<bits>[0-9]{1,3})\s*")
 
@@ -34,3 +34,9 @@ def allowed_words(sites: SiteWords, words: tuple[int, ...], keep: Sequence[str])
             if kept.setdefault(name, int(found["bits"])) != int(found["bits"]):
                 raise PlanError(f"--keep gives {name} both {kept[name]} and {found['bits']} bits: leave one out.")
     return {name: (kept[name],) if name in kept else words for name in sites.sites}
+
+
+def check_asked(sites: SiteWords, words: tuple[int, ...], keep: Sequence[str], limits: Mapping[str, float]) -> None:
+    """Raise PlanError for what contradicts itself whatever the ranges are; `sites` may have any."""
+    by_words = {name: most for name, most in limits.items() if name in BY_WORDS}
+    check_limits(sites, allowed_words(sites, words, keep), by_words)

@@ -28,16 +28,21 @@ class Journal:
         self._path = path
         self.key = hashlib.sha256(json.dumps(study, sort_keys=True).encode()).hexdigest()
         self._lines = [] if path is None else _read(path)
+        self._used: set[tuple[str, str]] = set()
 
     def find(self, what: str, name: str) -> dict[str, Any] | None:
         """What this search found out, if it did."""
-        return next((line["found"] for line in self._own() if (line["what"], line["name"]) == (what, name)), None)
+        known = next((line["found"] for line in self._own() if (line["what"], line["name"]) == (what, name)), None)
+        if known is not None:
+            self._used.add((what, name))
+        return known
 
     def add(self, what: str, name: str, found: Mapping[str, Any]) -> dict[str, Any]:
         """Keep it, on the disk when this returns; returns it as it will be read again, its keys in their order."""
         text = json.dumps({"search": self.key, "what": what, "name": name, "found": dict(found)}, sort_keys=True)
         line = json.loads(text)
         self._lines.append(line)
+        self._used.add((what, name))
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(text + "\n")
@@ -49,6 +54,11 @@ class Journal:
     def image_passes(self) -> int:
         """Of everything that this search found out."""
         return sum(line["found"].get("image_passes", 0) for line in self._own())
+
+    def used_passes(self) -> int:
+        """Of what this run has asked for by now, wherever a run before it was killed."""
+        own = (line for line in self._own() if (line["what"], line["name"]) in self._used)
+        return sum(line["found"].get("image_passes", 0) for line in own)
 
     def others(self, what: str, name: str) -> int:
         """How many other searches of this folder found out the same."""

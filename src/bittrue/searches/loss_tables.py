@@ -14,11 +14,11 @@ from bittrue.network import Network
 from bittrue.plan import Plan
 from bittrue.searches.allocation import monotone
 from bittrue.searches.journal import Journal
-from bittrue.searches.losses import RepairedLosses, repaired_losses
+from bittrue.searches.losses import JUDGED, JUDGED_OF, RepairedLosses, repaired_losses
 from bittrue.searches.prices import Allowed
 
 SENSITIVITY_IMAGES = 96
-"""Of the calibration images, so many are taken for losses without repairs: the divergence settles soon, as it is of
+"""Of the images to choose on, so many are taken for losses without repairs: the divergence settles soon, as it is of
 probabilities, not of single images that are right or wrong."""
 
 Losses = Mapping[str, Mapping[int, float]]
@@ -29,10 +29,15 @@ _WHAT = "sensitivity"
 
 @dataclass(frozen=True, eq=False)
 class LossTables:
-    """images: to measure and repair on."""
+    """images: to repair on. judging: to measure on; no label is looked at.
+
+    A network is sure of images that it was trained on, and what it is sure of says little: those to choose on are
+    others.
+    """
 
     sites: SiteWords
     images: Dataset
+    judging: Dataset
     journal: Journal
     seed: int
     engine: Engine
@@ -44,7 +49,7 @@ class LossTables:
             return self.repaired("", lambda: (self.sites.network, self.sites.base), cases)
         kept = self.journal.find(_WHAT, "")
         if kept is None:
-            images = self.images.take(min(SENSITIVITY_IMAGES, self.images.images))
+            images = self.judging.take(min(SENSITIVITY_IMAGES, self.judging.images))
             pairs = [(name, bits) for name, lengths in cases.items() for bits in lengths]
             found = measured_alone(self.sites, images, pairs, engine=self.engine, progress=self.progress)
             kept = {"losses": found.records(), "image_passes": found.image_passes}
@@ -54,12 +59,18 @@ class LossTables:
             by_site.setdefault(row.site, {})[row.word_length] = row.loss
         return {name: monotone(of) for name, of in by_site.items()}
 
+    @property
+    def judged(self) -> int:
+        """Images that losses with repairs are measured on."""
+        return min(max(self.images.images // JUDGED_OF, 1), JUDGED, self.judging.images)
+
     def repaired(self, name: str, base: Callable[[], tuple[Network, Plan]], cases: Allowed) -> Losses:
         """What each site costs, its weights repaired, where all others are as in the base; name: the base's for the
         journal."""
         kept: Mapping[str, Any] | None = self.journal.find(_WHAT, name)
         if kept is None:
-            found = repaired_losses(self.sites, *base(), cases, self.images, seed=self.seed, progress=self.progress)
+            images = self.images, self.judging.take(self.judged)
+            found = repaired_losses(self.sites, *base(), cases, *images, seed=self.seed, progress=self.progress)
             kept = self.journal.add(_WHAT, name, found.to_json())
         losses = RepairedLosses.from_json(kept).losses
         return {site: monotone(losses[site]) for site in cases}

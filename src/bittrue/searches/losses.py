@@ -20,7 +20,7 @@ from bittrue.repairs.layer import Change
 from bittrue.wording import counted
 
 JUDGED_OF = 3
-"""The losses are measured on the last of so many parts of the images, and repairs made from the others."""
+"""The losses are measured on a JUDGED_OF-th as many images as repairs are made from."""
 NEGLIGIBLE = 1e-4
 """Where a word costs no more than this, in the distance's unit, longer ones aren't measured."""
 JUDGED = 512
@@ -50,17 +50,17 @@ def repaired_losses(
     network: Network,
     plan: Plan,
     cases: Mapping[str, Sequence[int]],
-    images: Dataset,
+    made_from: Dataset,
+    judging: Dataset,
     *,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> RepairedLosses:
     """The losses with each site of `cases` at each of its word lengths, the shortest first, all others as in `plan`.
 
-    network, plan: a repaired one of `sites.network`, or this itself.
+    network, plan: a repaired one of `sites.network`, or this itself. made_from: what repairs are made from; judging:
+    what losses are measured on.
     """
-    judged = min(max(images.images // JUDGED_OF, 1), JUDGED)
-    made_from, judging = images.take(images.images - judged), images.skip(images.images - judged)
     near = Nearby(network, plan, judging, trained=sites.network)
     rest = near.of_base().loss
     found: dict[str, dict[int, float]] = {name: {} for name in cases}
@@ -87,4 +87,4 @@ def repaired_losses(
     measured = sum(map(len, found.values()))
     for name, lengths in cases.items():
         found[name].update((bits, rest) for bits in lengths if bits not in found[name])
-    return RepairedLosses(rest, found, made_from.images + judged * (measured + 2))
+    return RepairedLosses(rest, found, made_from.images + judging.images * (measured + 2))

@@ -134,6 +134,18 @@ def parse_limits(texts: Sequence[str]) -> dict[str, float]:
     return found
 
 
+def keeps_limits(sites: SiteWords, words: Words, limits: Mapping[str, float]) -> bool:
+    """Whether the plan with these words exceeds none."""
+    if not limits:
+        return True
+    found = cost(sites.network, sites.plan(words))
+    return all(cost_named(name).of(found) <= most for name, most in limits.items())
+
+
+BY_WORDS = frozenset({"weight-bits", "activation-bits", "mac-bit-operations", "bram"})
+"""Costs that follow from the word lengths alone: what they are at least is known before any range is."""
+
+
 def check_limits(sites: SiteWords, allowed: Allowed, limits: Mapping[str, float]) -> None:
     """Raise PlanError for a limit that not even the shortest words keep."""
     if not limits:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bittrue.analysis.cost.cost import cost as cost_of_plan
-from bittrue.analysis.cost.named import cost_named
 from bittrue.analysis.evaluating.engine import Engine, EngineLike, opened
 from bittrue.analysis.progress import Progress, showing
 from bittrue.analysis.ranges import measure_ranges
@@ -17,11 +16,12 @@ from bittrue.data import DataLike
 from bittrue.environment import exact_environment
 from bittrue.files import make_folder, replacing_together
 from bittrue.network import Network
-from bittrue.plan import Override, Plan, PlanOptions, Point
+from bittrue.plan import Override, Plan, PlanOptions, Point, Ranges
 from bittrue.repairs.repair import HELD_BYTES, held_bytes, repair, tries
 from bittrue.repairs.repaired import Repaired
 from bittrue.searches.allocation import Allocation, allocations, thinned
-from bittrue.searches.allowed import allowed_words
+from bittrue.searches.allowed import allowed_words, check_asked
+from bittrue.searches.budget import Budget
 from bittrue.searches.claim import Claim, claimed
 from bittrue.searches.descent import exchanged, last_that_holds
 from bittrue.searches.found import PLAN, SEARCH, WEIGHTS, Search, Tried, save_plan
@@ -29,8 +29,16 @@ from bittrue.searches.front import POINTS, FrontPoint
 from bittrue.searches.journal import FILE, Journal
 from bittrue.searches.loss_tables import Losses, LossTables, beside
 from bittrue.searches.parts import SearchParts, search_parts
-from bittrue.searches.prices import Allowed, CostLike, Prices, check_limits, parse_limits, prices_by_name
-from bittrue.searches.selection import Decided, Selection
+from bittrue.searches.prices import (
+    Allowed,
+    CostLike,
+    Prices,
+    check_limits,
+    keeps_limits,
+    parse_limits,
+    prices_by_name,
+)
+from bittrue.searches.selection import Decided, Selection, check_selection
 
 MAX_DROP = 0.5
 """Percentage points of accuracy that may be lost where nothing else is said."""
@@ -47,7 +55,7 @@ STEPS = 16
 """Simulations that the exchange of single bits may take."""
 ERROR = 0.05
 """The probability that the answer for any plan differs from that of all selection images."""
-VERSION = 2
+VERSION = 3
 """Of how searches go; a journal of another version is of another search."""
 
 
@@ -69,6 +77,7 @@ def search(
     held_out: int | None = None,
     images: int | None = None,
     steps: int = STEPS,
+    passes: int | None = None,
     scales: int = SCALES,
     biases: int = BIASES,
     also: Sequence[str] = (),
@@ -88,7 +97,8 @@ def search(
     cost: a cost's name, a function of a `Cost`, or several, of which the mean share is made small. keep: `NAME=BITS`.
     limit: `COST=NUMBER`, which the plan may not exceed. repairs: see `bittrue.repair`; every plan that is simulated is
     repaired first. calibration, calibrate, held_out, images, seed: see `search_parts`. steps: simulations that
-    exchanging single bits may take. scales, biases, also, overrides: see `site_words`; what isn't searched keeps its
+    exchanging single bits may take. passes: image passes, with those of the claim, beyond which no cheaper plan is
+    looked for when one is found. scales, biases, also, overrides: see `site_words`; what isn't searched keeps its
     words. softmax, layer_norm: their form, "exact" or "table". pareto: whether plans at other prices are simulated,
     too. out: a folder for plan.json, weights.npz, search.json, and the journal from which
     the same search goes on where it was killed. command: kept with the result. engine: see
@@ -103,6 +113,22 @@ def search(
     tries(repairs)
     options = PlanOptions(softmax=softmax, layer_norm=layer_norm)
     check_also(also)
+
+    def free_sites(ranges: Ranges, point: Point) -> SiteWords:
+        return site_words(
+            network,
+            ranges,
+            point=point,
+            per_channel=per_channel,
+            scales=scales,
+            biases=biases,
+            also=also,
+            options=options,
+            overrides=overrides,
+        )
+
+    any_ranges = measure_ranges(network, dataset if calibration is None else calibration, images=1)
+    check_asked(free_sites(any_ranges, "range"), lengths, keep, limits)
     folder = None if out is None else Path(out)
     if folder is not None:
         make_folder(folder)
@@ -115,19 +141,9 @@ def search(
         images=images,
         seed=seed,
     )
+    check_selection(network, parts.selection, standard)
     with opened(engine) as shared:
-        ranges = measure_ranges(network, parts.calibration, engine=shared, progress=progress)
-        sites = site_words(
-            network,
-            ranges,
-            point=point,
-            per_channel=per_channel,
-            scales=scales,
-            biases=biases,
-            also=also,
-            options=options,
-            overrides=overrides,
-        )
+        sites = free_sites(measure_ranges(network, parts.calibration, engine=shared, progress=progress), point)
         allowed = allowed_words(sites, lengths, keep)
         check_limits(sites, allowed, limits)
         study = {
@@ -141,15 +157,16 @@ def search(
             "limits": limits,
             "repairs": repairs if isinstance(repairs, str) else list(repairs),
             "steps": steps,
+            "passes": passes,
             "seed": seed,
         }
         journal = Journal(None if folder is None else folder / FILE, study)
         prices = Prices(sites, functions, allowed)
         run = _Run(
-            sites, parts, allowed, prices, limits, repairs, standard, journal, folder, shared, progress, seed, command
+            sites, parts, allowed, prices, limits, repairs, standard, journal, passes, folder, shared, progress, seed
         )
         try:
-            return run.search(steps, pareto=pareto)
+            return run.search(steps, command, pareto=pareto)
         except KeyboardInterrupt:
             if folder is None or not (folder / PLAN).exists():
                 raise
@@ -168,23 +185,28 @@ class _Run:
     repairs: str | Sequence[str]
     standard: Standard
     journal: Journal
+    passes: int | None
     folder: Path | None
     engine: Engine
     progress: Progress | None
     seed: int
-    command: str | None
 
     def __post_init__(self) -> None:
         network, selection = self.sites.network, self.parts.selection
         self.path: list[Tried] = []
         self.best: float | None = None
-        self._last: tuple[str, Repaired] | None = None
+        self.kept_plan = ""
+        self._repaired: dict[str, Repaired] = {}
         candidates = BUDGETS.bit_length() + 2 + ROUNDS * BUDGETS_NEAR.bit_length() + STEPS
         # All images to calibrate on, if what a repair holds of them fits.
         self.repaired_on = min(self.parts.calibration.images, max(HELD_BYTES // held_bytes(network), 2))
         images = self.parts.calibration.take(self.repaired_on) if self.repairs != "none" else self.parts.calibration
-        self.tables = LossTables(self.sites, images, self.journal, self.seed, self.engine, self.progress)
+        self.tables = LossTables(self.sites, images, selection, self.journal, self.seed, self.engine, self.progress)
         self.selection = Selection(network, selection, self.standard, ERROR / candidates, self.engine, self.progress)
+        repairs = 0 if self.repairs == "none" else self.repaired_on * (len(tries(self.repairs)[0]) + 1)
+        self.budget = Budget(
+            self.journal, self.passes, claim=2 * self.parts.held_out.images, plan=selection.images + repairs
+        )
         self.journal_once("ranges and float", selection.images + self.parts.calibration.images)
 
     def journal_once(self, what: str, image_passes: int) -> None:
@@ -192,7 +214,7 @@ class _Run:
         if self.journal.find(what, "") is None:
             self.journal.add(what, "", {"image_passes": image_passes})
 
-    def search(self, steps: int, *, pareto: bool) -> Search:
+    def search(self, steps: int, command: str | None, *, pareto: bool) -> Search:
         table, losses = (
             self.prices.alone(),
             self.tables.alone(self.allowed, repaired=self.repairs != "none"),
@@ -206,11 +228,12 @@ class _Run:
             words, near, around = chosen.words, losses, self.allowed
             if self.repairs != "none":
                 words = self.nearer(words, table)
-                near, around = (self.losses_near(words), beside(words, self.allowed)) if steps else (near, around)
+                if steps and self.budget.affords_plan():
+                    near, around = self.losses_near(words), beside(words, self.allowed)
             words = exchanged(words, around, table, near, self.holds, self.prices.of, steps)
             limiting = None
         points = self.front([*(one.words for one in thinned(front, POINTS)), words]) if pareto else ()
-        return self.found(words, limiting, losses, points)
+        return self.found(words, limiting, losses, points, command)
 
     def first(self, front: Sequence[Allocation]) -> int:
         """Where the search for the cheapest plan begins."""
@@ -223,6 +246,9 @@ class _Run:
         Far from a plan losses don't add up: what is repaired there makes up for what isn't here.
         """
         for _ in range(ROUNDS):
+            cases = sum(map(len, beside(words, self.allowed).values()))
+            if not self.budget.affords_plan(self.tables.judged * cases):
+                break
             near = self.losses_near(words)
             prices = {name: {bits: table[name][bits] for bits in of} for name, of in near.items()}
             price = sum(table[name][bits] for name, bits in words.items())
@@ -268,16 +294,14 @@ class _Run:
 
     def within_limits(self, front: list[Allocation]) -> list[Allocation]:
         """Those whose plans exceed no limit; the one with the shortest words is one of them, or was refused."""
-        return [allocation for allocation in front if self.keeps_limits(allocation.words)] if self.limits else front
-
-    def keeps_limits(self, words: Words) -> bool:
-        found = cost_of_plan(self.sites.network, self.sites.plan(words))
-        return all(cost_named(name).of(found) <= most for name, most in self.limits.items())
+        return [one for one in front if keeps_limits(self.sites, one.words, self.limits)]
 
     def holds(self, words: Words) -> bool:
         """Whether the plan with these words, repaired, holds the accuracy and the limits; as the journal has it, or by
         simulation."""
-        if self.limits and not self.keeps_limits(words):
+        if not keeps_limits(self.sites, words, self.limits):
+            return False
+        if self.best is not None and not self.budget.affords_plan():
             return False
         plan, price = self.sites.plan(words), self.prices.of(words)
         known = self.journal.find("plan", plan.hash)
@@ -293,7 +317,7 @@ class _Run:
             decided = Decided(**{key: known[key] for key in ("within", "images", "lost", "gained")})
         self.path.append(Tried(plan.hash, price, **decided.to_json()))
         if decided.within and (self.best is None or price < self.best):
-            self.best = price
+            self.best, self.kept_plan = price, plan.hash
             if known is None:
                 self.keep(plan)
         return decided.within
@@ -311,7 +335,8 @@ class _Run:
         images once for each list of repairs that was tried, and once more."""
         if self.repairs == "none":
             return self.sites.network, plan, None, 0
-        if self._last is None or self._last[0] != plan.hash:
+        found = self._repaired.get(plan.hash)
+        if found is None:
             found = repair(
                 self.sites.network,
                 plan,
@@ -321,11 +346,19 @@ class _Run:
                 seed=self.seed,
                 progress=self.progress,
             )
-            self._last = plan.hash, found
-        found = self._last[1]
+            # Of the best plan, which is asked for again, and of this one.
+            self._repaired = {name: of for name, of in self._repaired.items() if name == self.kept_plan}
+            self._repaired[plan.hash] = found
         return found.network, found.plan, found, found.data["images"] * (len(found.steps) + 1)
 
-    def found(self, words: Words, limiting: str | None, losses: Losses, points: tuple[FrontPoint, ...]) -> Search:
+    def found(
+        self,
+        words: Words,
+        limiting: str | None,
+        losses: Losses,
+        points: tuple[FrontPoint, ...],
+        command: str | None,
+    ) -> Search:
         """limiting: where the accuracy was not reached."""
         plan = self.sites.plan(words)
         network, formats, repaired, _ = self.repaired(plan)
@@ -359,7 +392,7 @@ class _Run:
             front=points,
             limits=self.limits,
             data={"name": held_out.name, "sha256": held_out.sha256},
-            command=self.command,
+            command=command,
         )
         if self.folder is not None:
             found.save_into(self.folder)

@@ -61,6 +61,17 @@ def _lacking(network: Network, images: Dataset) -> str:
     return f"{network.name} ends in no classes"
 
 
+def check_selection(network: Network, images: Dataset, standard: Standard) -> tuple[Metric, int]:
+    """What judges the images, and how many may be lost. Raises: as `metric_of`; DataError for too few images."""
+    metric, most = metric_of(network, images), standard.most_lost(images.images)
+    if most < 1:
+        raise DataError(
+            f"{images.images:,} images to choose on are too few to tell a loss of {points(standard.max_drop)}: "
+            f"one image is more; take at least {ceil(100 / standard.max_drop):,}, or raise --max-drop."
+        )
+    return metric, most
+
+
 def correct(
     network: Network, plan: Plan | None, images: Dataset, metric: Metric, executor: Executor
 ) -> NDArray[np.bool_]:
@@ -91,13 +102,7 @@ class Selection:
         progress: Progress | None = None,
     ) -> None:
         self.images = images
-        self.metric = metric_of(network, images)
-        self.most = standard.most_lost(images.images)
-        if self.most < 1:
-            raise DataError(
-                f"{images.images:,} images to choose on are too few to tell a loss of {points(standard.max_drop)}: "
-                f"one image is more; take at least {ceil(100 / standard.max_drop):,}, or raise --max-drop."
-            )
+        self.metric, self.most = check_selection(network, images, standard)
         self.error = error
         self._executor = engine.executor(images, LOOK, progress)
         self._float = correct(network, None, images, self.metric, self._executor)

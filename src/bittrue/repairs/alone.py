@@ -2,6 +2,7 @@
 repaired, at one pass through the network for all layers and lengths."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from bittrue.analysis.progress import Progress
 from bittrue.data import Dataset
@@ -11,6 +12,9 @@ from bittrue.repairs.layer import INPUTS, Change, Layer
 from bittrue.repairs.qronos import FITTED
 from bittrue.repairs.walk import walk
 from bittrue.repairs.weights import repaired_under
+
+_QUICKLY = replace(FITTED, descends=False)
+"""What single codes that are changed afterwards bring is little beside what a word length costs."""
 
 Take = Callable[[str, int, Change], bool]
 """Called with the weights' site, their word length, and what the repair makes of their layer; says whether the next
@@ -38,7 +42,7 @@ def repair_alone(
             return None
         site = layer.operator.weight.name
         own = formats.get(site, {})
-        for word_length, change in zip(own, repaired_under(layer, FITTED, list(own.values())), strict=False):
+        for word_length, change in zip(own, repaired_under(layer, _QUICKLY, list(own.values())), strict=False):
             if not take(site, word_length, change):
                 break
         return None

@@ -17,4 +17,4 @@ def as_trained(found: Seen, trained: torch.Tensor, damping: torch.Tensor) -> tor
 
 def repair(layer: Layer) -> Change | None:
     """The repair of one layer."""
-    return repair_weights(layer, Recipe(as_trained, compensates=True))
+    return repair_weights(layer, Recipe(as_trained, compensates=True, descends=True))

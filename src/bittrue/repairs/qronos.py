@@ -18,7 +18,7 @@ def least_squares(found: Seen, trained: torch.Tensor, damping: torch.Tensor) -> 
     return found.fitted(trained, damping)
 
 
-FITTED = Recipe(least_squares, compensates=True)
+FITTED = Recipe(least_squares, compensates=True, descends=True)
 
 
 def repair(layer: Layer) -> Change | None:

@@ -8,4 +8,4 @@ from bittrue.repairs.weights import Recipe, repair_weights
 
 def repair(layer: Layer) -> Change | None:
     """The repair of one layer."""
-    return repair_weights(layer, Recipe(as_trained, compensates=False))
+    return repair_weights(layer, Recipe(as_trained, compensates=False, descends=False))

@@ -41,10 +41,12 @@ Wanted = Callable[[Seen, torch.Tensor, torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How codes are found. wanted: see Wanted. compensates: see `Rounder.compensating`; else each is the nearest."""
+    """How codes are found. wanted: see Wanted. compensates: see `Rounder.compensating`; else each is the nearest.
+    descends: whether single codes are changed afterwards until none is better."""
 
     wanted: Wanted
     compensates: bool
+    descends: bool
 
 
 def repair_weights(layer: Layer, recipe: Recipe) -> Change | None:
@@ -73,7 +75,7 @@ def repaired_under(layer: Layer, recipe: Recipe, specs: Sequence[Spec | None]) -
     rounder = Rounder(_quadratic(found, trained, recipe.wanted), 0, 0)
     for quantizers in rounded:
         limited = rounder.within(quantizers[0].min_code, quantizers[0].max_code)
-        chosen = _chosen(limited, quantizers, norm is not None, recipe.compensates)
+        chosen = _chosen(limited, quantizers, norm is not None, recipe)
         yield _change(layer, norm, quantizers, found, *chosen)
 
 
@@ -106,11 +108,11 @@ def _quadratic(found: Seen, trained: torch.Tensor, wanted: Wanted) -> Quadratic:
 
 
 def _chosen(
-    rounder: Rounder, quantizers: tuple[Quantizer, ...], free: bool, compensates: bool
+    rounder: Rounder, quantizers: tuple[Quantizer, ...], free: bool, recipe: Recipe
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Codes (groups, inputs, outputs) and steps (groups, outputs)."""
     target = rounder.quadratic.target
-    rounded = rounder.compensating if compensates else rounder.nearest
+    rounded = rounder.compensating if recipe.compensates else rounder.nearest
     candidates = _candidates(target, quantizers, free)
     one_for_all = not free and len(quantizers) == 1
     work = rounder.quadratic.hessian.work(target.shape[2])
@@ -119,7 +121,7 @@ def _chosen(
         candidates = [steps]
     steps, codes = _best(candidates, rounded, rounder.quadratic.loss, one_for_all=one_for_all)
     passes = min(_PASSES, _DESCENDED // work)
-    if not compensates or not passes:
+    if not recipe.descends or not passes:
         return codes, steps
     codes = rounder.descended(codes, steps, passes)
     if free:

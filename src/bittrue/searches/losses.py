@@ -19,7 +19,7 @@ from bittrue.repairs.draft import Draft, with_operators
 from bittrue.repairs.layer import Change
 from bittrue.wording import counted
 
-JUDGED_OF = 3
+JUDGED_OF = 6
 """The losses are measured on a JUDGED_OF-th as many images as repairs are made from."""
 NEGLIGIBLE = 1e-4
 """Where a word costs no more than this, in the distance's unit, longer ones aren't measured."""

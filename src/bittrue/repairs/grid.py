@@ -6,6 +6,7 @@ as in `equalize`: between dense layers, with a ReLU at most, of which two-bit we
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,8 +41,8 @@ def fit_grids(draft: Draft, images: Dataset) -> Draft:
 def _factors(draft: Draft, name: str) -> np.ndarray | None:
     """One an output channel; None where a batch norm takes them up, or the channels have no steps of their own."""
     node = draft.target.by_name[name]
-    assert isinstance(node.operator, tuple(INPUTS))
-    weight = node.operator.weight
+    operator: Any = node.operator
+    weight = operator.weight
     spec = draft.sites.get(weight.name)
     if not isinstance(spec, tuple) or not all(isinstance(quantizer, Quantizer) for quantizer in spec):
         return None

@@ -15,6 +15,7 @@ from bittrue.network import Network
 from bittrue.plan import Plan, check_plan
 from bittrue.repairs import batch_norm, bias, blocks, equalize, fold, gptq, grid, points, qronos, steps
 from bittrue.repairs.draft import Draft
+from bittrue.repairs.memory import Memory
 from bittrue.repairs.repaired import Repaired, Step
 from bittrue.repairs.walk import LayerRepair, walk
 
@@ -58,6 +59,8 @@ REPAIRS: Mapping[str, OfLayers | OfNetwork] = {
     "points": OfNetwork("binary points of activations by the outputs' error", points.move_points),
 }
 """All repairs, by name."""
+_LOOK_AHEAD = frozenset(name for name, of in REPAIRS.items() if isinstance(of, OfLayers) and of.alone)
+"""Those of a layer that hang on layers after it: what they made is not remembered."""
 
 _FITTED = ("qronos", "bias", "batch-norm")
 AUTO: tuple[tuple[str, ...], ...] = (_FITTED, ("blocks",), ("points",))
@@ -74,13 +77,15 @@ def repair(
     images: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    memory: Memory | None = None,
 ) -> Repaired:
     """Repair `network` under `plan` on the first `images` examples (None: 1,000, or all where there are fewer, or
     what `HELD_BYTES` hold).
 
     repairs: `auto`, which tries `AUTO` and keeps what helps; `none`; or names of `REPAIRS`, as a list or joined by
     commas, all of which are kept, in this order. Labels aren't looked at. The last fifth of the images is left out and
-    judges each repair. seed: which positions of large convolutions are looked at.
+    judges each repair. seed: which positions of large convolutions are looked at. memory: of repairs of this network on
+    the same images with the same seed before; what is the same isn't computed again.
 
     The result is the same whatever the batch size: it has none. The sums from which weights are computed are exact; the
     targets are float32, whose last bits may depend on the machine and the number of threads.
@@ -103,7 +108,7 @@ def repair(
     loss = yardstick.distance(*finished)
     done = []
     for names in lists:
-        tried = _applied(draft, names, made_from, seed, progress)
+        tried = _applied(draft, names, made_from, seed, progress, Memory() if memory is None else memory)
         result = tried.finished()
         after = yardstick.distance(*result)
         kept = keeps_all or after < loss
@@ -145,13 +150,18 @@ def tries(repairs: str | Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], bo
     ), True
 
 
-def _applied(draft: Draft, names: Sequence[str], images: Dataset, seed: int, progress: Progress | None) -> Draft:
+def _applied(
+    draft: Draft, names: Sequence[str], images: Dataset, seed: int, progress: Progress | None, memory: Memory
+) -> Draft:
     """The repairs in their order, neighbours of layers in one pass."""
     waiting: list[LayerRepair] = []
     called: list[str] = []
 
     def pass_through(draft: Draft) -> Draft:
-        found = walk(draft, waiting, images, seed=seed, progress=progress, what=", ".join(called)) if waiting else draft
+        found, what = draft, ", ".join(called)
+        if waiting:
+            known = None if _LOOK_AHEAD.intersection(called) else memory.walk(what)
+            found = walk(draft, waiting, images, seed=seed, progress=progress, what=what, memory=known)
         waiting.clear()
         called.clear()
         return found

@@ -6,6 +6,7 @@ What lies in memory are the values of all images that are still to be read, of t
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from bittrue.operators.float_value import float_value
 from bittrue.plan import Plan
 from bittrue.repairs.draft import Draft
 from bittrue.repairs.layer import Change, Layer, Live
+from bittrue.repairs.memory import Memory, WalkMemory
 from bittrue.simulation.simulator import BatchResult, KeptBatch, Simulator
 from bittrue.simulation.values import Codes
 
@@ -38,13 +40,19 @@ def walk(
     seed: int = 0,
     progress: Progress | None = None,
     what: str = "repair",
+    memory: WalkMemory | None = None,
 ) -> Draft:
-    """The draft with every layer repaired in turn, each against the actual codes of those before it."""
+    """The draft with every layer repaired in turn, each against the actual codes of those before it.
+
+    memory: of what the same repairs made on the same images before; the repairs may look at no node beyond the one
+    that a layer is rounded with.
+    """
     size = default_batch_size(draft.network)
     inputs = [batch.x for batch in images.batches(size)]
     batches = [Live(start * size, {}, {}) for start in range(len(inputs))]
     context = LoweringContext(draft.network, Plan(draft.network.hash, draft.options, draft.sites))
     simulator: Simulator | None = None
+    memory = Memory().walk(what) if memory is None else memory
     waiting = {node.name: set(draft.network.consumers[node.name]) for node in draft.network.nodes}
     with showing(progress, what, images.images) as advance, torch.inference_mode():
         nodes = len(draft.target.nodes)
@@ -54,8 +62,10 @@ def walk(
                 given = [live.target[name] for name in node.inputs] if node.inputs else [torch.from_numpy(x)]
                 live.target[node.name] = compute(*given)
             context.begin(node)
-            if node.inputs and not context.uses_float() and _on_torch(node, batches):
-                draft = _repaired(Layer(node, draft, batches, seed), repairs)
+            is_layer = node.inputs and not context.uses_float() and _on_torch(node, batches)
+            made = partial(_changes, Layer(node, draft, batches, seed), repairs if is_layer else ())
+            for change in memory.changes(draft, node, made):
+                draft = draft.with_operators(change.operators, change.sites)
             context.go_on_under(Plan(draft.network.hash, draft.options, draft.sites))
             context.begin(draft.network.by_name[node.name])
             simulator = _run(context, simulator, inputs, batches)
@@ -64,12 +74,15 @@ def walk(
     return draft
 
 
-def _repaired(layer: Layer, repairs: Sequence[LayerRepair]) -> Draft:
+def _changes(layer: Layer, repairs: Sequence[LayerRepair]) -> Sequence[Change]:
+    """What the repairs make of the layer, one after the other."""
+    made = []
     for repair in repairs:
         change = repair(layer)
         if change is not None:
             layer = layer.changed(change)
-    return layer.draft
+            made.append(change)
+    return made
 
 
 def _run(

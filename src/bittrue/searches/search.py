@@ -17,6 +17,7 @@ from bittrue.environment import exact_environment
 from bittrue.files import make_folder, replacing_together
 from bittrue.network import Network
 from bittrue.plan import Override, Plan, PlanOptions, Point, Ranges
+from bittrue.repairs.memory import Memory
 from bittrue.repairs.repair import HELD_BYTES, held_bytes, repair, tries
 from bittrue.repairs.repaired import Repaired
 from bittrue.searches.allocation import Allocation, allocations, thinned
@@ -100,9 +101,8 @@ def search(
     exchanging single bits may take. passes: image passes, with those of the claim, beyond which no cheaper plan is
     looked for when one is found. scales, biases, also, overrides: see `site_words`; what isn't searched keeps its
     words. softmax, layer_norm: their form, "exact" or "table". pareto: whether plans at other prices are simulated,
-    too. out: a folder for plan.json, weights.npz, search.json, and the journal from which
-    the same search goes on where it was killed. command: kept with the result. engine: see
-    `measure_ranges`; repairs are made in this process.
+    too. out: a folder for plan.json, weights.npz, search.json, and the journal from which the same search goes on where
+    it was killed. command: kept with the result. engine: see `measure_ranges`; repairs are made in this process.
 
     Raises: DataError for parts that are too small or not apart; PlanError for words, sites and limits that contradict
     each other; BittrueError for costs that are none, and where the accuracy has no meaning.
@@ -133,13 +133,7 @@ def search(
     if folder is not None:
         make_folder(folder)
     parts = search_parts(
-        network,
-        dataset,
-        calibration=calibration,
-        calibrate=calibrate,
-        held_out=held_out,
-        images=images,
-        seed=seed,
+        network, dataset, calibration=calibration, calibrate=calibrate, held_out=held_out, images=images, seed=seed
     )
     check_selection(network, parts.selection, standard)
     with opened(engine) as shared:
@@ -197,6 +191,7 @@ class _Run:
         self.best: float | None = None
         self.kept_plan = ""
         self._repaired: dict[str, Repaired] = {}
+        self.memory = Memory()
         candidates = BUDGETS.bit_length() + 2 + ROUNDS * BUDGETS_NEAR.bit_length() + STEPS
         # All images to calibrate on, if what a repair holds of them fits.
         self.repaired_on = min(self.parts.calibration.images, max(HELD_BYTES // held_bytes(network), 2))
@@ -345,6 +340,7 @@ class _Run:
                 images=self.repaired_on,
                 seed=self.seed,
                 progress=self.progress,
+                memory=self.memory,
             )
             # Of the best plan, which is asked for again, and of this one.
             self._repaired = {name: of for name, of in self._repaired.items() if name == self.kept_plan}

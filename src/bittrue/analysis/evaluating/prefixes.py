@@ -11,7 +11,7 @@ from bittrue.network import Network
 from bittrue.plan import Plan
 from bittrue.simulation.simulator import KeptBatch, Simulator
 
-KEPT_BYTES = 1 << 30
+KEPT_BYTES = 1 << 31
 """What the values of all steps may take that are kept at a time."""
 
 

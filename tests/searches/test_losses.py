@@ -114,7 +114,8 @@ def test_near_a_repaired_plan_a_word_that_is_there_costs_what_the_plan_does(site
     assert all(
         near.losses[name].get(4, own) == own for name in outputs if isinstance(repaired.plan.sites[name], Quantizer)
     )
-    assert np.mean([of[3] for of in near.losses.values()]) > own > np.mean([near.losses[name][6] for name in outputs])
+    assert np.mean([of[3] for of in near.losses.values()]) > own
+    assert own >= max(near.losses[name][6] for name in outputs)
     assert with_sites(repaired.plan, {}).hash == repaired.plan.hash
 
 

@@ -193,7 +193,8 @@ class _RowSlopes:
 
     def of(self, block: slice) -> torch.Tensor:
         inputs = self.hessian.rows[:, :, block]
-        return (inputs.mT @ self.sums).add_(self.hessian.damping[:, None, None] * self.off[:, block])
+        found: torch.Tensor = inputs.mT @ self.sums
+        return found.add_(self.hessian.damping[:, None, None] * self.off[:, block])
 
     def moved(self, block: slice, by: torch.Tensor) -> None:
         self.off[:, block].sub_(by)
@@ -210,7 +211,8 @@ class _RowFactor:
     uppers: list[torch.Tensor]
 
     def upper(self, block: slice) -> torch.Tensor:
-        return self.uppers[block.start // BLOCK]
+        place: int = block.start // BLOCK
+        return self.uppers[place]
 
     def begun(self, target: torch.Tensor) -> Compensation:
         groups, _, outputs = target.shape
@@ -226,7 +228,8 @@ class _RowCompensation:
     lost: torch.Tensor
 
     def refitted(self, block: slice) -> torch.Tensor:
-        return (self.factor.fits[:, block] @ self.lost).add_(self.target[:, block])
+        found: torch.Tensor = self.factor.fits[:, block] @ self.lost
+        return found.add_(self.target[:, block])
 
     def rounded(self, block: slice, values: torch.Tensor, errors: torch.Tensor) -> None:
         self.lost.add_(self.factor.rows[:, :, block] @ (self.target[:, block] - values))

@@ -1,74 +1,61 @@
 """How many multipliers each sum of products has."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import prod
 
 from bittrue.errors import BittrueError
-from bittrue.exports.verilog.convolution import lanes_of, sum_cycles
+from bittrue.exports.verilog.engine import Engine
+from bittrue.exports.verilog.layer import Layer
 from bittrue.exports.verilog.options import VerilogOptions
-from bittrue.exports.verilog.windows import Windows
-from bittrue.program import FixedNetwork, Grouping, MultiplyAccumulate, Step
-from bittrue.shapes import Shape
+from bittrue.program import FixedNetwork, Grouping, MultiplyAccumulate
 
 
-@dataclass(frozen=True, eq=False)
-class _Layer:
-    step: Step
-    instruction: MultiplyAccumulate
-    shape: Shape
-
-    def cycles(self, lanes: int) -> int:
-        *kernel, inner, outputs = self.instruction.weight.shape
-        geometry = self.instruction.strides, self.instruction.padding, self.instruction.dilation
-        windows = Windows.of(self.step, self.shape, tuple(kernel), *geometry)
-        return sum_cycles(windows, -(-outputs // lanes) * prod(kernel) * inner, outputs)
-
-    def more(self, lanes: int) -> int | None:
-        """The fewest lanes above `lanes` that are faster; None where no more are."""
-        outputs = self.instruction.weight.shape[-1] // self.instruction.groups
-        now = self.cycles(lanes)
-        found = (wanted for wanted in range(lanes + 1, outputs + 1) if lanes_of(self.instruction, wanted) == wanted)
-        return next((wanted for wanted in found if self.cycles(wanted) < now), None)
+def layers_of(program: FixedNetwork, grouping: Grouping) -> dict[str, Layer]:
+    """The sums of products, by their steps."""
+    found = {}
+    for step in (group.steps[0] for group in grouping.groups):
+        if isinstance(step.instruction, MultiplyAccumulate):
+            # A group's first step may read what was reshaped on its way.
+            source = program.by_name[step.inputs[0]].type
+            found[step.name] = Layer(step, step.instruction, source.shape, source)
+    return found
 
 
-def lanes_of_layers(program: FixedNetwork, grouping: Grouping, options: VerilogOptions) -> dict[str, int]:
-    """The multipliers of each sum of products, by its step.
+def engines_of_layers(layers: Mapping[str, Layer], options: VerilogOptions) -> dict[str, Engine]:
+    """How each sum of products is computed, by its step.
 
     Raises: BittrueError for a node that has none, and for fewer multipliers than layers.
     """
-    layers = {
-        step.name: _Layer(step, step.instruction, program.by_name[step.inputs[0]].type.shape)
-        for step in (group.steps[0] for group in grouping.groups)
-        if isinstance(step.instruction, MultiplyAccumulate)
-    }
     for node in options.parallel:
         if node not in layers:
             known = ", ".join(list(layers)[:8])
             raise BittrueError(f"--parallel: node {node[:40]!r} has no sum of products: name some of {known}.")
-    given = {name: lanes_of(layers[name].instruction, wanted) for name, wanted in options.parallel.items()}
+    given = {name: layers[name].engine(wanted) for name, wanted in options.parallel.items()}
     shared = {name: layer for name, layer in layers.items() if name not in given}
     if options.multipliers is None:
-        return given | dict.fromkeys(shared, 1)
+        return given | {name: layer.engine(1) for name, layer in shared.items()}
     left = options.multipliers - len(shared)
     if left < 0:
         raise BittrueError(
             f"--multipliers {options.multipliers}: there are {len(shared)} layers that need one each; give as many, or "
             "stop earlier with --until."
         )
-    return given | _shared_out(shared, left)
+    return given | shared_out(shared, options.multipliers)
 
 
-def _shared_out(layers: Mapping[str, _Layer], left: int) -> dict[str, int]:
-    """One multiplier each, and those that are left to whichever layer is the slowest, until it can't be faster."""
-    lanes = dict.fromkeys(layers, 1)
-    cycles = {name: layer.cycles(1) for name, layer in layers.items()}
-    while cycles:
-        slowest = max(cycles, key=lambda name: cycles[name])
-        more = layers[slowest].more(lanes[slowest])
-        if more is None or more - lanes[slowest] > left:
+def shared_out(layers: Mapping[str, Layer], multipliers: int) -> dict[str, Engine]:
+    """One multiplier each, and those that are left to whichever layer is the slowest, until it can't be faster.
+
+    No other way to share them out has a faster slowest layer: at each step every layer has the fewest that it needs to
+    be no slower than the slowest, so to be faster than that takes all of them and those that the slowest needs more.
+    """
+    chosen = {name: layer.engine(1) for name, layer in layers.items()}
+    left = multipliers - len(layers)
+    while chosen:
+        slowest = max(chosen, key=lambda name: layers[name].cycles(chosen[name]))
+        engines = layers[slowest].engines
+        place = engines.index(chosen[slowest]) + 1
+        if place == len(engines) or engines[place].multipliers - chosen[slowest].multipliers > left:
             break
-        left -= more - lanes[slowest]
-        lanes[slowest] = more
-        cycles[slowest] = layers[slowest].cycles(more)
-    return lanes
+        left -= engines[place].multipliers - chosen[slowest].multipliers
+        chosen[slowest] = engines[place]
+    return chosen

@@ -5,44 +5,34 @@ from math import prod
 import numpy as np
 
 from bittrue.analysis.cost.hardware import Operand
-from bittrue.errors import BittrueError
 from bittrue.exports.verilog.draft import CLOCK, Draft, Parameter, Products, entering
+from bittrue.exports.verilog.engine import Engine
 from bittrue.exports.verilog.flow import Flow, bounds_of
+from bittrue.exports.verilog.layer import Layer
 from bittrue.exports.verilog.rounding import OVERFLOWS, ROUNDINGS, requantized
 from bittrue.exports.verilog.table import export_verilog, finish
-from bittrue.exports.verilog.windows import Windows
-from bittrue.fixed import Overflow, Quantizer, requantize
+from bittrue.fixed import Quantizer, requantize
 from bittrue.program import MultiplyAccumulate
-
-
-def lanes_of(instruction: MultiplyAccumulate, wanted: int) -> int:
-    """How many sums a module computes side by side, `wanted` at most: no more than there are, and where the inputs
-    stand in groups a number that divides the sums of a group."""
-    each: int = instruction.weight.shape[-1] // instruction.groups
-    lanes = min(wanted, each)
-    while instruction.groups > 1 and each % lanes:
-        lanes -= 1
-    return lanes
-
-
-def sum_cycles(windows: Windows, words: int, outputs: int) -> int:
-    """Cycles of an image: `words` are read at each position, and `outputs` go out."""
-    return max(windows.cycles(words), prod(windows.out) * outputs)
 
 
 @export_verilog.rule(MultiplyAccumulate)
 def multiply_accumulate(instruction: MultiplyAccumulate, draft: Draft) -> None:
-    *kernel, inner, outputs = instruction.weight.shape
-    lanes = lanes_of(instruction, draft.lanes)
-    blocks = -(-outputs // lanes)
-    taps = prod(kernel) * inner
-    geometry = instruction.strides, instruction.padding, instruction.dilation
-    windows = Windows.of(draft.step, draft.shapes[0], tuple(kernel), *geometry)
+    layer = Layer(draft.step, instruction, draft.shapes[0], draft.sources[0].type)
+    engine, windows, quantizer = draft.engine, layer.windows, layer.quantizer
+    outputs = layer.outputs
+    blocks = -(-outputs // engine.lanes)
+    taps = prod(windows.kernel) * layer.inner
     draft.needed.append(windows.needed(outputs))
-    draft.cycles = sum_cycles(windows, blocks * taps, outputs)
+    draft.cycles = layer.cycles(engine)
     draft.late[0] = windows.late
-    word = windows.instance(draft, blocks=blocks, blocks_a_group=blocks // instruction.groups, inner=inner)
-    quantizer = _in_order(instruction, draft)
+    side = engine.words if engine.terms == 1 else 1
+    word = windows.instance(
+        draft,
+        blocks=blocks,
+        blocks_a_group=blocks // (instruction.groups // side),
+        inner=layer.inner // engine.terms,
+        words=engine.words,
+    )
     weights = instruction.weight.reshape(taps, outputs)
     alignments = np.array([max(instruction.weight_fraction_bits) - own for own in instruction.weight_fraction_bits])
     if quantizer is not None and alignments.any():
@@ -51,16 +41,18 @@ def multiply_accumulate(instruction: MultiplyAccumulate, draft: Draft) -> None:
     low, high = bounds_of(draft.sources[0].type, draft.step)
     product_bits = draft.sources[0].type.binary_point + max(instruction.weight_fraction_bits)
     width = draft.word_length(draft.step, "weight", weights)
-    lines = _lines(weights, lanes)
+    lines = _lines(weights, engine)
     signed = bool(int(weights.min()) < 0)
-    draft.products.append(Products(lanes, word.operand, Operand(width, signed), shared_out=True))
+    draft.products.append(Products(engine.multipliers, word.operand, Operand(width, signed), shared_out=True))
     parameters: dict[str, Parameter] = {
         "IN_WIDTH": word.width,
         "IN_SIGNED": int(word.signed),
         "WEIGHT_WIDTH": width,
         "WEIGHT_SIGNED": int(signed),
-        "LANES": lanes,
-        "TAPS": taps,
+        "LANES": engine.lanes,
+        "WORDS": engine.words,
+        "TERMS": engine.terms,
+        "TAPS": taps // engine.terms,
         "BLOCKS": blocks,
         "OUTPUTS": outputs,
         "WEIGHTS": draft.memory(draft.step, "weight", lines, width, lines.size - weights.size),
@@ -72,7 +64,7 @@ def multiply_accumulate(instruction: MultiplyAccumulate, draft: Draft) -> None:
         # A bit more than the code, which may have no sign.
         word_length = quantizer.format.word_length
         sums = draft.flow("sum", quantizer.format.fraction_bits, -1 << word_length, (1 << word_length) - 1)
-        parameters |= _quantized(instruction, draft, quantizer, lanes, product_bits, sums.width)
+        parameters |= _quantized(instruction, draft, quantizer, product_bits, sums.width)
     parameters |= {"SUM_WIDTH": sums.width}
     flags = {f"in_{name}": f"tap_{name}" for name in ("first", "last")}
     ports = CLOCK | entering("tap", "in") | flags | entering(sums.name, "out")
@@ -84,42 +76,21 @@ def multiply_accumulate(instruction: MultiplyAccumulate, draft: Draft) -> None:
         finish(draft, draft.renamed(sums, "total", sums.data, quantizer.format.fraction_bits, *ends))
 
 
-def _in_order(instruction: MultiplyAccumulate, draft: Draft) -> Quantizer | None:
-    """What quantizes each sum on its way; None where that happens once, at the end, with the same bits.
-
-    Raises: BittrueError for an accumulator that rounds and that nothing bounds.
-    """
-    quantizer = instruction.accumulator
-    if quantizer is None:
-        return None
-    finest = draft.sources[0].type.binary_point + max(instruction.weight_fraction_bits)
-    if instruction.bias is not None:
-        finest = max(finest, instruction.bias_fraction_bits)
-    exact = quantizer.format.fraction_bits >= finest
-    if exact and quantizer.overflow in (Overflow.WRAP, Overflow.UNBOUNDED):
-        return None
-    if quantizer.overflow is Overflow.UNBOUNDED:
-        raise BittrueError(
-            f"site {draft.step.inner_site('accumulator')}: a sum that is rounded on its way and that nothing bounds "
-            "has no register; give it SATURATE or WRAP, or EXACT."
-        )
-    return quantizer
-
-
-def _lines(weights: np.ndarray, lanes: int) -> np.ndarray:
-    """Weights of shape (taps, outputs) as lines of the memory, (blocks · taps, lanes); lanes that the last block hasn't
-    are 0."""
+def _lines(weights: np.ndarray, engine: Engine) -> np.ndarray:
+    """Weights of shape (taps, outputs) as lines of the memory, (blocks · taps / terms, lanes · terms); lanes that the
+    last block hasn't are 0."""
     taps, outputs = weights.shape
+    lanes, terms = engine.lanes, engine.terms
     padded = np.zeros((taps, -(-outputs // lanes) * lanes), weights.dtype)
     padded[:, :outputs] = weights
-    return padded.reshape(taps, -1, lanes).transpose(1, 0, 2).reshape(-1, lanes)
+    split = padded.reshape(taps // terms, terms, -1, lanes)
+    return split.transpose(2, 0, 3, 1).reshape(-1, lanes * terms)
 
 
 def _quantized(
     instruction: MultiplyAccumulate,
     draft: Draft,
     quantizer: Quantizer,
-    lanes: int,
     product_bits: int,
     sum_width: int,
 ) -> dict[str, Parameter]:
@@ -129,7 +100,7 @@ def _quantized(
     if instruction.bias is not None:
         bits = instruction.bias_fraction_bits
         starts = np.array([requantize(int(code), bits, quantizer) for code in instruction.bias], object)
-    lines = _lines(starts[None, :], lanes)
+    lines = _lines(starts[None, :], draft.engine)
     return {
         "QUANTIZED": 1,
         "QUANTIZED_PRODUCTS": int(instruction.quantized_products),

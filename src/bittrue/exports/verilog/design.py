@@ -23,8 +23,9 @@ from bittrue.exports.verilog import (  # noqa: F401
     movement,
     pooling,
 )
-from bittrue.exports.verilog.allocation import lanes_of_layers
+from bittrue.exports.verilog.allocation import engines_of_layers, layers_of
 from bittrue.exports.verilog.draft import Draft, one_by_one
+from bittrue.exports.verilog.engine import ONE
 from bittrue.exports.verilog.keywords import module_name
 from bittrue.exports.verilog.library import with_parts
 from bittrue.exports.verilog.table import export_verilog
@@ -191,7 +192,7 @@ def design_of(job: Job) -> Design:
         raise BittrueError(f"node {program.output}: it is the input, and there is nothing to compute: stop later.")
     prefix = module_name(job.name)
     names = step_names(program, prefix, ("axis",))
-    lanes = lanes_of_layers(program, grouping, job.verilog)
+    engines = engines_of_layers(layers_of(program, grouping), job.verilog)
     lengths = constant_word_lengths(job)
     modules = []
     for group in grouping.groups:
@@ -201,7 +202,7 @@ def design_of(job: Job) -> Design:
             group.steps,
             tuple(program.by_name[source] for source in sources),
             tuple(program.by_name[name].type.shape for name in group.inputs),
-            lanes.get(group.steps[0].name, 1),
+            engines.get(group.steps[0].name, ONE),
             lengths,
         )
         for source in (*draft.sources, group.last):

@@ -8,6 +8,7 @@ import numpy as np
 from bittrue.analysis.cost.hardware import Operand
 from bittrue.exports.memory.layout import Image, Layout, packed
 from bittrue.exports.steps import StepsInOne
+from bittrue.exports.verilog.engine import Engine
 from bittrue.exports.verilog.flow import Flow, bounds_of
 from bittrue.exports.words import word_length_of
 from bittrue.fixed import word_length_between
@@ -71,8 +72,8 @@ class Draft(StepsInOne):
     """What the rules of the instructions write into.
 
     name: of the module. steps: those that it computes: the first reads the module's inputs, each of the others the one
-    before it. sources: the stored steps whose codes come in. shapes: what the first step takes them to be. lanes: the
-    multipliers that a sum of products may have.
+    before it. sources: the stored steps whose codes come in. shapes: what the first step takes them to be. engine: how
+    a sum of products is computed; any where the first step is none.
     word_lengths: by site, of the constants.
 
     flows: the streams inside, in the order in which words go through them.
@@ -86,7 +87,7 @@ class Draft(StepsInOne):
     steps: tuple[Step, ...]
     sources: tuple[Step, ...]
     shapes: tuple[Shape, ...]
-    lanes: int
+    engine: Engine
     word_lengths: Mapping[str, int]
     body: list[str] = field(default_factory=list)
     flows: list[Flow] = field(default_factory=list)

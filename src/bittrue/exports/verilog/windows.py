@@ -93,18 +93,21 @@ class Windows:
         """Of an image, with `words` taken in by whatever reads the windows at each position."""
         return self.out[0] * (self.out[1] * words + _ROW_CYCLES)
 
-    def instance(self, draft: Draft, *, blocks: int, blocks_a_group: int, inner: int) -> Word:
-        """The module that reads the draft's input and gives its windows out as `tap`; how its words are to be read."""
+    def instance(self, draft: Draft, *, blocks: int, blocks_a_group: int, inner: int, words: int = 1) -> Word:
+        """The module that reads the draft's input and gives its windows out as `tap`, with `words` channels in a beat;
+        how its words are to be read. inner: beats of the channels that one sum reads."""
         word = Word.of(draft.sources[0])
+        width = word.width * words
+        source = "x" if words == 1 else _gathered(draft, word.width, words)
         for name in ("valid", "ready", "inside", "first", "last"):
             draft.line(f"logic tap_{name};")
-        draft.line(f"logic [{word.width - 1}:0] tap_data;")
+        draft.line(f"logic [{width - 1}:0] tap_data;")
         draft.line()
         parameters: dict[str, Parameter] = {
-            "WIDTH": word.width,
+            "WIDTH": width,
             "ROWS": self.size[0],
             "COLUMNS": self.size[1],
-            "CHANNELS": self.channels,
+            "CHANNELS": self.channels // words,
             "OUT_ROWS": self.out[0],
             "OUT_COLUMNS": self.out[1],
             "KERNEL_ROWS": self.kernel[0],
@@ -120,10 +123,20 @@ class Windows:
             "INNER": inner,
             "DEPTH": self.depth,
         }
-        draft.buffers.append(Buffer(self.depth * self.size[1] * self.channels, word.width))
+        draft.buffers.append(Buffer(self.depth * self.size[1] * self.channels // words, width))
         flags = {f"out_{name}": f"tap_{name}" for name in ("inside", "first", "last")}
-        draft.instance("window", parameters, CLOCK | entering("x") | entering("tap", "out") | flags)
+        draft.instance("window", parameters, CLOCK | entering(source) | entering("tap", "out") | flags)
         return word
+
+
+def _gathered(draft: Draft, width: int, words: int) -> str:
+    """The input's stream with so many words side by side: its name."""
+    for name in ("valid", "ready"):
+        draft.line(f"logic beat_{name};")
+    draft.line(f"logic [{width * words - 1}:0] beat_data;")
+    draft.line()
+    draft.instance("gather", {"WIDTH": width, "COUNT": words}, CLOCK | entering("x") | entering("beat", "out"))
+    return "beat"
 
 
 def _pair(values: "list[int] | tuple[int, ...]") -> tuple[int, int]:

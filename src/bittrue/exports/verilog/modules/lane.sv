@@ -1,12 +1,13 @@
-// One running sum of products: `sum` is the sum with the product of this cycle, kept where `enable` is 1.
+// One running sum of products: `sum` is the sum with the products of this cycle, kept where `enable` is 1.
 //
-// Exact (QUANTIZED 0): the first product is added to 0, and SUM_WIDTH bits hold every sum on the way.
-// Else the sum is a code of CODE_WIDTH bits with CODE_FRACTION fraction bits, begins at `start`, and is rounded after
+// Exact (QUANTIZED 0): the first products, TERMS a cycle, are added to 0, and SUM_WIDTH bits hold every sum on the way.
+// Else TERMS is 1, and the sum is a code of CODE_WIDTH bits with CODE_FRACTION fraction bits, begins at `start`, and is rounded after
 // each product, which has PRODUCT_FRACTION of them; with QUANTIZED_PRODUCTS each product is rounded before.
 module bittrue_lane #(
     parameter int X_WIDTH = 9,
     parameter int WEIGHT_WIDTH = 9,
     parameter int SUM_WIDTH = 24,
+    parameter int TERMS = 1,
     parameter int QUANTIZED = 0,
     parameter int QUANTIZED_PRODUCTS = 0,
     parameter int PRODUCT_FRACTION = 0,
@@ -19,8 +20,8 @@ module bittrue_lane #(
     input  logic                           clk,
     input  logic                           enable,
     input  logic                           first,
-    input  logic signed [X_WIDTH-1:0]      x,
-    input  logic signed [WEIGHT_WIDTH-1:0] weight,
+    input  logic [TERMS*X_WIDTH-1:0]       x,
+    input  logic [TERMS*WEIGHT_WIDTH-1:0]  weight,
     input  logic signed [SUM_WIDTH-1:0]    start,
     output logic signed [SUM_WIDTH-1:0]    sum
 );
@@ -28,15 +29,42 @@ module bittrue_lane #(
 
     logic signed [SUM_WIDTH-1:0]     total;
     logic signed [SUM_WIDTH-1:0]     so_far;
-    logic signed [PRODUCT_WIDTH-1:0] product;
+    logic [TERMS*PRODUCT_WIDTH-1:0]  products;
 
     assign so_far = first ? start : total;
-    assign product = x * weight;
+
+    genvar term;
+    generate
+        for (term = 0; term < TERMS; term = term + 1) begin : g_products
+            logic signed [X_WIDTH-1:0]       one_x;
+            logic signed [WEIGHT_WIDTH-1:0]  one_weight;
+            logic signed [PRODUCT_WIDTH-1:0] one;
+            assign one_x = x[term*X_WIDTH+:X_WIDTH];
+            assign one_weight = weight[term*WEIGHT_WIDTH+:WEIGHT_WIDTH];
+            assign one = one_x * one_weight;
+            assign products[term*PRODUCT_WIDTH+:PRODUCT_WIDTH] = one;
+        end
+    endgenerate
 
     generate
         if (QUANTIZED == 0) begin : g_exact
-            assign sum = so_far + product;
+            // The low bits of a sum don't depend on the order in which it is made.
+            logic signed [SUM_WIDTH-1:0]     exact;
+            logic signed [PRODUCT_WIDTH-1:0] added;
+            integer                          place;
+            always_comb begin
+                exact = so_far;
+                added = 0;
+                for (place = 0; place < TERMS; place = place + 1) begin
+                    added = products[place*PRODUCT_WIDTH+:PRODUCT_WIDTH];
+                    exact = exact + added;
+                end
+            end
+            assign sum = exact;
         end else begin : g_quantized
+            logic signed [PRODUCT_WIDTH-1:0] product;
+            assign product = products;
+
             // What is added has its own binary point: the products', or the sum's where the products are rounded to it.
             localparam int FRACTION = QUANTIZED_PRODUCTS != 0 ? CODE_FRACTION : PRODUCT_FRACTION;
             localparam int FINEST = FRACTION > CODE_FRACTION ? FRACTION : CODE_FRACTION;

@@ -1,9 +1,11 @@
-// Sums of products with constant weights: LANES of them side by side, a product each a cycle.
+// Sums of products with constant weights: LANES of them side by side, TERMS products each a cycle.
 //
-// A block of LANES sums reads the same TAPS words `in_data`, one after the other; BLOCKS blocks follow each other, then
-// the first comes again. A line of the memory WEIGHTS has a weight for each lane, the first in the low bits; the lines
-// of a block follow each other. The sums go out one after the other, OUTPUTS of BLOCKS * LANES; while they do, the next
-// block is computed.
+// A block of LANES sums reads TAPS beats `in_data`, one after the other; BLOCKS blocks follow each other, then the first
+// comes again. A beat has WORDS words, the first in the low bits. Where TERMS is 1, they are shared out: the first LANES /
+// WORDS lanes read the first of them, and so on. Else TERMS is WORDS, and every lane adds up a product with each.
+// A line of the memory WEIGHTS has TERMS weights for each lane, the first lane's in the low bits; the lines of a block
+// follow each other. The sums go out one after the other, OUTPUTS of BLOCKS * LANES; while they do, the next block is
+// computed.
 //
 // QUANTIZED is 0 for exact sums, whose SUM_WIDTH bits hold each of them. Where it is 1, a sum is rounded to CODE_WIDTH
 // bits after each product, and starts at its entry in STARTS (lines as in WEIGHTS, one a block): see bittrue_lane.
@@ -14,6 +16,8 @@ module bittrue_multiply_accumulate #(
     parameter int WEIGHT_SIGNED = 1,
     parameter int SUM_WIDTH = 24,
     parameter int LANES = 1,
+    parameter int WORDS = 1,
+    parameter int TERMS = 1,
     parameter int TAPS = 9,
     parameter int BLOCKS = 1,
     parameter int OUTPUTS = 1,
@@ -32,7 +36,7 @@ module bittrue_multiply_accumulate #(
     input  logic                        rst_n,
     input  logic                        in_valid,
     output logic                        in_ready,
-    input  logic        [IN_WIDTH-1:0]  in_data,
+    input  logic  [WORDS*IN_WIDTH-1:0]  in_data,
     input  logic                        in_first,
     input  logic                        in_last,
     output logic                        out_valid,
@@ -49,15 +53,14 @@ module bittrue_multiply_accumulate #(
     logic [BLOCK_BITS-1:0] block;
     logic                  taken;
 
-    // A word and its line of weights, side by side.
-    logic                          valid;
-    logic                          first;
-    logic                          last;
-    logic                          last_block;
-    logic                          enable;
-    logic [IN_WIDTH-1:0]           word;
-    logic [LANES*WEIGHT_WIDTH-1:0] weights;
-    logic signed [IN_WIDTH:0]      x;
+    // A beat and its line of weights, side by side.
+    logic                                valid;
+    logic                                first;
+    logic                                last;
+    logic                                last_block;
+    logic                                enable;
+    logic [WORDS*IN_WIDTH-1:0]           words;
+    logic [LANES*TERMS*WEIGHT_WIDTH-1:0] weights;
 
     // The sums that go out.
     logic [LANES*SUM_WIDTH-1:0] sums;
@@ -72,13 +75,13 @@ module bittrue_multiply_accumulate #(
     assign in_ready = !valid || enable;
     assign taken = in_valid && in_ready;
 
-    bittrue_memory #(.WIDTH(LANES * WEIGHT_WIDTH), .DEPTH(LINES), .FILE(WEIGHTS)) weight_memory (
+    bittrue_memory #(.WIDTH(LANES * TERMS * WEIGHT_WIDTH), .DEPTH(LINES), .FILE(WEIGHTS)) weight_memory (
         .clk(clk), .enable(taken), .address(line), .data(weights)
     );
 
     always_ff @(posedge clk) begin
         if (taken) begin
-            word <= in_data;
+            words <= in_data;
             first <= in_first;
             last <= in_last;
             last_block <= block == BLOCKS - 1;
@@ -93,8 +96,6 @@ module bittrue_multiply_accumulate #(
             if (taken && in_last) block <= block == BLOCKS - 1 ? 0 : block + 1;
         end
     end
-
-    assign x = {IN_SIGNED != 0 && word[IN_WIDTH-1], word};
 
     logic [LANES*SUM_WIDTH-1:0] starts;
 
@@ -111,15 +112,28 @@ module bittrue_multiply_accumulate #(
     genvar lane;
     generate
         for (lane = 0; lane < LANES; lane = lane + 1) begin : g_lanes
-            logic signed [WEIGHT_WIDTH:0] weight;
-            assign weight = {
-                WEIGHT_SIGNED != 0 && weights[lane*WEIGHT_WIDTH+WEIGHT_WIDTH-1],
-                weights[lane*WEIGHT_WIDTH+:WEIGHT_WIDTH]
-            };
+            // Each term's operands with a bit for the sign in front.
+            logic [TERMS*(IN_WIDTH+1)-1:0]     x;
+            logic [TERMS*(WEIGHT_WIDTH+1)-1:0] weight;
+
+            genvar term;
+            for (term = 0; term < TERMS; term = term + 1) begin : g_terms
+                localparam int WORD = TERMS > 1 ? term : lane / (LANES / WORDS);
+                localparam int WEIGHT = lane * TERMS + term;
+                assign x[term*(IN_WIDTH+1)+:IN_WIDTH+1] = {
+                    IN_SIGNED != 0 && words[WORD*IN_WIDTH+IN_WIDTH-1], words[WORD*IN_WIDTH+:IN_WIDTH]
+                };
+                assign weight[term*(WEIGHT_WIDTH+1)+:WEIGHT_WIDTH+1] = {
+                    WEIGHT_SIGNED != 0 && weights[WEIGHT*WEIGHT_WIDTH+WEIGHT_WIDTH-1],
+                    weights[WEIGHT*WEIGHT_WIDTH+:WEIGHT_WIDTH]
+                };
+            end
+
             bittrue_lane #(
                 .X_WIDTH(IN_WIDTH + 1),
                 .WEIGHT_WIDTH(WEIGHT_WIDTH + 1),
                 .SUM_WIDTH(SUM_WIDTH),
+                .TERMS(TERMS),
                 .QUANTIZED(QUANTIZED),
                 .QUANTIZED_PRODUCTS(QUANTIZED_PRODUCTS),
                 .PRODUCT_FRACTION(PRODUCT_FRACTION),

@@ -130,13 +130,13 @@ def test_every_stream_has_the_codes_of_the_simulation(
     assert found.values > 0
 
 
-def test_more_multipliers_than_sums_are_not_made() -> None:
+def test_more_multipliers_than_products_are_not_made() -> None:
     case = NETWORKS["several-lengths"]
     options = VerilogOptions({"part4": 50, "part1": 3})
     design = design_of(job_of(case, uniform(8, 4)(case), options))
     assert {module.step.name: module.draft.multipliers for module in design.modules} == {
-        "part1": 1,
-        "part4": 4,
+        "part1": 3,
+        "part4": 12,
         "part2": 1,
         "all": 0,
     }

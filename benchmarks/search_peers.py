@@ -1,5 +1,5 @@
-"""What other tools make of ResNet-8 at a pair of word lengths, each in an environment of its own (see
-search_environments.sh), as their users would call it; nothing here imports bittrue.
+"""What other tools make of ResNet-8 and of the MobileNet of train_mobilenet.py at a pair of word lengths, each in an
+environment of its own (see search_environments.sh), as their users would call it; nothing here imports bittrue.
 
 `python search_peers.py TOOL images.npz W A` prints a line of JSON: the accuracy on the test images, how many images the
 method took (each as often as it took it), and seconds.
@@ -61,9 +61,47 @@ class ResNet8(nn.Module):
         return self.dense(self.flatten(self.pool(self.blocks(self.relu(self.norm(self.first(x)))))))
 
 
-def trained(arrays: dict[str, np.ndarray]) -> ResNet8:
+SEPARABLE = ((64, 2), (96, 1), (96, 1), (192, 2), (192, 1), (192, 1), (384, 2), (384, 1))
+"""Channels and stride of the MobileNet's blocks."""
+
+
+class Separable(nn.Sequential):
+    """A MobileNet's block: each channel alone, then all channels at each place."""
+
+    def __init__(self, channels: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, 3, stride, 1, groups=channels, bias=False)
+        self.depthwise_norm = nn.BatchNorm2d(channels)
+        self.depthwise_relu = nn.ReLU6()
+        self.pointwise = nn.Conv2d(channels, out, 1, bias=False)
+        self.pointwise_norm = nn.BatchNorm2d(out)
+        self.pointwise_relu = nn.ReLU6()
+
+
+class MobileNet(nn.Module):
+    """The MobileNet that train_mobilenet.py trains, up to its logits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 24, 3, 1, 1, bias=False)
+        self.norm = nn.BatchNorm2d(24)
+        self.relu = nn.ReLU6()
+        before = (24, *(channels for channels, _ in SEPARABLE))
+        self.blocks = nn.Sequential(*(Separable(c, *each) for c, each in zip(before, SEPARABLE, strict=False)))
+        self.pool = nn.AvgPool2d(4)
+        self.flatten = nn.Flatten()
+        self.dense = nn.Linear(before[-1], 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dense(self.flatten(self.pool(self.blocks(self.relu(self.norm(self.first(x)))))))
+
+
+ARCHITECTURES: dict[str, type[nn.Module]] = {"resnet8": ResNet8, "mobilenet": MobileNet}
+
+
+def trained(arrays: dict[str, np.ndarray]) -> nn.Module:
     """With the weights of images.npz, which has them by the names of this module's layers."""
-    model = ResNet8().eval()
+    model = ARCHITECTURES[arrays["architecture"].item()]().eval()
     state = {name.removeprefix("model."): torch.from_numpy(value) for name, value in arrays.items() if "model." in name}
     missing = model.load_state_dict(state, strict=False).missing_keys
     assert all(name.endswith("num_batches_tracked") for name in missing), missing
@@ -85,53 +123,53 @@ class Images:
         return -(-len(self.x) // BATCH)
 
 
-Made = Callable[[ResNet8, Images, int, int], nn.Module]
+Made = Callable[[nn.Module, Images, int, int], nn.Module]
 
 
-def brevitas(model: ResNet8, images: Images, weights: int, activations: int) -> nn.Module:
-    """Power-of-two scales by least squared error, a scale a channel, biases of 16 bits; then Qronos and bias
-    correction."""
-    without_the_kernels_of_torchvision()
-    from brevitas.graph.quantize import preprocess_for_quantize
-    from brevitas_examples.imagenet_classification.ptq import ptq_common as ptq
+def brevitas(*steps: str) -> Made:
+    """Power-of-two scales by least squared error, a scale a channel, biases of 16 bits; then `steps`: gptq or qronos,
+    bias (correction). equalize: before all of that weights are equalized across layers, for which its ReLUs lose their
+    maxima."""
 
-    folded = preprocess_for_quantize(model, equalize_iters=0, merge_bn=True)
-    quantized = ptq.quantize_model(
-        folded,
-        backend="fx",
-        weight_bit_width=weights,
-        act_bit_width=activations,
-        bias_bit_width=16,
-        weight_quant_granularity="per_channel",
-        act_quant_percentile=99.9,
-        act_quant_type="sym",
-        scale_factor_type="po2_scale",
-        quant_format="int",
-        layerwise_first_last_bit_width=weights,
-        weight_param_method="mse",
-        act_param_method="mse",
-    )
-    ptq.calibrate(images, quantized)
-    with torch.no_grad():
-        quantized(images.x[:BATCH])  # which makes the weights' quantizers
-    ptq.apply_qronos(quantized, images)
-    ptq.apply_bias_correction(images, quantized)
-    return quantized.eval()
+    def made(model: nn.Module, images: Images, weights: int, activations: int) -> nn.Module:
+        without_the_kernels_of_torchvision()
+        from brevitas.graph.quantize import preprocess_for_quantize
+        from brevitas_examples.imagenet_classification.ptq import ptq_common as ptq
+
+        equalized = "equalize" in steps
+        folded = preprocess_for_quantize(
+            model, equalize_iters=20 if equalized else 0, merge_bn=True, relu6_to_relu=equalized
+        )
+        quantized = ptq.quantize_model(
+            folded,
+            backend="fx",
+            weight_bit_width=weights,
+            act_bit_width=activations,
+            bias_bit_width=16,
+            weight_quant_granularity="per_channel",
+            act_quant_percentile=99.9,
+            act_quant_type="sym",
+            scale_factor_type="po2_scale",
+            quant_format="int",
+            layerwise_first_last_bit_width=weights,
+            weight_param_method="mse",
+            act_param_method="mse",
+        )
+        ptq.calibrate(images, quantized)
+        with torch.no_grad():
+            quantized(images.x[:BATCH])  # which makes the weights' quantizers
+        if "gptq" in steps:
+            ptq.apply_gptq(images, quantized, act_order=True)
+        if "qronos" in steps:
+            ptq.apply_qronos(quantized, images)
+        if "bias" in steps:
+            ptq.apply_bias_correction(images, quantized)
+        return quantized.eval()
+
+    return made
 
 
-def brevitas_alone(model: ResNet8, images: Images, weights: int, activations: int) -> nn.Module:
-    """The same without Qronos and bias correction."""
-    from unittest.mock import patch
-
-    without_the_kernels_of_torchvision()
-    from brevitas_examples.imagenet_classification.ptq import ptq_common as ptq
-
-    globals()["without_the_kernels_of_torchvision"] = lambda: None
-    with patch.object(ptq, "apply_qronos"), patch.object(ptq, "apply_bias_correction"):
-        return brevitas(model, images, weights, activations)
-
-
-def aimet(model: ResNet8, images: Images, weights: int, activations: int) -> nn.Module:
+def aimet(model: nn.Module, images: Images, weights: int, activations: int) -> nn.Module:
     """Batch norms folded, ranges by signal-to-noise ratio, a scale a channel, AdaRound; it offers no power-of-two
     scales."""
     without_the_kernels_of_torchvision()
@@ -164,7 +202,7 @@ def aimet(model: ResNet8, images: Images, weights: int, activations: int) -> nn.
     return simulated.model.eval()
 
 
-def mct(model: ResNet8, images: Images, weights: int, activations: int) -> nn.Module:
+def mct(model: nn.Module, images: Images, weights: int, activations: int) -> nn.Module:
     """Power-of-two thresholds by squared error for weights, a channel each, and activations, with its bias correction;
     its platform description has 8 bits, which are replaced."""
     without_the_kernels_of_torchvision()
@@ -196,7 +234,17 @@ def _power_of_two(attribute: dict[str, object]) -> object:
     return type(attribute["weights_quantization_method"])["POWER_OF_TWO"]  # type: ignore[index]
 
 
-TOOLS: dict[str, Made] = {"brevitas-alone": brevitas_alone, "brevitas": brevitas, "aimet": aimet, "mct": mct}
+TOOLS: dict[str, Made] = {
+    "brevitas": brevitas(),
+    "brevitas, gptq": brevitas("gptq"),
+    "brevitas, gptq, bias": brevitas("gptq", "bias"),
+    "brevitas, qronos": brevitas("qronos"),
+    "brevitas, qronos, bias": brevitas("qronos", "bias"),
+    "brevitas, equalize, qronos, bias": brevitas("equalize", "qronos", "bias"),
+    "aimet": aimet,
+    "mct": mct,
+}
+"""What search.py calls; before a comma the environment."""
 
 
 def main(tool: str, path: str, weights: int, activations: int) -> None:

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 
 from bittrue.errors import PlanError
+from bittrue.fixed import Overflow, Quantizer
 from bittrue.network import Network, NetworkBuilder
 from bittrue.operators import Dense, Flatten, Input, ReLU
 from bittrue.operators.convolution import Parameter
+from bittrue.plan import Plan
 from bittrue.repairs.draft import Draft
 from bittrue.repairs.equalize import equalize, scaled, sharing, shift
 from bittrue.repairs.fold import foldable, folded
 from bittrue.repairs.fold import repair as fold
 from bittrue.repairs.grid import fit_grids
+from bittrue.repairs.repair import repair
+from bittrue.repairs.rescale import rescale
 from bittrue.simulation.float_model import FloatModel
 from repairs.networks import images, planned, residual
 
@@ -49,12 +53,15 @@ def test_scaled_channels_change_nothing() -> None:
     assert np.abs(outputs(broken) - outputs(network)).max() > 1e-3
 
 
-@pytest.mark.parametrize("moved", [equalize, shift])
+@pytest.mark.parametrize("moved", [equalize, shift, rescale])
 def test_equalized_networks_compute_the_same(moved: object) -> None:
     network, data = residual(), images()
-    draft = moved(Draft.begun(network, planned(network, data)), data)  # type: ignore[operator]
+    draft = moved(Draft.begun(network, planned(network, data, activations=3)), data)  # type: ignore[operator]
     assert draft.target.hash != network.hash
     assert_computes_the_same(network, draft.target)
+    if moved is rescale:
+        ratios = draft.target.parameters["conv2.weight"].value / network.parameters["conv2.weight"].value
+        np.testing.assert_allclose(ratios, ratios.flat[0], rtol=1e-6)
     if moved is shift:
         ratios = draft.target.parameters["conv2.weight"].value / network.parameters["conv2.weight"].value
         assert (np.frexp(np.abs(ratios))[0] == 0.5).all()
@@ -108,3 +115,40 @@ def test_steps_of_dense_layers_that_fit_their_weights() -> None:
         return float((np.min(errors, 0) / np.square(weight).sum(0)).mean())
 
     assert lost(draft.target.parameters["first.weight"].value) < 0.9 * lost(values)
+
+
+def with_maxima(network: Network, most: float) -> Network:
+    operators = {name: ReLU(max_value=most) for name in ("relu1", "relu2", "relu3")}
+    return replace(
+        network, nodes=tuple(replace(node, operator=operators.get(node.name, node.operator)) for node in network.nodes)
+    )
+
+
+def test_a_word_that_saturates_takes_the_place_of_a_maximum() -> None:
+    data = images()
+    network = with_maxima(residual(), 1.5)
+    draft = rescale(Draft.begun(network, planned(network, data, activations=3)), data)
+    assert_computes_the_same(network, draft.target)
+    scaled_by = {}
+    for name in ("relu1", "relu2", "relu3"):
+        quantizer = draft.sites[f"{name}.output"]
+        assert isinstance(quantizer, Quantizer)
+        kept, wanted = (of.by_name[name].operator.max_value for of in (draft.network, draft.target))
+        assert kept == 1.5
+        assert float(quantizer.format.max_value) <= min(kept, wanted)
+        scaled_by[name] = wanted / kept
+    assert any(factor != 1 for factor in scaled_by.values())
+    plan = planned(network, data, weights=8, activations=3)
+    alone, rescaled = (repair(network, plan, data, names).steps[-1].after for names in ("qronos", "rescale,qronos"))
+    assert rescaled < alone
+
+
+def test_a_maximum_that_nothing_saturates_before_stays() -> None:
+    network, data = with_maxima(residual(), 1.5), images()
+    plan = planned(network, data)
+    spec = plan.sites["relu2.output"]
+    assert isinstance(spec, Quantizer)
+    wraps = {**plan.sites, "relu2.output": replace(spec, overflow=Overflow.WRAP)}
+    draft = rescale(Draft.begun(network, Plan(plan.network, plan.options, wraps)), data)
+    assert draft.target.by_name["relu2"].operator == network.by_name["relu2"].operator
+    assert draft.sites["relu2.output"] == wraps["relu2.output"]

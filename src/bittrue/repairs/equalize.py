@@ -9,7 +9,7 @@ weights that follow are rounded afresh.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,8 +65,11 @@ def _quantizer(draft: Draft, name: str) -> Quantizer:
     return spec
 
 
-def sharing(network: Network) -> Iterator[list[str]]:
-    """The nodes whose channels have the same factors, set by set; only sets in which each node can have some."""
+def sharing(network: Network, also: Collection[str] = ()) -> Iterator[list[str]]:
+    """The nodes whose channels have the same factors, set by set; only sets in which each node can have some.
+
+    also: nodes that pass factors on beside those whose operators do.
+    """
     leader = {node.name: node.name for node in network.nodes}
 
     def find(name: str) -> str:
@@ -76,7 +79,7 @@ def sharing(network: Network) -> Iterator[list[str]]:
 
     bound = {network.output}
     for node in network.nodes:
-        if passes_on(node.operator) and all(
+        if (passes_on(node.operator) or node.name in also) and all(
             isinstance(node.operator, Flatten) or network.by_name[source].shape[-1] == node.shape[-1]
             for source in node.inputs
         ):

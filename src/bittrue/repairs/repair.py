@@ -13,7 +13,7 @@ from bittrue.environment import exact_environment
 from bittrue.errors import BittrueError
 from bittrue.network import Network
 from bittrue.plan import Plan, check_plan
-from bittrue.repairs import batch_norm, bias, blocks, equalize, fold, gptq, grid, points, qronos, steps
+from bittrue.repairs import batch_norm, bias, blocks, equalize, fold, gptq, grid, points, qronos, rescale, steps
 from bittrue.repairs.draft import Draft
 from bittrue.repairs.memory import Memory
 from bittrue.repairs.repaired import Repaired, Step
@@ -49,6 +49,7 @@ REPAIRS: Mapping[str, OfLayers | OfNetwork] = {
     "equalize": OfNetwork("channels scaled between layers", equalize.equalize),
     "shift": OfNetwork("channels scaled between layers by powers of two", equalize.shift),
     "grid": OfNetwork("channels scaled so that the best steps of their weights are powers of two", grid.fit_grids),
+    "rescale": OfNetwork("one factor for all channels of what passes between layers", rescale.rescale),
     "steps": OfLayers("weights rounded, with steps by the outputs' error", steps.repair),
     "gptq": OfLayers("weights rounded one after the other, the rest made to fit", gptq.repair),
     "qronos": OfLayers("the same, and fitted to the float outputs from quantized inputs", qronos.repair),

@@ -1,8 +1,8 @@
 """Train the MobileNet of docs/search.md: depthwise and pointwise convolutions, batch norms and ReLU6 for CIFAR-10's
 32 × 32 pixels, 0 to 255.
 
-`python benchmarks/train_mobilenet.py cifar10:DIR mobilenet_cifar10.onnx` takes all 50,000 training images in each
-epoch, moved and mirrored at random, and prints the accuracy on the test images. Beside the model lies
+`python benchmarks/train_mobilenet.py cifar10:DIR mobilenet_cifar10.onnx` takes all training images in each epoch,
+moved and mirrored at random, and prints the accuracy on the test images. Beside the model lies
 mobilenet_cifar10.pt with what has been learned so far: the same command goes on from there. The seed is fixed; another
 number of threads or another machine gives other last bits, and so a network that is a little better or worse.
 """

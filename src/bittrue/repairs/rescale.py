@@ -10,7 +10,7 @@ no margin as in `points`: what a set gains is often less than a standard error, 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +28,9 @@ from bittrue.repairs.draft import Draft, covering, with_operators
 from bittrue.repairs.equalize import scaled, sharing
 
 _IMAGES = 256
+_HELD_BYTES = 2**31
+_COPIES = 12
+"""Bytes for each value of an image: in float32, of what is tried, of what it is compared with, and of one more."""
 _PARTS = 8
 """Factors tried within an octave; beyond it they are binary points."""
 _OCTAVES = 5
@@ -38,17 +41,19 @@ _OCTAVES = 5
 @torch.inference_mode()
 def rescale(draft: Draft, images: Dataset) -> Draft:
     """The draft with other scales inside, and the binary points of outputs that go with them."""
-    run = _Run.begun(draft, Yardstick(draft.target, images.take(min(_IMAGES, images.images))))
+    held = _COPIES * sum(math.prod(node.shape) for node in draft.target.nodes)
+    taken = min(_IMAGES, images.images, max(_HELD_BYTES // held, 2))
+    run = _Run.begun(draft, Yardstick(draft.target, images.take(taken)))
     maxima = _maxima(draft)
     parts: dict[str, int] = {}
     for shared in sharing(draft.target, maxima):
         own = [name for name in shared if name in run.steps]
         if own:
-            tried = [run.with_steps({name: run.fitted(name, part) for name in own}) for part in range(_PARTS)]
-            best = min(range(_PARTS), key=lambda part: float(tried[part].losses.mean()))
-            if tried[best].is_better_than(run) or not all(run.allows(name, run.steps[name]) for name in own):
-                run = tried[best]
-                parts.update(dict.fromkeys(shared, best))
+            for part in range(_PARTS):
+                tried = run.with_steps({name: run.fitted(name, part) for name in own})
+                if tried.is_better_than(run):
+                    run = tried
+                    parts.update(dict.fromkeys(shared, part))
     for name in run.steps:
         for octave in (-1, 1):
             moved = run.with_steps({name: run.steps[name] + octave})
@@ -102,6 +107,7 @@ class _Run:
     """
 
     network: Network
+    functions: Mapping[str, Callable[..., torch.Tensor]]
     yardstick: Yardstick
     quantizers: Mapping[str, Quantizer]
     maxima: Mapping[str, float]
@@ -120,7 +126,8 @@ class _Run:
                 quantizers[node.name] = spec
         steps = {name: -float(quantizer.format.fraction_bits) for name, quantizer in quantizers.items()}
         inputs = [{"": torch.from_numpy(batch.x)} for batch in yardstick.batches()]
-        begun = cls(network, yardstick, quantizers, _maxima(draft), steps, inputs, np.empty(0))
+        functions = {node.name: float_value[type(node.operator)](node.operator) for node in network.nodes}
+        begun = cls(network, functions, yardstick, quantizers, _maxima(draft), steps, inputs, np.empty(0))
         return begun.from_node(0, steps)
 
     def with_steps(self, steps: Mapping[str, float]) -> "_Run":
@@ -143,8 +150,7 @@ class _Run:
 
     def _unrounded(self, node: Node, values: Mapping[str, torch.Tensor]) -> torch.Tensor:
         inputs = [values[name] for name in node.inputs] if node.inputs else [values[""]]
-        value: torch.Tensor = float_value[type(node.operator)](node.operator)(*inputs)
-        return value
+        return self.functions[node.name](*inputs)
 
     def fitted(self, name: str, part: int) -> float:
         """The step with the least squared error at a node, among those of this part of an octave."""
@@ -153,7 +159,9 @@ class _Run:
         covered = covering(np.array([float(values.min()), float(values.max())]), quantizer).format.fraction_bits
         steps = [part / _PARTS - covered - octave for octave in range(-1, _OCTAVES)]
         allowed = [step for step in steps if self.allows(name, step)]
-        return min(allowed, key=lambda step: float((_rounded(values, quantizer, step) - values).square().mean()))
+        return min(
+            allowed or steps[-1:], key=lambda step: float((_rounded(values, quantizer, step) - values).square().mean())
+        )
 
     def allows(self, name: str, step: float) -> bool:
         """Whether a node's values saturate no later than its ReLU does."""

@@ -150,7 +150,8 @@ class _Run:
 
     def _unrounded(self, node: Node, values: Mapping[str, torch.Tensor]) -> torch.Tensor:
         inputs = [values[name] for name in node.inputs] if node.inputs else [values[""]]
-        return self.functions[node.name](*inputs)
+        value: torch.Tensor = self.functions[node.name](*inputs)
+        return value
 
     def fitted(self, name: str, part: int) -> float:
         """The step with the least squared error at a node, among those of this part of an octave."""

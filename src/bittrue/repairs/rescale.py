@@ -175,7 +175,8 @@ class _Run:
 
 def _rounded(values: torch.Tensor, quantizer: Quantizer, step: float) -> torch.Tensor:
     unit = 2.0**step
-    return (values / unit).round_().clamp_(quantizer.min_code, quantizer.max_code).mul_(unit)
+    rounded: torch.Tensor = (values / unit).round_().clamp_(quantizer.min_code, quantizer.max_code).mul_(unit)
+    return rounded
 
 
 def _at(quantizer: Quantizer, fraction_bits: int) -> Quantizer:

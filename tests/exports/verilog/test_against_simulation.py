@@ -162,3 +162,12 @@ def test_a_depthwise_layer_is_faster_with_its_channels_side_by_side(tmp_path: Pa
         codes.append((run / "conv.output.hex").read_text())
     assert codes[0] == codes[1]
     assert cycles[0] > 3 * cycles[1]
+
+
+@pytest.mark.parametrize("name", ["residual", "max-pooling-dilation", "conv-strides"])
+def test_an_image_follows_the_one_before_it_as_the_table_says(name: str, tmp_path: Path) -> None:
+    """Around a residual block all modules work at once, and rows that find no place are waited for."""
+    case = BY_NAME[name]
+    design = design_of(job_of(case, plan_of(case), VerilogOptions(multipliers=6)))
+    _, cycles = run_design(design, as_dataset(inputs_of(case, images=4)), tmp_path, ICARUS)
+    assert cycles.pace == pytest.approx(design.cycles, rel=0.05)

@@ -25,6 +25,7 @@ def multiply_accumulate(instruction: MultiplyAccumulate, draft: Draft) -> None:
     draft.needed.append(windows.needed(outputs))
     draft.cycles = layer.cycles(engine)
     draft.late[0] = windows.late
+    draft.spare[0] = windows.spare
     side = engine.words if engine.terms == 1 else 1
     word = windows.instance(
         draft,

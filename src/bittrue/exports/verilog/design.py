@@ -144,7 +144,8 @@ class Design:
         """How deep the queue of each reader of a step must be, 0 where a wire does.
 
         The readers' streams meet again in some step first, which gives its words one by one. A reader's queue holds
-        what the others must have taken for the n-th of them and it needn't have taken for the one before.
+        what the others must have taken for the n-th of them and it needn't have taken for the one before; and what
+        they can take beside that, so that all modules on their ways work at once.
         """
         order = [*(step.name for step in self.stored), OUTPUT]
         meeting = min(self._meetings[source] - {source}, key=order.index)
@@ -153,8 +154,19 @@ class Design:
         for place, own in enumerate(demands):
             others = np.max([*demands[:place], *demands[place + 1 :]], axis=0)
             ahead = int((others[1:] - own[:-1]).max())
-            queues.append(ahead if ahead > 1 else 0)
+            readers = [reader for other, reader in enumerate(self._readers[source]) if other != place]
+            spare = ceil(max(self._spare(*reader, meeting) for reader in readers))
+            queues.append(ahead + spare if ahead > 1 else 0)
         return tuple(queues)
+
+    def _spare(self, reader: str, place: int, meeting: str) -> float:
+        """How many words a module's input, and the modules behind it as far as the meeting, can take beside those that
+        they need, in words of that input."""
+        if reader in (meeting, OUTPUT):
+            return 0.0
+        draft = next(module.draft for module in self.modules if module.step.name == reader)
+        behind = max(self._spare(*each, meeting) for each in self._readers[reader])
+        return draft.spare.get(place, 0) + behind * prod(draft.shapes[place]) / draft.size
 
     def _demands(self, source: str, meeting: str) -> list[np.ndarray]:
         """For each reader of a step, how many words it must have taken before 0, 1, 2, … words of the step where they

@@ -80,7 +80,8 @@ class Draft(StepsInOne):
 
     needed: for each input how many of an image's words must have come in before 0, 1, 2, … words of the image have gone
     out. cycles: an image takes these at least, once its words are there. late: by the place of an input, the words of
-    the next image that it begins with and that can't come in before this one is through.
+    the next image that it begins with and that can't come in before this one is through; spare: those that it can hold
+    beside the needed ones.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Draft(StepsInOne):
     modules: set[str] = field(default_factory=set)
     cycles: int = 0
     late: dict[int, int] = field(default_factory=dict)
+    spare: dict[int, int] = field(default_factory=dict)
     _taken: set[str] = field(default_factory=set)
 
     @property

@@ -25,6 +25,7 @@ def _windows(instruction: WindowExtremum | WindowSum, draft: Draft) -> Windows:
     draft.needed.append(windows.needed(windows.channels))
     draft.cycles = windows.cycles(windows.channels * prod(windows.kernel))
     draft.late[0] = windows.late
+    draft.spare[0] = windows.spare
     return windows
 
 

@@ -81,6 +81,11 @@ class Windows:
         return np.concatenate([[0], each])
 
     @property
+    def spare(self) -> int:
+        """Words that the ring holds beside those of a window's rows: the next ones, which come in meanwhile."""
+        return (self.depth - min(self.span, self.size[0])) * self.size[1] * self.channels
+
+    @property
     def late(self) -> int:
         """Words of the next image that its first row of results needs, and that find no place in the ring while the
         last row of this image's is computed."""

@@ -42,3 +42,17 @@ def test_units_that_torch_does_not_have(error: type[Exception], monkeypatch: pyt
 
     monkeypatch.setattr(integer_units, "IntegerSums", missing)
     assert not available()
+
+
+def test_partial_sums_that_leave_float32_may_not_be_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if products were added up in float32, some after the others."""
+
+    def in_two_parts(self: IntegerSums, digits: torch.Tensor, *arguments: Any) -> torch.Tensor:
+        first = digits.clone()
+        first[..., digits.shape[-1] // 2 :] = self._zero_point
+        second = digits.clone()
+        second[..., : digits.shape[-1] // 2] = self._zero_point
+        return exact(self, first, *arguments) + exact(self, second, *arguments)
+
+    monkeypatch.setattr(IntegerSums, "__call__", in_two_parts)
+    assert not available()

@@ -163,6 +163,39 @@ def test_digits_whose_sums_do_not_fit_are_cut_shorter() -> None:
         check_kernel(wrong, sums, 0, (64, 1 << 12), (np.array([0]), np.array([255])))
 
 
+LOPSIDED = np.random.default_rng(0).integers(-128, 128, (4608, 64))
+LOPSIDED[:, 1] = 127
+
+
+@needs_integer_units
+@pytest.mark.parametrize("kernel", [(), (1,), (3, 3)], ids=str)
+def test_what_the_zero_point_adds_is_proven_too(kernel: tuple[int, ...]) -> None:
+    """Small inputs of both signs, so that the sums are small and the sums with the zero point in them don't fit
+    float32; only in a channel that the check of the kernel doesn't look at."""
+    rank = len(kernel)
+    weight = LOPSIDED.reshape(*kernel, -1, 64)
+    pad = tuple((size // 2, size // 2) for size in kernel)
+    instruction = MultiplyAccumulate(weight, (0,), None, 0, (1,) * rank, pad, (1,) * rank, 1)
+    sums = SumBounds(instruction, 0, "layer")
+    x = np.random.default_rng(1).integers(-4, 4, (32 if not rank else 4, *(5,) * rank, weight.shape[-2]))
+    work = work_of(instruction, x.shape[1:], (*x.shape[1:-1], 64))
+    (digits,) = [s for s in proven(sums, work, np.array([-4]), np.array([3])) if isinstance(s, DigitProducts)]
+    assert digits.inputs.zero_point * int(weight[..., 1].sum()) < 1 << 24
+    assert choice.digit_bound(sums, Digits(1, 8, True), digits.weights, -4, 3) >> 24
+    got = sum_kernel[DigitProducts](digits, sums, 0)(torch.from_numpy(x), None)
+    np.testing.assert_array_equal(got.to(torch.int64).numpy(), exact_sums(sums, x).astype(np.int64))
+
+
+def test_places_of_the_kernel_that_cancel_are_counted_apart() -> None:
+    """Where the padding leaves some of them out."""
+    weight = np.zeros((2, 3, 1), np.int64)
+    weight[0], weight[1] = 5, -4
+    (found,) = SumBounds(MultiplyAccumulate(weight, (0,), None, 0, (1,), ((0, 0),), (1,), 1), 0, "layer").digit_sums(
+        Digits(1, 8, True)
+    )
+    assert (found.above, found.below, found.constant) == ([15], [12], [27])
+
+
 def test_partial_sums_that_may_leave_int32_are_not_proven() -> None:
     weight = np.full((1 << 17, 1), 100)
     weight[::2] *= -1

@@ -5,6 +5,7 @@ as certain: whatever the order, a partial sum is the sum of some of the products
 can be negative and the sum of all that can be positive.
 """
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +18,25 @@ from bittrue.simulation.carrier import Carrier
 from bittrue.simulation.sums.digits import Digits, cut_weights
 
 
+@dataclass(frozen=True)
+class DigitSums:
+    """Of one digit of the weights, for each output channel. above, below: Σ of the positive ones, and Σ of the negative
+    ones' absolute values. constant: what no sum of all weights of some of the kernel's places can exceed, which is what
+    an input that is 1 everywhere but in the padding gives."""
+
+    above: list[int]
+    below: list[int]
+    constant: list[int]
+
+
+def digit_sums(digit: np.ndarray) -> DigitSums:
+    """digit: of weights (*kernel, in, out)."""
+    inputs, outputs = digit.shape[-2:]
+    by_place = np.moveaxis(digit.reshape(-1, inputs, outputs), 1, 0).reshape(inputs, -1)
+    above, below = np.array(signed_sums(by_place), np.int64).reshape(2, -1, outputs)
+    return DigitSums(above.sum(0).tolist(), below.sum(0).tolist(), np.abs(above - below).sum(0).tolist())
+
+
 class SumBounds:
     """Bounds on the sums of a MultiplyAccumulate, its weights aligned to the finest binary point G."""
 
@@ -24,7 +44,7 @@ class SumBounds:
         """what: the layer as errors name it."""
         self.instruction, self.what = instruction, what
         self.input_fraction_bits = input_fraction_bits
-        self._digit_sums: dict[Digits, list[tuple[list[int], list[int]]]] = {}
+        self._digit_sums: dict[Digits, list[DigitSums]] = {}
 
     @cached_property
     def fraction_bits(self) -> int:
@@ -60,11 +80,10 @@ class SumBounds:
         weight = self.instruction.weight
         return int(weight.min(initial=0)), int(weight.max(initial=0))
 
-    def digit_sums(self, cut: Digits) -> list[tuple[list[int], list[int]]]:
-        """For each digit of the weights, lowest first: Σ of the positive ones for each output channel, and Σ of the
-        negative ones' absolute values."""
+    def digit_sums(self, cut: Digits) -> list[DigitSums]:
+        """Those of each digit of the weights, lowest first."""
         if cut not in self._digit_sums:
-            self._digit_sums[cut] = [signed_sums(digit) for digit in cut_weights(self.instruction.weight, cut)]
+            self._digit_sums[cut] = [digit_sums(digit) for digit in cut_weights(self.instruction.weight, cut)]
         return self._digit_sums[cut]
 
     @cached_property

@@ -8,7 +8,7 @@ import numpy as np
 from bittrue.rules import RuleTable
 from bittrue.simulation.carrier import Carrier, carrier_for
 from bittrue.simulation.sums import integer_units
-from bittrue.simulation.sums.bounds import SumBounds
+from bittrue.simulation.sums.bounds import DigitSums, SumBounds
 from bittrue.simulation.sums.digits import LARGEST_DIGIT, Digits, digits_for
 from bittrue.simulation.sums.strategies import (
     TWO_PART_PRODUCT,
@@ -126,13 +126,24 @@ def _digit_products(sums: SumBounds, low: int, high: int) -> DigitProducts | Non
 
 
 def digit_bound(sums: SumBounds, inputs: Digits, weights: Digits, low: int, high: int) -> int:
-    """What no sum of products of two digits can exceed; 2^24 where a partial sum might leave int32."""
+    """What no sum of products of two digits can exceed, with the inputs' zero point in it or without; 2^24 where a
+    partial sum might leave int32."""
     digit_sums = sums.digit_sums(weights)
     # The units multiply the digits with their zero points, in any order.
-    if max(max(map(sum, zip(*pair, strict=True))) for pair in digit_sums) << inputs.bits >> integer_units.SUM_BITS:
+    if max(map(_largest, digit_sums)) << inputs.bits >> integer_units.SUM_BITS:
         return 1 << Carrier.FLOAT32.bits
     ends = inputs.ends(min(low, 0), max(high, 0))
-    return max(max(_reaches(end, weight)) for end in ends for weight in digit_sums)
+    # What the zero point adds to a whole sum is taken off again in float32: both have to fit.
+    return max(
+        reach + inputs.zero_point * constant
+        for end in ends
+        for weight in digit_sums
+        for reach, constant in zip(_reaches(end, weight), weight.constant, strict=True)
+    )
+
+
+def _largest(weight: DigitSums) -> int:
+    return max(map(sum, zip(weight.above, weight.below, strict=True)))
 
 
 def _added_bound(sums: SumBounds, inputs: Digits, weights: Digits, low: int, high: int) -> int:
@@ -147,10 +158,11 @@ def _added_bound(sums: SumBounds, inputs: Digits, weights: Digits, low: int, hig
     return max(bounds, default=0)
 
 
-def _reaches(ends: tuple[int, int], weight: tuple[list[int], list[int]]) -> list[int]:
+def _reaches(ends: tuple[int, int], weight: DigitSums) -> list[int]:
     """The largest absolute value of the sum in each channel, for one digit of the inputs and one of the weights."""
     low, high = min(ends[0], 0), max(ends[1], 0)
-    return [max(above * high - below * low, below * high - above * low) for above, below in zip(*weight, strict=True)]
+    pairs = zip(weight.above, weight.below, strict=True)
+    return [max(above * high - below * low, below * high - above * low) for above, below in pairs]
 
 
 # All of them

@@ -1,8 +1,10 @@
 """Sums of products of 8-bit integers in int32, by oneDNN's kernels for the processor's integer units.
 
 They are several times faster than float32 where the processor has instructions for them (VNNI, AMX), and as exact: all
-adding is in int32, and the sum becomes a float32 once, times a power of two. On a processor without them oneDNN adds
-pairs of products in 16 bits, which saturates, and such a torch may have no kernels for it at all: `available` tries.
+adding is in int32, and the sum becomes a float32 once, times a power of two. AMX's kernels take what the inputs' zero
+point has added to it off after that, so the sum with it still in it has to fit float32, too. On a processor without
+them oneDNN adds pairs of products in 16 bits, which saturates, and such a torch may have no kernels for it at all:
+`available` tries.
 """
 
 from collections.abc import Sequence
@@ -32,18 +34,38 @@ def suits(instruction: MultiplyAccumulate) -> bool:
 def available() -> bool:
     """Whether this machine's integer kernels are there and exact, the largest digits included; tried once a process."""
     try:
-        return all(_exact(zero_point, kernel) for zero_point in (0, 128) for kernel in ((), (3, 3)))
+        return all(
+            _exact(zero_point, weight, digits)
+            for zero_point in (0, 128)
+            for kernel in ((), (3, 3))
+            for weight, digits in (_largest(kernel), _cancelling(kernel))
+        )
     except (AttributeError, RuntimeError, NotImplementedError):
         return False
 
 
-def _exact(zero_point: int, kernel: tuple[int, ...]) -> bool:
-    """Sums of the largest digits of either sign, and of others, beside the same in float64."""
+def _largest(kernel: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights and digits, the largest of either sign, and others."""
     generator = torch.Generator().manual_seed(0)
     weight = torch.randint(-128, 128, (*kernel, 64, 32), generator=generator)
     weight[..., :8], weight[..., 8:16] = -128, 127
     digits = torch.randint(0, 256, (32, *(5,) * len(kernel), 64), generator=generator)
     digits[:8], digits[8:16] = 0, 255
+    return weight, digits
+
+
+def _cancelling(kernel: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same with sums that are small, and half of whose products add up to more than float32 holds."""
+    generator = torch.Generator().manual_seed(0)
+    half = torch.randint(64, 128, (*kernel, 1024, 32), generator=generator)
+    digits = torch.randint(192, 255, (2 if kernel else 32, *(5,) * len(kernel), 1024), generator=generator)
+    other = digits + torch.randint(0, 2, digits.shape, generator=generator)
+    return torch.cat((half, -half), -2), torch.cat((digits, other), -1)
+
+
+def _exact(zero_point: int, weight: torch.Tensor, digits: torch.Tensor) -> bool:
+    """The sums of these beside the same in float64."""
+    kernel = weight.shape[:-2]
     layer = MultiplyAccumulate(
         weight.numpy(),
         (0,),

@@ -37,6 +37,7 @@ def test_a_histogram_beside_formats() -> None:
     bins = counts["data"]["values"]
     assert len(bins) == BINS
     # The edges are computed in float64 from the counts' own scale.
+    # The ends are computed in float64 from the range and the number of bins: equal up to its rounding.
     assert (bins[0]["from"], bins[-1]["to"]) == pytest.approx((-9.1, 8.7))
     assert [line["format"] for line in reach["data"]["values"]] == ["ap_fixed<8,5>", "ap_fixed<8,3>"]
     assert [line["from"] for line in reach["data"]["values"]] == [-16.0, -4.0]

@@ -82,6 +82,7 @@ def test_a_trace_has_a_chart(tmp_path: Path, fraction_bits: int) -> None:
     for bar in shown:
         site = found.site(bar["site"])
         if bar["what"] == "numbers that overflowed":
+            # The same quotient written in another order: equal up to float64's rounding.
             assert bar["share"] == pytest.approx(100 * site.overflowed / site.values)
     assert charts.to_svg(specification).startswith("<svg")
     assert found._repr_mimebundle_()["text/html"].count("<svg") == 1

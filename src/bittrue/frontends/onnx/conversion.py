@@ -133,8 +133,7 @@ class Draft:
 
 
 class Conversion:
-    """Values by their names in the file, and drafts of nodes by number; the masks of softmaxes by what these
-    read, and the batch axes of values where they are known."""
+    """Values by their names in the file, drafts of nodes by number, masks of softmaxes, and the values' batch axes."""
 
     def __init__(self, graph: OnnxGraph, names: dict[str, str], axes: Callable[[OnnxNode], Axes]) -> None:
         """axes: what each node's operator does to axes."""

@@ -13,7 +13,7 @@ from bittrue.network import Network
 from bittrue.plan import Override, Plan
 from bittrue.repairs import blocks
 from bittrue.repairs.draft import codes_of
-from bittrue.repairs.repair import REPAIRS, repair
+from bittrue.repairs.repair import REPAIRS, repair, tries
 from repairs.networks import images, planned, residual
 
 BEFORE = {"batch-norm": ("steps",)}
@@ -147,3 +147,16 @@ def test_bad_input_is_refused(network: Network, data: Dataset, plan: Plan) -> No
         repair(network, plan, data, images=1)
     with pytest.raises(PlanError, match="another network"):
         repair(residual(1), plan, data)
+
+
+@pytest.mark.parametrize(
+    ("repairs", "lists"),
+    [
+        ("qronos,bias", [("qronos", "bias")]),
+        ("equalize,grid,qronos,bias", [("equalize", "grid", "qronos", "bias")]),
+        ("fold,rescale,qronos,points", [("fold",), ("rescale", "qronos"), ("points",)]),
+        ("rescale", [("rescale",)]),
+    ],
+)
+def test_new_scales_are_judged_with_what_is_rounded_for_them(repairs: str, lists: list[tuple[str, ...]]) -> None:
+    assert tries(repairs) == (tuple(lists), True)

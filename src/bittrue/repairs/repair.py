@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from bittrue.analysis.evaluating.batches import chosen_images
 from bittrue.analysis.evaluating.yardstick import Yardstick
@@ -20,7 +19,7 @@ from bittrue.repairs.repaired import Repaired, Step
 from bittrue.repairs.walk import LayerRepair, walk
 
 IMAGES = 1000
-HELD_BYTES = 2**31
+HELD_BYTES = 2**32
 """Images to repair on where nothing else is asked for, if what is held of them takes no more than so many bytes."""
 JUDGED_OF = 5
 """Every repair is judged on the last of so many parts of the images, and made from the others."""
@@ -42,14 +41,20 @@ class OfNetwork:
 
     text: str
     repair: Callable[[Draft, Dataset], Draft]
+    only_scales: bool = False
+    """Whether it leaves weights to be rounded by what follows, with which it is judged."""
 
 
 REPAIRS: Mapping[str, OfLayers | OfNetwork] = {
     "fold": OfNetwork("batch norms folded into the layers before them", lambda draft, images: fold.repair(draft)),
-    "equalize": OfNetwork("channels scaled between layers", equalize.equalize),
-    "shift": OfNetwork("channels scaled between layers by powers of two", equalize.shift),
-    "grid": OfNetwork("channels scaled so that the best steps of their weights are powers of two", grid.fit_grids),
-    "rescale": OfNetwork("one factor for all channels of what passes between layers", rescale.rescale),
+    "equalize": OfNetwork("channels scaled between layers", equalize.equalize, only_scales=True),
+    "shift": OfNetwork("channels scaled between layers by powers of two", equalize.shift, only_scales=True),
+    "grid": OfNetwork(
+        "channels scaled so that the best steps of their weights are powers of two", grid.fit_grids, only_scales=True
+    ),
+    "rescale": OfNetwork(
+        "one factor for all channels of what passes between layers", rescale.rescale, only_scales=True
+    ),
     "steps": OfLayers("weights rounded, with steps by the outputs' error", steps.repair),
     "gptq": OfLayers("weights rounded one after the other, the rest made to fit", gptq.repair),
     "qronos": OfLayers("the same, and fitted to the float outputs from quantized inputs", qronos.repair),
@@ -143,12 +148,20 @@ def tries(repairs: str | Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], bo
         if name not in REPAIRS:
             known = ", ".join(REPAIRS)
             raise BittrueError(f"There is no repair {name!r}: choose auto, none, or of {known}, joined by commas.")
-    together = groupby(names, lambda name: isinstance(REPAIRS[name], OfLayers))
-    return tuple(
-        part
-        for of_layers, group in together
-        for part in ((tuple(group),) if of_layers else tuple((name,) for name in group))
-    ), True
+    lists: list[tuple[str, ...]] = []
+    for name in names:
+        if lists and _are_judged_together(REPAIRS[lists[-1][-1]], REPAIRS[name]):
+            lists[-1] += (name,)
+        else:
+            lists.append((name,))
+    return tuple(lists), True
+
+
+def _are_judged_together(first: OfLayers | OfNetwork, then: OfLayers | OfNetwork) -> bool:
+    """Whether nothing is known of the first before the one that follows it."""
+    if isinstance(first, OfNetwork):
+        return first.only_scales
+    return isinstance(then, OfLayers)
 
 
 def _applied(

@@ -21,6 +21,9 @@ SENSITIVITY_IMAGES = 96
 """Of the images to choose on, so many are taken for losses without repairs: the divergence settles soon, as it is of
 probabilities, not of single images that are right or wrong."""
 
+LOSSES_OF = 6
+"""Of the image passes that a search may take, what a table of losses may take of them."""
+
 Losses = Mapping[str, Mapping[int, float]]
 """By site and word length; never less for a shorter word."""
 
@@ -29,7 +32,8 @@ _WHAT = "sensitivity"
 
 @dataclass(frozen=True, eq=False)
 class LossTables:
-    """images: to repair on. judging: to measure on; no label is looked at.
+    """images: to repair on. judging: to measure on; no label is looked at. passes: of images that the whole search may
+    take, a `LOSSES_OF`-th of them for a table; None for any number.
 
     A network is sure of images that it was trained on, and what it is sure of says little: those to choose on are
     others.
@@ -42,6 +46,7 @@ class LossTables:
     seed: int
     engine: Engine
     progress: Progress | None
+    passes: int | None = None
 
     def alone(self, cases: Allowed, *, repaired: bool) -> Losses:
         """What each site costs alone at each of its word lengths, all others being long."""
@@ -59,17 +64,19 @@ class LossTables:
             by_site.setdefault(row.site, {})[row.word_length] = row.loss
         return {name: monotone(of) for name, of in by_site.items()}
 
-    @property
-    def judged(self) -> int:
-        """Images that losses with repairs are measured on."""
-        return min(max(self.images.images // JUDGED_OF, 1), JUDGED, self.judging.images)
+    def judged(self, cases: Allowed) -> int:
+        """Images that losses with repairs are measured on, for so many cases."""
+        found = min(self.images.images // JUDGED_OF, JUDGED, self.judging.images)
+        if self.passes is not None:
+            found = min(found, self.passes // LOSSES_OF // sum(map(len, cases.values())))
+        return max(found, 1)
 
     def repaired(self, name: str, base: Callable[[], tuple[Network, Plan]], cases: Allowed) -> Losses:
         """What each site costs, its weights repaired, where all others are as in the base; name: the base's for the
         journal."""
         kept: Mapping[str, Any] | None = self.journal.find(_WHAT, name)
         if kept is None:
-            images = self.images, self.judging.take(self.judged)
+            images = self.images, self.judging.take(self.judged(cases))
             found = repaired_losses(self.sites, *base(), cases, *images, seed=self.seed, progress=self.progress)
             kept = self.journal.add(_WHAT, name, found.to_json())
         losses = RepairedLosses.from_json(kept).losses

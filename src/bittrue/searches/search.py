@@ -196,7 +196,9 @@ class _Run:
         # All images to calibrate on, if what a repair holds of them fits.
         self.repaired_on = min(self.parts.calibration.images, max(HELD_BYTES // held_bytes(network), 2))
         images = self.parts.calibration.take(self.repaired_on) if self.repairs != "none" else self.parts.calibration
-        self.tables = LossTables(self.sites, images, selection, self.journal, self.seed, self.engine, self.progress)
+        self.tables = LossTables(
+            self.sites, images, selection, self.journal, self.seed, self.engine, self.progress, self.passes
+        )
         self.selection = Selection(network, selection, self.standard, ERROR / candidates, self.engine, self.progress)
         repairs = 0 if self.repairs == "none" else self.repaired_on * (len(tries(self.repairs)[0]) + 1)
         self.budget = Budget(
@@ -241,8 +243,8 @@ class _Run:
         Far from a plan losses don't add up: what is repaired there makes up for what isn't here.
         """
         for _ in range(ROUNDS):
-            cases = sum(map(len, beside(words, self.allowed).values()))
-            if not self.budget.affords_plan(self.tables.judged * cases):
+            cases = beside(words, self.allowed)
+            if not self.budget.affords_plan(self.tables.judged(cases) * sum(map(len, cases.values()))):
                 break
             near = self.losses_near(words)
             prices = {name: {bits: table[name][bits] for bits in of} for name, of in near.items()}

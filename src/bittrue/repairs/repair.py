@@ -127,6 +127,7 @@ def repair(
         trained=network.hash,
         data={"name": chosen.name, "sha256": chosen.sha256, "images": chosen.images},
         steps=tuple(done),
+        target=draft.target,
         folded=tuple(node.name for node in network.nodes if node.name not in finished[0].by_name),
     )
 

@@ -16,7 +16,7 @@ from bittrue.errors import BittrueError, PlanError
 from bittrue.files import check_ordinary, dump_json, replacing
 from bittrue.network import Network, Parameter
 from bittrue.plan import Plan
-from bittrue.repairs.draft import codes_of, on_grids, parameters_on_sites, with_operators
+from bittrue.repairs.draft import Draft, codes_of, on_grids, parameters_on_sites, with_operators
 from bittrue.repairs.fold import folded
 from bittrue.result import Result
 
@@ -41,7 +41,9 @@ class Repaired(Result):
 
     network: with parameters that are the values of their codes. plan: made for it; its binary points may be others than
     those of the plan that was given. trained: the hash of the network as it was. data: name, sha256 and images of what
-    it was repaired on. steps: the repairs that were tried. folded: the batch norms that are no nodes any more.
+    it was repaired on. steps: the repairs that were tried. target: what the network was to come near to: the trained
+    one, or one that computes the same in float with other scales inside. folded: the batch norms that are no nodes any
+    more.
     """
 
     network: Network
@@ -49,7 +51,13 @@ class Repaired(Result):
     trained: str
     data: Mapping[str, Any]
     steps: tuple[Step, ...]
+    target: Network
     folded: tuple[str, ...] = ()
+
+    @property
+    def draft(self) -> Draft:
+        """What other repairs may go on from."""
+        return Draft(self.target, self.network, self.plan.options, self.plan.sites)
 
     @cached_property
     def codes(self) -> Mapping[str, np.ndarray]:

@@ -71,6 +71,11 @@ def monotone(losses: Mapping[int, float]) -> dict[int, float]:
     return found
 
 
+def total(table: Mapping[str, Mapping[int, float]], words: Mapping[str, int]) -> float:
+    """The sum over the sites that have these words."""
+    return sum(table[name][bits] for name, bits in words.items())
+
+
 def thinned(found: list[Allocation], most: int) -> list[Allocation]:
     """At most so many of them, evenly spaced by price, both ends included."""
     if len(found) <= most:

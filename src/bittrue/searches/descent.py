@@ -18,6 +18,11 @@ FIRST_STEP = 4
 Table = Mapping[str, Mapping[int, float]]
 
 
+def last_within(front: Sequence[Allocation], most: float) -> int:
+    """The place of the cheapest allocation with a predicted loss no greater; the first where none has."""
+    return max(sum(one.loss <= most for one in front) - 1, 0)
+
+
 def last_that_holds(front: Sequence[Allocation], holds: Holds, first: int = 0) -> Allocation | None:
     """Of allocations from the least loss to the least price, the cheapest that holds; None where none was found.
 

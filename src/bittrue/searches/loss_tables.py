@@ -10,8 +10,7 @@ from bittrue.analysis.sensitivity import measured_alone
 from bittrue.analysis.sensitivity_result import SiteLoss
 from bittrue.analysis.site_words import SiteWords, Words
 from bittrue.data import Dataset
-from bittrue.network import Network
-from bittrue.plan import Plan
+from bittrue.repairs.draft import Draft
 from bittrue.searches.allocation import monotone
 from bittrue.searches.journal import Journal
 from bittrue.searches.losses import JUDGED, JUDGED_OF, RepairedLosses, repaired_losses
@@ -51,7 +50,7 @@ class LossTables:
     def alone(self, cases: Allowed, *, repaired: bool) -> Losses:
         """What each site costs alone at each of its word lengths, all others being long."""
         if repaired:
-            return self.repaired("", lambda: (self.sites.network, self.sites.base), cases)
+            return self.repaired("", lambda: Draft.begun(self.sites.network, self.sites.base), cases)
         kept = self.journal.find(_WHAT, "")
         if kept is None:
             images = self.judging.take(min(SENSITIVITY_IMAGES, self.judging.images))
@@ -71,13 +70,15 @@ class LossTables:
             found = min(found, self.passes // LOSSES_OF // sum(map(len, cases.values())))
         return max(found, 1)
 
-    def repaired(self, name: str, base: Callable[[], tuple[Network, Plan]], cases: Allowed) -> Losses:
-        """What each site costs, its weights repaired, where all others are as in the base; name: the base's for the
-        journal."""
+    def repaired(self, name: str, base: Callable[[], Draft], cases: Allowed, words: Words | None = None) -> Losses:
+        """What each site costs, its weights repaired, where all others are as in the base, a plan with these `words`
+        or one with long ones; name: the base's for the journal."""
         kept: Mapping[str, Any] | None = self.journal.find(_WHAT, name)
         if kept is None:
             images = self.images, self.judging.take(self.judged(cases))
-            found = repaired_losses(self.sites, *base(), cases, *images, seed=self.seed, progress=self.progress)
+            found = repaired_losses(
+                self.sites, base(), cases, *images, words=words, seed=self.seed, progress=self.progress
+            )
             kept = self.journal.add(_WHAT, name, found.to_json())
         losses = RepairedLosses.from_json(kept).losses
         return {site: monotone(losses[site]) for site in cases}

@@ -17,14 +17,15 @@ from bittrue.environment import exact_environment
 from bittrue.files import make_folder, replacing_together
 from bittrue.network import Network
 from bittrue.plan import Override, Plan, PlanOptions, Point, Ranges
+from bittrue.repairs.draft import Draft
 from bittrue.repairs.memory import Memory
 from bittrue.repairs.repair import HELD_BYTES, held_bytes, repair, tries
 from bittrue.repairs.repaired import Repaired
-from bittrue.searches.allocation import Allocation, allocations, thinned
+from bittrue.searches.allocation import Allocation, allocations, thinned, total
 from bittrue.searches.allowed import allowed_words, check_asked
 from bittrue.searches.budget import Budget
 from bittrue.searches.claim import Claim, claimed
-from bittrue.searches.descent import exchanged, last_that_holds
+from bittrue.searches.descent import exchanged, last_that_holds, last_within
 from bittrue.searches.found import PLAN, SEARCH, WEIGHTS, Search, Tried, save_plan
 from bittrue.searches.front import POINTS, FrontPoint
 from bittrue.searches.journal import FILE, Journal
@@ -56,7 +57,7 @@ STEPS = 16
 """Simulations that the exchange of single bits may take."""
 ERROR = 0.05
 """The probability that the answer for any plan differs from that of all selection images."""
-VERSION = 3
+VERSION = 4
 """Of how searches go; a journal of another version is of another search."""
 
 
@@ -217,7 +218,8 @@ class _Run:
             self.tables.alone(self.allowed, repaired=self.repairs != "none"),
         )  # a price that is none is refused before anything is simulated
         front = thinned(self.within_limits(allocations(table, losses)), BUDGETS)
-        chosen = last_that_holds(front, self.holds, self.first(front))
+        first = last_within(front, LOSS_A_POINT * self.standard.max_drop)
+        chosen = last_that_holds(front, self.holds, first)
         if chosen is None:
             words = front[0].words
             limiting = max(words, key=lambda name: losses[name][words[name]])
@@ -232,25 +234,18 @@ class _Run:
         points = self.front([*(one.words for one in thinned(front, POINTS)), words]) if pareto else ()
         return self.found(words, limiting, losses, points, command)
 
-    def first(self, front: Sequence[Allocation]) -> int:
-        """Where the search for the cheapest plan begins."""
-        most = LOSS_A_POINT * self.standard.max_drop
-        return max(sum(one.loss <= most for one in front) - 1, 0)
-
     def nearer(self, words: Words, table: Losses) -> Words:
-        """A cheaper plan that holds, found by the losses near this one; again until there is none.
-
-        Far from a plan losses don't add up: what is repaired there makes up for what isn't here.
-        """
+        """A cheaper plan that holds, by the losses near this one: far off they don't add up; again until none."""
         for _ in range(ROUNDS):
             cases = beside(words, self.allowed)
             if not self.budget.affords_plan(self.tables.judged(cases) * sum(map(len, cases.values()))):
                 break
             near = self.losses_near(words)
             prices = {name: {bits: table[name][bits] for bits in of} for name, of in near.items()}
-            price = sum(table[name][bits] for name, bits in words.items())
+            price = total(table, words)
             cheaper = [one for one in self.within_limits(allocations(prices, near)) if one.price < price]
-            chosen = last_that_holds(thinned(cheaper, BUDGETS_NEAR), self.holds)
+            front = thinned(cheaper, BUDGETS_NEAR)
+            chosen = last_that_holds(front, self.holds, last_within(front, total(near, words)))
             if chosen is None:
                 break
             words = chosen.words
@@ -259,7 +254,13 @@ class _Run:
     def losses_near(self, words: Words) -> Losses:
         """What each site's neighbouring words cost where the others have these."""
         plan = self.sites.plan(words)
-        return self.tables.repaired(plan.hash, lambda: self.repaired(plan)[:2], beside(words, self.allowed))
+
+        def left() -> Draft:
+            repaired = self.repaired(plan)[2]
+            assert repaired is not None
+            return repaired.draft
+
+        return self.tables.repaired(plan.hash, left, beside(words, self.allowed), words)
 
     def front(self, plans: Sequence[Words]) -> tuple[FrontPoint, ...]:
         """The plans with these words, each once, simulated on all selection images; the dearest first."""

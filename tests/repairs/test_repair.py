@@ -1,5 +1,7 @@
 """Each repair brings the outputs nearer to the float network's, and every parameter ends as a code of its site."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -160,3 +162,9 @@ def test_bad_input_is_refused(network: Network, data: Dataset, plan: Plan) -> No
 )
 def test_new_scales_are_judged_with_what_is_rounded_for_them(repairs: str, lists: list[tuple[str, ...]]) -> None:
     assert tries(repairs) == (tuple(lists), True)
+
+
+def test_the_help_names_them_all() -> None:
+    *before, last = REPAIRS
+    commands = Path(__file__).parents[2] / "docs/commands.md"
+    assert f"LIST, of {', '.join(before)} and {last}, joined by commas" in commands.read_text(encoding="utf-8")

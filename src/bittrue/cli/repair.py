@@ -28,8 +28,8 @@ def repair(
         typer.Option(
             "--repair",
             metavar="auto|none|LIST",
-            help="auto tries and keeps what helps; LIST, of fold, equalize, shift, rescale, steps, gptq, qronos, bias, "
-            "batch-norm, adaround, blocks and points, joined by commas: these, in this order.",
+            help="auto tries and keeps what helps; LIST, of fold, equalize, shift, grid, rescale, steps, gptq, qronos, "
+            "bias, batch-norm, adaround, blocks and points, joined by commas: these, in this order.",
         ),
     ] = "auto",
     images: Annotated[

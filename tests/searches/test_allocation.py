@@ -7,8 +7,8 @@ import pytest
 
 from bittrue.analysis.site_words import Words
 from bittrue.searches import allocation
-from bittrue.searches.allocation import Allocation, allocations, monotone, thinned
-from bittrue.searches.descent import exchanged, last_that_holds
+from bittrue.searches.allocation import Allocation, allocations, monotone, thinned, total
+from bittrue.searches.descent import exchanged, last_that_holds, last_within
 
 Table = dict[str, dict[int, float]]
 
@@ -113,3 +113,14 @@ def test_bits_are_exchanged_while_that_is_cheaper_and_holds() -> None:
 
     assert exchanged({"a": 3, "b": 3}, allowed, prices, losses, holds, price, 10) == {"a": 4, "b": 2}
     assert exchanged({"a": 3, "b": 3}, allowed, prices, losses, holds, price, 0) == {"a": 3, "b": 3}
+
+
+def test_the_descent_begins_where_no_more_is_predicted_to_be_lost() -> None:
+    prices, losses = tables(seed=2)
+    front = allocations(prices, losses)
+    for one in front:
+        assert one.loss == pytest.approx(total(losses, one.words))
+    place = len(front) // 2
+    assert last_within(front, front[place].loss) == place
+    assert last_within(front, front[0].loss / 2) == 0
+    assert last_within(front, front[-1].loss) == len(front) - 1

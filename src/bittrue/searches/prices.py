@@ -32,12 +32,12 @@ def prices_by_name(costs: CostLike | Sequence[CostLike]) -> dict[str, Price]:
 
 
 def _all_activations(found: Cost) -> float:
-    """A largest set has no share for a site outside of it, until another set is the largest: all sets together have."""
+    """A largest set says nothing of a site outside of it, until another set is the largest: all sets together do."""
     return sum(sum(found.by_site[site].bits for site in live.sites) for live in found.live_sets)
 
 
 SHARED_OUT: Mapping[str, Price] = {"activation-bits": _all_activations}
-"""What stands for a cost where its shares are asked for, because it is the largest of several numbers."""
+"""What is made small in place of a cost that is the largest of several numbers."""
 
 
 @dataclass(eq=False)
@@ -51,7 +51,7 @@ class Prices:
 
     def __post_init__(self) -> None:
         ends = {name: (lengths[0], lengths[-1]) for name, lengths in self.allowed.items()}
-        shortest, longest = (self.costs_of({name: end[which] for name, end in ends.items()}) for which in (0, 1))
+        shortest, longest = (self._costs({name: end[which] for name, end in ends.items()}) for which in (0, 1))
         for name in self.costs:
             if shortest[name] > longest[name]:
                 raise BittrueError(
@@ -60,17 +60,13 @@ class Prices:
                 )
         self._longest.update(longest)
 
-    def costs_of(self, words: Words) -> dict[str, float]:
-        """Every cost of the plan with these words."""
-        return self.called(cost(self.sites.network, self.sites.plan(words)))
-
     def called(self, found: Cost) -> dict[str, float]:
         """Every cost of a plan."""
         return {name: _called(name, function, found) for name, function in self.costs.items()}
 
     def of(self, words: Words) -> float:
         """The price of the plan with these words."""
-        return self._price(self.costs_of(words), self._longest)
+        return self._price(self._costs(words))
 
     def alone(self) -> dict[str, dict[int, float]]:
         """What each site's words add to the price, from its shortest on: the sum of the steps from one length to the
@@ -78,36 +74,36 @@ class Prices:
 
         The price is the sum of these where costs are sums over sites, such as weight-bits.
         """
-        shared = {name: SHARED_OUT.get(name, function) for name, function in self.costs.items()}
         last = max(len(lengths) for lengths in self.allowed.values()) - 1
-        longest = self._costs(shared, self._level(last))
         found = {name: {lengths[0]: 0.0} for name, lengths in self.allowed.items()}
         for step in range(last):
             level = self._level(step)
-            before = self._costs(shared, level)
+            before = self._costs(level)
             for name, lengths in self.allowed.items():
                 if step + 1 >= len(lengths):
                     continue
-                after = self._costs(shared, {**level, name: lengths[step + 1]})
-                for cost_name in shared:
+                after = self._costs({**level, name: lengths[step + 1]})
+                for cost_name in after:
                     if after[cost_name] < before[cost_name]:
                         raise BittrueError(
                             f"The cost {cost_name} falls when the word of {name} grows from {lengths[step]} to "
                             f"{lengths[step + 1]} bits: a longer word may never make it less; correct the function."
                         )
-                added = self._price(after, longest) - self._price(before, longest)
+                added = self._price(after) - self._price(before)
                 found[name][lengths[step + 1]] = found[name][lengths[step]] + added
         return found
 
     def _level(self, step: int) -> dict[str, int]:
         return {name: lengths[min(step, len(lengths) - 1)] for name, lengths in self.allowed.items()}
 
-    def _costs(self, functions: Mapping[str, Price], words: Words) -> dict[str, float]:
+    def _costs(self, words: Words) -> dict[str, float]:
+        """What is made small of the plan with these words, by cost."""
         found = cost(self.sites.network, self.sites.plan(words))
-        return {name: _called(name, function, found) for name, function in functions.items()}
+        made_small = {name: SHARED_OUT.get(name, function) for name, function in self.costs.items()}
+        return {name: _called(name, function, found) for name, function in made_small.items()}
 
-    def _price(self, costs: Mapping[str, float], longest: Mapping[str, float]) -> float:
-        return sum(costs[name] / (longest[name] or 1.0) for name in costs) / len(costs)
+    def _price(self, costs: Mapping[str, float]) -> float:
+        return sum(costs[name] / (self._longest[name] or 1.0) for name in costs) / len(costs)
 
 
 def _called(name: str, function: Price, found: Cost) -> float:

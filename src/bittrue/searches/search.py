@@ -51,13 +51,13 @@ BUDGETS_NEAR = 16
 """The same of the allocations near a plan that holds."""
 LOSS_A_POINT = 0.1
 """Divergence for a point of accuracy that may be lost, in nats: a first guess, from which exact simulation goes on."""
-ROUNDS = 2
+ROUNDS = 3
 """How often the losses are measured again near the plan that was found."""
 STEPS = 16
 """Simulations that the exchange of single bits may take."""
 ERROR = 0.05
 """The probability that the answer for any plan differs from that of all selection images."""
-VERSION = 4
+VERSION = 5
 """Of how searches go; a journal of another version is of another search."""
 
 

@@ -2,22 +2,28 @@
 activations, with bittrue's repairs and with other tools, on the same images.
 
 `search_environments.sh FOLDER` makes the tools' environments; then
-`python benchmarks/search.py resnet8_cifar10.h5 cifar10:DIR --environments FOLDER`. bittrue's scales and offsets have 12
-bits, biases 16; accuracies are of exact simulations. Of the other tools they are of floating-point simulations.
+`python benchmarks/search.py resnet8_cifar10.h5 cifar10:DIR --environments FOLDER --results resnet8.jsonl` measures what
+isn't in the results yet, a line a pair, and prints them all; search_table.py prints and draws them without measuring.
+bittrue's scales and offsets have 12 bits, biases 16; accuracies are of exact simulations. Of the other tools they are
+of floating-point simulations. All run on one thread, and seconds are of CPU time.
 """
 
 import argparse
 import json
+import resource
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from search_peers import TOOLS
+from search_table import FLOAT, OURS, PAIRS, About, Cell, append, begin, page, read
 
 import bittrue
 from bittrue.data import Dataset
@@ -26,7 +32,6 @@ from bittrue.operators import BatchNormalization, Convolution, Dense
 from bittrue.plan import WordLengths
 from bittrue.simulation.float_model import FloatModel
 
-PAIRS = ("8/8", "6/8", "4/8", "4/6", "4/5", "3/6", "4/4")
 REPAIRS = ("none", "qronos,bias,batch-norm", "rescale,qronos,bias,batch-norm")
 BLOCKS = 8
 
@@ -58,19 +63,17 @@ LAYERS = {
 
 @dataclass(frozen=True)
 class Measured:
+    """seconds: of CPU time, without those of simulating the test images."""
+
     accuracy: float
     image_passes: int
     seconds: float
-
-    @property
-    def cell(self) -> str:
-        return f"{100 * self.accuracy:.2f} ({self.image_passes:,}; {self.seconds:.0f} s)"
 
 
 def ours(
     network: Network, calibration: Dataset, test: Dataset, repairs: str, weights: int, activations: int
 ) -> Measured:
-    begun = time.perf_counter()
+    begun = time.process_time()
     ranges = bittrue.measure_ranges(network, calibration)
     words = WordLengths(weights, activations, 12, 16)
     plan = bittrue.plan_from_ranges(network, ranges, words, point="least-squares", per_channel=True)
@@ -79,23 +82,26 @@ def ours(
         repaired = bittrue.repair(network, plan, calibration, repairs)
         network, plan = repaired.network, repaired.plan
         passes += calibration.images * (len(repaired.steps) + 1)
-    seconds = time.perf_counter() - begun
-    return Measured(bittrue.simulate(network, plan, test).accuracy or 0.0, passes, seconds)
+    seconds = time.process_time() - begun
+    return Measured(bittrue.simulate(network, plan, test).accuracy or 0.0, passes, round(seconds, 1))
 
 
-def float_accuracy(network: Network, test: Dataset) -> float:
+def in_float(network: Network, test: Dataset) -> Measured:
     model = FloatModel(network)
     found = np.concatenate([model.outputs(batch.x).argmax(1) for batch in test.batches(256)])
-    return float((found == np.asarray(test.labels)).mean())
+    return Measured(float((found == np.asarray(test.labels)).mean()), 0, 0.0)
 
 
-def theirs(tool: str, environments: Path, images: Path, weights: int, activations: int) -> Measured | str:
+def theirs(tool: str, environments: Path, images: Path, minutes: int, weights: int, activations: int) -> Measured | str:
     python = environments / tool.partition(",")[0] / "bin" / "python"
     if not python.exists():
         return "not installed"
     script = Path(__file__).with_name("search_peers.py")
     command = [str(python), "-W", "ignore", str(script), tool, str(images), str(weights), str(activations)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    limit = partial(resource.setrlimit, resource.RLIMIT_CPU, (60 * minutes, 60 * minutes + 10))
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit)
+    if done.returncode == -signal.SIGXCPU:
+        return f"not ended in {minutes} minutes"
     if done.returncode:
         return f"fails: {done.stderr.strip().splitlines()[-1][:120]}"
     return Measured(**json.loads(done.stdout.strip().splitlines()[-1]))
@@ -109,9 +115,8 @@ def prepare(network: Network, calibration: Dataset, test: Dataset, path: Path) -
     operators = [node.operator for node in network.nodes]
     convolutions = [each for each in operators if isinstance(each, Convolution)]
     norms = [each for each in operators if isinstance(each, BatchNormalization)]
-    architecture, names = next(
-        (called, names) for called, names in LAYERS.items() if len(names.convolutions) == len(convolutions)
-    )
+    architecture = architecture_of(network)
+    names = LAYERS[architecture]
     arrays["architecture"] = np.array(architecture)
     for name, layer in zip(names.convolutions, convolutions, strict=True):
         arrays[f"model.{name}.weight"] = layer.weight.value.transpose(3, 2, 0, 1)
@@ -125,41 +130,48 @@ def prepare(network: Network, calibration: Dataset, test: Dataset, path: Path) -
     np.savez(path, **{name: np.ascontiguousarray(value) for name, value in arrays.items()})
 
 
+def architecture_of(network: Network) -> str:
+    convolutions = sum(isinstance(node.operator, Convolution) for node in network.nodes)
+    return next(called for called, names in LAYERS.items() if len(names.convolutions) == convolutions)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("data")
     parser.add_argument("--environments", type=Path, required=True)
-    parser.add_argument("--images", type=int, default=2000)
-    parser.add_argument("--calibrate", type=int, default=800)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--images", type=int, default=10000)
+    parser.add_argument("--calibrate", type=int, default=500)
     parser.add_argument("--pairs", nargs="+", default=PAIRS)
     parser.add_argument("--tools", nargs="*", default=list(TOOLS), help=f"of {', '.join(TOOLS)}")
     parser.add_argument("--repairs", nargs="*", default=REPAIRS)
+    parser.add_argument("--minutes", type=int, default=20, help="of CPU time, after which a tool is broken off")
     asked = parser.parse_args()
+    torch.set_num_threads(1)
     network = bittrue.load(asked.model)
     test = bittrue.load_dataset(asked.data, shape=network.input.shape).take(asked.images)
     calibration = bittrue.load_dataset(asked.data, split="train", shape=network.input.shape).take(asked.calibrate)
-    print(f"{network.name}, {test.images:,} test images, {calibration.images:,} training images to calibrate on")
-    print(f"float: {100 * float_accuracy(network, test):.2f} %")
-    print("accuracy in % (image passes; seconds)")
-    print("| what |", " | ".join(asked.pairs), "|")
-    print("|---" * (1 + len(asked.pairs)) + "|", flush=True)
+    begin(asked.results, About(architecture_of(network), test.images, calibration.images))
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder) / "images.npz"
         prepare(network, calibration, test, images)
+        measure(asked.results, FLOAT, ["32/32"], lambda weights, activations: in_float(network, test))
         for repairs in asked.repairs:
-            row(f"bittrue, `{repairs}`", asked.pairs, partial(ours, network, calibration, test, repairs))
+            measure(asked.results, OURS + repairs, asked.pairs, partial(ours, network, calibration, test, repairs))
         for tool in asked.tools:
-            row(tool, asked.pairs, partial(theirs, tool, asked.environments, images))
+            measure(asked.results, tool, asked.pairs, partial(theirs, tool, asked.environments, images, asked.minutes))
+    print(page(read(asked.results)))
 
 
-def row(name: str, pairs: Sequence[str], measure: Callable[[int, int], Measured | str]) -> None:
-    print(f"| {name} |", end="", flush=True)
+def measure(results: Path, what: str, pairs: Sequence[str], made: Callable[[int, int], Measured | str]) -> None:
+    """Add to the results the pairs that they lack."""
     for pair in pairs:
-        weights, activations = map(int, pair.split("/"))
-        found = measure(weights, activations)
-        print(f" {found if isinstance(found, str) else found.cell} |", end="", flush=True)
-    print()
+        if any(cell.what == what and cell.pair == pair for cell in read(results).cells):
+            continue
+        found = made(*map(int, pair.split("/")))
+        numbers = {"failure": found} if isinstance(found, str) else asdict(found)
+        append(results, Cell(what=what, pair=pair, **numbers))
 
 
 if __name__ == "__main__":

@@ -50,18 +50,7 @@ def render_search(found: Mapping[str, Any]) -> str:
     if losses:
         specifications["sensitivity"] = charts.sensitivity_chart(losses, CALLED[found["measure"]])
     if front:
-        placed = [
-            charts.Placed(
-                point["price"],
-                point["drop"],
-                point["error"],
-                _means(point["bits"]),
-                point["sites"] == found["sites"],
-                not point["beaten"],
-            )
-            for point in _beaten(front)
-        ]
-        specifications["front"] = charts.front_chart(placed, found["max_drop"])
+        specifications["front"] = front_chart(found)
     return rendered(
         "search.html",
         specifications,
@@ -72,6 +61,23 @@ def render_search(found: Mapping[str, Any]) -> str:
         front=_beaten(front),
         heat=_heat(losses),
     )
+
+
+def front_chart(found: Mapping[str, Any]) -> Specification:
+    """The front of search.json's object, which has one."""
+    points = _beaten([_point(point) for point in found["front"]])
+    placed = [
+        charts.Placed(
+            point["price"],
+            point["drop"],
+            point["error"],
+            _means(point["bits"]),
+            point["sites"] == found["sites"],
+            not point["beaten"],
+        )
+        for point in points
+    ]
+    return charts.front_chart(placed, found["max_drop"])
 
 
 def build_sensitivity_report(folder: Path) -> Path:

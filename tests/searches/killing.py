@@ -36,14 +36,14 @@ def killed(process: "subprocess.Popen[bytes]", out: Path, when: Callable[[int, f
     Returns how many lines there are.
     """
     begun = time.monotonic()
-    while process.poll() is None and not when(_lines(out), time.monotonic() - begun):
+    while process.poll() is None and not when(lines_of(out), time.monotonic() - begun):
         time.sleep(0.002)
     process.kill()
     process.communicate()
-    return _lines(out)
+    return lines_of(out)
 
 
-def _lines(out: Path) -> int:
+def lines_of(out: Path) -> int:
     journal = out / "found" / "search.jsonl"
     return journal.read_bytes().count(b"\n") if journal.exists() else 0
 

@@ -129,17 +129,23 @@ Made = Callable[[nn.Module, Images, int, int], nn.Module]
 def brevitas(*steps: str) -> Made:
     """Power-of-two scales by least squared error, a scale a channel, biases of 16 bits; then `steps`: gptq or qronos,
     bias (correction). equalize: before all of that weights are equalized across layers, for which its ReLUs lose their
-    maxima."""
+    maxima. unsigned: it is told what is never negative and what its flow doesn't see to be so: the image,
+    what is padded, and what the last layer reads."""
 
     def made(model: nn.Module, images: Images, weights: int, activations: int) -> nn.Module:
         without_the_kernels_of_torchvision()
+        from brevitas.graph import quantize_impl
         from brevitas.graph.quantize import preprocess_for_quantize
+        from brevitas.nn import QuantIdentity
         from brevitas_examples.imagenet_classification.ptq import ptq_common as ptq
 
         equalized = "equalize" in steps
         folded = preprocess_for_quantize(
             model, equalize_iters=20 if equalized else 0, merge_bn=True, relu6_to_relu=equalized
         )
+        if "unsigned" in steps:
+            for kind in ("SIGN_PRESERVING_MODULES", "PRECISION_PRESERVING_MODULES"):
+                setattr(quantize_impl, kind, (*getattr(quantize_impl, kind), nn.ZeroPad2d))
         quantized = ptq.quantize_model(
             folded,
             backend="fx",
@@ -155,6 +161,11 @@ def brevitas(*steps: str) -> Made:
             weight_param_method="mse",
             act_param_method="mse",
         )
+        if "unsigned" in steps:
+            of_values = ptq.INPUT_QUANT_MAP["int"]["static"]["po2_scale"]["mse"]["per_tensor"]["sym"]
+            of_values = of_values.let(bit_width=activations, high_percentile_q=99.9)
+            for name in ("x_quant", "dense_input_quant"):
+                setattr(quantized, name, QuantIdentity(act_quant=of_values, signed=False, return_quant_tensor=True))
         ptq.calibrate(images, quantized)
         with torch.no_grad():
             quantized(images.x[:BATCH])  # which makes the weights' quantizers
@@ -238,6 +249,7 @@ TOOLS: dict[str, Made] = {
     "brevitas": brevitas(),
     "brevitas, gptq, bias": brevitas("gptq", "bias"),
     "brevitas, qronos, bias": brevitas("qronos", "bias"),
+    "brevitas, unsigned, qronos, bias": brevitas("unsigned", "qronos", "bias"),
     "brevitas, equalize, qronos, bias": brevitas("equalize", "qronos", "bias"),
     "aimet": aimet,
     "mct": mct,

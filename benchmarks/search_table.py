@@ -18,7 +18,7 @@ from bittrue.reports.search_page import front_chart
 PAIRS = ("8/8", "6/8", "4/8", "4/6", "4/5", "3/6", "4/4")
 """Bits of weights and of activations."""
 FLOAT, OURS = "float", "bittrue, "
-NETWORKS = {"resnet8": "ResNet-8", "mobilenet": "the MobileNet"}
+NETWORKS = {"resnet8": "ResNet-8", "mobilenet": "MobileNet"}
 TOOLS = {
     "bittrue, none": ("bittrue, no repair", BLUE, [4, 3]),
     "bittrue, ": ("bittrue, its best repair", BLUE, [1, 0]),
@@ -107,8 +107,12 @@ def page(results: Results) -> str:
         done = [cell for cell in cells.values() if cell.accuracy is not None]
         if done:
             passes, seconds = max(cell.image_passes for cell in done), sorted(cell.seconds for cell in done)
-            lines.append(_row(_named(what), f"{passes:,}", f"{seconds[0]:.0f} to {seconds[-1]:.0f}"))
+            lines.append(_row(_named(what), f"{passes:,}", _span(seconds[0], seconds[-1])))
     return "\n".join(lines)
+
+
+def _span(low: float, high: float) -> str:
+    return f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
 
 
 def _head(*titles: str) -> list[str]:

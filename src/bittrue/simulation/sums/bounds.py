@@ -7,6 +7,7 @@ can be negative and the sum of all that can be positive.
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 import torch
@@ -31,9 +32,10 @@ class DigitSums:
 
 def digit_sums(digit: np.ndarray) -> DigitSums:
     """digit: of weights (*kernel, in, out)."""
-    inputs, outputs = digit.shape[-2:]
-    by_place = np.moveaxis(digit.reshape(-1, inputs, outputs), 1, 0).reshape(inputs, -1)
-    above, below = np.array(signed_sums(by_place), np.int64).reshape(2, -1, outputs)
+    *kernel, inputs, outputs = digit.shape
+    places = prod(kernel)
+    by_place = np.moveaxis(digit.reshape(places, inputs, outputs), 1, 0).reshape(inputs, places * outputs)
+    above, below = np.array(signed_sums(by_place), np.int64).reshape(2, places, outputs)
     return DigitSums(above.sum(0).tolist(), below.sum(0).tolist(), np.abs(above - below).sum(0).tolist())
 
 

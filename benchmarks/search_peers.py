@@ -204,7 +204,7 @@ def aimet(model: nn.Module, images: Images, weights: int, activations: int) -> n
     simulated = QuantizationSimModel(
         rounded,
         dummy,
-        quant_scheme="post_training_tf_enhanced",
+        quant_scheme="tf_enhanced",
         default_output_bw=activations,
         default_param_bw=weights,
     )

@@ -119,6 +119,7 @@ def test_the_descent_begins_where_no_more_is_predicted_to_be_lost() -> None:
     prices, losses = tables(seed=2)
     front = allocations(prices, losses)
     for one in front:
+        # The same numbers, added in another order.
         assert one.loss == pytest.approx(total(losses, one.words))
     place = len(front) // 2
     assert last_within(front, front[place].loss) == place
